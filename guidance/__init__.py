@@ -1,0 +1,61 @@
+"""Optimize anything differentiable until it matches words.
+
+    import guidance as gd
+
+    result = gd.optimize(module, gd.Clip("a red apple"), steps=200)
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: The public API: name -> the module that defines it.
+_PUBLIC = {
+    "optimize": "guidance.loop",
+    "Settings": "guidance.loop",
+    "Result": "guidance.loop",
+    "StepEvent": "guidance.loop",
+    "PreviewEvent": "guidance.loop",
+    "DoneEvent": "guidance.loop",
+    "Generator": "guidance.types",
+    "Loss": "guidance.types",
+    "Rendering": "guidance.types",
+    "Cameras": "guidance.types",
+    "Mesh": "guidance.types",
+    "Moment": "guidance.types",
+}
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def _refuse_namesake() -> None:
+    """Microsoft's `guidance` (for language models) installs a package of the same name."""
+    try:
+        metadata.distribution("guidance")
+    except metadata.PackageNotFoundError:
+        return
+    raise ImportError(
+        "two packages called `guidance` are installed here, this one and Microsoft's for language "
+        "models, and their files mix: run `pip uninstall guidance`, then install this one again"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'guidance' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+_refuse_namesake()

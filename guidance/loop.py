@@ -1,0 +1,431 @@
+"""THE loop: the only backward and the only optimizer step of the package.
+
+    parameters -> pictures | leaf -> crops -> frozen model -> loss
+    `------- backward -----'   `------ backward, in micro-batches ------'
+
+The pictures are cut off into a leaf. Each loss works through its crops in micro-batches and adds
+its gradient to the leaf; one backward then takes the leaf's gradient through the generator. So
+memory is the generator's graph plus one micro-batch of one encoder, whatever the number of
+encoders and crops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import Diverged, InputError, OutOfResources
+from guidance.schedule import Schedule
+from guidance.snapshot import Best, restore, snapshot
+from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Term, Terms
+
+#: Non-finite steps in a row before the rollback (and, after it, before giving up).
+PATIENCE = 10
+VIEWS = Callable[[Moment], Cameras]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the loop runs; the same for every generator and loss."""
+
+    steps: int = 200
+    seeds: tuple[int, ...] | int = 0  # one a sample, or the first of consecutive ones
+    optimizer: str = "adam"  # or "sgd" (with Nesterov momentum 0.9)
+    learning_rate: float | str = 1.0  # multiplies the generator's own rates, may be a schedule
+    normalize: bool = False  # each term's picture gradient to rms 1 a sample, before its weight
+    micro_batch: int = 64  # pictures given to an encoder at once
+    validations: int = 10  # how often in a run the fixed views are scored and shown
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """After each step. `losses` are weighted, `[n]` each; `skipped` if a number was not finite."""
+
+    step: int  # steps done
+    steps: int
+    losses: dict[str, Float[Tensor, "n"]]
+    skipped: bool
+    micro_batch: int
+    snapshot: Callable[[], dict[str, Tensor]]  # everything that resuming needs
+
+
+@dataclass(frozen=True)
+class PreviewEvent:
+    """After each validation: the fixed views, and the best validation loss of each sample."""
+
+    step: int
+    steps: int
+    rendering: Rendering
+    best_loss: Float[Tensor, "n"]
+
+
+@dataclass(frozen=True)
+class DoneEvent:
+    """At the end, when the generator holds the best state of each sample."""
+
+    step: int
+    result: Result
+
+
+Event = StepEvent | PreviewEvent | DoneEvent
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: the generator in its best state, and how it got there."""
+
+    generator: Generator
+    rendering: Rendering = field(repr=False)  # the fixed views of the best state
+    best_loss: Float[Tensor, "n"]
+    losses: list[float] = field(repr=False)  # mean total loss of each step; NaN where skipped
+    skipped: int = 0
+
+    @property
+    def images(self) -> Float[Tensor, "n v 3 h w"]:
+        """The best pictures over white, in [0, 1]."""
+        return self.rendering.over().clamp(0, 1)
+
+
+def optimize(
+    generator: nn.Module,
+    losses: Loss | Terms,
+    settings: Settings | None = None,
+    *,
+    steps: int | None = None,
+    views: VIEWS | None = None,
+    listeners: Sequence[Listener] = (),
+    resume: dict[str, Tensor] | None = None,
+) -> Result:
+    """Moves the generator's parameters until its pictures fit the losses.
+
+    Args:
+        generator: a `Generator`, or any module whose `forward()` returns pictures "b 3 h w" in
+            [0, 1]; its parameters are changed in place.
+        losses: one loss or a weighted sum, e.g. `gd.Clip("an apple") + 0.1 * gd.TotalVariation()`.
+        settings: the loop's settings; `steps` alone is a shorthand for `Settings(steps=steps)`.
+        views: cameras for a moment, for generators that need them.
+        listeners: called with every event; what they raise ends the run.
+        resume: a snapshot, as events give it, to go on from.
+
+    Raises:
+        Diverged: numbers stayed non-finite after a rollback to the best state.
+        OutOfResources: out of memory with a micro-batch of one picture.
+    """
+    settings = settings or Settings()
+    if steps is not None:
+        settings = Settings(**{**vars(settings), "steps": steps})
+    run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views)
+    if resume is not None:
+        run.resume(resume)
+    return run.go(listeners)
+
+
+class _Run:
+    """The state of one optimization: what a snapshot holds, and the steps that change it."""
+
+    def __init__(
+        self, generator: Generator, terms: Terms, settings: Settings, views: VIEWS | None
+    ) -> None:
+        _check(settings, terms)
+        self.device = torch.device(settings.device)
+        self.generator = generator.to(self.device)
+        self.settings, self.views = settings, views
+        self.names = _names(terms)
+        self.terms = [(term.loss, Schedule.parse(term.weight)) for term in terms]
+        self.rate = Schedule.parse(settings.learning_rate)
+        self.seeds = _seeds(settings.seeds, generator.num_samples)
+        for loss, _ in self.terms:
+            loss.prepare(generator.num_samples, self.device)
+        self.groups = [dict(group) for group in generator.param_groups()]
+        self.optimizer = self._new_optimizer()
+        self.best = Best(generator)
+        self.micro_batch = settings.micro_batch
+        self.step = 0
+        self.bad_in_a_row = self.skipped = 0
+        self.rate_scale = 1.0  # halved by the rollback, once
+        self.history: list[float] = []
+
+    def go(self, listeners: Sequence[Listener]) -> Result:
+        def tell(event: Event) -> None:
+            for listener in listeners:
+                listener(event)
+
+        if self.step == 0:
+            tell(self._validate())
+        while self.step < self.settings.steps:
+            losses, skipped = self._step()
+            self.step += 1
+            # Validation comes first, so that a snapshot taken by a listener holds its outcome.
+            preview = self._validate() if self._validation_is_due() else None
+            tell(
+                StepEvent(
+                    self.step, self.settings.steps, losses, skipped, self.micro_batch, self.snapshot
+                )
+            )
+            if preview is not None:
+                tell(preview)
+        self.best.load_into(self.generator)
+        with torch.no_grad():
+            rendering = self._render(self._moment(validation=True))
+        result = Result(
+            self.generator, rendering, self.best.loss.clone(), self.history, self.skipped
+        )
+        tell(DoneEvent(self.step, result))
+        return result
+
+    def _step(self) -> tuple[dict[str, Tensor], bool]:
+        moment = self._moment()
+        self.generator.advance(moment.progress)
+        for group, start in zip(self.optimizer.param_groups, self.groups, strict=True):
+            group["lr"] = start["lr"] * self.rate(moment.progress) * self.rate_scale
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self._backward_within_memory(moment)
+        total = torch.stack(list(losses.values())).sum(0)
+        bad = self._first_bad_term(losses)
+        self.history.append(math.nan if bad else float(total.mean()))
+        if bad:
+            self._skip(bad)
+            return losses, True
+        self.bad_in_a_row = 0
+        self.optimizer.step()
+        with torch.no_grad():
+            self.generator.project()
+        return losses, False
+
+    def _backward_within_memory(self, moment: Moment) -> dict[str, Tensor]:
+        """Out of memory halves the micro-batch and starts the step over: the same gradient."""
+        while True:
+            try:
+                return self._backward(moment)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if self.micro_batch == 1:
+                    raise OutOfResources(
+                        f"step {self.step}: out of memory on {self.device} with one picture at a "
+                        "time; use a smaller size, fewer samples or a smaller encoder"
+                    ) from error
+            self.optimizer.zero_grad(set_to_none=True)
+            self.micro_batch = max(1, self.micro_batch // 2)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _backward(self, moment: Moment) -> dict[str, Tensor]:
+        """Gradients into the parameters; returns each term's weighted value, `[n]`."""
+        rendering = self._render(moment)
+        leaf = rendering.leaf()
+        leaves = [tensor for tensor in (leaf.image, leaf.alpha) if tensor is not None]
+        gradients = [torch.zeros_like(tensor) for tensor in leaves]
+        losses: dict[str, Tensor] = {}
+        scene_losses = []
+        for name, (loss, weight) in zip(self.names, self.terms, strict=True):
+            factor = weight(moment.progress)
+            if loss.reads_scene:
+                value = factor * loss(rendering, moment)
+                scene_losses.append(value.sum())
+                losses[name] = value.detach()
+                continue
+            value, term_gradients = self._picture_gradient(loss, leaf, leaves, moment)
+            if self.settings.normalize:
+                term_gradients = _normalized(term_gradients)
+            for gradient, addition in zip(gradients, term_gradients, strict=True):
+                gradient.add_(addition, alpha=factor)
+            losses[name] = factor * value
+        pictures = [rendering.image] + ([rendering.alpha] if rendering.alpha is not None else [])
+        outputs = [(p, g) for p, g in zip(pictures, gradients, strict=True) if p.requires_grad]
+        torch.autograd.backward(
+            [picture for picture, _ in outputs] + scene_losses,
+            [gradient for _, gradient in outputs] + [None] * len(scene_losses),
+        )
+        return losses
+
+    def _picture_gradient(
+        self, loss: Loss, leaf: Rendering, leaves: list[Tensor], moment: Moment
+    ) -> tuple[Tensor, list[Tensor]]:
+        value = torch.zeros(self.generator.num_samples, device=self.device)
+        gradients = [torch.zeros_like(tensor) for tensor in leaves]
+        for part in loss.parts(leaf, moment, self.micro_batch):
+            value += part.detach()
+            if not part.requires_grad:
+                continue
+            found = torch.autograd.grad(part.sum(), leaves, allow_unused=True)
+            for gradient, addition in zip(gradients, found, strict=True):
+                if addition is not None:
+                    gradient += addition
+        return value, gradients
+
+    def _first_bad_term(self, losses: dict[str, Tensor]) -> str | None:
+        """The name of what is not finite, or None; one look at the device if all is well."""
+        gradients = [
+            parameter.grad
+            for group in self.optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        sums = [tensor.sum() for tensor in (*losses.values(), *gradients)]
+        if bool(torch.stack(sums).isfinite().all()):
+            return None
+        for name, value in losses.items():
+            if not bool(value.isfinite().all()):
+                return f"the loss of {name}"
+        return "the gradient of " + " + ".join(losses)
+
+    def _skip(self, bad: str) -> None:
+        self.skipped += 1
+        self.bad_in_a_row += 1
+        if self.bad_in_a_row < PATIENCE:
+            return
+        if self.rate_scale < 1:
+            raise Diverged(
+                f"step {self.step}: {bad} stayed non-finite for {PATIENCE} steps after a rollback "
+                "to the best state; lower --learning-rate"
+            )
+        self.rate_scale, self.bad_in_a_row = 0.5, 0
+        self.best.load_into(self.generator)
+        self.optimizer = self._new_optimizer()
+
+    def _validation_is_due(self) -> bool:
+        every = max(1, self.settings.steps // max(1, self.settings.validations))
+        return self.step % every == 0 or self.step == self.settings.steps
+
+    @torch.no_grad()
+    def _validate(self) -> PreviewEvent:
+        """Scores the fixed views by the fixed draws; a sample's better state is kept."""
+        moment = self._moment(validation=True)
+        rendering = self._render(moment)
+        total = torch.zeros(self.generator.num_samples, device=self.device)
+        for loss, weight in self.terms:
+            for part in loss.parts(rendering, moment, self.micro_batch):
+                total += weight(1.0) * part
+        self.best.update(self.generator, total)
+        return PreviewEvent(self.step, self.settings.steps, rendering, self.best.loss.clone())
+
+    def _moment(self, validation: bool = False) -> Moment:
+        if validation:
+            return Moment(self.seeds, 0, 1.0, "validation")
+        return Moment(self.seeds, self.step, self.step / max(1, self.settings.steps - 1))
+
+    def _render(self, moment: Moment) -> Rendering:
+        rendering = self.generator(self.views(moment) if self.views else None)
+        assert isinstance(rendering, Rendering)
+        return rendering
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        if self.settings.optimizer == "sgd":
+            return torch.optim.SGD(self.groups, momentum=0.9, nesterov=True)
+        return torch.optim.Adam(self.groups, fused=self.device.type in ("cpu", "cuda"))
+
+    def snapshot(self) -> dict[str, Tensor]:
+        counters = {
+            "step": self.step,
+            "skipped": self.skipped,
+            "bad_in_a_row": self.bad_in_a_row,
+            "rate_scale": self.rate_scale,
+            "micro_batch": self.micro_batch,
+        }
+        return snapshot(self.generator, self.optimizer, self.best, counters, self.history)
+
+    def resume(self, tensors: dict[str, Tensor]) -> None:
+        counters = restore(tensors, self.generator, self.optimizer, self.best)
+        self.step = int(counters["step"])
+        self.skipped = int(counters["skipped"])
+        self.bad_in_a_row = int(counters["bad_in_a_row"])
+        self.rate_scale = float(counters["rate_scale"])
+        self.micro_batch = int(counters["micro_batch"])
+        self.history = tensors["history"].tolist()
+
+
+class Wrapped(Generator):
+    """Any module whose `forward()` returns pictures "b 3 h w", as a generator.
+
+    As many pictures as prompts are samples; otherwise all pictures are views of one sample. The
+    samples of a module may share parameters, so they have one best state together.
+    """
+
+    shares_parameters = True
+
+    def __init__(self, module: nn.Module, num_samples: int = 1) -> None:
+        super().__init__()
+        self.module = module
+        self.num_samples = num_samples
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        pictures = self.module()
+        if isinstance(pictures, Rendering):
+            return pictures
+        if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[1] != 3:
+            shape = list(pictures.shape) if isinstance(pictures, Tensor) else type(pictures)
+            raise InputError(
+                f"{type(self.module).__name__}.forward(): expected pictures [b, 3, h, w], got "
+                f"{shape}"
+            )
+        if pictures.shape[0] % self.num_samples:
+            raise InputError(
+                f"{type(self.module).__name__}.forward(): {pictures.shape[0]} pictures cannot be "
+                f"shared among {self.num_samples} prompts"
+            )
+        return Rendering(pictures.unflatten(0, (self.num_samples, -1)))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        if not parameters:
+            raise InputError(f"{type(self.module).__name__} has no parameter that wants a gradient")
+        return [{"params": parameters, "lr": 0.02}]
+
+
+def as_generator(module: nn.Module, losses: Loss | Terms) -> Generator:
+    """The module itself if it is a `Generator`, or wrapped, with one sample a prompt."""
+    if isinstance(module, Generator):
+        return module
+    counts = [len(getattr(term.loss, "prompts", ())) for term in Terms.of(losses)]
+    return Wrapped(module, max([1, *counts]))
+
+
+def _normalized(gradients: list[Tensor]) -> list[Tensor]:
+    """Gradients of one term divided by their rms over all pictures of each sample."""
+    square = sum(g.flatten(1).square().sum(1) for g in gradients)
+    count = sum(g[0].numel() for g in gradients)
+    rms = (torch.as_tensor(square) / count).sqrt().clamp_min(1e-12)
+    return [g / rms.view(-1, *[1] * (g.ndim - 1)) for g in gradients]
+
+
+def _seeds(seeds: tuple[int, ...] | int, num_samples: int) -> tuple[int, ...]:
+    if isinstance(seeds, int):
+        return tuple(range(seeds, seeds + num_samples))
+    if len(seeds) != num_samples:
+        raise InputError(f"{len(seeds)} seeds for {num_samples} samples; give one seed a sample")
+    return tuple(seeds)
+
+
+def _names(terms: Terms) -> list[str]:
+    """A name for each term, numbered where a loss comes twice: `clip`, `clip-2`."""
+    names: list[str] = []
+    for term in terms:
+        name = getattr(term.loss, "name", type(term.loss).__name__.lower())
+        count = sum(other == name or other.startswith(f"{name}-") for other in names)
+        names.append(name if count == 0 else f"{name}-{count + 1}")
+    return names
+
+
+def _check(settings: Settings, terms: Terms) -> None:
+    if settings.steps < 1:
+        raise InputError(f"steps: expected at least 1, got {settings.steps}")
+    if settings.micro_batch < 1:
+        raise InputError(f"micro_batch: expected at least 1, got {settings.micro_batch}")
+    if settings.optimizer not in ("adam", "sgd"):
+        raise InputError(f'optimizer: expected "adam" or "sgd", got {settings.optimizer!r}')
+    if not terms.terms:
+        raise InputError("no loss to optimize: give at least one")
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA and MPS have a class for it; the CPU allocator has only its message."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,88 @@
+"""A number that changes over a run.
+
+Written as `0.1` (constant), `"30 -> 0.6"` (straight line), `"0.1 -> 0 cosine"` (half a cosine),
+`"0.02 -> 0.001 log"` (a straight line of logarithms) or with more corners,
+`"0 -> 1 @ 0.25 -> 1"`, where `@` says at which progress a corner stands.
+
+Schedules run on progress in [0, 1], never on steps: halving the steps keeps the recipe's shape.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from guidance.errors import InputError
+
+SHAPES = ("linear", "cosine", "log")
+EXAMPLES = '0.1, "30 -> 0.6", "0.1 -> 0 cosine", "0 -> 1 @ 0.25 -> 1"'
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Corners of a curve over progress, and how it runs between them."""
+
+    values: tuple[float, ...]
+    places: tuple[float, ...]
+    shape: str = "linear"
+
+    @classmethod
+    def parse(cls, text: float | str | Schedule) -> Schedule:
+        """Reads a number or the notation of this module. Raises InputError on anything else."""
+        if isinstance(text, Schedule):
+            return text
+        if isinstance(text, int | float):
+            return cls._checked((float(text),), (0.0,), "linear", text)
+        words = text.split()
+        shape = words.pop() if words and words[-1] in SHAPES else "linear"
+        corners = [corner.split("@") for corner in " ".join(words).split("->")]
+        try:
+            values = tuple(float(corner[0]) for corner in corners)
+            places = tuple(float(corner[1]) if corner[1:] else math.nan for corner in corners)
+        except ValueError:
+            raise InputError(f"schedule {text!r}: expected one of {EXAMPLES}") from None
+        return cls._checked(values, _spread(places), shape, text)
+
+    @classmethod
+    def _checked(
+        cls, values: tuple[float, ...], places: tuple[float, ...], shape: str, text: object
+    ) -> Schedule:
+        if not all(math.isfinite(value) for value in values):
+            raise InputError(f"schedule {text!r}: values must be finite; write {EXAMPLES}")
+        if list(places) != sorted(places) or places[0] < 0 or places[-1] > 1:
+            raise InputError(f"schedule {text!r}: places after @ must rise within 0..1")
+        if shape == "log" and min(values) <= 0:
+            raise InputError(f"schedule {text!r}: a log schedule needs values above 0")
+        return cls(values, places, shape)
+
+    def __call__(self, progress: float) -> float:
+        """The value at a progress in [0, 1]; constant before the first and after the last corner."""
+        right = bisect_right(self.places, progress)
+        if right == 0:
+            return self.values[0]
+        if right == len(self.places):
+            return self.values[-1]
+        start, stop = self.places[right - 1], self.places[right]
+        low, high = self.values[right - 1], self.values[right]
+        share = (progress - start) / (stop - start)
+        if self.shape == "log":
+            return float(low * (high / low) ** share)
+        if self.shape == "cosine":
+            share = (1 - math.cos(math.pi * share)) / 2
+        return low + (high - low) * share
+
+
+def _spread(places: tuple[float, ...]) -> tuple[float, ...]:
+    """Fills the places that were not given: the ends at 0 and 1, the others evenly between."""
+    filled = list(places)
+    if math.isnan(filled[0]):
+        filled[0] = 0.0
+    if len(filled) > 1 and math.isnan(filled[-1]):
+        filled[-1] = 1.0
+    known = [index for index, place in enumerate(filled) if not math.isnan(place)]
+    for left, right in zip(known, known[1:], strict=False):
+        for index in range(left + 1, right):
+            share = (index - left) / (right - left)
+            filled[index] = filled[left] + share * (filled[right] - filled[left])
+    return tuple(filled)

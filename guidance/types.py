@@ -1,0 +1,209 @@
+"""The shapes and the interfaces that everything else speaks.
+
+Legend of shape letters, used by every annotation in the package:
+
+    n  samples: independent prompts or seeds, optimized side by side
+    v  views of one sample          h w  pixels            k  crops
+    d  embedding dimensions         p    points, vertices  f  faces
+
+Pictures are float, sRGB, in [0, 1].
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Pinhole cameras, `v` for each of `n` samples, looking at a scene around the origin.
+
+    `view` maps world to camera space (x right, y up, looking along -z); `projection` maps camera
+    to OpenGL clip space, y up. `light` is the unit direction *towards* the light, in world space.
+    Angles are in degrees: azimuth 0 looks at the front (+z), 90 at the right side (+x).
+    """
+
+    view: Float[Tensor, "n v 4 4"]
+    projection: Float[Tensor, "n v 4 4"]
+    light: Float[Tensor, "n v 3"]
+    azimuth_deg: Float[Tensor, "n v"]
+    elevation_deg: Float[Tensor, "n v"]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh as it is read from and written to files; nothing here is batched."""
+
+    vertices: Float[Tensor, "p 3"]
+    faces: Int[Tensor, "f 3"]
+    colors: Float[Tensor, "p 3"] | None = None  # sRGB in [0, 1], one per vertex
+
+
+@dataclass(frozen=True)
+class MeshScene:
+    """The meshes behind a rendering: `n` sets of vertices that share one list of faces."""
+
+    vertices: Float[Tensor, "n p 3"]
+    faces: Int[Tensor, "f 3"]
+    rest_vertices: Float[Tensor, "p 3"]  # where the vertices were before the optimization
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What a generator shows: the only thing a loss ever sees.
+
+    With `alpha`, `image` is premultiplied by it (colour over black), so that
+    `image + (1 - alpha) * background` is the picture before any background. Without, `image` is
+    the whole picture. `scene` is for regularizers, `cameras` for view-dependent words.
+    """
+
+    image: Float[Tensor, "n v 3 h w"]
+    alpha: Float[Tensor, "n v 1 h w"] | None = None
+    scene: Any = None
+    cameras: Cameras | None = None
+
+    def over(self, background: float = 1.0) -> Float[Tensor, "n v 3 h w"]:
+        """The pictures over a plain grey background in [0, 1] (white by default)."""
+        if self.alpha is None:
+            return self.image
+        return self.image + (1 - self.alpha) * background
+
+    def leaf(self) -> Rendering:
+        """The same pictures, cut off from the generator and ready to collect a gradient."""
+        alpha = None if self.alpha is None else self.alpha.detach().requires_grad_()
+        return replace(self, image=self.image.detach().requires_grad_(), alpha=alpha)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run stands, and the random draws that belong to that place.
+
+    Every draw is keyed by (seed of the sample, step, purpose), so what a sample sees depends
+    neither on its neighbours nor on how often the run was interrupted. `phase` separates the
+    draws of validation, whose step is always 0, from those of the steps.
+    """
+
+    seeds: tuple[int, ...]
+    step: int = 0
+    progress: float = 0.0  # 0 at the first step, 1 at the last
+    phase: str = "step"
+
+    def uniform(self, purpose: str, *shape: int) -> Float[Tensor, "n ..."]:
+        """Numbers in [0, 1), on the CPU, `shape` of them for each sample."""
+        return torch.stack([torch.rand(shape, generator=g) for g in self._generators(purpose)])
+
+    def normal(self, purpose: str, *shape: int) -> Float[Tensor, "n ..."]:
+        """Standard normal numbers, on the CPU, `shape` of them for each sample."""
+        return torch.stack([torch.randn(shape, generator=g) for g in self._generators(purpose)])
+
+    def _generators(self, purpose: str) -> Iterator[torch.Generator]:
+        for seed in self.seeds:
+            key = f"{seed}/{self.phase}/{self.step}/{purpose}".encode()
+            digest = hashlib.blake2b(key, digest_size=8).digest()
+            yield torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+class Generator(nn.Module):
+    """Makes pictures from parameters, and owns every learnable value of a run.
+
+    Each parameter has the sample as its first dimension, `[n, ...]`: samples share nothing, which
+    is what lets the loop keep the best state of each one by itself.
+    """
+
+    num_samples: int
+    #: True where samples do share parameters: they then have one best state together.
+    shares_parameters = False
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        """Pictures of all samples; generators of flat pictures take no cameras."""
+        raise NotImplementedError
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Parameters with their learning rates, as torch optimizers take them."""
+        raise NotImplementedError
+
+    def advance(self, progress: float) -> None:
+        """Called before each step with progress in [0, 1]; for coarse-to-fine generators."""
+
+    def project(self) -> None:
+        """Called after each step under no_grad: brings parameters back to their constraints."""
+
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes what a user opens for one sample, and returns the files."""
+        raise NotImplementedError
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Generator:
+        """A very small instance that steps in milliseconds, for the contract tests."""
+        raise NotImplementedError
+
+
+class Loss(nn.Module):
+    """One number a sample, lower is better, never divided by the number of samples.
+
+    Losses are combined by arithmetic: `gd.Clip("an apple") + 0.1 * gd.TotalVariation()`.
+    """
+
+    #: True for regularizers that read `rendering.scene`, whose gradient skips the pictures.
+    reads_scene = False
+
+    def prepare(self, num_samples: int, device: torch.device) -> None:
+        """Called once before the first step: encode prompts, check their number, free towers."""
+
+    def parts(
+        self, rendering: Rendering, moment: Moment, micro_batch: int
+    ) -> Iterator[Float[Tensor, "n"]]:
+        """Parts that add up to the loss, each holding at most `micro_batch` encoded pictures.
+
+        The loop calls backward on each part before it asks for the next one, so only one part's
+        graph is ever in memory. A loss that is cheap overrides `forward` and leaves this as is.
+        """
+        yield self(rendering, moment)
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """The loss in one piece."""
+        pieces = list(self.parts(rendering, moment, micro_batch=2**31))
+        return torch.stack(pieces).sum(0)
+
+    def __add__(self, other: Loss | Terms) -> Terms:
+        return Terms.of(self) + other
+
+    def __mul__(self, weight: float | str) -> Terms:
+        return Terms((Term(self, weight),))
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss with its weight: a number, or a schedule such as "30 -> 0.6"."""
+
+    loss: Loss
+    weight: float | str = 1.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A weighted sum of losses."""
+
+    terms: tuple[Term, ...] = field(default_factory=tuple)
+
+    @classmethod
+    def of(cls, loss: Loss | Terms) -> Terms:
+        return loss if isinstance(loss, Terms) else cls((Term(loss),))
+
+    def __add__(self, other: Loss | Terms) -> Terms:
+        return Terms(self.terms + Terms.of(other).terms)
+
+    def __iter__(self) -> Iterator[Term]:
+        return iter(self.terms)
