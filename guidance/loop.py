@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -27,7 +27,8 @@ from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Term, Te
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
-VIEWS = Callable[[Moment], Cameras]
+Views = Callable[[Moment], Cameras]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def optimize(
     settings: Settings | None = None,
     *,
     steps: int | None = None,
-    views: VIEWS | None = None,
+    views: Views | None = None,
     listeners: Sequence[Listener] = (),
     resume: dict[str, Tensor] | None = None,
 ) -> Result:
@@ -132,7 +133,7 @@ class _Run:
     """The state of one optimization: what a snapshot holds, and the steps that change it."""
 
     def __init__(
-        self, generator: Generator, terms: Terms, settings: Settings, views: VIEWS | None
+        self, generator: Generator, terms: Terms, settings: Settings, views: Views | None
     ) -> None:
         _check(settings, terms)
         self.device = torch.device(settings.device)
@@ -142,13 +143,15 @@ class _Run:
         self.terms = [(term.loss, Schedule.parse(term.weight)) for term in terms]
         self.rate = Schedule.parse(settings.learning_rate)
         self.seeds = _seeds(settings.seeds, generator.num_samples)
+        with torch.no_grad():
+            start = self._render(self._moment(validation=True)).detach()
         for loss, _ in self.terms:
-            loss.prepare(generator.num_samples, self.device)
-        self.groups = [dict(group) for group in generator.param_groups()]
+            loss.prepare(start)
+        self.step = 0
+        self.rates = [group["lr"] for group in generator.param_groups()]
         self.optimizer = self._new_optimizer()
         self.best = Best(generator)
         self.micro_batch = settings.micro_batch
-        self.step = 0
         self.bad_in_a_row = self.skipped = 0
         self.rate_scale = 1.0  # halved by the rollback, once
         self.history: list[float] = []
@@ -174,7 +177,7 @@ class _Run:
                 tell(preview)
         self.best.load_into(self.generator)
         with torch.no_grad():
-            rendering = self._render(self._moment(validation=True))
+            rendering = self._render(self._moment(validation=True)).detach()
         result = Result(
             self.generator, rendering, self.best.loss.clone(), self.history, self.skipped
         )
@@ -184,10 +187,10 @@ class _Run:
     def _step(self) -> tuple[dict[str, Tensor], bool]:
         moment = self._moment()
         self.generator.advance(moment.progress)
-        for group, start in zip(self.optimizer.param_groups, self.groups, strict=True):
-            group["lr"] = start["lr"] * self.rate(moment.progress) * self.rate_scale
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.rate(moment.progress) * self.rate_scale
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self._backward_within_memory(moment)
+        losses = self._within_memory(self._backward, moment)
         total = torch.stack(list(losses.values())).sum(0)
         bad = self._first_bad_term(losses)
         self.history.append(math.nan if bad else float(total.mean()))
@@ -200,11 +203,11 @@ class _Run:
             self.generator.project()
         return losses, False
 
-    def _backward_within_memory(self, moment: Moment) -> dict[str, Tensor]:
-        """Out of memory halves the micro-batch and starts the step over: the same gradient."""
+    def _within_memory(self, work: Callable[[Moment], T], moment: Moment) -> T:
+        """Out of memory halves the micro-batch and starts the work over: the same result."""
         while True:
             try:
-                return self._backward(moment)
+                return work(moment)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -299,14 +302,17 @@ class _Run:
     @torch.no_grad()
     def _validate(self) -> PreviewEvent:
         """Scores the fixed views by the fixed draws; a sample's better state is kept."""
-        moment = self._moment(validation=True)
+        rendering, total = self._within_memory(self._score, self._moment(validation=True))
+        self.best.update(self.generator, total)
+        return PreviewEvent(self.step, self.settings.steps, rendering.detach(), self.best.loss.clone())
+
+    def _score(self, moment: Moment) -> tuple[Rendering, Tensor]:
         rendering = self._render(moment)
         total = torch.zeros(self.generator.num_samples, device=self.device)
         for loss, weight in self.terms:
             for part in loss.parts(rendering, moment, self.micro_batch):
                 total += weight(1.0) * part
-        self.best.update(self.generator, total)
-        return PreviewEvent(self.step, self.settings.steps, rendering, self.best.loss.clone())
+        return rendering, total
 
     def _moment(self, validation: bool = False) -> Moment:
         if validation:
@@ -319,17 +325,18 @@ class _Run:
         return rendering
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
+        groups = [dict(group) for group in self.generator.param_groups()]
         if self.settings.optimizer == "sgd":
-            return torch.optim.SGD(self.groups, momentum=0.9, nesterov=True)
-        return torch.optim.Adam(self.groups, fused=self.device.type in ("cpu", "cuda"))
+            return torch.optim.SGD(groups, momentum=0.9, nesterov=True)
+        return torch.optim.Adam(groups, fused=self.device.type in ("cpu", "cuda"))
 
     def snapshot(self) -> dict[str, Tensor]:
         counters = {
-            "step": self.step,
-            "skipped": self.skipped,
-            "bad_in_a_row": self.bad_in_a_row,
+            "step": float(self.step),
+            "skipped": float(self.skipped),
+            "bad_in_a_row": float(self.bad_in_a_row),
             "rate_scale": self.rate_scale,
-            "micro_batch": self.micro_batch,
+            "micro_batch": float(self.micro_batch),
         }
         return snapshot(self.generator, self.optimizer, self.best, counters, self.history)
 
@@ -338,7 +345,7 @@ class _Run:
         self.step = int(counters["step"])
         self.skipped = int(counters["skipped"])
         self.bad_in_a_row = int(counters["bad_in_a_row"])
-        self.rate_scale = float(counters["rate_scale"])
+        self.rate_scale = counters["rate_scale"]
         self.micro_batch = int(counters["micro_batch"])
         self.history = tensors["history"].tolist()
 

@@ -54,7 +54,7 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     text = match["text"].strip()
     weight = float(match["weight"]) if match["weight"] else 1.0
     stop = float(match["stop"]) if match["stop"] else -math.inf
-    if not text or text == IMAGE.rstrip(":"):
+    if text in ("", IMAGE):
         raise InputError(f'prompt {prompt[:60]!r}: a phrase is empty; write text, e.g. "an apple"')
     image = Path(text.removeprefix(IMAGE)) if text.startswith(IMAGE) else None
     return Phrase(text, weight, stop, image)

@@ -78,6 +78,11 @@ class Rendering:
             return self.image
         return self.image + (1 - self.alpha) * background
 
+    def detach(self) -> Rendering:
+        """The same pictures without their graph."""
+        alpha = None if self.alpha is None else self.alpha.detach()
+        return replace(self, image=self.image.detach(), alpha=alpha)
+
     def leaf(self) -> Rendering:
         """The same pictures, cut off from the generator and ready to collect a gradient."""
         alpha = None if self.alpha is None else self.alpha.detach().requires_grad_()
@@ -157,8 +162,12 @@ class Loss(nn.Module):
     #: True for regularizers that read `rendering.scene`, whose gradient skips the pictures.
     reads_scene = False
 
-    def prepare(self, num_samples: int, device: torch.device) -> None:
-        """Called once before the first step: encode prompts, check their number, free towers."""
+    def prepare(self, start: Rendering) -> None:
+        """Called once before the first step: encode prompts, check their number, free towers.
+
+        `start` is what the generator shows before any step, from the fixed views of validation;
+        also when a run is resumed. Its picture tells the number of samples and the device.
+        """
 
     def parts(
         self, rendering: Rendering, moment: Moment, micro_batch: int

@@ -1,0 +1,9 @@
+"""Shapes in annotations are checked while the tests run (jaxtyping with beartype)."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("guidance", "beartype.beartype")
