@@ -31,8 +31,6 @@ _PUBLIC = {
     "Moment": "guidance.types",
 }
 
-__all__ = [*_PUBLIC, "__version__"]
-
 
 def _refuse_namesake() -> None:
     """Microsoft's `guidance` (for language models) installs a package of the same name."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.schedule import Schedule
 from guidance.snapshot import Best, restore, snapshot
-from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Term, Terms
+from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
@@ -262,7 +262,7 @@ class _Run:
             found = torch.autograd.grad(part.sum(), leaves, allow_unused=True)
             for gradient, addition in zip(gradients, found, strict=True):
                 if addition is not None:
-                    gradient += addition
+                    gradient.add_(addition)
         return value, gradients
 
     def _first_bad_term(self, losses: dict[str, Tensor]) -> str | None:
@@ -304,7 +304,9 @@ class _Run:
         """Scores the fixed views by the fixed draws; a sample's better state is kept."""
         rendering, total = self._within_memory(self._score, self._moment(validation=True))
         self.best.update(self.generator, total)
-        return PreviewEvent(self.step, self.settings.steps, rendering.detach(), self.best.loss.clone())
+        return PreviewEvent(
+            self.step, self.settings.steps, rendering.detach(), self.best.loss.clone()
+        )
 
     def _score(self, moment: Moment) -> tuple[Rendering, Tensor]:
         rendering = self._render(moment)
@@ -379,7 +381,7 @@ class Wrapped(Generator):
                 f"{type(self.module).__name__}.forward(): {pictures.shape[0]} pictures cannot be "
                 f"shared among {self.num_samples} prompts"
             )
-        return Rendering(pictures.unflatten(0, (self.num_samples, -1)))
+        return Rendering(pictures.reshape(self.num_samples, -1, *pictures.shape[1:]))
 
     def param_groups(self) -> list[dict[str, Any]]:
         parameters = [p for p in self.module.parameters() if p.requires_grad]

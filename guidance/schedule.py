@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 
 from guidance.errors import InputError
 
@@ -57,7 +58,7 @@ class Schedule:
         return cls(values, places, shape)
 
     def __call__(self, progress: float) -> float:
-        """The value at a progress in [0, 1]; constant before the first and after the last corner."""
+        """The value at a progress in [0, 1]; constant beyond the outer corners."""
         right = bisect_right(self.places, progress)
         if right == 0:
             return self.values[0]
@@ -81,7 +82,7 @@ def _spread(places: tuple[float, ...]) -> tuple[float, ...]:
     if len(filled) > 1 and math.isnan(filled[-1]):
         filled[-1] = 1.0
     known = [index for index, place in enumerate(filled) if not math.isnan(place)]
-    for left, right in zip(known, known[1:], strict=False):
+    for left, right in pairwise(known):
         for index in range(left + 1, right):
             share = (index - left) / (right - left)
             filled[index] = filled[left] + share * (filled[right] - filled[left])

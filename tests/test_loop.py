@@ -241,7 +241,9 @@ class _Scaled(Target):
 
 def test_events_come_in_order() -> None:
     events: list[object] = []
-    optimize(Canvas(), Target([0.1, 0.9]), Settings(steps=4, validations=2), listeners=[events.append])
+    optimize(
+        Canvas(), Target([0.1, 0.9]), Settings(steps=4, validations=2), listeners=[events.append]
+    )
     kinds = [type(event) for event in events]
     assert kinds == [
         PreviewEvent,

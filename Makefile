@@ -1,0 +1,32 @@
+# `make demo` and `make test` are all that a fresh machine needs: each makes the environment first.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+# Without an NVIDIA driver the constraints choose the CPU build of torch and its torchvision.
+CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo -c constraints-cpu.txt)
+
+.PHONY: demo test check install clean
+
+demo: install  ## a picture and a mesh from words, on the embedded models
+	$(BIN)/guide run text2image --prompt "a strawberry" --output outputs/demo
+	$(BIN)/guide run text2mesh --prompt "a watermelon" --preset draft --output outputs/demo
+	@echo; echo "Look at outputs/demo: image.png of the picture; mesh.glb and contact.png of the mesh."
+
+test: install  ## the whole suite, on the CPU, without network
+	$(BIN)/python -m pytest
+
+check: install  ## what a change must pass: style, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) outputs/*
