@@ -1,0 +1,59 @@
+"""What shows behind cut-out objects: drawn anew for each crop, so that no loss can rely on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+#: "none" is plain white. The others follow Dream Fields (Jain et al. 2022, section 3.3), which
+#: found that random backgrounds keep density from filling space.
+Kind = Literal["solid", "checker", "noise", "blur", "none"]
+KINDS: tuple[Kind, ...] = ("solid", "checker", "noise", "blur", "none")
+
+FIELD = 6  # cells a side of the random field whose smooth enlargement is the "blur" kind
+MAX_CELLS = 12  # the finest checkerboard, in squares a side; the coarsest has 2
+NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colours, the board's cells and phase, the field
+
+
+def paint(
+    kinds: Int[Tensor, "b"],
+    draws: Float[Tensor, "b draws"],
+    grain: Float[Tensor, "b 3 size size"] | None,
+    size: int,
+) -> Float[Tensor, "b 3 size size"]:
+    """Backgrounds in [0, 1], without gradient.
+
+    Args:
+        kinds: indices into KINDS, on the CPU, so that sorting them waits for no device.
+        draws: NUM_DRAWS numbers in [0, 1) each.
+        grain: standard normal noise; only read for the "noise" kind.
+    """
+    canvas = draws.new_ones(len(kinds), 3, size, size)
+    for index, kind in enumerate(KINDS):
+        where = (kinds == index).nonzero().flatten().to(draws.device)
+        if kind == "none" or not len(where):
+            continue
+        chosen = draws[where]
+        if kind == "solid":
+            canvas[where] = chosen[:, :3, None, None].expand(-1, -1, size, size)
+        elif kind == "checker":
+            canvas[where] = _checker(chosen, size)
+        elif kind == "blur":
+            field = chosen[:, 9:].view(-1, 3, FIELD, FIELD)
+            canvas[where] = F.interpolate(field, (size, size), mode="bicubic").clamp(0, 1)
+        else:
+            assert grain is not None
+            canvas[where] = (0.5 + 0.25 * grain[where]).clamp(0, 1)
+    return canvas
+
+
+def _checker(draws: Float[Tensor, "b draws"], size: int) -> Float[Tensor, "b 3 size size"]:
+    cells = 2 + draws[:, 6:7] * (MAX_CELLS - 2)
+    line = torch.arange(size, device=draws.device, dtype=draws.dtype) / size
+    column, row = ((line * cells + 2 * draws[:, i : i + 1]).floor() for i in (7, 8))
+    odd = (column[:, None, None, :] + row[:, None, :, None]) % 2 == 1
+    return torch.where(odd, draws[:, :3, None, None], draws[:, 3:6, None, None])

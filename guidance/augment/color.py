@@ -1,0 +1,60 @@
+"""Colour jitter as one affine matrix a crop."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+#: Rec. 709 luma, applied to sRGB values as video does.
+LUMA = (0.2126, 0.7152, 0.0722)
+
+
+def jitter_matrices(
+    draws: Float[Tensor, "*b 4"], strengths: tuple[float, float, float, float]
+) -> Float[Tensor, "*b 3 4"]:
+    """Saturation, then hue, contrast and brightness, as `matrix @ (r, g, b, 1)`.
+
+    Contrast turns about middle grey rather than about each picture's mean, and hue turns about
+    the grey axis, which keeps the whole jitter linear in the picture.
+
+    Args:
+        draws: numbers in [0, 1); 0.5 changes nothing.
+        strengths: brightness, contrast, saturation (each a factor within 1 +- strength) and hue
+            (within +- strength degrees).
+
+    Source: Haeberli, Matrix Operations for Image Processing, 1993.
+    """
+    brightness, contrast, saturation, hue_deg = strengths
+    signed = 2 * draws - 1
+    b, c, s = (
+        1 + signed[..., i] * strength
+        for i, strength in enumerate((brightness, contrast, saturation))
+    )
+    linear = (b * c)[..., None, None] * (_hue(signed[..., 3] * hue_deg) @ _saturation(s))
+    offset = (b * (1 - c) * 0.5)[..., None, None].expand(*b.shape, 3, 1)
+    return torch.cat([linear, offset], -1)
+
+
+def _saturation(factor: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
+    grey = factor.new_tensor(LUMA).expand(3, 3)
+    factor = factor[..., None, None]
+    return factor * torch.eye(3, dtype=factor.dtype) + (1 - factor) * grey
+
+
+def _hue(degrees: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
+    """Rodrigues' rotation about (1, 1, 1)."""
+    angle = (degrees * (math.pi / 180))[..., None, None]
+    third, eye = degrees.new_full((3, 3), 1 / 3), torch.eye(3, dtype=degrees.dtype)
+    turn = degrees.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    return angle.cos() * eye + (1 - angle.cos()) * third + angle.sin() * turn
+
+
+def recolor(
+    pictures: Float[Tensor, "b 3 h w"], matrices: Float[Tensor, "b 3 4"]
+) -> Float[Tensor, "b 3 h w"]:
+    """Applies one matrix to each picture; values may leave [0, 1], so that no gradient is cut."""
+    flat = torch.baddbmm(matrices[..., 3:], matrices[..., :3], pictures.flatten(2))
+    return flat.view(pictures.shape)

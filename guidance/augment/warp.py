@@ -1,0 +1,95 @@
+"""Crops of pictures by homographies: all samples, views and crops in one grid_sample."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def square_to_quad(corners: Float[Tensor, "*b 4 2"]) -> Float[Tensor, "*b 3 3"]:
+    """Homographies that take the square [-1, 1]^2 to quadrilaterals.
+
+    Args:
+        corners: where (-1, -1), (1, -1), (1, 1) and (-1, 1) go, as (x, y).
+
+    Returns:
+        Matrices for column vectors (x, y, 1), with 1 as their last entry before the change from
+        [0, 1]^2 to [-1, 1]^2; the result is only defined up to scale.
+
+    Source: Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989, section 2.2.3.
+    """
+    p0, p1, p2, p3 = corners.unbind(-2)
+    d1, d2, bend = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
+    determinant = _cross(d1, d2)
+    g = (_cross(bend, d2) / determinant).unsqueeze(-1)
+    h = (_cross(d1, bend) / determinant).unsqueeze(-1)
+    columns = [p1 - p0 + g * p1, p3 - p0 + h * p3, p0]
+    top = torch.stack(columns, -1)
+    bottom = torch.cat([g, h, torch.ones_like(g)], -1).unsqueeze(-2)
+    unit = torch.cat([top, bottom], -2)
+    from_signed = unit.new_tensor([[0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 1]])
+    return unit @ from_signed
+
+
+def _cross(a: Float[Tensor, "*b 2"], b: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b"]:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def warp(
+    pictures: Float[Tensor, "s c h w"],
+    homographies: Float[Tensor, "s k 3 3"],
+    size: int,
+    padding: str,
+) -> Float[Tensor, "s*k c size size"]:
+    """`k` square crops of each picture; a homography takes the crop to the picture's [-1, 1]^2.
+
+    grid_sample runs its backward with one thread a batch entry and gives each entry a gradient of
+    the whole picture, so one entry a crop is slow and wastes memory, and one entry a picture
+    leaves processors idle. The crops of a picture are therefore stacked in as few batch entries
+    as keep all threads busy. Measured on two cores, both ways, 16 crops of 224 from one picture
+    of 512: 27 ms with one entry a crop or a picture, 17 ms with two entries.
+    """
+    s, k = homographies.shape[:2]
+    shares = _entries_per_picture(s, k, pictures.device)
+    grid = _grid(homographies.flatten(0, 1), size).view(s * shares, k // shares * size, size, 2)
+    sources = pictures.unsqueeze(1).expand(-1, shares, -1, -1, -1).flatten(0, 1)
+    stacked = F.grid_sample(sources, grid, padding_mode=padding, align_corners=False)
+    crops = stacked.view(s * shares, -1, k // shares, size, size)
+    return crops.transpose(1, 2).flatten(0, 1)
+
+
+def _grid(homographies: Float[Tensor, "b 3 3"], size: int) -> Float[Tensor, "b size*size 2"]:
+    """Where each pixel's centre of a crop lies in its picture."""
+    line = (torch.arange(size, device=homographies.device, dtype=homographies.dtype) + 0.5) / size
+    y, x = torch.meshgrid(2 * line - 1, 2 * line - 1, indexing="ij")
+    square = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
+    places = square @ homographies.mT
+    return places[..., :2] / places[..., 2:]
+
+
+def _entries_per_picture(pictures: int, crops: int, device: torch.device) -> int:
+    """The least divisor of `crops` that gives every thread of a CPU something to do."""
+    wanted = torch.get_num_threads() if device.type == "cpu" else 1
+    divisors = [d for d in range(1, crops + 1) if crops % d == 0]
+    return next((d for d in divisors if d * pictures >= wanted), crops)
+
+
+def shrink(
+    pictures: Float[Tensor, "s c h w"], size: int, scale: float
+) -> Float[Tensor, "s c small_h small_w"]:
+    """Averages blocks of pixels, so that bilinear crops skip no pixel of a large picture.
+
+    Args:
+        size: pixels a side of the crops to come.
+        scale: their typical side, as a share of the picture's shorter side.
+    """
+    height, width = pictures.shape[-2:]
+    block = math.floor(min(height, width) * scale / size)
+    if block < 2:
+        return pictures
+    small = (math.ceil(height / block), math.ceil(width / block))
+    return F.interpolate(pictures, small, mode="area")
