@@ -59,7 +59,7 @@ def perturbed(kind: type[Generator], num_samples: int = 2, amount: float = 0.2) 
         for parameter in generator.parameters():
             # One draw for a sample and a copy for the others: samples alike but for their seeds.
             noise = torch.randn(parameter.shape[1:], generator=random)
-            parameter += amount * noise * parameter.abs().mean().clamp_min(0.5)
+            parameter.add_(amount * noise * parameter.abs().mean().clamp_min(0.5))
         generator.project()
     return generator
 
@@ -76,10 +76,10 @@ def test_shape_and_range(kind: type[Generator], num_samples: int) -> None:
     n, v, channels, h, w = rendering.image.shape
     assert (n, channels) == (num_samples, 3) and v >= 1 and h == w
     assert rendering.image.dtype == torch.float32
-    assert 0 <= rendering.image.min() and rendering.image.max() <= 1
+    assert rendering.image.min() >= 0 and rendering.image.max() <= 1
     if rendering.alpha is not None:
         assert rendering.alpha.shape == (n, v, 1, h, w)
-        assert 0 <= rendering.alpha.min() and rendering.alpha.max() <= 1
+        assert rendering.alpha.min() >= 0 and rendering.alpha.max() <= 1
         assert (rendering.image <= rendering.alpha + 1e-5).all(), "image is not premultiplied"
 
 

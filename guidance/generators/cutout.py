@@ -1,0 +1,86 @@
+"""A thing and its outline: colour and alpha, each from a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.generators.color import to_rgb
+from guidance.generators.png import save_png
+from guidance.generators.pyramid import Levels
+from guidance.types import Cameras, Generator, Rendering
+
+
+class Cutout(Generator):
+    """Pictures with an alpha channel, premultiplied in the rendering.
+
+    Losses put them over a new random background at every look. So the words must be told by the
+    thing and its outline, not by what surrounds it; blots of colour turn into objects.
+
+    Args:
+        seeds: one a sample, for the faint noise that it starts from.
+        size: pixels a side of the picture.
+        finest: cells a side of the finest level of colour and of alpha, a power of two.
+        learning_rate: of Adam, for each level.
+        decorrelate: optimize along the colour axes of photographs instead of RGB.
+        sharpness: slope of alpha over its levels; higher gives crisper outlines.
+    """
+
+    #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
+    #: a gradient from the first step and the thing stays in the middle (chosen by eye).
+    START_MIDDLE, START_FALL = 1.0, 3.5
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        finest: int = 64,
+        learning_rate: float = 0.02,
+        decorrelate: bool = False,
+        sharpness: float = 4.0,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.size, self.sharpness = len(seeds), size, sharpness
+        self.learning_rate, self.decorrelate = learning_rate, decorrelate
+        self.color = Levels(seeds, 3, finest, purpose="color")
+        self.outline = Levels(seeds, 1, finest, purpose="outline")
+        finest_map = self.outline.levels[-1]
+        with torch.no_grad():
+            finest_map += self._disc(finest_map.shape[-1]) / sharpness
+
+    def _disc(self, side: int) -> Float[Tensor, "h w"]:
+        place = (torch.arange(side) + 0.5) / side * 2 - 1
+        square = place[:, None] ** 2 + place[None, :] ** 2
+        return self.START_MIDDLE - self.START_FALL / 2 * square
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        """One picture a sample, its colour multiplied by its alpha."""
+        color, alpha = self._layers()
+        return Rendering((color * alpha)[:, None], alpha[:, None])
+
+    def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
+        color = self.color(self.size)
+        color = (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
+        return color, torch.sigmoid(self.sharpness * self.outline(self.size))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png over white, and cutout.png with its alpha channel."""
+        color, alpha = (layer[sample] for layer in self._layers())
+        return [
+            save_png(folder / "image.png", color * alpha + 1 - alpha),
+            save_png(folder / "cutout.png", torch.cat([color, alpha])),
+        ]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Cutout:
+        return cls(range(num_samples), size=16, finest=16)
