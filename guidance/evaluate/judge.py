@@ -89,6 +89,6 @@ def judge_scores(
 
 def text_vectors(judge: Encoder, texts: Sequence[str]) -> Float[Tensor, "b d"]:
     """Unit vectors of texts, each averaged over the judge's templates."""
-    filled = [template.format(text) for text in texts for template in judge.templates]
+    filled = [template.replace("{}", text) for text in texts for template in judge.templates]
     vectors = judge.encode_text(filled)
     return F.normalize(vectors.reshape(len(texts), len(judge.templates), -1).mean(1), dim=-1)
