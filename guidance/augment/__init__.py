@@ -192,7 +192,7 @@ class Augment:
             out = recolor(out, crops.colors[place].flatten(0, 2))
         if crops.noise:
             assert grain is not None
-            out = out.add(grain, alpha=crops.noise)
+            out = out.add_(grain, alpha=crops.noise)
         return out
 
     def _at(self, progress: float) -> dict[str, float]:

@@ -1,1 +1,16 @@
+"""Losses: one number a sample, lower is better. One file each; see `guidance.types.Loss`."""
 
+from guidance.augment import Augment
+from guidance.losses.clip import Clip
+from guidance.losses.directional import Directional
+from guidance.losses.image import Range, TotalVariation
+from guidance.losses.outline import Outline
+
+__all__ = [
+    "Augment",
+    "Clip",
+    "Directional",
+    "Outline",
+    "Range",
+    "TotalVariation",
+]

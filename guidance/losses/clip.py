@@ -1,0 +1,175 @@
+"""How far pictures are from words, by frozen image-text models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.augment import Augment, Part
+from guidance.encoders.base import Encoder
+from guidance.errors import InputError
+from guidance.losses.targets import (
+    Targets,
+    broadcast_prompts,
+    negative_phrases,
+    pushing_away,
+    rivals,
+    targets,
+    view_indices,
+)
+from guidance.losses.vision import embed, frozen, sample_means
+from guidance.prompts import Phrase, parse_prompt
+from guidance.types import Cameras, Loss, Moment, Rendering
+
+Kind = Literal["cosine", "spherical", "logit"]
+
+
+@dataclass(frozen=True)
+class _Tower:
+    """One encoder with what it makes of the prompts."""
+
+    encoder: Encoder
+    targets: Targets
+    # Only for "logit": captions that a phrase is to win against, and logarithms of their weights.
+    others: Float[Tensor, "o d"]
+    handicap: Float[Tensor, "n m o"]
+
+
+class Clip(Loss):
+    """Distance of crops from the phrases of each sample's prompt, averaged over crops and views.
+
+    For each phrase of unit embedding b and crops of unit embedding a, with `weight * distance`
+    summed over the phrases:
+
+    * cosine:    1 - a.b
+    * spherical: 2 arcsin^2(|a - b| / 2) (VQGAN-CLIP, Crowson et al. 2022): the same optimum,
+      another scale of the gradient
+    * logit:     -log softmax(s a.b) of the phrase among it, the negatives and everyday captions,
+      with the encoder's own scale s. For encoders trained with a sigmoid (SigLIP), whose gradient
+      vanishes as the probability nears 1, the logit itself: -(s a.b + bias); and
+      log(1 + exp(s a.b + bias)) for negatives, which is -log(1 - p).
+
+    Differentiable in image and alpha; encoders and embeddings are frozen. A phrase whose own
+    distance on a crop is below its stop sends no gradient there.
+
+    Args:
+        prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
+        encoder: a name, an Encoder, or several, whose losses are added.
+        kind: see above.
+        negative: phrases to push away from, for all samples. In cosine and spherical they are
+            subtracted with 0.3 of their weight; in logit they compete with the prompt.
+        augment: how crops are made; None shows each view once, as it is.
+        view_words: adds "front view", "side view" ... by the cameras, for rendered objects.
+
+    Raises:
+        InputError: an unknown kind; another number of prompts than samples; `view_words` with
+            pictures that have no cameras.
+    """
+
+    def __init__(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        encoder: str | Encoder | Sequence[str | Encoder] = "mini",
+        kind: Kind = "cosine",
+        negative: Sequence[str] = (),
+        augment: Augment | None = Augment(),  # noqa: B008  (frozen)
+        view_words: bool = False,
+    ) -> None:
+        super().__init__()
+        if kind not in get_args(Kind):
+            raise InputError(f"Clip: kind {kind!r} is unknown; use {', '.join(get_args(Kind))}")
+        self.prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        self.phrases = tuple(parse_prompt(text) for text in self.prompts)
+        self.negatives = negative_phrases(negative)
+        self.kind, self.view_words = kind, view_words
+        self.augment = augment or Augment.plain()
+        self.encoders = (encoder,) if isinstance(encoder, str | Encoder) else tuple(encoder)
+        self._towers: tuple[_Tower, ...] = ()
+
+    def prepare(self, start: Rendering) -> None:
+        """Loads the encoders, and encodes the prompts of all samples once."""
+        device = start.image.device
+        prompts = broadcast_prompts(self.prompts, len(start.image))
+        phrases = [parse_prompt(prompt) for prompt in prompts]
+        if self.kind != "logit":
+            phrases = [row + pushing_away(self.negatives) for row in phrases]
+        self._towers = tuple(
+            self._tower(encoder, phrases, device) for encoder in frozen(self.encoders, device)
+        )
+
+    def parts(
+        self, rendering: Rendering, moment: Moment, micro_batch: int
+    ) -> Iterator[Float[Tensor, "n"]]:
+        """Micro-batches of crops, encoder after encoder."""
+        n = rendering.image.shape[0]
+        if not self._towers:
+            self.prepare(rendering)
+        prepared = len(self._towers[0].targets.weights)
+        if prepared != n:
+            raise InputError(f"Clip was prepared for {prepared} samples, got pictures of {n}")
+        views = self._views(rendering.cameras)
+        for tower in self._towers:
+            wanted = tower.targets.by_view(views).expand(-1, rendering.image.shape[1], -1, -1)
+            crops = self.augment.draw(moment, rendering, tower.encoder.image_size)
+            for part in crops.parts(micro_batch):
+                seen = embed(tower.encoder, self.augment, rendering, crops, part)
+                distance = self._distance(tower, part, seen, wanted[part.place[:2]].to(seen))
+                yield sample_means(distance, crops, part)
+
+    def _distance(
+        self,
+        tower: _Tower,
+        part: Part,
+        seen: Float[Tensor, "s v k d"],
+        wanted: Float[Tensor, "s v m d"],
+    ) -> Float[Tensor, "s v k"]:
+        """The weighted distances of one part's crops from their sample's phrases."""
+        cosine = seen @ wanted.mT
+        scale, bias = tower.encoder.logit_scale, tower.encoder.logit_bias
+        extra = torch.zeros_like(cosine[..., 0])
+        if self.kind == "cosine":
+            distance = 1 - cosine
+        elif self.kind == "spherical":
+            # |a - b|^2 = 2 - 2 cos; kept off 0 and 1, where the slopes of sqrt and arcsin are
+            # infinite.
+            half_chord = ((1 - cosine) / 2).clamp(1e-10, 1 - 1e-6).sqrt()
+            distance = 2 * half_chord.arcsin().square()
+        elif bias is not None:
+            distance = -(scale * cosine + bias)
+            against = F.softplus(scale * (seen @ tower.others.to(seen).mT) + bias)
+            extra = (against * tower.handicap[part.samples, None, :1].to(seen).exp()).sum(-1)
+        else:
+            others = scale * (seen @ tower.others.to(seen).mT)
+            handicap = tower.handicap[part.samples, None, None].to(seen)
+            best_of_others = (others.unsqueeze(-2) + handicap).logsumexp(-1)
+            distance = F.softplus(best_of_others - scale * cosine)
+        stops = tower.targets.stops[part.samples, None, None].to(seen)
+        weights = tower.targets.weights[part.samples, None, None].to(seen)
+        distance = torch.where(distance < stops, distance.detach(), distance)
+        return (weights * distance).sum(-1) + extra
+
+    def _tower(
+        self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], device: torch.device
+    ) -> _Tower:
+        wanted = targets(encoder, phrases, self.view_words, device)
+        if self.kind != "logit":
+            nothing = wanted.weights.new_zeros(0)
+            return _Tower(encoder, wanted, nothing, nothing)
+        return _Tower(encoder, wanted, *rivals(encoder, wanted, self.negatives))
+
+    def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
+        if not self.view_words:
+            return None
+        if cameras is None:
+            raise InputError(
+                "Clip: view_words=True needs pictures with cameras, as mesh generators give; "
+                "these have none, leave it out"
+            )
+        return view_indices(cameras)

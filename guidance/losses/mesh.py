@@ -1,0 +1,130 @@
+"""What the surface behind the pictures should be like: smooth, and true to its rest shape.
+
+All three measure in units of the rest shape's mean edge length, so that one weight suits meshes of
+any size, and cost 0 at rest unless asked to smooth the shape itself. Their gradient goes to the
+vertices and skips the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.geometry.topology import face_pairs, unique_edges
+from guidance.types import Loss, MeshScene, Moment, Rendering
+
+TINY = 1e-20  # keeps the slope of a length finite at 0
+
+
+class _Remembered:
+    """What a list of faces implies, which stays the same through a run."""
+
+    def __init__(self, derive: Callable[[Int[Tensor, "f 3"]], Int[Tensor, "e 2"]]) -> None:
+        self.derive = derive
+        self.faces: Int[Tensor, "f 3"] | None = None
+
+    def __call__(self, faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e"], Int[Tensor, "e"]]:
+        if self.faces is not faces:
+            first, second = self.derive(faces).unbind(1)
+            self.faces, self.pairs = faces, (first, second)
+        return self.pairs
+
+
+def _scene(loss: Loss, rendering: Rendering) -> MeshScene:
+    if not isinstance(rendering.scene, MeshScene):
+        raise InputError(
+            f"{type(loss).__name__}: expected pictures of a mesh, got a scene of "
+            f"{type(rendering.scene).__name__}; it goes with mesh generators only"
+        )
+    return rendering.scene
+
+
+def _lengths(
+    vertices: Float[Tensor, "n p 3"], start: Int[Tensor, "e"], stop: Int[Tensor, "e"]
+) -> Float[Tensor, "n e"]:
+    # index_select's backward is one index_add; that of [] sorts its indices first.
+    along = vertices.index_select(1, stop) - vertices.index_select(1, start)
+    return (along.square().sum(-1) + TINY).sqrt()
+
+
+class Laplacian(Loss):
+    """Mean squared distance of each vertex's displacement from the mean of its neighbours'.
+
+    With displacements u = (v - rest) / l, l the mean rest edge length, and neighbours N(i):
+    mean over i of |u_i - mean of u_j, j in N(i)|^2. The uniform Laplacian; a shift of the whole
+    mesh costs nothing. Source: Sorkine et al. 2004, Laplacian Surface Editing.
+
+    Args:
+        of_shape: measures the shape (v / l) itself instead of its displacement, which also
+            smooths what the rest shape brings along.
+    """
+
+    reads_scene = True
+
+    def __init__(self, of_shape: bool = False) -> None:
+        super().__init__()
+        self.of_shape, self._edges = of_shape, _Remembered(unique_edges)
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """`[n]`, at least 0."""
+        scene = _scene(self, rendering)
+        rest = scene.rest_vertices[None]
+        start, stop = self._edges(scene.faces)
+        moved = scene.vertices if self.of_shape else scene.vertices - rest
+        moved = moved / _lengths(rest, start, stop).mean()
+        sums = torch.zeros_like(moved)
+        sums = sums.index_add(1, start, moved.index_select(1, stop))
+        sums = sums.index_add(1, stop, moved.index_select(1, start))
+        degree = torch.bincount(torch.cat([start, stop]), minlength=moved.shape[1])
+        used = (degree > 0)[None, :, None]
+        difference = torch.where(used, moved - sums / degree.clamp_min(1)[:, None], 0)
+        return difference.square().sum(-1).mean(1)
+
+
+class NormalConsistency(Loss):
+    """Mean of 1 - cos of the angle between the normals of neighbouring faces.
+
+    Faces must be oriented alike; a flat surface costs 0, a closed fold 2. Degenerate faces have
+    no normal and no gradient.
+    """
+
+    reads_scene = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pairs = _Remembered(face_pairs)
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """`[n]`, in [0, 2]."""
+        scene = _scene(self, rendering)
+        a, b, c = (scene.vertices.index_select(1, corner) for corner in scene.faces.unbind(1))
+        normals = F.normalize(torch.linalg.cross(b - a, c - a), dim=-1, eps=1e-12)
+        one, other = (normals.index_select(1, faces) for faces in self._pairs(scene.faces))
+        return (1 - (one * other).sum(-1)).mean(1)
+
+
+class EdgeLength(Loss):
+    """Mean squared relative change of the edges: (length / rest length - 1)^2.
+
+    Keeps triangles from collapsing and stretching. Rest edges shorter than a hundredth of their
+    mean are measured against that, since dividing by them would drown all others.
+    """
+
+    reads_scene = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._edges = _Remembered(unique_edges)
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """`[n]`, 0 at rest."""
+        scene = _scene(self, rendering)
+        edges = self._edges(scene.faces)
+        rest = _lengths(scene.rest_vertices[None], *edges)
+        unit = rest.clamp_min(0.01 * rest.mean())
+        return ((_lengths(scene.vertices, *edges) - rest) / unit).square().mean(1)

@@ -1,0 +1,78 @@
+"""A small encoder that answers at once, and a rendering that has everything a loss may read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from guidance.encoders.base import Encoder
+from guidance.types import Cameras, MeshScene, Moment, Rendering
+
+
+class Linear(Encoder):
+    """A random linear map of pictures, smooth and of full rank; texts are keyed random vectors."""
+
+    name = family = "stand-in"
+    image_size = 8
+    logit_scale = 5.0
+    templates = ("{}", "a picture of {}")
+    alternatives = ("a house", "a boat", "a cloud")
+
+    def __init__(self, seed: int = 0, logit_bias: float | None = None, size: int = 8) -> None:
+        super().__init__()
+        self.logit_bias, self.image_size = logit_bias, size
+        random = torch.Generator().manual_seed(seed)
+        weight = torch.randn(12, 3 * size * size, generator=random, dtype=torch.float64)
+        self.weight = nn.Parameter(weight)
+        self.batches: list[int] = []  # how many pictures were encoded at once
+        self.texts: list[str] = []
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        assert images.shape[1:] == (3, self.image_size, self.image_size)
+        features = (images - 0.5).flatten(1) @ self.weight.to(images).T
+        return F.normalize(features, dim=-1)
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        self.texts += texts
+        return torch.stack([self._of(text) for text in texts])
+
+    def free_text_tower(self) -> None: ...
+
+    @staticmethod
+    def _of(text: str) -> Tensor:
+        key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "little")
+        return F.normalize(torch.randn(12, generator=torch.Generator().manual_seed(key)), dim=0)
+
+
+FACES = torch.tensor([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])  # a tetrahedron, outwards
+
+
+def everything(
+    n: int = 2, v: int = 2, size: int = 10, dtype: torch.dtype = torch.float64
+) -> Rendering:
+    """Pictures with alpha, cameras and a mesh, all of them leaves that want gradients."""
+    random = torch.Generator().manual_seed(1)
+    alpha = 0.2 + 0.6 * torch.rand(n, v, 1, size, size, generator=random, dtype=dtype)
+    image = (alpha * torch.rand(n, v, 3, size, size, generator=random, dtype=dtype)).clone()
+    rest = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=dtype)
+    vertices = rest + 0.1 * torch.randn(n, 4, 3, generator=random, dtype=dtype)
+    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices)]
+    scene = MeshScene(leaves[2], FACES, rest)
+    return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
+
+
+def cameras(n: int, v: int) -> Cameras:
+    """Views around the object, the last of them from above; only the angles mean anything."""
+    azimuth = torch.linspace(0, 180, v).repeat(n, 1)
+    elevation = torch.zeros(n, v)
+    elevation[:, -1] = 75.0
+    eye = torch.eye(4).repeat(n, v, 1, 1)
+    return Cameras(eye, eye, torch.ones(n, v, 3), azimuth, elevation, 10, 10)
+
+
+def moment(n: int = 2, step: int = 3, progress: float = 0.5) -> Moment:
+    return Moment(tuple(range(10, 10 + n)), step, progress)
