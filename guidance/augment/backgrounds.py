@@ -24,7 +24,7 @@ def paint(
     draws: Float[Tensor, "b draws"],
     grain: Float[Tensor, "b 3 size size"] | None,
     size: int,
-) -> Float[Tensor, "b 3 size size"]:
+) -> Float[Tensor, "b 3 {size} {size}"]:
     """Backgrounds in [0, 1], without gradient.
 
     Args:
@@ -54,7 +54,7 @@ def paint(
     return canvas
 
 
-def _checker(draws: Float[Tensor, "b draws"], size: int) -> Float[Tensor, "b 3 size size"]:
+def _checker(draws: Float[Tensor, "b draws"], size: int) -> Float[Tensor, "b 3 {size} {size}"]:
     cells = 2 + draws[:, 6:7] * (MAX_CELLS - 2)
     line = torch.arange(size, device=draws.device, dtype=draws.dtype) / size
     column, row = ((line * cells + 2 * draws[:, i : i + 1]).floor() for i in (7, 8))

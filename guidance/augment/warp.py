@@ -44,7 +44,7 @@ def warp(
     homographies: Float[Tensor, "s k 3 3"],
     size: int,
     padding: str,
-) -> Float[Tensor, "s*k c size size"]:
+) -> Float[Tensor, "s*k c {size} {size}"]:
     """`k` square crops of each picture; a homography takes the crop to the picture's [-1, 1]^2.
 
     grid_sample runs its backward with one thread a batch entry and gives each entry a gradient of
@@ -62,7 +62,7 @@ def warp(
     return crops.transpose(1, 2).flatten(0, 1)
 
 
-def _grid(homographies: Float[Tensor, "b 3 3"], size: int) -> Float[Tensor, "b size*size 2"]:
+def _grid(homographies: Float[Tensor, "b 3 3"], size: int) -> Float[Tensor, "b _ 2"]:
     """Where each pixel's centre of a crop lies in its picture."""
     line = (torch.arange(size, device=homographies.device, dtype=homographies.dtype) + 0.5) / size
     y, x = torch.meshgrid(2 * line - 1, 2 * line - 1, indexing="ij")

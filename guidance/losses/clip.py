@@ -15,6 +15,7 @@ from guidance.augment import Augment, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.targets import (
+    Rivals,
     Targets,
     broadcast_prompts,
     negative_phrases,
@@ -36,9 +37,7 @@ class _Tower:
 
     encoder: Encoder
     targets: Targets
-    # Only for "logit": captions that a phrase is to win against, and logarithms of their weights.
-    others: Float[Tensor, "o d"]
-    handicap: Float[Tensor, "n m o"]
+    rivals: Rivals | None  # only for "logit"
 
 
 class Clip(Loss):
@@ -132,37 +131,26 @@ class Clip(Loss):
     ) -> Float[Tensor, "s v k"]:
         """The weighted distances of one part's crops from their sample's phrases."""
         cosine = seen @ wanted.mT
-        scale, bias = tower.encoder.logit_scale, tower.encoder.logit_bias
-        extra = torch.zeros_like(cosine[..., 0])
+        against: Float[Tensor, "s v k"] | float = 0.0
         if self.kind == "cosine":
             distance = 1 - cosine
         elif self.kind == "spherical":
-            # |a - b|^2 = 2 - 2 cos; kept off 0 and 1, where the slopes of sqrt and arcsin are
-            # infinite.
-            half_chord = ((1 - cosine) / 2).clamp(1e-10, 1 - 1e-6).sqrt()
-            distance = 2 * half_chord.arcsin().square()
-        elif bias is not None:
-            distance = -(scale * cosine + bias)
-            against = F.softplus(scale * (seen @ tower.others.to(seen).mT) + bias)
-            extra = (against * tower.handicap[part.samples, None, :1].to(seen).exp()).sum(-1)
+            distance = _spherical(cosine)
         else:
-            others = scale * (seen @ tower.others.to(seen).mT)
-            handicap = tower.handicap[part.samples, None, None].to(seen)
-            best_of_others = (others.unsqueeze(-2) + handicap).logsumexp(-1)
-            distance = F.softplus(best_of_others - scale * cosine)
-        stops = tower.targets.stops[part.samples, None, None].to(seen)
-        weights = tower.targets.weights[part.samples, None, None].to(seen)
+            distance, against = _logit(tower, part, seen, cosine)
+        stops, weights = (
+            numbers[part.samples, None, None].to(seen)
+            for numbers in (tower.targets.stops, tower.targets.weights)
+        )
         distance = torch.where(distance < stops, distance.detach(), distance)
-        return (weights * distance).sum(-1) + extra
+        return (weights * distance).sum(-1) + against
 
     def _tower(
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], device: torch.device
     ) -> _Tower:
         wanted = targets(encoder, phrases, self.view_words, device)
-        if self.kind != "logit":
-            nothing = wanted.weights.new_zeros(0)
-            return _Tower(encoder, wanted, nothing, nothing)
-        return _Tower(encoder, wanted, *rivals(encoder, wanted, self.negatives))
+        against = rivals(encoder, wanted, self.negatives) if self.kind == "logit" else None
+        return _Tower(encoder, wanted, against)
 
     def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
         if not self.view_words:
@@ -173,3 +161,32 @@ class Clip(Loss):
                 "these have none, leave it out"
             )
         return view_indices(cameras)
+
+    @classmethod
+    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Clip:
+        """A small instance for the contract tests."""
+        return cls(prompts, encoder=encoder, augment=Augment(crops=6, scale=(0.7, 1.3)))
+
+
+def _spherical(cosine: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """2 arcsin^2(|a - b| / 2), with |a - b|^2 = 2 - 2 cos.
+
+    Kept off 0 and 1, where the slopes of the root and of arcsin are infinite.
+    """
+    half_chord = ((1 - cosine) / 2).clamp(1e-10, 1 - 1e-6).sqrt()
+    return 2 * half_chord.arcsin().square()
+
+
+def _logit(
+    tower: _Tower, part: Part, seen: Float[Tensor, "s v k d"], cosine: Float[Tensor, "s v k m"]
+) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | float]:
+    """The distance from each phrase, and what the negatives of a sigmoid encoder add."""
+    assert tower.rivals is not None
+    scale, bias = tower.encoder.logit_scale, tower.encoder.logit_bias
+    logits = scale * (seen @ tower.rivals.embeddings.to(seen).mT)
+    log_weights = tower.rivals.log_weights[part.samples, None, None].to(seen)
+    if bias is None:
+        others = (logits.unsqueeze(-2) + log_weights).logsumexp(-1)
+        return F.softplus(others - scale * cosine), 0.0
+    against = (F.softplus(logits + bias) * log_weights[..., 0, :].exp()).sum(-1)
+    return -(scale * cosine + bias), against

@@ -103,6 +103,11 @@ class Directional(Loss):
             cosine = (way * direction).sum(-1) / length
             yield sample_means(1 - cosine, crops, part)
 
+    @classmethod
+    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Directional:
+        """A small instance for the contract tests."""
+        return cls(prompts, "a stone", encoder=encoder, augment=Augment(crops=6))
+
 
 def _check(rendering: Rendering, reference: Rendering) -> None:
     """The reference must show what the pictures show, at the same places."""

@@ -46,6 +46,14 @@ class Targets:
         return self.embeddings[samples, views]
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """What phrases are to win against, with the logarithm of the weight of each, or -inf."""
+
+    embeddings: Float[Tensor, "o d"]
+    log_weights: Float[Tensor, "n m o"]
+
+
 def broadcast_prompts(prompt: str | Sequence[str], num_samples: int) -> tuple[str, ...]:
     """One prompt for each sample; a single one is shared by all."""
     prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
@@ -98,10 +106,8 @@ def text_embedding(encoder: Encoder, text: str) -> Float[Tensor, "d"]:
     return F.normalize(encoder.encode_text(wordings).float().mean(0), dim=0)
 
 
-def rivals(
-    encoder: Encoder, wanted: Targets, negatives: Sequence[Phrase]
-) -> tuple[Float[Tensor, "o d"], Float[Tensor, "n m o"]]:
-    """What each phrase is to win against in a softmax: negatives and everyday captions.
+def rivals(encoder: Encoder, wanted: Targets, negatives: Sequence[Phrase]) -> Rivals:
+    """What the phrases are to win against: negatives and everyday captions.
 
     Captions that mean the phrase itself are left out, by a logarithmic weight of -inf. Encoders
     trained with a sigmoid need no rivals: for them there are the negatives alone.
@@ -124,7 +130,7 @@ def rivals(
     handicap[same] = -torch.inf
     if not handicap.isfinite().any(-1).all() and encoder.logit_bias is None:
         raise InputError('kind "logit": every caption to contrast a prompt with means the same')
-    return others, handicap
+    return Rivals(others, handicap)
 
 
 def _embed(encoder: Encoder, phrase: Phrase, endings: tuple[str, ...]) -> Float[Tensor, "r d"]:

@@ -1,0 +1,190 @@
+"""What every loss must do. A new file in guidance/losses/ is found by itself.
+
+A loss that cannot be made without arguments brings a classmethod `tiny(encoder, prompts)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import guidance.losses
+from guidance.types import Loss, Rendering, Terms
+from tests.losses.stand_ins import Linear, everything, moment
+
+
+def losses() -> list[type[Loss]]:
+    found = set()
+    for info in pkgutil.iter_modules(guidance.losses.__path__):
+        module = importlib.import_module(f"guidance.losses.{info.name}")
+        for name, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, Loss) and kind.__module__ == module.__name__ and name[0] != "_":
+                found.add(kind)
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+PROMPTS = ("a red apple | a sketch:0.5", "a boat:2")
+ALL = pytest.mark.parametrize("kind", losses(), ids=lambda kind: kind.__name__)
+OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny")]
+WORDY = pytest.mark.parametrize("kind", OF_WORDS, ids=lambda kind: kind.__name__)
+
+
+def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
+    """A small instance, prepared on other pictures than those it is called with."""
+    loss = kind.tiny(Linear(), prompts) if hasattr(kind, "tiny") else kind()
+    start = everything(n=len(prompts))
+    loss.prepare(replace(start, image=start.image.detach() * 0.8 + 0.02))
+    return loss
+
+
+def leaves(rendering: Rendering) -> list[Tensor]:
+    assert rendering.alpha is not None
+    return [rendering.image, rendering.alpha, rendering.scene.vertices]
+
+
+def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
+    """The value, and the gradients to all that a loss can read (0 where it reads nothing)."""
+    value = loss(rendering, moment(len(rendering.image)))
+    found = torch.autograd.grad(
+        value.sum(), leaves(rendering), allow_unused=True, materialize_grads=True
+    )
+    return value.detach(), list(found)
+
+
+def test_the_shipped_losses_are_found() -> None:
+    names = {kind.__name__ for kind in losses()}
+    assert {"Clip", "Directional", "TotalVariation", "Range", "Outline"} <= names
+    assert {"Laplacian", "NormalConsistency", "EdgeLength"} <= names
+
+
+@ALL
+def test_one_finite_number_a_sample(kind: type[Loss]) -> None:
+    value = make(kind)(everything(), moment())
+    assert value.shape == (2,) and value.isfinite().all()
+
+
+@ALL
+def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
+    both = make(kind)(everything(2), moment(2))
+    rendering = everything(2)
+    alone = Rendering(
+        rendering.image[:1],
+        rendering.alpha[:1],
+        replace(rendering.scene, vertices=rendering.scene.vertices[:1]),
+    )
+    loss = kind.tiny(Linear(), PROMPTS[:1]) if kind in OF_WORDS else kind()
+    start = everything(2).image[:1].detach() * 0.8 + 0.02
+    loss.prepare(replace(alone, image=start))
+    assert torch.allclose(loss(alone, moment(1)), both[:1], rtol=1e-9)
+
+
+@ALL
+def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
+    loss, rendering = make(kind), everything()
+    if kind.__name__ == "Range":  # its slope would be 0 everywhere
+        rendering.image.data.mul_(3).sub_(1)
+
+    def value(image: Tensor, alpha: Tensor, vertices: Tensor) -> Tensor:
+        scene = replace(rendering.scene, vertices=vertices)
+        return loss(replace(rendering, image=image, alpha=alpha, scene=scene), moment())
+
+    assert value(*leaves(rendering)).requires_grad
+    assert torch.autograd.gradcheck(value, leaves(rendering), fast_mode=True, eps=1e-6, atol=1e-5)
+
+
+@ALL
+@pytest.mark.parametrize("what", ["picture", "prompt"])
+def test_samples_are_independent_to_the_bit(kind: type[Loss], what: str) -> None:
+    loss, other_loss = make(kind), make(kind)
+    rendering, other = everything(), everything()
+    with torch.no_grad():
+        if what == "prompt":
+            if kind not in OF_WORDS:
+                pytest.skip("reads no words")
+            other_loss = make(kind, (PROMPTS[0], "a wolf"))
+        else:
+            for leaf in leaves(other):
+                leaf[1] = 1.7 * leaf[1] - 0.2
+    value, slopes = gradients(loss, rendering)
+    other_value, other_slopes = gradients(other_loss, other)
+    assert torch.equal(value[0], other_value[0])
+    assert not torch.equal(value[1], other_value[1]) or kind.__name__ == "Outline"
+    for mine, theirs in zip(slopes, other_slopes, strict=True):
+        assert torch.equal(mine[0], theirs[0])
+
+
+@ALL
+@pytest.mark.parametrize("micro_batch", [1, 2, 3, 5, 7, 1000])
+def test_parts_add_up(kind: type[Loss], micro_batch: int) -> None:
+    loss, rendering = make(kind), everything()
+    whole, whole_slopes = gradients(loss, rendering)
+    value, slopes = torch.zeros(2), [torch.zeros_like(leaf) for leaf in leaves(rendering)]
+    for part in loss.parts(rendering, moment(), micro_batch):
+        assert part.shape == (2,)
+        value = value + part.detach()
+        found = torch.autograd.grad(
+            part.sum(), leaves(rendering), allow_unused=True, materialize_grads=True
+        )
+        slopes = [slope + more for slope, more in zip(slopes, found, strict=True)]
+    assert torch.allclose(value, whole, rtol=1e-6)
+    for mine, theirs in zip(slopes, whole_slopes, strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-6, atol=1e-9)
+
+
+@WORDY
+@pytest.mark.parametrize("micro_batch", [1, 3, 7])
+def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
+    encoder, rendering = Linear(), everything()
+    loss = kind.tiny(encoder, PROMPTS)
+    loss.prepare(rendering)
+    encoder.batches.clear()
+    list(loss.parts(rendering, moment(), micro_batch))
+    assert max(encoder.batches) <= micro_batch
+    assert min(encoder.batches) >= micro_batch // 2, "micro-batches are wastefully small"
+
+
+@WORDY
+def test_encoders_are_frozen_and_no_part_of_the_state(kind: type[Loss]) -> None:
+    encoder = Linear()
+    loss = kind.tiny(encoder, PROMPTS)
+    loss.prepare(everything())
+    loss(everything(), moment()).sum().backward()
+    assert encoder.weight.grad is None
+    assert not list(loss.parameters()) and not loss.state_dict()
+
+
+@WORDY
+def test_texts_are_encoded_once(kind: type[Loss]) -> None:
+    encoder = Linear()
+    loss = kind.tiny(encoder, PROMPTS)
+    loss.prepare(everything())
+    encoded = len(encoder.texts)
+    for step in range(3):
+        loss(everything(), moment(step=step))
+    assert encoded and len(encoder.texts) == encoded
+
+
+@WORDY
+def test_another_number_of_prompts_is_an_error(kind: type[Loss]) -> None:
+    with pytest.raises(ValueError, match="3 prompts for 2 samples: give one prompt"):
+        kind.tiny(Linear(), ("a", "b", "c")).prepare(everything())
+
+
+@WORDY
+def test_draws_follow_the_seed(kind: type[Loss]) -> None:
+    rendering = everything()
+    same, again, later = (make(kind)(rendering, moment(step=step)) for step in (3, 3, 4))
+    assert torch.equal(same, again)
+    assert not torch.equal(same, later)
+
+
+@ALL
+def test_losses_combine_by_arithmetic(kind: type[Loss]) -> None:
+    terms = Terms.of(make(kind)) + 0.5 * make(kind)
+    assert [term.weight for term in terms] == [1.0, 0.5]
