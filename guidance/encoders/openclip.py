@@ -1,0 +1,189 @@
+"""Image-text models in open_clip's formats: configuration and safetensors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance._torchvision import mend
+from guidance.encoders.attention import speed_up_attention
+from guidance.encoders.base import Encoder
+from guidance.encoders.card import Card, read_card
+from guidance.encoders.preprocessing import Preprocessing
+from guidance.encoders.source import Source, find_source
+from guidance.encoders.tokens import Tokenizer, load_tokenizer
+from guidance.errors import InputError
+
+#: Towers with fewer parameters stay in float32 on a CPU: they are bound by other things than
+#: their products. Measured with benchmarks/step.py on a processor with AMX.
+LARGE_TOWER = 20_000_000
+#: Texts given to the text tower at once.
+TEXT_BATCH = 256
+
+
+class OpenClip(Encoder):
+    """A frozen model of open_clip.
+
+    The picture tower runs in `precision`; the picture itself, its resizing and normalization, the
+    unit vectors and the text tower stay in float32. Texts are encoded once and remembered.
+
+    Args:
+        model: open_clip's CLIP, CustomTextCLIP or CoCa; it is taken over and frozen.
+        preprocessing: what its picture tower was trained on.
+        card: family, templates and alternatives.
+        name: for messages.
+        tokenizer: texts to tokens; open_clip's own by default.
+        precision: "fp32", "bf16", or "auto".
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocessing: Preprocessing,
+        card: Card,
+        name: str,
+        tokenizer: Tokenizer | None = None,
+        precision: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.name, self.family = name, card.family or "clip"
+        self.templates, self.alternatives = card.templates, card.alternatives
+        self.preprocessing, self.image_size = preprocessing, preprocessing.size
+        scale, bias = model.logit_scale, getattr(model, "logit_bias", None)
+        assert isinstance(scale, Tensor)
+        self.logit_scale = float(scale.detach().float().exp())
+        self.logit_bias = None if bias is None else float(bias.detach().float())
+        model.eval().requires_grad_(False)
+        self.visual: nn.Module = model.visual  # type: ignore[assignment]
+        model.visual = nn.Identity()
+        speed_up_attention(self.visual)
+        self._channels_last = sum(isinstance(m, nn.Conv2d) for m in self.visual.modules()) > 1
+        self._precision, self._dtype = precision, torch.float32
+        self._tokenizer = tokenizer or load_tokenizer(None, {})
+        self._text: nn.Module | None = model
+        self._vectors: dict[str, Float[Tensor, "d"]] = {}
+        self._settle()
+
+    @classmethod
+    def load(cls, name: str, device: torch.device, precision: str = "auto") -> OpenClip:
+        """The model of that name, from files on this machine; see `load_encoder` for the names."""
+        mend()
+        source = find_source(name)
+        card = read_card(source.folder)
+        tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
+        model = _build(source)
+        size = {"size": model.visual.image_size}
+        where = f"{source.name} ({source.folder})"
+        preprocessing = Preprocessing.parse(source.preprocessing | size, where)
+        preprocessing.check_against(card.preprocessing, str(source.folder / "guidance.json"))
+        card = replace(card, family=card.family or source.family)
+        return cls(model, preprocessing, card, source.name, tokenizer, precision).to(device)
+
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Unit vectors of pictures in [0, 1] of any size; differentiable in the pictures."""
+        fitted = self.preprocessing.normalize(self.preprocessing.fit(images.float()))
+        fitted = fitted.to(self._dtype)
+        if self._channels_last:
+            fitted = fitted.contiguous(memory_format=torch.channels_last)
+        features = self.visual(fitted)
+        if isinstance(features, tuple):  # towers that also give their tokens
+            features = features[0]
+        return F.normalize(features.float(), dim=-1)
+
+    @torch.no_grad()
+    def encode_text(self, texts: list[str]) -> Float[Tensor, "b d"]:
+        """Unit vectors of texts.
+
+        Raises:
+            InputError: a text is longer than the model reads; or the text tower was dropped and a
+                text is new.
+        """
+        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if new and self._text is None:
+            raise InputError(
+                f"{self.name}: the text {new[0]!r} comes after its text tower was dropped; encode "
+                "all texts before free_text_tower()"
+            )
+        device = self._device()
+        for start in range(0, len(new), TEXT_BATCH):
+            batch = new[start : start + TEXT_BATCH]
+            tokens: Int[Tensor, "b t"] = self._tokenizer(batch).to(device)
+            assert self._text is not None
+            encode: Callable[..., Tensor] = self._text.encode_text  # type: ignore[assignment]
+            vectors = F.normalize(encode(tokens).float(), dim=-1)
+            self._vectors |= dict(zip(batch, vectors.clone().unbind(), strict=True))
+        return torch.stack([self._vectors[text] for text in texts]).to(device)
+
+    def free_text_tower(self) -> None:
+        """Drops the text tower's weights; the texts so far stay available."""
+        self._text = None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OpenClip:
+        super()._apply(fn, recurse)
+        self._settle()
+        return self
+
+    def _settle(self) -> None:
+        """Gives the picture tower the precision and the layout that suit its device."""
+        parameters = sum(parameter.numel() for parameter in self.visual.parameters())
+        self._dtype = picture_dtype(self._precision, self._device(), parameters)
+        for tensor in (*self.visual.parameters(), *self.visual.buffers()):
+            if tensor.is_floating_point():
+                tensor.data = tensor.data.to(self._dtype)
+            if self._channels_last and tensor.ndim == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+    def _device(self) -> torch.device:
+        return next(self.visual.parameters()).device
+
+
+def picture_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
+    """What "auto" means for a picture tower of so many parameters on a device.
+
+    Raises:
+        InputError: an unknown precision.
+    """
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            able = torch.cpu.get_capabilities().get("avx512_bf16", False)
+            fast = device.type == "cpu" and parameters >= LARGE_TOWER and bool(able)
+        return torch.bfloat16 if fast else torch.float32
+    try:
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    except KeyError:
+        raise InputError(f"precision {precision!r} is unknown; use auto, fp32 or bf16") from None
+
+
+def _build(source: Source) -> Any:
+    """The model with its weights, in float32 on the CPU."""
+    import open_clip
+    from safetensors import SafetensorError
+
+    config = copy.deepcopy(source.config)
+    if str(config["vision_cfg"].get("timm_model_name", "")).startswith("guidance_"):
+        from guidance.encoders import mini  # noqa: F401  (tells timm the names of our towers)
+    # The checkpoint holds all weights; without this, open_clip looks for those of the parts.
+    config["vision_cfg"]["timm_model_pretrained"] = False
+    config["text_cfg"]["hf_model_pretrained"] = False
+    custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    if custom and "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    try:
+        model = kind(**config)
+        open_clip.load_checkpoint(model, str(source.checkpoint))
+    except (RuntimeError, TypeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{source.checkpoint}: does not fit {source.folder / 'open_clip_config.json'}: {reason}"
+        ) from error
+    return model

@@ -1,0 +1,133 @@
+"""From the name of an image-text model to its files and its configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guidance.errors import InputError
+from guidance.models.families import family_of
+from guidance.models.store import (
+    PACKAGED,
+    Repository,
+    find_checkpoint,
+    hub_folder,
+    missing,
+    pickle_refused,
+)
+
+EMBEDDED = {"mini": "mini_clip", "mini-judge": "mini_judge"}
+#: What open_clip assumes where a configuration says nothing.
+PREPROCESSING = {
+    "mean": (0.48145466, 0.4578275, 0.40821073),  # of OpenAI's pictures
+    "std": (0.26862954, 0.26130258, 0.27577711),
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+    "fill_color": 0,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that is needed to build a model."""
+
+    name: str  # what the user asked for
+    folder: Path
+    checkpoint: Path
+    config: dict[str, Any]  # open_clip's model_cfg
+    preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, complete but for the size
+    family: str  # where the model's own card does not say
+
+
+def find_source(name: str) -> Source:
+    """Looks a name up, on this machine only.
+
+    Raises:
+        InputError: an unknown name, a broken configuration, or nothing but pickles.
+        MissingWeights: the weights are not here.
+    """
+    schema, _, rest = name.partition(":")
+    if name in EMBEDDED:
+        return _folder_source(name, PACKAGED / EMBEDDED[name])
+    if schema == "local-dir":
+        return _folder_source(name, Path(rest).expanduser())
+    if schema == "hf-hub":
+        return _folder_source(name, hub_folder(Repository.parse(rest), name))
+    return _tag_source(name)
+
+
+def hub_repository(name: str) -> tuple[Repository, str | None]:
+    """The repository behind a tag or `hf-hub:` name, and the checkpoint's file if it is named.
+
+    Raises:
+        InputError: no such architecture or tag, or it is only published as a pickle.
+    """
+    schema, _, rest = name.partition(":")
+    if schema == "hf-hub":
+        return Repository.parse(rest), None
+    tag = _tag(name)[1]
+    repository, _, filename = tag.get("hf_hub", "").rpartition("/")
+    if not repository:
+        raise pickle_refused(f"{name}: {tag.get('url') or 'its checkpoint'}")
+    return Repository(repository), filename or None
+
+
+def _folder_source(name: str, folder: Path) -> Source:
+    path = folder / "open_clip_config.json"
+    if not folder.is_dir():
+        raise missing(name, folder)
+    if not path.is_file():
+        raise InputError(f"{folder}: has no open_clip_config.json; only open_clip's format is read")
+    try:
+        stored = json.loads(path.read_text())
+        config = stored["model_cfg"]
+        tower, text = config["vision_cfg"], config["text_cfg"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is no configuration of open_clip ({error!r})") from None
+    known = {key: value for key, value in (stored.get("preprocess_cfg") or {}).items() if value}
+    names = (name, str(tower.get("timm_model_name")), str(text.get("hf_tokenizer_name")))
+    return Source(
+        name=name,
+        folder=folder,
+        checkpoint=find_checkpoint(folder, name),
+        config=config,
+        preprocessing=PREPROCESSING | known,
+        family=family_of(*names),
+    )
+
+
+def _tag_source(name: str) -> Source:
+    config, tag = _tag(name)
+    repository, filename = hub_repository(name)
+    folder = hub_folder(repository, name)
+    # A tag knows its activation. open_clip itself builds the architecture's and only warns, which
+    # spoils OpenAI's own models.
+    config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    return Source(
+        name=name,
+        folder=folder,
+        checkpoint=find_checkpoint(folder, name, filename),
+        config=config,
+        preprocessing=PREPROCESSING | {key: tag[key] for key in PREPROCESSING if key in tag},
+        family=family_of(name, repository.name),
+    )
+
+
+def _tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """open_clip's configuration of an architecture, and of one of its tags."""
+    import open_clip
+
+    architecture, _, tag_name = name.rpartition("/")
+    config = open_clip.get_model_config(architecture) if architecture else None
+    if config is None:
+        raise InputError(
+            f"encoder {name!r} is unknown; use mini, an open_clip architecture and tag such as "
+            "ViT-B-32/openai, hf-hub:org/repository or local-dir:PATH"
+        )
+    tag = open_clip.get_pretrained_cfg(architecture, tag_name)
+    if not tag:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        raise InputError(f"encoder {name!r}: {architecture} has no such tag; it has: {tags}")
+    return config, tag
