@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.augment.backgrounds import KINDS, NUM_DRAWS, Kind, paint
+from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
 from guidance.augment.color import jitter_matrices, recolor
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
@@ -122,7 +122,7 @@ class Augment:
     saturation: Strength = 0.1
     hue_deg: Strength = 0.0
     noise: Strength = 0.02  # standard deviation
-    backgrounds: tuple[Kind, ...] = ("solid", "checker", "noise", "blur")
+    backgrounds: tuple[str, ...] = ("solid", "checker", "noise", "blur")
 
     def __post_init__(self) -> None:
         self._check()
