@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +27,7 @@ from guidance.losses.vision import embed, frozen, sample_means
 from guidance.prompts import Phrase, parse_prompt
 from guidance.types import Cameras, Loss, Moment, Rendering
 
-Kind = Literal["cosine", "spherical", "logit"]
+KINDS = ("cosine", "spherical", "logit")
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,14 @@ class Clip(Loss):
         prompt: str | Sequence[str],
         *,
         encoder: str | Encoder | Sequence[str | Encoder] = "mini",
-        kind: Kind = "cosine",
+        kind: str = "cosine",
         negative: Sequence[str] = (),
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
         view_words: bool = False,
     ) -> None:
         super().__init__()
-        if kind not in get_args(Kind):
-            raise InputError(f"Clip: kind {kind!r} is unknown; use {', '.join(get_args(Kind))}")
+        if kind not in KINDS:
+            raise InputError(f"Clip: kind {kind!r} is unknown; use {', '.join(KINDS)}")
         self.prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
         self.phrases = tuple(parse_prompt(text) for text in self.prompts)
         self.negatives = negative_phrases(negative)
