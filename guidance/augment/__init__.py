@@ -187,13 +187,12 @@ class Augment:
         grain = _grain(crops, part) if crops.noise or cut_out else None
         if cut_out:
             kinds, draws = crops.kinds[place].flatten(), crops.backgrounds[place].flatten(0, 2)
-            out = out[:, :3] + (1 - out[:, 3:]) * paint(kinds, draws, grain, crops.size)
+            colors, alpha = torch.split(out, [3, 1], 1)
+            out = torch.addcmul(colors, 1 - alpha, paint(kinds, draws, grain, crops.size))
+        noise = crops.noise * grain if crops.noise and grain is not None else None
         if crops.colors is not None:
-            out = recolor(out, crops.colors[place].flatten(0, 2))
-        if crops.noise:
-            assert grain is not None
-            out = out.add_(grain, alpha=crops.noise)
-        return out
+            return recolor(out, crops.colors[place].flatten(0, 2), noise)
+        return out if noise is None else out + noise
 
     def _at(self, progress: float) -> dict[str, float]:
         """The strengths at this progress, by name, with the range of scale as least, greatest."""

@@ -53,8 +53,16 @@ def _hue(degrees: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
 
 
 def recolor(
-    pictures: Float[Tensor, "b 3 h w"], matrices: Float[Tensor, "b 3 4"]
+    pictures: Float[Tensor, "b 3 h w"],
+    matrices: Float[Tensor, "b 3 4"],
+    noise: Float[Tensor, "b 3 h w"] | None,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Applies one matrix to each picture; values may leave [0, 1], so that no gradient is cut."""
-    flat = torch.baddbmm(matrices[..., 3:], matrices[..., :3], pictures.flatten(2))
+    """Applies one matrix to each picture and adds noise, in one pass over the pictures.
+
+    Values may leave [0, 1], so that no gradient is cut.
+    """
+    constant = matrices[..., 3:]
+    if noise is not None:
+        constant = constant + noise.flatten(2)
+    flat = torch.baddbmm(constant, matrices[..., :3], pictures.flatten(2))
     return flat.view(pictures.shape)
