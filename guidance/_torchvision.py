@@ -26,8 +26,9 @@ def mend() -> None:
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error) or _definitions:
             raise
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            library.define(schema)  # type: ignore[no-untyped-call]
         _definitions.append(library)
         importlib.import_module("torchvision")

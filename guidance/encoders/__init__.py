@@ -49,4 +49,5 @@ def load_judge(
     """
     from guidance.models.judges import judge_for
 
-    return load_encoder(judge_for(loss_families), device)
+    # In float32: the rank of a prompt should not depend on roundings.
+    return load_encoder(judge_for(loss_families), device, "fp32")

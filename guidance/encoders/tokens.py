@@ -70,4 +70,5 @@ class _Checked:
                     f"prompt {text[:40]!r}...: is longer than the {self._length} tokens that the "
                     "model reads; shorten it"
                 )
-        return self._tokenizer(texts)
+        rows: Int[Tensor, "b t"] = self._tokenizer(texts)
+        return rows
