@@ -12,6 +12,7 @@ from torch import Tensor
 from guidance.augment import Augment, Crops
 from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
 from guidance.augment.color import jitter_matrices
+from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.types import Moment, Rendering
 
@@ -52,7 +53,7 @@ def twin(rendering: Rendering, crops: Crops, sample: int, view: int, k: int) -> 
     behind = paint(
         crops.kinds[place].view(1),
         crops.backgrounds[place][None],
-        window(crops, place)[None],
+        grain_of(crops, place),
         size,
     )[0]
     rows = []
@@ -72,8 +73,14 @@ def twin(rendering: Rendering, crops: Crops, sample: int, view: int, k: int) -> 
 
 def window(crops: Crops, place: tuple[int, int, int]) -> Tensor:
     assert crops.grain is not None
-    start, length = int(crops.starts[place]), 3 * crops.size**2
-    return crops.grain[place[0], start : start + length].view(3, crops.size, crops.size)
+    start, length = int(crops.grain.starts[place]), 3 * crops.size**2
+    return crops.grain.tiles[place[0], start : start + length].view(3, crops.size, crops.size)
+
+
+def grain_of(crops: Crops, place: tuple[int, int, int]) -> Grain:
+    n, v, k = place
+    assert crops.grain is not None
+    return crops.grain.part((slice(n, n + 1), slice(v, v + 1), slice(k, k + 1)))
 
 
 def read(picture: Tensor, x: float, y: float, reflect: bool) -> Tensor:
@@ -146,8 +153,10 @@ def test_draws_belong_to_the_sample() -> None:
     pair = Rendering(rendering.image[:2], rendering.alpha[:2])
     crops = WILD.draw(Moment((7, 8, 9), 4), rendering, 6)
     swapped = WILD.draw(Moment((8, 1), 4), pair, 6)
-    for name in ("homographies", "colors", "kinds", "backgrounds", "grain", "starts"):
-        ours, theirs = getattr(crops, name), getattr(swapped, name)
+    for name in ("homographies", "colors", "kinds", "backgrounds", "tiles", "starts"):
+        ours, theirs = (
+            getattr(c.grain if name in ("tiles", "starts") else c, name) for c in (crops, swapped)
+        )
         assert torch.equal(ours[1], theirs[0]), name
         assert not torch.equal(ours[0], theirs[0]), name
     for other in (Moment((7, 8, 9), 5), Moment((7, 8, 9), 4, phase="validation")):
@@ -299,7 +308,7 @@ def test_jitter_matrices() -> None:
 def test_backgrounds_are_pictures_of_their_kind() -> None:
     random = torch.Generator().manual_seed(0)
     draws = torch.rand(len(KINDS), NUM_DRAWS, generator=random)
-    grain = torch.randn(len(KINDS), 3, 32, 32, generator=random)
+    grain = Grain.draw(moment(1), 32, torch.rand(1, 1, len(KINDS), generator=random))
     painted = dict(zip(KINDS, paint(torch.arange(len(KINDS)), draws, grain, 32), strict=True))
     for kind, picture in painted.items():
         assert picture.min() >= 0 and picture.max() <= 1, kind

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
 from guidance.augment.color import jitter_matrices, recolor
+from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
 from guidance.schedule import Schedule
@@ -43,10 +44,6 @@ LIMITS = {
     "hue_deg": (0.0, 180.0),
     "noise": (0.0, 1.0),
 }
-#: The noise of a crop is a window into its sample's tile of 1 + SLIDE crops' worth of numbers:
-#: drawing fresh normal numbers for each crop takes longer than making the crop (20 ms against
-#: 3 ms for 32 crops of 224 on two cores).
-SLIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,8 @@ class Crops:
     colors: Float[Tensor, "n v k 3 4"] | None
     kinds: Int[Tensor, "n v k"]  # of backgrounds; on the CPU
     backgrounds: Float[Tensor, "n v k draws"]
-    grain: Float[Tensor, "n numbers"] | None  # normal numbers, and where each crop's begin
-    starts: Int[Tensor, "n v k"]
-    noise: float
+    grain: Grain | None
+    noise: float  # its standard deviation
     scale: float  # typical side of a crop, as a share of the picture's shorter side
     sees_outside: bool
 
@@ -153,8 +149,6 @@ class Augment:
         b, c, s, hue_deg = (now[name] for name in COLOR)
         strengths = (b, c, s, hue_deg)
         menu = torch.tensor([KINDS.index(kind) for kind in self.backgrounds])
-        numbers = 3 * size * size
-        slide = int(SLIDE * numbers)
         grainy = now["noise"] > 0 or "noise" in self.backgrounds
         like = rendering.image.detach()
         return Crops(
@@ -163,8 +157,7 @@ class Augment:
             colors=jitter_matrices(color, strengths).to(like) if any(strengths) else None,
             kinds=menu[(rest[..., 0] * len(menu)).long()],
             backgrounds=rest[..., 2:].to(like),
-            grain=moment.normal("grain", numbers + slide).to(like) if grainy else None,
-            starts=(rest[..., 1] * (slide + 1)).long().to(like.device),
+            grain=Grain.draw(moment, size, rest[..., 1]).to(like) if grainy else None,
             noise=now["noise"],
             scale=math.sqrt(now["least"] * now["greatest"]),
             sees_outside=now["greatest"] > 1,
@@ -184,12 +177,12 @@ class Augment:
         cut_out = pictures.shape[1] == 4
         small = shrink(pictures, crops.size, crops.scale)
         out = warp(small, homographies, crops.size, "zeros" if cut_out else "reflection")
-        grain = _grain(crops, part) if crops.noise or cut_out else None
+        grain = crops.grain.part(place) if crops.grain else None
         if cut_out:
             kinds, draws = crops.kinds[place].flatten(), crops.backgrounds[place].flatten(0, 2)
             colors, alpha = torch.split(out, [3, 1], 1)
             out = torch.addcmul(colors, 1 - alpha, paint(kinds, draws, grain, crops.size))
-        noise = crops.noise * grain if crops.noise and grain is not None else None
+        noise = grain.windows().mul_(crops.noise) if grain and crops.noise else None
         if crops.colors is not None:
             return recolor(out, crops.colors[place].flatten(0, 2), noise)
         return out if noise is None else out + noise
@@ -247,16 +240,6 @@ def _corners(
     sine, cosine = angle.sin()[..., None], angle.cos()[..., None]
     turned = torch.stack([cosine * x - sine * y, sine * x + cosine * y], -1)
     return (turned + center.unsqueeze(-2)) / shape
-
-
-def _grain(crops: Crops, part: Part) -> Float[Tensor, "b 3 size size"] | None:
-    """Each crop's window into its sample's noise. White noise has no shape: flat windows do."""
-    if crops.grain is None:
-        return None
-    windows = crops.grain[part.samples].unfold(1, 3 * crops.size**2, 1)
-    starts = crops.starts[part.place].flatten(1)
-    samples = torch.arange(len(starts), device=starts.device).unsqueeze(1)
-    return windows[samples, starts].view(-1, 3, crops.size, crops.size)
 
 
 def _even_slices(length: int, most: int) -> list[slice]:

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from guidance.augment.grain import Grain
+
 #: "none" is plain white. The others follow Dream Fields (Jain et al. 2022, section 3.3), which
 #: found that random backgrounds keep density from filling space.
 Kind = Literal["solid", "checker", "noise", "blur", "none"]
@@ -22,7 +24,7 @@ NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colours, the board's cells and phase, t
 def paint(
     kinds: Int[Tensor, "b"],
     draws: Float[Tensor, "b draws"],
-    grain: Float[Tensor, "b 3 size size"] | None,
+    grain: Grain | None,
     size: int,
 ) -> Float[Tensor, "b 3 {size} {size}"]:
     """Backgrounds in [0, 1], without gradient.
@@ -30,27 +32,29 @@ def paint(
     Args:
         kinds: indices into KINDS, on the CPU, so that sorting them waits for no device.
         draws: NUM_DRAWS numbers in [0, 1) each.
-        grain: standard normal noise; only read for the "noise" kind.
+        grain: the crops' noise; only read for the "noise" kind.
     """
     # Enlarging is linear in each direction: two small products are 10 times faster than resizing.
     eye = torch.eye(FIELD, device=draws.device, dtype=draws.dtype)[None, None]
     line = F.interpolate(eye, (size, FIELD), mode="bicubic")[0, 0]
-    canvas = draws.new_ones(len(kinds), 3, size, size)
+    canvas = draws.new_empty(len(kinds), 3, size, size)
     for index, kind in enumerate(KINDS):
         where = (kinds == index).nonzero().flatten().to(draws.device)
-        if kind == "none" or not len(where):
+        if not len(where):
             continue
         chosen = draws[where]
-        if kind == "solid":
+        if kind == "none":
+            canvas[where] = 1.0
+        elif kind == "solid":
             canvas[where] = chosen[:, :3, None, None].expand(-1, -1, size, size)
         elif kind == "checker":
             canvas[where] = _checker(chosen, size)
         elif kind == "blur":
             field = chosen[:, 9:].view(-1, 3, FIELD, FIELD)
-            canvas[where] = (line @ field @ line.mT).clamp(0, 1)
+            canvas[where] = (line @ field @ line.mT).clamp_(0, 1)
         else:
             assert grain is not None
-            canvas[where] = (0.5 + 0.25 * grain[where]).clamp(0, 1)
+            canvas[where] = grain.windows(where).mul_(0.25).add_(0.5).clamp_(0, 1)
     return canvas
 
 

@@ -61,8 +61,7 @@ def recolor(
 
     Values may leave [0, 1], so that no gradient is cut.
     """
-    constant = matrices[..., 3:]
-    if noise is not None:
-        constant = constant + noise.flatten(2)
-    flat = torch.baddbmm(constant, matrices[..., :3], pictures.flatten(2))
-    return flat.view(pictures.shape)
+    linear, constant, flat = matrices[..., :3], matrices[..., 3:], pictures.flatten(2)
+    if noise is None:
+        return torch.baddbmm(constant, linear, flat).view(pictures.shape)
+    return (noise.flatten(2) + constant).baddbmm_(linear, flat).view(pictures.shape)

@@ -1,0 +1,54 @@
+"""White noise for many crops from few draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.types import Moment
+
+#: The noise of a crop is a window into its sample's tile of 1 + SLIDE crops' worth of numbers:
+#: fresh normal numbers for each crop would take longer to draw than the crop takes to make (20 ms
+#: against 3 ms for 32 crops of 224 on two cores).
+SLIDE = 0.5
+
+
+@dataclass(frozen=True)
+class Grain:
+    """Standard normal noise, `[3, size, size]` for each crop.
+
+    White noise has no shape, so a window is any run of numbers of the right length.
+    """
+
+    size: int
+    tiles: Float[Tensor, "n numbers"]
+    starts: Int[Tensor, "n v k"]
+
+    @classmethod
+    def draw(cls, moment: Moment, size: int, places: Float[Tensor, "n v k"]) -> Grain:
+        """Draws the tiles; `places` in [0, 1) say where in its tile each window begins."""
+        length = 3 * size * size
+        slide = int(SLIDE * length)
+        tiles = moment.normal("grain", length + slide)
+        return cls(size, tiles, (places * (slide + 1)).long())
+
+    def to(self, like: Tensor) -> Grain:
+        """On the device and in the precision of `like`."""
+        return replace(self, tiles=self.tiles.to(like), starts=self.starts.to(like.device))
+
+    def part(self, place: tuple[slice, slice, slice]) -> Grain:
+        """The noise of some crops: slices of samples, views and crops."""
+        return replace(self, tiles=self.tiles[place[0]], starts=self.starts[place])
+
+    def windows(self, chosen: Int[Tensor, "c"] | None = None) -> Float[Tensor, "b 3 size size"]:
+        """The noise of all crops in the order of [n, v, k], or of the chosen among them."""
+        samples = torch.arange(len(self.tiles), device=self.starts.device)
+        samples = samples[:, None, None].expand(self.starts.shape).flatten()
+        starts = self.starts.flatten()
+        if chosen is not None:
+            samples, starts = samples[chosen], starts[chosen]
+        runs = self.tiles.unfold(1, 3 * self.size**2, 1)
+        return runs[samples, starts].view(-1, 3, self.size, self.size)
