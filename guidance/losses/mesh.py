@@ -44,12 +44,21 @@ def _scene(loss: Loss, rendering: Rendering) -> MeshScene:
     return rendering.scene
 
 
+def _rows(vertices: Float[Tensor, "n p 3"]) -> Float[Tensor, "p 3*n"]:
+    """All samples' coordinates of a vertex in one row.
+
+    Gathering whole rows of a matrix, and adding them back in backward, is over ten times faster
+    than gathering along the second of three dimensions.
+    """
+    return vertices.transpose(0, 1).flatten(1)
+
+
 def _lengths(
     vertices: Float[Tensor, "n p 3"], start: Int[Tensor, "e"], stop: Int[Tensor, "e"]
-) -> Float[Tensor, "n e"]:
-    # index_select's backward is one index_add; that of [] sorts its indices first.
-    along = vertices.index_select(1, stop) - vertices.index_select(1, start)
-    return (along.square().sum(-1) + TINY).sqrt()
+) -> Float[Tensor, "e n"]:
+    rows = _rows(vertices)
+    along = rows.index_select(0, stop) - rows.index_select(0, start)
+    return (along.view(len(start), -1, 3).square().sum(-1) + TINY).sqrt()
 
 
 class Laplacian(Loss):
@@ -75,15 +84,14 @@ class Laplacian(Loss):
         scene = _scene(self, rendering)
         rest = scene.rest_vertices[None]
         start, stop = self._edges(scene.faces)
-        moved = scene.vertices if self.of_shape else scene.vertices - rest
+        moved = _rows(scene.vertices if self.of_shape else scene.vertices - rest)
         moved = moved / _lengths(rest, start, stop).mean()
         sums = torch.zeros_like(moved)
-        sums = sums.index_add(1, start, moved.index_select(1, stop))
-        sums = sums.index_add(1, stop, moved.index_select(1, start))
-        degree = torch.bincount(torch.cat([start, stop]), minlength=moved.shape[1])
-        used = (degree > 0)[None, :, None]
-        difference = torch.where(used, moved - sums / degree.clamp_min(1)[:, None], 0)
-        return difference.square().sum(-1).mean(1)
+        sums = sums.index_add(0, start, moved.index_select(0, stop))
+        sums = sums.index_add(0, stop, moved.index_select(0, start))
+        degree = torch.bincount(torch.cat([start, stop]), minlength=len(moved))[:, None]
+        difference = torch.where(degree > 0, moved - sums / degree.clamp_min(1), 0)
+        return difference.view(len(moved), -1, 3).square().sum(-1).mean(0)
 
 
 class NormalConsistency(Loss):
@@ -102,10 +110,12 @@ class NormalConsistency(Loss):
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 2]."""
         scene = _scene(self, rendering)
-        a, b, c = (scene.vertices.index_select(1, corner) for corner in scene.faces.unbind(1))
-        normals = F.normalize(torch.linalg.cross(b - a, c - a), dim=-1, eps=1e-12)
-        one, other = (normals.index_select(1, faces) for faces in self._pairs(scene.faces))
-        return (1 - (one * other).sum(-1)).mean(1)
+        rows = _rows(scene.vertices)
+        a, b, c = (rows.index_select(0, corner) for corner in scene.faces.unbind(1))
+        sides = (side.view(len(side), -1, 3) for side in (b - a, c - a))
+        normals = F.normalize(torch.linalg.cross(*sides), dim=-1, eps=1e-12)
+        one, other = (normals.index_select(0, faces) for faces in self._pairs(scene.faces))
+        return (1 - (one * other).sum(-1)).mean(0)
 
 
 class EdgeLength(Loss):
@@ -127,4 +137,4 @@ class EdgeLength(Loss):
         edges = self._edges(scene.faces)
         rest = _lengths(scene.rest_vertices[None], *edges)
         unit = rest.clamp_min(0.01 * rest.mean())
-        return ((_lengths(scene.vertices, *edges) - rest) / unit).square().mean(1)
+        return ((_lengths(scene.vertices, *edges) - rest) / unit).square().mean(0)

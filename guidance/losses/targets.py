@@ -20,8 +20,8 @@ from guidance.types import Cameras
 #: Source: Direct Ascent Synthesis (Fort 2025) weighs its negatives by 0.3.
 NEGATIVE_WEIGHT = 0.3
 
-#: A caption closer to a phrase than this is the phrase in other words, no rival. Chosen by
-#: judgement: CLIP ViT-B/32 puts "an apple" and "apple" above it, an apple and a pear below.
+#: A caption closer to a phrase than this is the phrase in other words, no rival. A judgement, not a
+#: measurement: pushing "an apple" away from "apple" asks for what only an encoder can tell apart.
 SAME_MEANING = 0.95
 
 #: Suffixes by view. Source: DreamFusion (Poole et al. 2022, section 3.2); the angles too.
