@@ -20,6 +20,7 @@ from guidance.encoders.preprocessing import Preprocessing
 from guidance.encoders.source import Source, find_source
 from guidance.encoders.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
+from guidance.models.store import Repository, hub_folder
 
 #: Parameters from which a tower gains by bfloat16 on a CPU that has instructions but no matrix
 #: unit for it (AMD, ViT-B/32: 1.8 times). With a matrix unit (AMX) every tower gains: the mini
@@ -180,6 +181,10 @@ def _build(source: Source) -> Any:
     # The checkpoint holds all weights; without this, open_clip looks for those of the parts.
     config["vision_cfg"]["timm_model_pretrained"] = False
     config["text_cfg"]["hf_model_pretrained"] = False
+    if text_tower := config["text_cfg"].get("hf_model_name"):
+        config["text_cfg"]["hf_model_name"] = str(
+            hub_folder(Repository.parse(text_tower), source.name)
+        )
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
     kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
     if custom and "multimodal_cfg" in config:

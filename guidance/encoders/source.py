@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError
+from guidance.models.catalogue import find_model
 from guidance.models.families import family_of
 from guidance.models.store import (
+    EMBEDDED,
     PACKAGED,
     Repository,
     find_checkpoint,
     hub_folder,
     missing,
-    pickle_refused,
 )
+from guidance.models.tags import read_tag, tag_repository
 
-EMBEDDED = {"mini": "mini_clip", "mini-judge": "mini_judge"}
 #: What open_clip assumes where a configuration says nothing.
 PREPROCESSING = {
     "mean": (0.48145466, 0.4578275, 0.40821073),  # of OpenAI's pictures
@@ -58,22 +59,6 @@ def find_source(name: str) -> Source:
     return _tag_source(name)
 
 
-def hub_repository(name: str) -> tuple[Repository, str | None]:
-    """The repository behind a tag or `hf-hub:` name, and the checkpoint's file if it is named.
-
-    Raises:
-        InputError: no such architecture or tag, or it is only published as a pickle.
-    """
-    schema, _, rest = name.partition(":")
-    if schema == "hf-hub":
-        return Repository.parse(rest), None
-    tag = _tag(name)[1]
-    repository, _, filename = tag.get("hf_hub", "").rpartition("/")
-    if not repository:
-        raise pickle_refused(f"{name}: {tag.get('url') or 'its checkpoint'}")
-    return Repository(repository), filename or None
-
-
 def _folder_source(name: str, folder: Path) -> Source:
     path = folder / "open_clip_config.json"
     if not folder.is_dir():
@@ -94,40 +79,27 @@ def _folder_source(name: str, folder: Path) -> Source:
         checkpoint=find_checkpoint(folder, name),
         config=config,
         preprocessing=PREPROCESSING | known,
-        family=family_of(*names),
+        family=_family(*names),
     )
 
 
 def _tag_source(name: str) -> Source:
-    config, tag = _tag(name)
-    repository, filename = hub_repository(name)
+    config, tag = read_tag(name)
+    repository, filename, _ = tag_repository(name)
     folder = hub_folder(repository, name)
     # A tag knows its activation. open_clip itself builds the architecture's and only warns, which
     # spoils OpenAI's own models.
-    config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    config["quick_gelu"] = bool(tag.get("quick_gelu") or config.get("quick_gelu"))
     return Source(
         name=name,
         folder=folder,
         checkpoint=find_checkpoint(folder, name, filename),
         config=config,
         preprocessing=PREPROCESSING | {key: tag[key] for key in PREPROCESSING if key in tag},
-        family=family_of(name, repository.name),
+        family=_family(name, repository.name),
     )
 
 
-def _tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """open_clip's configuration of an architecture, and of one of its tags."""
-    import open_clip
-
-    architecture, _, tag_name = name.rpartition("/")
-    config = open_clip.get_model_config(architecture) if architecture else None
-    if config is None:
-        raise InputError(
-            f"encoder {name!r} is unknown; use mini, an open_clip architecture and tag such as "
-            "ViT-B-32/openai, hf-hub:org/repository or local-dir:PATH"
-        )
-    tag = open_clip.get_pretrained_cfg(architecture, tag_name)
-    if not tag:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
-        raise InputError(f"encoder {name!r}: {architecture} has no such tag; it has: {tags}")
-    return config, tag
+def _family(name: str, *more_names: str) -> str:
+    known = find_model(name)
+    return known.family if known else family_of(name, *more_names)

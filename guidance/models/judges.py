@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from guidance.errors import InputError, MissingWeights
-from guidance.models.store import PACKAGED, Repository, hub_folder
+from guidance.errors import InputError
+from guidance.models.catalogue import Model, find_model
 
-#: Judges with their families, the most trusted first. The mini judge knows drawings and simple
-#: shapes only: it comes first where the mini CLIP was optimized, and last elsewhere.
-REAL_JUDGES = (
-    ("hf-hub:timm/PE-Core-B-16", "pe"),
-    ("hf-hub:timm/ViT-B-16-SigLIP2", "siglip"),
-    ("ViT-B-32/openai", "clip"),
-)
-MINI_JUDGE = ("mini-judge", "mini-judge")
+#: For pictures made with real models, the most trusted first; the mini judge knows drawings and
+#: simple shapes only and comes last.
+REAL_JUDGES = ("PE-Core-B-16/meta", "ViT-B-16-SigLIP2-384/webli", "ViT-B-32/openai")
+MINI_JUDGE = "mini-judge"
+MINI_FAMILIES = {"mini-clip", "mini-judge"}
 
 
 def judge_for(loss_families: Iterable[str]) -> str:
@@ -28,25 +25,21 @@ def judge_for(loss_families: Iterable[str]) -> str:
         InputError: every judge on this machine is of a family that a loss uses.
     """
     used = set(loss_families)
-    mini_only = used <= {"mini-clip", "mini-judge"}
-    for name, family in (MINI_JUDGE, *REAL_JUDGES) if mini_only else (*REAL_JUDGES, MINI_JUDGE):
-        if family not in used and _is_here(name):
-            return name
+    order = (MINI_JUDGE, *REAL_JUDGES) if used <= MINI_FAMILIES else (*REAL_JUDGES, MINI_JUDGE)
+    fit = [judge for judge in map(_known, order) if judge.family not in used]
+    for judge in fit:
+        if judge.is_here:
+            return judge.name
+    families = ", ".join(sorted(used))
+    if not fit:
+        raise InputError(f"no judge is left for losses of the families {families}: use fewer")
     raise InputError(
-        f"no judge is left: the losses use the families {', '.join(sorted(used))}; fetch one of "
-        f"another family, e.g. guide models fetch {_other(used)}"
+        f"no judge for losses of the families {families} is on this machine; fetch one: "
+        f"guide models fetch {fit[0].name}"
     )
 
 
-def _other(used: set[str]) -> str:
-    return next((name for name, family in REAL_JUDGES if family not in used), MINI_JUDGE[0])
-
-
-def _is_here(name: str) -> bool:
-    if name == MINI_JUDGE[0]:
-        return (PACKAGED / "mini_judge").is_dir()
-    try:
-        hub_folder(Repository.parse(name.removeprefix("hf-hub:")), name)
-    except MissingWeights:
-        return False
-    return True
+def _known(name: str) -> Model:
+    model = find_model(name)
+    assert model is not None
+    return model

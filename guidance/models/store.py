@@ -10,6 +10,8 @@ from guidance.errors import InputError, MissingWeights
 
 #: The models that are part of the package.
 PACKAGED = Path(__file__).parent / "weights"
+#: Their names, and their folders there.
+EMBEDDED = {"mini": "mini_clip", "mini-judge": "mini_judge"}
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 #: What publishers call the whole model, in the order of preference.
 USUAL_NAMES = (
@@ -30,7 +32,7 @@ class Repository:
     def parse(cls, text: str) -> Repository:
         """Reads "org/repository" or "org/repository@revision"."""
         name, _, revision = text.partition("@")
-        if name.count("/") != 1 or ".." in text or not all(name.split("/")):
+        if name.count("/") > 1 or ".." in text or not all(name.split("/")):
             raise InputError(f"hf-hub:{text}: expected hf-hub:org/repository or ...@revision")
         return cls(name, revision or "main")
 
@@ -63,10 +65,21 @@ def hub_folder(repository: Repository, fetch_name: str) -> Path:
 
 def missing(fetch_name: str, path: Path) -> MissingWeights:
     """The error that tells where weights were expected and how to get them."""
-    return MissingWeights(
-        f"{fetch_name}: no weights at {path}; fetch them once, with a connection: "
-        f"guide models fetch {fetch_name}"
-    )
+    way = f"fetch them once, with a connection: guide models fetch {fetch_name}"
+    if fetch_name in EMBEDDED:
+        way = "they are part of the package: install it again"
+    if fetch_name.startswith("local-dir:"):
+        way = "put the model's folder there, or name another"
+    return MissingWeights(f"{fetch_name}: no weights at {path}; {way}")
+
+
+def is_cached(repository: Repository) -> bool:
+    """Whether a snapshot of a repository is in the local cache."""
+    try:
+        hub_folder(repository, repository.name)
+    except MissingWeights:
+        return False
+    return True
 
 
 def find_checkpoint(folder: Path, fetch_name: str, wanted: str | None = None) -> Path:
@@ -75,28 +88,45 @@ def find_checkpoint(folder: Path, fetch_name: str, wanted: str | None = None) ->
     Args:
         folder: a snapshot, or a user's folder.
         fetch_name: what `guide models fetch` takes, for the message.
-        wanted: the file's name where it is known; a pickle's name stands for its safe twin.
+        wanted: see `choose_checkpoint`.
 
     Raises:
         MissingWeights: there is no checkpoint.
         InputError: there are only pickles, or several files to choose from.
     """
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    if not any(file.endswith((".safetensors", *PICKLES)) for file in files):
+        raise missing(fetch_name, folder)
+    path = folder / choose_checkpoint(files, str(folder), wanted)
+    check_is_safetensors(path)
+    return path
+
+
+def choose_checkpoint(files: list[str], where: str, wanted: str | None = None) -> str:
+    """The name of the safetensors file that holds the whole model.
+
+    Args:
+        files: the names in a folder or repository.
+        where: which one, for the message.
+        wanted: the name where it is known; a pickle's name stands for its safe twin.
+
+    Raises:
+        InputError: there are only pickles, or several files to choose from.
+    """
     names = USUAL_NAMES if wanted is None else (str(Path(wanted).with_suffix(".safetensors")),)
-    found = [folder / name for name in names if (folder / name).is_file()]
-    if wanted is None and not found:
-        found = sorted(folder.glob("*.safetensors"))
-        if len(found) > 1:
-            raise InputError(
-                f"{folder}: expected one safetensors file, got "
-                f"{', '.join(path.name for path in found)}; name the model {USUAL_NAMES[0]}"
-            )
-    if found:
-        check_is_safetensors(found[0])
-        return found[0]
-    pickles = sorted(path for path in folder.iterdir() if path.suffix in PICKLES)
-    if pickles:
-        raise pickle_refused(pickles[0])
-    raise missing(fetch_name, folder)
+    for name in names:
+        if name in files:
+            return name
+    safe = [file for file in files if file.endswith(".safetensors") and "/" not in file]
+    if len(safe) == 1 and wanted is None:
+        return safe[0]
+    if safe:
+        raise InputError(
+            f"{where}: expected one of {', '.join(names)}, got {', '.join(safe)}; rename the "
+            f"whole model to {names[0]}"
+        )
+    pickles = [file for file in files if file.endswith(PICKLES)] or ["nothing readable"]
+    raise pickle_refused(f"{where}: {pickles[0]}")
 
 
 def pickle_refused(path: Path | str) -> InputError:

@@ -1,0 +1,116 @@
+"""The weights that this package knows of: what they are, from where, and under which licence.
+
+Any other model of open_clip works too, by the names that `guidance.encoders.load_encoder` takes;
+then its licence is for the user to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guidance.models.store import EMBEDDED, PACKAGED, Repository, is_cached
+
+#: What a reader of the list should know where the publisher's statement was not seen.
+UNKNOWN = "unknown: read the repository's"
+WITH_US = "part of this package, see the LICENSE.md beside the weights"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the catalogue."""
+
+    name: str  # as `load_encoder` takes it
+    family: str  # models of one family never judge one another
+    serves: str  # what it is good for here
+    repository: Repository | None  # of the Hugging Face hub; None: part of this package
+    license: str  # of the weights, as their publisher states it; says so where non-commercial
+    megabytes: int | None = None  # of the checkpoint; None: unknown
+    sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an embedded model lies."""
+        return PACKAGED / EMBEDDED[self.name] if self.repository is None else None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the weights are on this machine."""
+        if self.repository is None:
+            return (PACKAGED / EMBEDDED[self.name]).is_dir()
+        return is_cached(self.repository)
+
+
+#: Names of repositories are open_clip's own for these tags; licences, sizes and hashes are those
+#: that the repositories showed when they were last looked at.
+CATALOGUE = (
+    Model("mini", "mini-clip", "losses, without any download", None, WITH_US),
+    Model("mini-judge", "mini-judge", "judging what mini has drawn", None, WITH_US),
+    Model(
+        "ViT-B-32/openai",
+        "clip",
+        "losses, the fastest of the real ones",
+        Repository("timm/vit_base_patch32_clip_224.openai"),
+        "Apache-2.0",
+    ),
+    Model(
+        "ViT-B-32/laion2b_s34b_b79k",
+        "clip",
+        "losses; with ViT-B-32/openai as an ensemble",
+        Repository("laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        UNKNOWN,
+    ),
+    Model(
+        "ViT-L-14/openai",
+        "clip",
+        "losses, finer and 19 times as slow as ViT-B-32",
+        Repository("timm/vit_large_patch14_clip_224.openai"),
+        UNKNOWN,
+    ),
+    Model(
+        "hf-hub:chs20/FARE4-ViT-B-16-laion2B-s34B-b88K",
+        "clip",
+        "losses: robust, so its gradients draw instead of painting noise",
+        Repository("chs20/FARE4-ViT-B-16-laion2B-s34B-b88K"),
+        "MIT",
+    ),
+    Model(
+        "ViT-B-16-SigLIP/webli",
+        "siglip",
+        "losses; judging models of other families",
+        Repository("timm/ViT-B-16-SigLIP"),
+        "Apache-2.0",
+        813,
+        {
+            "open_clip_model.safetensors": (
+                "81942ea8c09b9e41963357cca5d2682118bf7eb7491c2ae51a28bc4f4f95b194"
+            )
+        },
+    ),
+    Model(
+        "ViT-B-16-SigLIP2-384/webli",
+        "siglip",
+        "judging losses of the families clip and pe",
+        Repository("timm/ViT-B-16-SigLIP2-384"),
+        "Apache-2.0",
+        1500,
+    ),
+    Model(
+        "PE-Core-B-16/meta",
+        "pe",
+        "judging losses of the families clip and siglip",
+        Repository("timm/PE-Core-B-16"),
+        "Apache-2.0 (of the original weights)",
+    ),
+)
+
+
+def list_models() -> tuple[Model, ...]:
+    """The catalogue, the embedded models first."""
+    return CATALOGUE
+
+
+def find_model(name: str) -> Model | None:
+    """The catalogue's entry of that name, if it has one."""
+    return next((model for model in CATALOGUE if model.name == name), None)
