@@ -77,7 +77,8 @@ class Preprocessing:
     def fit(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
         """Pictures at the tower's size, in [0, 1] where they were; of that size: unchanged.
 
-        The resizing is antialiased as Pillow's is, and its overshoot is cut off as Pillow does.
+        The resizing is antialiased as Pillow's is; along the rows first and then along the columns,
+        with the overshoot cut off after each, because Pillow does so.
         """
         height, width = images.shape[-2:]
         size = self.size
@@ -93,15 +94,21 @@ class Preprocessing:
                 size if height == short else other(size * height / short),
                 size if width == short else other(size * width / short),
             )
-        resized = F.interpolate(
-            images, target, mode=self.interpolation, antialias=True, align_corners=False
-        ).clamp(0, 1)
+        resized = self._resize(self._resize(images, (height, target[1])), target)
         return self._center(resized)
 
     def normalize(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Subtracts the mean and divides by the deviation of each channel."""
         mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
         return (images - mean) / std
+
+    def _resize(
+        self, images: Float[Tensor, "b 3 h w"], target: tuple[int, int]
+    ) -> Float[Tensor, "b 3 hh ww"]:
+        resized = F.interpolate(
+            images, target, mode=self.interpolation, antialias=True, align_corners=False
+        )
+        return resized.clamp(0, 1)
 
     def _center(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
         """Cuts off what is too much on both sides, and fills up what is too little."""

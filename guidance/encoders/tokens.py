@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jaxtyping import Int
 from torch import Tensor
@@ -12,11 +12,8 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.models.store import Repository, hub_folder
 
-
-class Tokenizer(Protocol):
-    """Texts as rows of tokens, filled up to the length that the model reads."""
-
-    def __call__(self, texts: list[str]) -> Int[Tensor, "b t"]: ...
+#: Texts to rows of tokens, filled up to the length that the model reads.
+Tokenizer = Callable[[list[str]], Tensor]
 
 
 def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "") -> Tokenizer:
@@ -31,16 +28,16 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
         MissingWeights: the tokenizer's files are not here.
         InputError: a library that it needs is not installed.
     """
-    import open_clip
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
     length = config.get("context_length", 77)  # CLIP's
     options = config.get("tokenizer_kwargs") or {}
     if not config.get("hf_tokenizer_name"):
-        return _Checked(open_clip.SimpleTokenizer(context_length=length, **options), length)
+        return _Checked(SimpleTokenizer(context_length=length, **options), length)
     if folder is None or not (folder / "tokenizer_config.json").is_file():
         folder = hub_folder(Repository.parse(config["hf_tokenizer_name"]), name)
     try:
-        tokenizer = open_clip.HFTokenizer(
+        tokenizer = HFTokenizer(
             str(folder),
             context_length=length,
             tokenizer_mode=config.get("tokenizer_mode"),
