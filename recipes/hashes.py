@@ -1,0 +1,11 @@
+"""Writes the hashes of the embedded models, which `guide models verify` compares them with.
+
+Run it after the last training: `python -m recipes.hashes`.
+"""
+
+from __future__ import annotations
+
+from guidance.models.hashes import write_hashes
+
+if __name__ == "__main__":
+    print(write_hashes())

@@ -1,0 +1,239 @@
+"""The catalogue, judges, hashes, and fetching from a hub that is played by the test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from guidance import models
+from guidance.errors import InputError, MissingWeights
+from guidance.models import catalogue, hashes
+from guidance.models.catalogue import CATALOGUE, Model, find_model
+from guidance.models.families import family_of
+from guidance.models.judges import REAL_JUDGES, judge_for
+from guidance.models.store import Repository, choose_checkpoint, hub_cache
+from tests.encoders.tiny import snapshot
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return hub_cache()
+
+
+def test_names_in_the_catalogue_are_unique_and_tags_are_open_clips() -> None:
+    from guidance.models.tags import tag_repository
+
+    assert len({model.name for model in CATALOGUE}) == len(CATALOGUE)
+    for model in CATALOGUE:
+        if model.repository and not model.name.startswith("hf-hub:"):
+            assert tag_repository(model.name)[0] == model.repository
+    assert {model.name for model in models.list_models()} >= {"mini", "mini-judge", *REAL_JUDGES}
+
+
+def test_presence_is_told(cache: Path) -> None:
+    name = "PE-Core-B-16/meta"
+    assert not _model(name).is_here
+    snapshot(cache, "timm/PE-Core-B-16")
+    assert _model(name).is_here
+    assert _model(name).folder is None
+    assert _model("mini").folder.name == "mini_clip"
+
+
+def _model(name: str) -> Model:
+    model = find_model(name)
+    assert model is not None
+    return model
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (("ViT-B-32/openai",), "clip"),
+        (("hf-hub:timm/ViT-B-16-SigLIP2-384",), "siglip"),
+        (("local-dir:/models/mine", "vit_pe_core_base_patch16_224"), "pe"),
+        (("hf-hub:chs20/fare4-clip",), "clip"),
+    ],
+)
+def test_families_by_name(names: tuple[str, ...], family: str) -> None:
+    assert family_of(*names) == family
+
+
+def test_a_judge_is_of_another_family_and_here(cache: Path) -> None:
+    assert judge_for(["mini-clip"]) == "mini-judge"
+    assert judge_for([]) == "mini-judge"
+    assert judge_for(["clip"]) == "mini-judge"  # no real one is here
+    snapshot(cache, "timm/ViT-B-16-SigLIP2-384")
+    assert judge_for(["clip"]) == "ViT-B-16-SigLIP2-384/webli"
+    snapshot(cache, "timm/PE-Core-B-16")
+    assert judge_for(["clip", "mini-clip"]) == "PE-Core-B-16/meta"
+    assert judge_for(["pe"]) == "ViT-B-16-SigLIP2-384/webli"
+    assert judge_for(["mini-clip"]) == "mini-judge"
+
+
+def test_no_judge_is_left(cache: Path) -> None:
+    with pytest.raises(InputError, match="fetch one: guide models fetch PE-Core-B-16/meta"):
+        judge_for(["mini-judge", "mini-clip", "clip"])
+    with pytest.raises(InputError, match="no judge is left"):
+        judge_for(["mini-judge", "clip", "pe", "siglip"])
+
+
+def test_the_checkpoint_among_a_repositorys_files() -> None:
+    usual = "open_clip_model.safetensors"
+    assert choose_checkpoint(["model.safetensors", usual, "a.bin"], "here") == usual
+    assert choose_checkpoint(["own.safetensors", "a.bin"], "here") == "own.safetensors"
+    assert choose_checkpoint(["m.bin", "m.safetensors"], "here", "m.bin") == "m.safetensors"
+    with pytest.raises(InputError, match=r"here: open_clip_pytorch_model.bin: is a pickle"):
+        choose_checkpoint(["README.md", "open_clip_pytorch_model.bin"], "here")
+    with pytest.raises(InputError, match="is a pickle"):
+        choose_checkpoint(["m.bin"], "here", "m.bin")
+
+
+@pytest.mark.parametrize("text", ["a/b/c", "/b", "../x", "a/../b"])
+def test_a_repositorys_name(text: str) -> None:
+    with pytest.raises(InputError, match="expected hf-hub:org/repository"):
+        Repository.parse(text)
+
+
+def _play_hub(
+    monkeypatch: pytest.MonkeyPatch, files: list[str], content: Callable[[str], str] = str
+) -> list[dict]:
+    """Replaces the hub by a list of files; returns what was asked of it."""
+    import huggingface_hub
+
+    asked: list[dict] = []
+
+    def list_repo_files(self: object, repo_id: str, *, revision: str) -> list[str]:
+        return files
+
+    def snapshot_download(repo_id: str, **options: object) -> str:
+        asked.append({"repository": repo_id, **options})
+        folder = snapshot(Path(str(options["cache_dir"])), repo_id)
+        (folder / "open_clip_config.json").write_text(content(repo_id))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_repo_files)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return asked
+
+
+def test_only_what_is_needed_is_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors"]
+    asked = _play_hub(monkeypatch, files)
+    folder = models.fetch("ViT-B-32/openai")
+    assert folder.parent.parent == cache / "models--timm--vit_base_patch32_clip_224.openai"
+    assert len(asked) == 1
+    assert asked[0]["revision"] == "main"
+    patterns = asked[0]["allow_patterns"]
+    assert {"open_clip_model.safetensors", "open_clip_config.json", "tokenizer*"} <= set(patterns)
+    assert not {"open_clip_pytorch_model.bin", "model.safetensors"} & set(patterns)
+
+
+def test_a_tokenizer_from_elsewhere_is_fetched_too(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"model_cfg": {"text_cfg": {"hf_tokenizer_name": "someone/tokens"}}}
+    asked = _play_hub(monkeypatch, ["model.safetensors"], lambda _: json.dumps(config))
+    models.fetch("hf-hub:someone/siglip@v2")
+    assert [each["repository"] for each in asked] == ["someone/siglip", "someone/tokens"]
+    assert asked[0]["revision"] == "v2"
+    assert not any("safetensors" in pattern for pattern in asked[1]["allow_patterns"])
+
+
+def test_pickles_are_not_even_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _play_hub(monkeypatch, ["open_clip_pytorch_model.bin"])
+    with pytest.raises(InputError, match="only safetensors are read"):
+        models.fetch("hf-hub:someone/old")
+    assert not asked
+
+
+def test_no_connection(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("Name or service not known\nwith more lines")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", fail)
+    with pytest.raises(MissingWeights, match=r"could not fetch .*: Name or service not known$"):
+        models.fetch("PE-Core-B-16/meta")
+
+
+def test_what_cannot_be_fetched(cache: Path) -> None:
+    with pytest.raises(InputError, match="nothing to fetch"):
+        models.fetch("local-dir:/models/mine")
+    with pytest.raises(InputError, match="has no such tag"):
+        models.fetch("ViT-B-32/nonsense")
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with one embedded model of two files, and its list of hashes."""
+    folder = tmp_path / "weights"
+    (folder / "mini_clip").mkdir(parents=True)
+    (folder / "mini_clip" / "a.safetensors").write_bytes(b"weights")
+    (folder / "mini_clip" / "b.json").write_text("{}")
+    monkeypatch.setattr(hashes, "PACKAGED", folder)
+    monkeypatch.setattr(catalogue, "PACKAGED", folder)
+    monkeypatch.setattr(hashes, "HASHES", folder / "sha256.json")
+    assert hashes.write_hashes() == folder / "sha256.json"
+    return folder
+
+
+def test_embedded_models_are_verified(packaged: Path) -> None:
+    checked = models.verify("mini")
+    assert [each.path.name for each in checked] == ["a.safetensors", "b.json"]
+    assert {each.against for each in checked} == {"the package"}
+    (packaged / "mini_clip" / "a.safetensors").write_bytes(b"Weights")
+    with pytest.raises(InputError, match=r"a.safetensors: its hash is .*the file was changed"):
+        models.verify("mini")
+    (packaged / "mini_clip" / "a.safetensors").unlink()
+    with pytest.raises(InputError, match=r"a.safetensors: is missing"):
+        models.verify("mini")
+
+
+def test_all_that_is_here_is_verified(packaged: Path, cache: Path) -> None:
+    assert {each.model for each in models.verify()} == {"mini"}
+    with pytest.raises(MissingWeights, match="part of the package"):
+        models.verify("mini-judge")
+
+
+def test_cached_models_are_verified_by_the_hubs_names(cache: Path) -> None:
+    folder = snapshot(cache, "someone/clip")
+    blobs = folder.parent.parent / "blobs"
+    blobs.mkdir()
+    small, large = b'{"a": 1}', b"weights" * 1000
+    names = {
+        "open_clip_config.json": hashlib.sha1(b"blob 8\0" + small).hexdigest(),
+        "open_clip_model.safetensors": hashlib.sha256(large).hexdigest(),
+    }
+    for (file, name), content in zip(names.items(), (small, large), strict=True):
+        (blobs / name).write_bytes(content)
+        (folder / file).symlink_to(blobs / name)
+    checked = models.verify("hf-hub:someone/clip")
+    assert [each.path.name for each in checked] == sorted(names)
+    assert {each.against for each in checked} == {"the hub"}
+    for name, content in zip(names.values(), (small, large), strict=True):
+        (blobs / name).write_bytes(content[:-1] + b"?")
+        with pytest.raises(InputError, match="delete it and fetch it again"):
+            models.verify("hf-hub:someone/clip")
+        (blobs / name).write_bytes(content)
+
+
+def test_a_hash_of_the_catalogue_goes_first(cache: Path) -> None:
+    folder = snapshot(cache, "timm/ViT-B-16-SigLIP")
+    (folder / "open_clip_model.safetensors").write_bytes(b"something else")
+    with pytest.raises(InputError, match="expected 81942ea8c09b"):
+        models.verify("ViT-B-16-SigLIP/webli")
+
+
+def test_nothing_to_verify_with(cache: Path) -> None:
+    folder = snapshot(cache, "someone/clip")
+    (folder / "copied.safetensors").write_bytes(b"by hand")
+    with pytest.raises(InputError, match="no hash is known"):
+        models.verify("hf-hub:someone/clip")
+    with pytest.raises(MissingWeights):
+        models.verify("hf-hub:someone/else")
