@@ -117,7 +117,7 @@ class Augment:
     contrast: Strength = 0.1
     saturation: Strength = 0.1
     hue_deg: Strength = 0.0
-    noise: Strength = 0.02  # standard deviation
+    noise: Strength = 0.0  # standard deviation
     backgrounds: tuple[str, ...] = ("solid", "checker", "noise", "blur")
 
     def __post_init__(self) -> None:
@@ -149,7 +149,9 @@ class Augment:
         b, c, s, hue_deg = (now[name] for name in COLOR)
         strengths = (b, c, s, hue_deg)
         menu = torch.tensor([KINDS.index(kind) for kind in self.backgrounds])
-        grainy = now["noise"] > 0 or "noise" in self.backgrounds
+        sees_outside = now["greatest"] > 1
+        cut_out = rendering.alpha is not None or sees_outside
+        grainy = now["noise"] > 0 or (cut_out and "noise" in self.backgrounds)
         like = rendering.image.detach()
         return Crops(
             size=size,
@@ -160,7 +162,7 @@ class Augment:
             grain=Grain.draw(moment, size, rest[..., 1]).to(like) if grainy else None,
             noise=now["noise"],
             scale=math.sqrt(now["least"] * now["greatest"]),
-            sees_outside=now["greatest"] > 1,
+            sees_outside=sees_outside,
         )
 
     def apply(
