@@ -1,0 +1,1 @@
+"""How each embedded model was made: data, training, evaluation. See README.md."""

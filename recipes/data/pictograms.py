@@ -1,0 +1,114 @@
+"""Pictograms: 4,004 drawings of 1,663 concepts in three styles, and recoloured copies.
+
+The folder holds `captions.json` (file, style, name, keywords of each drawing) and the drawings,
+96-pixel RGBA WebP: googlefonts/noto-emoji and C1710/blobmoji (Apache-2.0), mozilla/fxemoji
+(CC BY 4.0); names from the `emoji` package, keywords from `emojilib` (MIT).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recipes.data import colours
+from recipes.data.pool import SIDE, Pool
+
+# What people say for what the character tables name otherwise.
+EVERYDAY = {
+    "deciduous tree": ["green tree", "tree", "leafy tree"],
+    "evergreen tree": ["pine tree", "fir tree"],
+    "lady beetle": ["ladybug", "red ladybug", "ladybird"],
+    "globe showing Europe-Africa": ["globe", "earth", "planet earth"],
+    "globe showing Americas": ["globe", "earth", "planet earth"],
+    "globe showing Asia-Australia": ["globe", "earth", "planet earth"],
+    "slightly smiling face": ["smiling face", "yellow smiling face", "smiley"],
+    "smiling face": ["yellow smiling face", "smiley"],
+    "smiling face with smiling eyes": ["smiling face", "happy face"],
+    "grinning face": ["smiling face", "happy face", "smiley"],
+    "star": ["yellow star", "golden star"],
+    "red apple": ["apple"],
+    "green apple": ["apple"],
+    "frog": ["frog face", "green frog"],
+    "sun": ["yellow sun"],
+    "sun with face": ["smiling sun"],
+    "full moon": ["moon"],
+    "automobile": ["red car", "car"],
+    "shortcake": ["slice of cake", "cake"],
+    "hot beverage": ["cup of coffee", "coffee cup"],
+    "soccer ball": ["football"],
+    "dog face": ["dog"],
+    "cat face": ["cat"],
+    "house": ["small house"],
+    "rose": ["red rose"],
+    "tulip": ["pink tulip"],
+    "watermelon": ["slice of watermelon"],
+    "pizza": ["slice of pizza"],
+}
+
+
+def drawings(folder: Path) -> tuple[Pool, list[str]]:
+    """Every drawing with its captions, and each drawing's style."""
+    records = json.loads((folder / "captions.json").read_text())
+    pictures = np.empty((len(records), SIDE, SIDE, 4), np.uint8)
+    captions = []
+    for i, record in enumerate(records):
+        with Image.open(folder / record["file"]) as picture:
+            pictures[i] = np.asarray(picture.convert("RGBA").resize((SIDE, SIDE)))
+        captions.append(_captions(record["name"], record["keywords"], pictures[i]))
+    return Pool("pictograms", pictures, captions), [record["style"] for record in records]
+
+
+def _captions(name: str, keywords: list[str], picture: np.ndarray) -> list[str]:
+    """The name, then other true things: everyday names, colour with name, keywords."""
+    found = [name, *EVERYDAY.get(name, [])]
+    colour = colours.dominant(picture)
+    if colour and not any(word in name.split() for word in colours.NAMES):
+        found.append(f"{colour} {name}")
+    useful = [k.strip() for k in keywords[1:] if k.strip().lower() != name.lower()]
+    useful = [k for k in useful if len(k) > 1 and not k.endswith("-square")]
+    found += [f"{name}, {k}" for k in useful[:4]] + useful
+    return found
+
+
+def held_out(pool: Pool, styles: list[str], share: float, seed: int) -> np.ndarray:
+    """Which drawings training must not see: one style of some concepts that have others.
+
+    Returns `bool [m]`. `share` counts concepts among those drawn in two styles or more.
+    """
+    random = np.random.default_rng(seed)
+    concepts: dict[str, list[int]] = {}
+    for i, captions in enumerate(pool.captions):
+        concepts.setdefault(captions[0], []).append(i)
+    hidden = np.zeros(len(pool.captions), bool)
+    for members in concepts.values():
+        if len({styles[i] for i in members}) > 1 and random.random() < share:
+            hidden[random.choice(members)] = True
+    return hidden
+
+
+def recoloured(pool: Pool, count: int, seed: int) -> Pool:
+    """Copies of drawings turned to another colour, captioned with colour and name.
+
+    Only drawings of one saturated colour are used: hue says little about the others.
+    """
+    random = np.random.default_rng(seed)
+    sources = [
+        (i, colour)
+        for i, captions in enumerate(pool.captions)
+        if (colour := colours.dominant(pool.pictures[i], 0.45)) in colours.HUES
+        and "flag" not in captions[0]
+    ]
+    pictures = np.empty((count, SIDE, SIDE, 4), np.uint8)
+    captions = []
+    for k in range(count):
+        i, colour = sources[random.integers(len(sources))]
+        target = str(random.choice([name for name in colours.HUES if name != colour]))
+        pictures[k] = colours.shift(pool.pictures[i], target, random)
+        words = [w for w in pool.captions[i][0].split() if w not in colours.NAMES]
+        if not words:
+            words = ["shape"]
+        captions.append([f"{target} {' '.join(words)}"])
+    return Pool("recoloured", pictures, captions)

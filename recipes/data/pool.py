@@ -1,0 +1,47 @@
+"""A pool: pictures with transparent surroundings, and what may be said about each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SIDE = 96  # pixels a side of every stored picture
+
+
+@dataclass
+class Pool:
+    """`m` RGBA pictures, `uint8 [m, 96, 96, 4]`, straight alpha, and their captions.
+
+    `captions[i][0]` is the picture's name: pictures of one name are the same concept. The other
+    captions of a picture are as true, but may be true of other pictures too. Captions stand
+    without article or template, as in "red striped cube".
+    """
+
+    kind: str
+    pictures: np.ndarray
+    captions: list[list[str]]
+
+    def save(self, path: Path) -> None:
+        """Writes one npz file, by renaming, so that a file that exists is whole."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, pictures=self.pictures, captions=json.dumps(self.captions))
+        partial.rename(path)
+
+    def select(self, indices: np.ndarray) -> Pool:
+        """The pool of these pictures only."""
+        captions = [self.captions[i] for i in indices]
+        return Pool(self.kind, self.pictures[indices], captions)
+
+
+def cached(kind: str, folder: Path, make: Callable[[], Pool]) -> Pool:
+    """Reads `folder/kind.npz`, making it first where it is missing."""
+    path = folder / f"{kind}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        make().save(path)
+    stored = np.load(path)
+    return Pool(kind, stored["pictures"], json.loads(str(stored["captions"])))

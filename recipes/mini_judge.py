@@ -1,0 +1,21 @@
+"""The mini judge: another tower, size, seed, split and mix, and no attack. Never a loss.
+
+python -m recipes.mini_judge --data DIR --work DIR --minutes 60
+"""
+
+from __future__ import annotations
+
+from recipes.train import Recipe, main
+
+RECIPE = Recipe(
+    name="mini_judge",
+    tower="guidance_mini_judge",
+    size=80,
+    text_width=64,
+    embed_dim=192,
+    seed=23,
+    mix={"pictograms": 0.65, "shapes": 0.15, "faces": 0.06, "meshes": 0.14},
+)
+
+if __name__ == "__main__":
+    main(RECIPE)

@@ -1,0 +1,157 @@
+"""Writes a checkpoint's averaged weights as an open_clip folder, with its card and licences.
+
+    python -m recipes.publish mini_clip --work DIR
+
+The files are written beside the old ones and renamed over them, so that a reader never meets half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from recipes import mini_clip, mini_judge
+from recipes import model as towers
+from recipes.alternatives import ALTERNATIVES
+from recipes.train import Recipe
+
+RECIPES = {"mini_clip": mini_clip.RECIPE, "mini_judge": mini_judge.RECIPE}
+WEIGHTS = Path(__file__).parents[1] / "guidance" / "models" / "weights"
+LARGEST = {"mini_clip": 25e6, "mini_judge": 15e6}  # bytes; what the package may carry
+TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "a photo of {}")
+
+SOURCES = [
+    {
+        "what": "pictograms in the style of Noto",
+        "from": "googlefonts/noto-emoji",
+        "licence": "Apache-2.0",
+    },
+    {"what": "pictograms in the style of Blob", "from": "C1710/blobmoji", "licence": "Apache-2.0"},
+    {
+        "what": "pictograms in the style of FxEmoji",
+        "from": "mozilla/fxemoji, Mozilla Foundation",
+        "licence": "CC BY 4.0",
+    },
+    {
+        "what": "names and keywords of pictograms",
+        "from": "the `emoji` package (Unicode CLDR short names), npm `emojilib`",
+        "licence": "Unicode License v3; MIT",
+    },
+    {
+        "what": "avatars, style avataaars",
+        "from": "DiceBear 9, after Avataaars by Pablo Stanley",
+        "licence": "free for personal and commercial use; code MIT",
+    },
+    {
+        "what": "avatars, style personas",
+        "from": "DiceBear 9, after Personas by Draftbit",
+        "licence": "CC BY 4.0; code MIT",
+    },
+    {
+        "what": "avatars, style big-smile",
+        "from": "DiceBear 9, after Custom Avatar by Ashley Seo",
+        "licence": "CC BY 4.0; code MIT",
+    },
+    {
+        "what": "avatars, style toon-head",
+        "from": "DiceBear 9, after ToonHead by Johan Melin",
+        "licence": "CC BY 4.0; code MIT",
+    },
+    {
+        "what": "renders of the mesh spot",
+        "from": "Keenan Crane",
+        "licence": "CC0 1.0",
+    },
+    {
+        "what": "renders of the meshes suzanne and teapot",
+        "from": "Blender Foundation; Martin Newell; "
+        "both by way of alecjacobson/common-3d-test-models",
+        "licence": "public test models",
+    },
+    {"what": "flat and solid shapes", "from": "recipes/data", "licence": "Apache-2.0"},
+]
+
+
+def publish(recipe: Recipe, work: Path) -> Path:
+    """Writes the four files of a model; returns the folder.
+
+    Raises:
+        ValueError: the folder would be larger than the package may carry.
+    """
+    state = torch.load(work / f"{recipe.name}.pt", weights_only=True)
+    config = towers.configuration(recipe.tower, recipe.size, recipe.text_width, recipe.embed_dim)
+    weights = save(towers.expanded(state["average"], state["rows"]))
+    if len(weights) > LARGEST[recipe.name]:
+        raise ValueError(
+            f"{recipe.name}: expected at most {LARGEST[recipe.name] / 1e6:.0f} MB of weights, got "
+            f"{len(weights) / 1e6:.1f} MB; make a tower narrower"
+        )
+    folder = WEIGHTS / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "open_clip_model.safetensors", weights)
+    _replace(folder / "open_clip_config.json", _json(config))
+    _replace(folder / "guidance.json", _json(card(recipe, config, state)))
+    _replace(folder / "LICENSE.md", licence(recipe.name).encode())
+    return folder
+
+
+def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+    """What open_clip's configuration has no place for; evaluate.py adds the figures."""
+    preprocess = config["preprocess_cfg"]
+    return {
+        "family": recipe.name.replace("_", "-"),
+        "preprocessing": {"size": recipe.size, **preprocess},
+        "templates": list(TEMPLATES),
+        "alternatives": list(ALTERNATIVES),
+        "training": {
+            "recipe": f"recipes/{recipe.name}.py",
+            "seed": recipe.seed,
+            "mix": recipe.mix,
+            "steps": state["step"],
+            "minutes": round(state["spent_seconds"] / 60, 1),
+            "attack": vars(recipe.attack) if recipe.attack else None,
+            "vocabulary": len(state["rows"]),
+        },
+        "data": SOURCES,
+    }
+
+
+def licence(name: str) -> str:
+    """The text beside the weights: their own licence, and what they were made from."""
+    lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in SOURCES]
+    return "\n".join(
+        [
+            f"# {name}",
+            "",
+            "The weights are released under Apache-2.0, as the project is. They were trained from",
+            "scratch, with the code in `recipes/`, on the data below; none of it is contained here.",
+            "",
+            "| data | source | licence |",
+            "|---|---|---|",
+            *lines,
+            "",
+        ]
+    )
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.rename(path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Publish a checkpoint as an open_clip folder")
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--work", type=Path, required=True, help="where the checkpoint lies")
+    arguments = parser.parse_args()
+    print(publish(RECIPES[arguments.name], arguments.work))

@@ -1,0 +1,262 @@
+"""One training for both embedded models: contrast, optionally against an attack, by the clock.
+
+A recipe is a `Recipe`; `train` runs it for a number of minutes, writes a checkpoint every minute
+and goes on from it when it is called again. The learning rate and the attack follow the share of
+the minutes spent, so a slower machine makes fewer steps of the same schedule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recipes import model as towers
+from recipes.attack import Attack, push
+from recipes.captions import Vocabulary
+from recipes.corpus import Batch, Corpus
+
+CHECKPOINT_SECONDS = 45.0
+REPORT_SECONDS = 120.0
+LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What distinguishes the two models."""
+
+    name: str
+    tower: str  # registered in guidance.encoders.mini
+    size: int
+    text_width: int
+    embed_dim: int
+    seed: int  # of weights, batches and held-out drawings
+    mix: dict[str, float]  # pool -> share of a batch
+    batch: int = 128
+    extra_names: int = 96
+    learning_rate: float = 1e-3
+    attack: Attack | None = None
+
+
+def contrast(
+    images: Tensor, texts: Tensor, opposites: Tensor, scale: Tensor, batch: Batch
+) -> Tensor:
+    """Soft-target contrast in both directions; each picture also against its contradiction.
+
+    `images [b, d]`, `texts [b + e, d]`, `opposites [b, d]` (zero rows where there is none).
+    """
+    b = len(images)
+    logits = scale * images @ texts.T
+    against = scale * (images * opposites).sum(1, keepdim=True)
+    against = against.masked_fill(opposites.abs().sum(1, keepdim=True) == 0, -1e4)
+    true = batch.positives.float()
+    rows = torch.cat([logits, against], 1).log_softmax(1)[:, :-1]
+    of_images = -(rows * true / true.sum(1, keepdim=True)).sum(1).mean()
+    own = true[:, :b]
+    of_texts = -(logits[:, :b].log_softmax(0) * own / own.sum(0)).sum(0).mean()
+    return (of_images + of_texts) / 2
+
+
+def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch: Batch) -> Tensor:
+    """Classification of drawings and of names among all names, through learned anchors.
+
+    `anchors [c, d]`, one free vector for each of the c names. A batch contrasts a drawing with a
+    hundred texts, this with every name, for the price of one product; the anchors go when the
+    training ends. `texts` are all texts of the batch, the extra names last.
+    """
+    anchors = F.normalize(anchors, dim=-1)
+    named = batch.concepts >= 0
+    drawings = F.cross_entropy(scale * images[named] @ anchors.T, batch.concepts[named])
+    names = F.cross_entropy(scale * texts[len(images) :] @ anchors.T, batch.extra)
+    return (drawings + names) / 2
+
+
+class Training:
+    """A model, its running average, its optimizer, and how far they are."""
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, folder: Path, minutes: float) -> None:
+        self.recipe, self.corpus, self.minutes = recipe, corpus, minutes
+        self.path = folder / f"{recipe.name}.pt"
+        self.config = towers.configuration(
+            recipe.tower, recipe.size, recipe.text_width, recipe.embed_dim
+        )
+        self.vocabulary = Vocabulary(corpus.words())
+        torch.manual_seed(recipe.seed)
+        self.model = towers.build(self.config, len(self.vocabulary))
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.anchors = nn.Parameter(torch.randn(len(corpus.names), recipe.embed_dim))
+        kernels = [p for n, p in self.model.named_parameters() if p.ndim > 1 and "embed" not in n]
+        others = [p for n, p in self.model.named_parameters() if p.ndim < 2 or "embed" in n]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": kernels, "weight_decay": 0.05},
+                {"params": [*others, self.anchors], "weight_decay": 0.0},
+            ],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.spent_seconds, self.step = 0.0, 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the minutes spent."""
+        return min(1.0, self.spent_seconds / (60 * self.minutes))
+
+    def save(self) -> None:
+        """Writes the checkpoint, by renaming."""
+        partial = self.path.with_suffix(".partial")
+        state = {
+            "model": self.model.state_dict(),
+            "anchors": self.anchors.data,
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rows": self.vocabulary.rows,
+            "spent_seconds": self.spent_seconds,
+            "step": self.step,
+        }
+        torch.save(state, partial)
+        partial.rename(self.path)
+
+    def resume(self) -> None:
+        """Goes on from this recipe's own checkpoint, if there is one."""
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.anchors.data.copy_(state["anchors"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.spent_seconds, self.step = state["spent_seconds"], state["step"]
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Begins a new schedule with the averaged weights of another training."""
+        state = torch.load(checkpoint, weights_only=True)
+        towers.carry_over(state["average"], state["rows"], self.model, self.vocabulary.rows)
+        self.average.load_state_dict(self.model.state_dict())
+        if "anchors" in state:
+            self.anchors.data.copy_(state["anchors"])
+
+    def advance(self) -> tuple[float, float]:
+        """One step of the optimizer; returns the loss and the radius of the attack."""
+        began = time.monotonic()
+        recipe, progress = self.recipe, self.progress
+        warm = min(1.0, (self.step + 1) / 100)
+        rate = (
+            recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        seed = recipe.seed * 1_000_003 + self.step
+        batch = self.corpus.draw(recipe.size, recipe.batch, recipe.extra_names, seed)
+        eps = recipe.attack.at(progress)[0] if recipe.attack else 0.0
+
+        with torch.autocast("cpu", torch.bfloat16):
+            texts, opposites = self._encode_texts(batch)
+            images = batch.images
+            if eps > 0:
+                draw = torch.Generator().manual_seed(seed)
+                images = self._attacked(batch, texts.detach(), opposites.detach(), eps, draw)
+            encoded = towers.encode_image(self.model, images, self.config)
+        loss = self._loss(encoded, texts, opposites, batch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self._follow()
+        self.step += 1
+        self.spent_seconds += min(LONGEST_STEP_SECONDS, time.monotonic() - began)
+        return loss.item(), eps
+
+    def _loss(self, images: Tensor, texts: Tensor, opposites: Tensor, batch: Batch) -> Tensor:
+        scale = self.model.logit_scale.exp().clamp(max=60)
+        against = contrast(images, texts, opposites, scale, batch)
+        return against + naming(images, texts, self.anchors, scale, batch)
+
+    def _encode_texts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        stated = [i for i, text in enumerate(batch.opposites) if text]
+        texts = batch.texts + [batch.opposites[i] for i in stated]
+        encoded = towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
+        texts, found = encoded[: len(batch.texts)], encoded[len(batch.texts) :]
+        opposites = torch.zeros(len(batch.images), encoded.shape[1])
+        return texts, opposites.index_put((torch.tensor(stated),), found) if stated else opposites
+
+    def _attacked(
+        self, batch: Batch, texts: Tensor, opposites: Tensor, eps: float, draw: torch.Generator
+    ) -> Tensor:
+        """The batch's pictures after the attack, which sees running batch-norm statistics."""
+        assert self.recipe.attack is not None
+        steps = self.recipe.attack.at(self.progress)[1]
+
+        def loss(images: Tensor) -> Tensor:
+            encoded = towers.encode_image(self.model, images, self.config)
+            return self._loss(encoded, texts, opposites, batch)
+
+        self.model.eval().requires_grad_(False)
+        pushed = push(batch.images, loss, eps, steps, draw)
+        self.model.train().requires_grad_(True)
+        return pushed
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Moves the running average: a mean over the last thousand steps, sooner at first."""
+        keep = min(0.999, (1 + self.step) / (10 + self.step))
+        new = self.model.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(new[name], 1 - keep)
+            else:
+                value.copy_(new[name])
+
+    def retrieval(self) -> tuple[float, float]:
+        """R@1 and R@5 of the held-out drawings among all names, with the averaged weights."""
+        from recipes.evaluate import held_out_retrieval
+
+        return held_out_retrieval(self.average, self.vocabulary, self.config, self.corpus)
+
+
+def train(training: Training) -> None:
+    """Runs until the minutes are spent, reporting and saving on the way."""
+    saved = reported = time.monotonic()
+    pictures = 0
+    while training.progress < 1:
+        loss, eps = training.advance()
+        pictures += training.recipe.batch
+        now = time.monotonic()
+        if now - reported > REPORT_SECONDS or training.step == 20:
+            first, fifth = training.retrieval()
+            print(
+                f"{time.strftime('%H:%M:%S')} step {training.step} progress {training.progress:.3f} "
+                f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
+                f"held-out R@1 {first:.3f} R@5 {fifth:.3f} "
+                f"{pictures / (now - reported):.0f} pictures/s",
+                flush=True,
+            )
+            reported, pictures = time.monotonic(), 0
+        if now - saved > CHECKPOINT_SECONDS:
+            training.save()
+            saved = now
+    training.save()
+
+
+def main(recipe: Recipe) -> None:
+    """The command line that both recipes share."""
+    parser = argparse.ArgumentParser(description=f"Train the {recipe.name}; resumes when run again")
+    parser.add_argument("--data", type=Path, required=True, help="folder with emoji/ and meshes/")
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints and cached pools")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start-from", type=Path, help="checkpoint to begin a new schedule with")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    corpus = Corpus(arguments.data, arguments.work / "pools", recipe.mix, recipe.seed)
+    training = Training(recipe, corpus, arguments.work, arguments.minutes)
+    if arguments.start_from and not training.path.exists():
+        training.start_from(arguments.start_from)
+    training.resume()
+    train(training)
