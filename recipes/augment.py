@@ -70,7 +70,9 @@ def backgrounds(b: int, size: int, draw: torch.Generator) -> tuple[Tensor, list[
     picture = plain[:, :, None, None] * (1 - mix) + other[:, :, None, None] * mix
     noisy = (kind >= 0.75)[:, None, None, None]
     picture = torch.where(noisy, 0.65 * noise + 0.35 * fine, picture)
-    names = [NAMES[c] if k < 0.43 else "" for c, k in zip(chosen.tolist(), kind.tolist(), strict=True)]
+    names = [
+        NAMES[c] if k < 0.43 else "" for c, k in zip(chosen.tolist(), kind.tolist(), strict=True)
+    ]
     return picture.clamp(0, 1), names
 
 

@@ -34,7 +34,6 @@ class Corpus:
 
     def __init__(self, data: Path, cache: Path, mix: dict[str, float], seed: int) -> None:
         drawings, styles = pictograms.drawings(data / "emoji")
-        avatars = data / "avatars.jsonl"
         hidden = pictograms.held_out(drawings, styles, HIDDEN_SHARE, seed)
         self.held_out = drawings.select(np.flatnonzero(hidden))
         self.names = sorted({c[0] for c in drawings.captions})
@@ -44,7 +43,7 @@ class Corpus:
             "pictograms": lambda: shown,
             "recoloured": lambda: pictograms.recoloured(shown, 1500, seed),
             "shapes": lambda: cached("shapes", cache, lambda: shapes.make(4000, 1)),
-            "faces": lambda: faces.split(cached("faces", cache, lambda: faces.make(avatars)))[0],
+            "faces": lambda: faces.split(faces.cached_pool(data, cache))[0],
             "meshes": lambda: cached(
                 f"meshes-{seed}", cache, lambda: meshes.make(data / "meshes", shown, 3600, seed)
             ),

@@ -121,6 +121,13 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
     }
 
 
+def add_evaluation(name: str, figures: dict[str, Any]) -> None:
+    """Puts a model's figures on its card."""
+    path = WEIGHTS / name / "guidance.json"
+    stored = json.loads(path.read_text())
+    _replace(path, _json({**stored, "evaluation": figures}))
+
+
 def licence(name: str) -> str:
     """The text beside the weights: their own licence, and what they were made from."""
     lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in SOURCES]
@@ -129,7 +136,7 @@ def licence(name: str) -> str:
             f"# {name}",
             "",
             "The weights are released under Apache-2.0, as the project is. They were trained from",
-            "scratch, with the code in `recipes/`, on the data below; none of it is contained here.",
+            "scratch, with the code in `recipes/`, on the data below; none of it is contained.",
             "",
             "| data | source | licence |",
             "|---|---|---|",

@@ -22,6 +22,7 @@ from recipes import model as towers
 from recipes.attack import Attack, push
 from recipes.captions import Vocabulary
 from recipes.corpus import Batch, Corpus
+from recipes.retrieval import retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
@@ -215,9 +216,11 @@ class Training:
 
     def retrieval(self) -> tuple[float, float]:
         """R@1 and R@5 of the held-out drawings among all names, with the averaged weights."""
-        from recipes.evaluate import held_out_retrieval
+        return retrieval(self.average, self._names, self.config, self.corpus)
 
-        return held_out_retrieval(self.average, self.vocabulary, self.config, self.corpus)
+    def _names(self, texts: list[str]) -> Tensor:
+        tokens = self.vocabulary.tokenize(texts, towers.CONTEXT)
+        return towers.encode_text(self.average, tokens)
 
 
 def train(training: Training) -> None:
@@ -231,7 +234,7 @@ def train(training: Training) -> None:
         if now - reported > REPORT_SECONDS or training.step == 20:
             first, fifth = training.retrieval()
             print(
-                f"{time.strftime('%H:%M:%S')} step {training.step} progress {training.progress:.3f} "
+                f"{time.strftime('%H:%M:%S')} step {training.step} at {training.progress:.3f} "
                 f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
                 f"held-out R@1 {first:.3f} R@5 {fifth:.3f} "
                 f"{pictures / (now - reported):.0f} pictures/s",

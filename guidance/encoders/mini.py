@@ -13,6 +13,7 @@ from guidance._torchvision import mend
 
 mend()  # before timm, which imports torchvision
 
+import torch.nn.functional as F  # noqa: E402
 from jaxtyping import Float  # noqa: E402
 from timm.models import register_model  # noqa: E402
 from timm.models.resnet import BasicBlock, ResNet  # noqa: E402
@@ -40,7 +41,8 @@ class _Block(nn.Module):
             )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d hh ww"]:
-        return self.activation(self.second(self.activation(self.first(x))) + self.shortcut(x))
+        residual: Tensor = self.second(self.activation(self.first(x)))
+        return F.silu(residual + self.shortcut(x))
 
 
 class MiniTower(nn.Module):
@@ -73,7 +75,8 @@ class MiniTower(nn.Module):
             raise ValueError(f"MiniTower has no classifier, got num_classes={num_classes}, want 0")
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        return self.layers(x).mean(dim=(2, 3))
+        maps: Tensor = self.layers(x)
+        return maps.mean(dim=(2, 3))
 
 
 @register_model
@@ -95,7 +98,7 @@ def guidance_mini_judge(
     its last map, which is 3x3.
     """
     network = ResNet(
-        BasicBlock,
+        BasicBlock,  # type: ignore[arg-type] - timm means the class
         layers=(1, 1, 1, 1),
         channels=(48, 96, 192, 320),
         stem_width=24,
@@ -103,5 +106,5 @@ def guidance_mini_judge(
         avg_down=True,
         block_args={"attn_layer": "se"},
     )
-    network.default_cfg = {"pool_size": (3, 3)}
+    network.default_cfg = {"pool_size": (3, 3)}  # type: ignore[assignment] - timm's own habit
     return network

@@ -33,7 +33,8 @@ def paint(name: str, random: np.random.Generator, spread: float = 14.0) -> np.nd
 def dominant(picture: np.ndarray, least: float = 0.55) -> str | None:
     """The one colour name that covers at least this share of a picture's opaque pixels.
 
-    `picture` is `uint8 [h, w, 4]`. None where no name covers so much. Every seventh pixel is counted.
+    `picture` is `uint8 [h, w, 4]`; every seventh pixel is counted. None where no name covers
+    so much.
     """
     opaque = picture[picture[..., 3] > 128][::7, :3].astype(np.float32)
     if len(opaque) < 10:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from recipes.data.pool import SIDE, Pool
+from recipes.data.pool import SIDE, Pool, cached
 
 UNSEEN = 400  # the last avatars are kept for evaluation
 MOUTHS = {
@@ -56,6 +56,11 @@ def _captions(avatar: dict[str, Any]) -> list[str]:
     elif glasses is False:
         found += ["face without glasses", f"person with {hair} without glasses"]
     return found
+
+
+def cached_pool(data: Path, cache: Path) -> Pool:
+    """All faces, drawn once from `data/avatars.jsonl`."""
+    return cached("faces", cache, lambda: make(data / "avatars.jsonl"))
 
 
 def attributes(pool: Pool) -> list[dict[str, Any]]:

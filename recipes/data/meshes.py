@@ -35,7 +35,7 @@ MATERIALS = {  # base colour, share of it that is a reflection, how narrow the h
     "shiny black": ((28, 28, 32), 0.5, 60),
 }
 LOOKS = ("plain", "striped", "dotted", "checkered", "zebra", "leopard", "material", "wooden")
-WORDS = (
+WORDS = tuple(
     "cow monkey head teapot sphere ball cube box cone cylinder torus donut shape capsule golden "
     "silver shiny metal metallic wooden wood striped dotted checkered zebra leopard stripes spots "
     "dots checks polka rainbow marble stone brick 3D with and of a on made"
@@ -81,8 +81,13 @@ def _view(random: np.random.Generator) -> np.ndarray:
     return np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]]) @ tilt @ turn
 
 
-def _surface(look: str, colour: np.ndarray, second: np.ndarray, place: np.ndarray,
-             random: np.random.Generator) -> np.ndarray:
+def _surface(
+    look: str,
+    colour: np.ndarray,
+    second: np.ndarray,
+    place: np.ndarray,
+    random: np.random.Generator,
+) -> np.ndarray:
     """Colours `[m, 3]` of points `place [m, 3]` in the object's own axes."""
     pitch = random.uniform(7, 14)
     shifted = place * pitch + random.uniform(0, 6, 3)
@@ -173,7 +178,9 @@ class Studio:
         normals = normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
         normals[normals[:, 2] < 0] *= -1
 
-        light = np.array([random.uniform(-0.8, 0.8), random.uniform(0.2, 1), random.uniform(0.5, 1)])
+        light = np.array(
+            [random.uniform(-0.8, 0.8), random.uniform(0.2, 1), random.uniform(0.5, 1)]
+        )
         light = light / np.linalg.norm(light)
         ambient = random.uniform(0.35, 0.6)
         diffuse = ambient + (1.05 - ambient) * np.clip(normals @ light, 0, 1)
@@ -250,7 +257,5 @@ def _painter(
     return lambda place: _surface(look, first, second, place, random)
 
 
-def _decal_painter(
-    picture: np.ndarray, ground: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
+def _decal_painter(picture: np.ndarray, ground: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lambda place: _decal(picture, place, ground)
