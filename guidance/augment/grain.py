@@ -33,7 +33,8 @@ class Grain:
         length = 3 * size * size
         slide = int(SLIDE * length)
         tiles = moment.normal("grain", length + slide)
-        return cls(size, tiles, (places * (slide + 1)).long())
+        starts = (places * (slide + 1)).long().clamp_max(slide)  # a product may round up
+        return cls(size, tiles, starts)
 
     def to(self, like: Tensor) -> Grain:
         """On the device and in the precision of `like`."""
