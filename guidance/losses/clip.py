@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +35,8 @@ class _Tower:
     """One encoder with what it makes of the prompts."""
 
     encoder: Encoder
-    targets: Targets
+    targets: Targets  # negatives included, with weights below 0
+    asked: Float[Tensor, "n m"]  # the weights without the negatives
     rivals: Rivals | None  # only for "logit"
 
 
@@ -59,7 +60,8 @@ class Clip(Loss):
     Args:
         prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
         encoder: a name, an Encoder, or several, whose losses are added.
-        kind: see above.
+        kind: see above; or several with their weights, e.g. {"cosine": 1, "logit": 0.1}, which
+            look at the same crops and so cost one pass of the encoder together.
         negative: phrases to push away from, for all samples. In cosine and spherical they are
             subtracted with 0.3 of their weight; in logit they compete with the prompt.
         augment: how crops are made; None shows each view once, as it is.
@@ -75,18 +77,19 @@ class Clip(Loss):
         prompt: str | Sequence[str],
         *,
         encoder: str | Encoder | Sequence[str | Encoder] = "mini",
-        kind: str = "cosine",
+        kind: str | Mapping[str, float] = "cosine",
         negative: Sequence[str] = (),
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
         view_words: bool = False,
     ) -> None:
         super().__init__()
-        if kind not in KINDS:
+        self.kinds = {kind: 1.0} if isinstance(kind, str) else dict(kind)
+        if not self.kinds or not set(self.kinds) <= set(KINDS):
             raise InputError(f"Clip: kind {kind!r} is unknown; use {', '.join(KINDS)}")
         self.prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
         self.phrases = tuple(parse_prompt(text) for text in self.prompts)
         self.negatives = negative_phrases(negative)
-        self.kind, self.view_words = kind, view_words
+        self.view_words = view_words
         self.augment = augment or Augment.plain()
         self.encoders = (encoder,) if isinstance(encoder, str | Encoder) else tuple(encoder)
         self._towers: tuple[_Tower, ...] = ()
@@ -96,8 +99,6 @@ class Clip(Loss):
         device = start.image.device
         prompts = broadcast_prompts(self.prompts, len(start.image))
         phrases = [parse_prompt(prompt) for prompt in prompts]
-        if self.kind != "logit":
-            phrases = [row + pushing_away(self.negatives) for row in phrases]
         self._towers = tuple(
             self._tower(encoder, phrases, device) for encoder in frozen(self.encoders, device)
         )
@@ -130,26 +131,33 @@ class Clip(Loss):
     ) -> Float[Tensor, "s v k"]:
         """The weighted distances of one part's crops from their sample's phrases."""
         cosine = seen @ wanted.mT
-        against: Float[Tensor, "s v k"] | float = 0.0
-        if self.kind == "cosine":
-            distance = 1 - cosine
-        elif self.kind == "spherical":
-            distance = _spherical(cosine)
-        else:
-            distance, against = _logit(tower, part, seen, cosine)
-        stops, weights = (
+        stops, weights, asked = (
             numbers[part.samples, None, None].to(seen)
-            for numbers in (tower.targets.stops, tower.targets.weights)
+            for numbers in (tower.targets.stops, tower.targets.weights, tower.asked)
         )
-        distance = torch.where(distance < stops, distance.detach(), distance)
-        return (weights * distance).sum(-1) + against
+        total = torch.zeros_like(cosine[..., 0])
+        for kind, share in self.kinds.items():
+            against: Float[Tensor, "s v k"] | float = 0.0
+            if kind == "cosine":
+                distance = 1 - cosine
+            elif kind == "spherical":
+                distance = _spherical(cosine)
+            else:
+                distance, against = _logit(tower, part, seen, cosine)
+            distance = torch.where(distance < stops, distance.detach(), distance)
+            summed = ((asked if kind == "logit" else weights) * distance).sum(-1)
+            total = total + share * (summed + against)
+        return total
 
     def _tower(
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], device: torch.device
     ) -> _Tower:
-        wanted = targets(encoder, phrases, self.view_words, device)
-        against = rivals(encoder, wanted, self.negatives) if self.kind == "logit" else None
-        return _Tower(encoder, wanted, against)
+        away = pushing_away(self.negatives)
+        wanted = targets(encoder, [row + away for row in phrases], self.view_words, device)
+        lengths = torch.tensor([[len(row)] for row in phrases], device=device)
+        asked = torch.arange(wanted.weights.shape[1], device=device) < lengths
+        against = rivals(encoder, wanted, self.negatives) if "logit" in self.kinds else None
+        return _Tower(encoder, wanted, wanted.weights * asked, against)
 
     def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
         if not self.view_words:

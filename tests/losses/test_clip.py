@@ -99,6 +99,16 @@ def test_logit_against_weighted_negatives() -> None:
     close(value(loss, pointing(0)), wanted)
 
 
+def test_kinds_add_up_in_one_pass() -> None:
+    rendering, options = everything(), {"negative": ["90:2"], "augment": Augment(crops=4)}
+    encoder = Linear()
+    both = value(clip("60:2", encoder, kind={"cosine": 0.5, "logit": 3.0}, **options), rendering)
+    assert sum(encoder.batches) == 8
+    cosine = value(clip("60:2", encoder, kind="cosine", **options), rendering)
+    logit = value(clip("60:2", encoder, kind="logit", **options), rendering)
+    assert torch.allclose(both, 0.5 * cosine + 3 * logit)
+
+
 def test_captions_of_the_same_meaning_are_no_rivals() -> None:
     loss = clip(["60", "31"], Compass(alternatives=("30", "58")), kind="logit")
     close(
@@ -233,6 +243,7 @@ def test_optimizing_turns_the_needle() -> None:
     ("options", "message"),
     [
         ({"kind": "euclidean"}, "kind 'euclidean' is unknown; use cosine, spherical, logit"),
+        ({"kind": {}}, "is unknown; use cosine, spherical, logit"),
         ({"negative": ["90:-1"]}, "negative '90': expected a weight above 0, got -1"),
         ({"view_words": True}, "view_words=True needs pictures with cameras"),
         ({"kind": "logit", "encoder": Compass(alternatives=())}, "no captions to contrast"),
