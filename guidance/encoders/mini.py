@@ -33,7 +33,6 @@ class _Block(nn.Module):
         super().__init__()
         self.first = _convolution(width_in, width_out, stride)
         self.second = _convolution(width_out, width_out, 1)
-        self.activation = nn.SiLU()
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or width_in != width_out:
             self.shortcut = nn.Sequential(
@@ -41,7 +40,7 @@ class _Block(nn.Module):
             )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d hh ww"]:
-        residual: Tensor = self.second(self.activation(self.first(x)))
+        residual: Tensor = self.second(F.silu(self.first(x)))
         return F.silu(residual + self.shortcut(x))
 
 
@@ -98,7 +97,7 @@ def guidance_mini_judge(
     its last map, which is 3x3.
     """
     network = ResNet(
-        BasicBlock,  # type: ignore[arg-type] - timm means the class
+        BasicBlock,  # type: ignore[arg-type]  # timm means the class
         layers=(1, 1, 1, 1),
         channels=(48, 96, 192, 320),
         stem_width=24,
@@ -106,5 +105,5 @@ def guidance_mini_judge(
         avg_down=True,
         block_args={"attn_layer": "se"},
     )
-    network.default_cfg = {"pool_size": (3, 3)}  # type: ignore[assignment] - timm's own habit
+    network.default_cfg = {"pool_size": (3, 3)}  # type: ignore[assignment]  # timm does
     return network
