@@ -77,8 +77,8 @@ class OpenClip(Encoder):
     @classmethod
     def load(cls, name: str, device: torch.device, precision: str = "auto") -> OpenClip:
         """The model of that name, from files on this machine; see `load_encoder` for the names."""
-        mend()
         source = find_source(name)
+        mend()
         card = read_card(source.folder)
         tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
         model = _build(source).to(device)
