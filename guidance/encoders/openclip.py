@@ -45,6 +45,9 @@ class OpenClip(Encoder):
         precision: "fp32", "bf16", or "auto".
     """
 
+    _scale: Float[Tensor, "3 1 1"]
+    _shift: Float[Tensor, "3 1 1"]
+
     def __init__(
         self,
         model: nn.Module,
@@ -64,6 +67,9 @@ class OpenClip(Encoder):
         self.logit_scale = float(scale.detach().float().exp())
         self.logit_bias = None if bias is None else float(bias.detach().float())
         model.eval().requires_grad_(False)
+        scales, shifts = preprocessing.scale_and_shift()
+        self.register_buffer("_scale", scales.to(scale.device), persistent=False)
+        self.register_buffer("_shift", shifts.to(scale.device), persistent=False)
         self.visual: nn.Module = model.visual  # type: ignore[assignment]
         model.visual = nn.Identity()
         speed_up(self.visual)
@@ -93,8 +99,8 @@ class OpenClip(Encoder):
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of pictures in [0, 1] of any size; differentiable in the pictures."""
-        fitted = self.preprocessing.normalize(self.preprocessing.fit(images.float()))
-        fitted = fitted.to(self._dtype)
+        fitted = self.preprocessing.fit(images.float())
+        fitted = torch.addcmul(self._shift, fitted, self._scale).to(self._dtype)
         if self._channels_last:
             fitted = fitted.contiguous(memory_format=torch.channels_last)
         features = self.visual(fitted)

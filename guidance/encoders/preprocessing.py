@@ -97,10 +97,10 @@ class Preprocessing:
         resized = self._resize(self._resize(images, (height, target[1])), target)
         return self._center(resized)
 
-    def normalize(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Subtracts the mean and divides by the deviation of each channel."""
-        mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
-        return (images - mean) / std
+    def scale_and_shift(self) -> tuple[Float[Tensor, "3 1 1"], Float[Tensor, "3 1 1"]]:
+        """The normalization as `picture * scale + shift`, which is one pass over the picture."""
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return 1 / std, -mean / std
 
     def _resize(
         self, images: Float[Tensor, "b 3 h w"], target: tuple[int, int]
