@@ -1,0 +1,92 @@
+"""Files that are there whole or not at all, whatever kills the process or the machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from guidance.errors import InputError, OutOfResources
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turns what the system says about writing into this package's errors.
+
+    Raises:
+        OutOfResources: the disk is full.
+        InputError: the place may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise OutOfResources(
+                f"{path}: the disk is full; make room, then: guide run --resume {_run_of(path)}"
+            ) from error
+        if error.errno in FORBIDDEN:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(f"{path}: cannot be written: {reason}") from error
+        raise
+
+
+def _run_of(path: Path) -> Path:
+    """The run folder that a file lies in, for messages."""
+    return next((p for p in path.parents if (p / "config.yaml").exists()), path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Writes a file by way of a temporary one in the same folder, and syncs both to the disk."""
+    with telling(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    return path
+
+
+def write_text(path: Path, content: str) -> Path:
+    """`write_bytes` of UTF-8."""
+    return write_bytes(path, content.encode())
+
+
+def move_into(source: Path, target: Path) -> Path:
+    """Moves a finished file to its name, after its content is safe on the disk."""
+    with telling(target):
+        with source.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(source, target)
+        sync_folder(target.parent)
+    return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder survive a power cut, where the system can do that."""
+    if os.name != "posix":  # Windows opens no folders; its renames are journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,60 @@
+"""What a task hands to a run, and what a run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guidance.loop import Settings, Views
+from guidance.types import Cameras, Generator, Loss, Rendering, Terms
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of one optimization, wired by a task's `build()`."""
+
+    generator: Generator
+    losses: Loss | Terms
+    settings: Settings
+    prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
+    views: Views | None = None  # cameras of a moment, for things that are rendered
+    turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
+
+
+#: What a judge says of each sample: JSON, e.g. {"similarity": 0.3, "rank": 1, "out_of": 8}.
+Scores = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The held-out judge of a run, which no loss has asked."""
+
+    name: str
+    scores: Callable[[Rendering], Scores]
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What one sample of a run left on disk."""
+
+    prompt: str
+    seed: int
+    folder: Path
+    files: tuple[Path, ...]
+    best_loss: float
+    judge_before: dict[str, Any] | None = None
+    judge_after: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: Path
+    samples: tuple[SampleResult, ...]
+    files: tuple[Path, ...] = ()  # that belong to all samples, such as contact.png
+    losses: tuple[float, ...] = field(default=(), repr=False)  # mean total loss of each step
+    skipped: int = 0
+    already_done: bool = False  # nothing was left to do

@@ -1,0 +1,186 @@
+"""The base of all tasks: a frozen model whose fields are the configuration.
+
+The same fields are the YAML file, the command line and the arguments in Python. A task adds its
+own fields and `build()`, which wires generator, losses and cameras in plain Python:
+
+    class Blot(Task):
+        \"\"\"A blot of ink that looks like the words.\"\"\"
+
+        size: int = 128
+        \"\"\"Pixels a side; this line is the help of --size.\"\"\"
+
+        def build(self) -> Plan:
+            from guidance.runs.plan import Plan  # heavy imports belong here, so that help is fast
+            ...
+
+Task files are found by their place, `guidance/tasks/*.py`; `guide run ./mine.py` runs any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from guidance.errors import InputError
+from guidance.prompts import parse_prompt
+from guidance.schedule import Schedule
+
+if TYPE_CHECKING:
+    from guidance.loop import Listener, Settings
+    from guidance.runs.plan import Plan, RunResult
+
+Preset = Literal["draft", "normal", "best"]
+
+
+class Task(BaseModel):
+    """What every task takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    #: Values of fields by preset; they lie beneath whatever is given explicitly.
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: What each preset takes, e.g. {"draft": "1 minute on two cores, seconds on a GPU"}.
+    PRESET_MINUTES: ClassVar[Mapping[str, str]] = {}
+
+    prompt: list[str] = Field(default=[])
+    """What it should look like; repeat the flag for several things side by side."""
+    negative: list[str] = Field(default=[])
+    """What it should not look like."""
+    image_prompt: list[Path] = Field(default=[])
+    """A picture to resemble as well; every prompt gets it."""
+    preset: Preset = "normal"
+    """How thorough: steps, size and crops, beneath what is given explicitly."""
+    seed: int = Field(default=0, ge=0, lt=2**62)
+    """Of the first sample of each prompt; further samples count up from it."""
+    samples: int = Field(default=1, ge=1, le=1024)
+    """Seeds a prompt: prompts x samples are optimized side by side."""
+    steps: int = Field(default=200, ge=1, le=1_000_000)
+    """Updates of the optimizer."""
+    learning_rate: float | str = 1.0
+    """Factor on the generator's own rates: a number, or a schedule such as "1 -> 0.1 cosine"."""
+    loss: Literal["cosine", "spherical", "logit"] = "cosine"
+    """How pictures and words are compared."""
+    encoder: list[str] = Field(default=["mini"], min_length=1)
+    """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """How gradients become steps."""
+    normalize: bool = False
+    """Brings each loss's gradient to one size before its weight."""
+    micro_batch: int = Field(default=64, ge=1)
+    """Crops given to an encoder at once: less memory, the same gradient."""
+    judge: bool = True
+    """Asks a model of another family, which no loss has seen, how well the result fits."""
+    metadata: bool = True
+    """Writes the configuration into pictures, videos and meshes, for `guide rerun`."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:1" or "mps"."""
+    output: Path = Path("outputs")
+    """The folder that the run's own folder is made in."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        """Puts the preset's values beneath the explicit ones; one text stands for a list of it."""
+        if not isinstance(values, Mapping):
+            return values
+        preset = values.get("preset", cls.model_fields["preset"].default)
+        filled = {**cls.PRESETS.get(str(preset), {}), **values}
+        for name, info in cls.model_fields.items():
+            if get_origin(info.annotation) is list and isinstance(filled.get(name), str | Path):
+                filled[name] = [filled[name]]
+        return filled
+
+    @field_validator("prompt", "negative")
+    @classmethod
+    def _check_prompts(cls, prompts: list[str]) -> list[str]:
+        for prompt in prompts:
+            parse_prompt(prompt)
+        return prompts
+
+    @field_validator("image_prompt")
+    @classmethod
+    def _check_pictures(cls, paths: list[Path]) -> list[Path]:
+        for path in paths:
+            if "|" in str(path):
+                raise InputError(f"{path}: a picture's path must not hold '|'; rename it")
+            parse_prompt(f"image:{path}")
+        return paths
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _check_rate(cls, rate: float | str) -> float | str:
+        Schedule.parse(rate)
+        return rate
+
+    @classmethod
+    def task_name(cls) -> str:
+        """The name on the command line: that of the file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @property
+    def sample_prompts(self) -> tuple[str, ...]:
+        """The prompt of each sample: prompt by prompt, `samples` times each.
+
+        Raises:
+            InputError: neither words nor a picture were given.
+        """
+        pictures = [f"image:{path}" for path in self.image_prompt]
+        prompts = [" | ".join([prompt, *pictures]) for prompt in self.prompt]
+        prompts = prompts or ([" | ".join(pictures)] if pictures else [])
+        if not prompts:
+            raise InputError(f'{self.task_name()}: no prompt; give one: --prompt "a red apple"')
+        return tuple(prompt for prompt in prompts for _ in range(self.samples))
+
+    @property
+    def sample_seeds(self) -> tuple[int, ...]:
+        """The seed of each sample, so that a prompt's results do not depend on its neighbours."""
+        of_a_prompt = range(self.seed, self.seed + self.samples)
+        return tuple(of_a_prompt) * (len(self.sample_prompts) // self.samples)
+
+    def settings(self) -> Settings:
+        """The settings of the loop, as the common fields say them."""
+        from guidance.loop import Settings
+
+        return Settings(
+            steps=self.steps,
+            seeds=self.sample_seeds,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            normalize=self.normalize,
+            micro_batch=self.micro_batch,
+            device=self.torch_device(),
+        )
+
+    def torch_device(self) -> str:
+        """The device to run on. Raises InputError where there is none of that name."""
+        import torch
+
+        if self.device == "auto":
+            if torch.cuda.is_available():
+                return "cuda"
+            return "mps" if torch.backends.mps.is_available() else "cpu"
+        try:
+            torch.empty(0, device=self.device)
+        # A torch built without CUDA answers an AssertionError.
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            raise InputError(f"device {self.device!r} is not here ({reason}); use cpu") from None
+        return self.device
+
+    def build(self) -> Plan:
+        """Wires generator, losses and cameras; see `guidance.runs.plan.Plan`."""
+        raise NotImplementedError
+
+    def run(self, listeners: Sequence[Listener] = ()) -> RunResult:
+        """Optimizes, and writes a new run folder beneath `output`.
+
+        Raises:
+            InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see
+                `guidance.errors`.
+        """
+        from guidance.tasks.running import run_task
+
+        return run_task(self, listeners=listeners)
