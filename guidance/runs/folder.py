@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import sys
+import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from guidance.errors import InputError
 from guidance.prompts import plain_text
-from guidance.runs.atomic import telling
+from guidance.runs.atomic import sync_folder, telling, write_text
 
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
@@ -41,20 +44,34 @@ def check_writable(output: Path) -> None:
         raise InputError(f"output {output}: no permission to write in {place}; give another")
 
 
-def new_folder(output: Path, task: str, prompt: str) -> Path:
-    """Makes `output/<task>/<time>-<slug>`, with a number behind it where that is taken."""
+def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
+    """Makes `output/<task>/<time>-<slug>`, with a number behind it where that is taken.
+
+    The folder appears together with its config.yaml, so whatever is there can be resumed.
+    """
     check_writable(output)
     parent = output.expanduser() / slug(task)
     base = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(prompt)}"
     with telling(base):
         parent.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 10_000):
-            folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
+        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+        try:
+            aside.chmod(0o755)
+            write_text(aside / CONFIG, config)
+            for number in range(1, 10_000):
+                folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
+                # A folder that holds something is never replaced by a rename.
+                try:
+                    aside.rename(folder)
+                except OSError as error:
+                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                        continue
+                    raise
+                sync_folder(parent)
+                return folder
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
     raise InputError(f"{base}: is taken 10,000 times; give another --output")
 
 

@@ -1,0 +1,211 @@
+"""Checkpoints that are never half there and never silently damaged.
+
+`checkpoint.json` holds the hash of the data that belongs to it, and its replacement is the one
+atomic moment at which a new checkpoint takes effect:
+
+1. the data is written beside the old one, as `.checkpoint.safetensors.next`;
+2. `checkpoint.json` is replaced: from here on the new data is meant;
+3. the data is renamed to `checkpoint.safetensors`.
+
+A kill before 2 leaves the old pair whole. A kill between 2 and 3 leaves a description whose data
+still has its working name, where `load` finds it by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.runs.atomic import sync_folder, telling, write_bytes, write_text
+
+SCHEMA_VERSION = 1
+DATA, DESCRIPTION, NEXT = (
+    "checkpoint.safetensors",
+    "checkpoint.json",
+    ".checkpoint.safetensors.next",
+)
+#: Caps on what is read, before anything is allocated for it.
+MAX_DESCRIPTION, MAX_HEADER, MAX_ENTRIES = 4096, 2**20, 10_000
+#: A checkpoint holds the generator twice and Adam's two moments, so four times its bytes, and
+#: the loss curve: 8 bytes a step.
+TIMES, BESIDE = 6, 64 * 2**20
+COUNTERS = ("step", "skipped", "bad_in_a_row", "rate_scale", "micro_batch")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `checkpoint.json` says."""
+
+    schema_version: int
+    step: int
+    bytes: int
+    sha256: str
+    config_sha256: str  # of the config.yaml that the tensors belong to
+
+
+def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
+    """Replaces a run's checkpoint. Whenever this is killed, one whole checkpoint remains.
+
+    Raises:
+        OutOfResources: the disk is full; the previous checkpoint is untouched.
+    """
+    from safetensors.torch import save as to_bytes
+
+    data = to_bytes({name: tensor.contiguous() for name, tensor in tensors.items()})
+    description = Description(
+        SCHEMA_VERSION,
+        int(tensors["counter/step"]),
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        config_sha256,
+    )
+    try:
+        write_bytes(folder / NEXT, data)
+        write_text(folder / DESCRIPTION, _as_text(description))
+    except BaseException:
+        if _read_description(folder) != description:
+            (folder / NEXT).unlink(missing_ok=True)
+        raise
+    with telling(folder / DATA):
+        os.replace(folder / NEXT, folder / DATA)
+        sync_folder(folder)
+
+
+def load(folder: Path, generator: nn.Module, config_sha256: str) -> dict[str, Tensor] | None:
+    """The tensors of a run's checkpoint, or None where the run was ended before its first one.
+
+    Raises:
+        InputError: it is damaged, of a newer version, or of another run.
+    """
+    description = _read_description(folder)
+    if description is None:
+        if (folder / DATA).exists():
+            raise _damaged(folder / DESCRIPTION, "is missing")
+        return None
+    if description.config_sha256 != config_sha256:
+        raise InputError(
+            f"{folder}: config.yaml was changed since the checkpoint; put it back, or start anew: "
+            f"guide run TASK --config {folder / 'config.yaml'}"
+        )
+    path = next((p for p in (folder / DATA, folder / NEXT) if _fits(p, description)), folder / DATA)
+    if not _fits(path, description):
+        raise _damaged(path, "does not have the hash that checkpoint.json says")
+    limit = TIMES * sum(_num_bytes(t) for t in generator.state_dict().values()) + BESIDE
+    if description.bytes > limit:
+        raise _damaged(path, f"has {description.bytes} bytes, at most {limit} are expected")
+    _check_header(path)
+    return _checked_tensors(path, description, generator)
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_description(folder: Path) -> Description | None:
+    path = folder / DESCRIPTION
+    if not path.exists():
+        return None
+    if not path.is_file() or path.stat().st_size > MAX_DESCRIPTION:
+        raise _damaged(path, "is no description of a checkpoint")
+    try:
+        text = path.read_text(encoding="utf-8")
+        values: Any = json.loads(text)
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise InputError(
+                f"{path}: was written by a newer version of guidance (schema_version {version}; "
+                f"this one reads up to {SCHEMA_VERSION}); update guidance"
+            )
+        digest = values.pop("self_sha256")
+        description = Description(**values)
+        # The one text that these values are written as: no flipped bit goes unnoticed.
+        if _as_text(description) != text or digest != _own_digest(values):
+            raise ValueError("the text is not the one that was written")
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise _damaged(path, "cannot be read") from None
+    return description
+
+
+def _as_text(description: Description) -> str:
+    values = asdict(description)
+    return json.dumps(values | {"self_sha256": _own_digest(values)}, indent=2) + "\n"
+
+
+def _own_digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _fits(path: Path, description: Description) -> bool:
+    return (
+        path.is_file()
+        and path.stat().st_size == description.bytes
+        and file_digest(path) == description.sha256
+    )
+
+
+def _check_header(path: Path) -> None:
+    """Caps of the format's header; its library checks offsets and overlaps."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER:
+            raise _damaged(path, f"has a header of {length} bytes")
+        try:
+            entries = json.loads(file.read(length))
+        except (ValueError, RecursionError):
+            raise _damaged(path, "has no readable header") from None
+    if not isinstance(entries, dict) or len(entries) > MAX_ENTRIES:
+        raise _damaged(path, f"has more than {MAX_ENTRIES} entries")
+
+
+def _checked_tensors(
+    path: Path, description: Description, generator: nn.Module
+) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        tensors: dict[str, Tensor] = from_bytes(path.read_bytes())
+    except SafetensorError as error:
+        raise _damaged(path, f"cannot be read: {error}") from None
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    for name, tensor in generator.state_dict().items():
+        for kind in ("generator", "best"):
+            found = shapes.pop(f"{kind}/{name}", None)
+            if found != list(tensor.shape):
+                raise InputError(
+                    f"{path}: expected {kind}/{name} {list(tensor.shape)}, found {found}; it is "
+                    "the checkpoint of another run or another version of its task"
+                )
+    counters = [tensors.get(f"counter/{name}") for name in COUNTERS]
+    if any(c is None or c.shape != () or not bool(torch.isfinite(c)) for c in counters):
+        raise _damaged(path, "lacks a counter")
+    step, history = tensors["counter/step"], tensors.get("history")
+    if int(step) != description.step or history is None or len(history) != description.step:
+        raise _damaged(path, f"does not belong to step {description.step}")
+    strangers = [n for n in shapes if n.startswith(("generator/", "best/"))]
+    if strangers:
+        raise _damaged(path, f"holds {strangers[0]!r:.60}, which the generator does not have")
+    return tensors
+
+
+def _num_bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(
+        f"{path}: {what}; the checkpoint is damaged and cannot be resumed: start the run anew "
+        f"with guide run TASK --config {path.parent / 'config.yaml'}"
+    )

@@ -1,0 +1,261 @@
+"""Conducts one run: listens to the loop, and is the only writer to the run's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import Interrupted
+from guidance.loop import (
+    DoneEvent,
+    Event,
+    Listener,
+    PreviewEvent,
+    Result,
+    Settings,
+    StepEvent,
+    optimize,
+)
+from guidance.runs import checkpoint, media
+from guidance.runs.atomic import telling, write_text
+from guidance.runs.folder import CONFIG, METRICS, check_writable, new_folder, only_writer
+from guidance.runs.plan import Judge, Plan, RunResult, Scores
+from guidance.runs.progress import Progress
+from guidance.runs.record import Metrics, find_end
+from guidance.runs.results import sample_results, some_views, write_done, write_results
+from guidance.runs.signals import Signals
+from guidance.types import Moment
+
+#: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
+#: is slow it is done less often, so that it takes at most 3% of a run.
+FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 10.0, 0.03
+#: Pictures kept for progress.mp4, about; four seconds at 15 a second.
+FRAMES = 60
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is called and where it goes."""
+
+    task: str
+    config: str  # the text of config.yaml
+    output: Path
+    environment: Callable[[], str]  # the text of environment.json
+    comment: str | None = None  # the configuration as it travels inside files
+    folder: Path | None = None  # of a run that is resumed
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where an interrupted run stands."""
+
+    tensors: dict[str, Tensor] = field(repr=False)
+    metrics_end: int = 0  # bytes
+    judged_before: Scores | None = None
+
+
+def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
+    """Checks all that a run is resumed from, and changes nothing.
+
+    Returns:
+        None where the run was ended before its first checkpoint: it starts over.
+
+    Raises:
+        InputError: checkpoint or metrics are damaged.
+    """
+    tensors = checkpoint.load(folder, plan.generator, checkpoint.file_digest(folder / CONFIG))
+    if tensors is None:
+        return None
+    end, first = find_end(folder / METRICS, int(tensors["counter/step"]))
+    return Resumed(tensors, end, first.get("judge"))
+
+
+def conduct(
+    plan: Plan,
+    identity: Identity,
+    judge: Judge | None = None,
+    resumed: Resumed | None = None,
+    listeners: Sequence[Listener] = (),
+) -> RunResult:
+    """Runs a plan to its end; see `guidance.errors` for how else it can end."""
+    if identity.folder is None:
+        check_writable(identity.output)
+    with contextlib.ExitStack() as stack:
+        recorder = _Recorder(plan, identity, judge, resumed, stack)
+        result = optimize(
+            plan.generator,
+            plan.losses,
+            plan.settings,
+            views=plan.views,
+            listeners=[recorder, *listeners],
+            resume=None if resumed is None else resumed.tensors,
+        )
+        return recorder.finish(result)
+
+
+class _Recorder:
+    """The listener that writes. It touches the disk at its first event, when all has loaded."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        identity: Identity,
+        judge: Judge | None,
+        resumed: Resumed | None,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.plan, self.identity, self.judge, self.resumed = plan, identity, judge, resumed
+        self.stack = stack
+        self.before = resumed.judged_before if resumed else None
+        self.after: Scores | None = None
+        self.opened = self.waiting = False
+        self.due_at = 0.0
+        self.every = max(1, plan.settings.steps // FRAMES)
+
+    def __call__(self, event: Event) -> None:
+        if not self.opened:
+            self._open()
+        if isinstance(event, StepEvent):
+            self._step(event)
+        elif isinstance(event, PreviewEvent):
+            self._preview(event)
+        elif isinstance(event, DoneEvent) and self.judge:
+            self.after = self.judge.scores(event.result.rendering)
+
+    def _open(self) -> None:
+        self.opened = True
+        folder = self.identity.folder
+        if folder is None:
+            folder = new_folder(
+                self.identity.output, self.identity.task, self.plan.prompts[0], self.identity.config
+            )
+            write_text(folder / "environment.json", self.identity.environment())
+        self.folder = folder
+        self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
+        if self.identity.folder is None:
+            self.stack.enter_context(only_writer(folder))
+        step = int(self.resumed.tensors["counter/step"]) if self.resumed else 0
+        self.metrics = Metrics(folder / METRICS, self.resumed.metrics_end if self.resumed else 0)
+        self.stack.callback(self.metrics.close)
+        with telling(folder / "preview"):
+            (folder / "preview").mkdir(exist_ok=True)
+            for path in (folder / "preview").glob("*.png"):
+                if not path.stem.isdecimal() or int(path.stem) > step:
+                    path.unlink()
+        self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
+        self.stack.callback(self.progress.close)
+        self.signals = self.stack.enter_context(Signals())
+        self.first_checkpoint = step + FIRST_CHECKPOINT
+
+    def _step(self, event: StepEvent) -> None:
+        total = torch.stack(list(event.losses.values())).sum(0).mean()
+        line: dict[str, Any] = {
+            "step": event.step,
+            "loss": float(total),
+            "losses": {name: value.tolist() for name, value in event.losses.items()},
+            "micro_batch": event.micro_batch,
+        }
+        self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
+        if event.step % self.every == 0 or event.step == event.steps:
+            self._keep_frame(event.step, self._look())
+        self.progress.step(event)
+        # A snapshot taken before the preview of the same step is on record would lose its line.
+        self.last = event
+        if not preview_follows(self.plan.settings, event.step):
+            self._settle()
+
+    def _preview(self, event: PreviewEvent) -> None:
+        line: dict[str, Any] = {"step": event.step, "best_loss": event.best_loss.tolist()}
+        if self.judge:
+            scores = self.judge.scores(event.rendering)
+            self.progress.judge(scores)
+            line["judge"] = scores
+            if event.step == 0:
+                self.before = scores
+        self.metrics.write(line)
+        if event.step == 0:
+            self._keep_frame(0, event.rendering.over()[:, 0])
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
+        """After all that belongs to a step is written: a checkpoint if it is time, or the end."""
+        event = self.last
+        now = time.monotonic()
+        due = event.step in (self.first_checkpoint, event.steps)
+        due = due or (event.step > self.first_checkpoint and now >= self.due_at)
+        if not due and not self.signals.requested:
+            return
+        self.metrics.sync()
+        checkpoint.save(self.folder, event.snapshot(), self.config_sha256)
+        took = time.monotonic() - now
+        self.due_at = now + took + max(SECONDS_BETWEEN, took / SHARE)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.signals.requested:
+            raise Interrupted(
+                f"interrupted after step {self.last.step} of {self.last.steps}; go on with: "
+                f"guide run --resume {self.folder}"
+            )
+
+    @torch.no_grad()
+    def _look(self) -> Float[Tensor, "n 3 h w"]:
+        """The first of the fixed views of every sample as it is now."""
+        plan = self.plan
+        cameras = None
+        if plan.views is not None:
+            seeds = plan.settings.seeds
+            if isinstance(seeds, int):
+                seeds = tuple(range(seeds, seeds + len(plan.prompts)))
+            cameras = some_views(plan.views(Moment(seeds, 0, 1.0, "validation")), slice(1))
+        picture: Float[Tensor, "n 3 h w"] = plan.generator(cameras).over()[:, 0]
+        return picture
+
+    def _keep_frame(self, step: int, pictures: Float[Tensor, "n 3 h w"]) -> None:
+        # Without a sync to the disk: a frame lost to a power cut is one frame less in a video.
+        path = self.folder / "preview" / f"{step:07d}.png"
+        aside = path.with_suffix(".tmp")
+        with telling(path):
+            aside.write_bytes(media.encode_png(media.tiled(pictures)))
+            aside.replace(path)
+
+    def finish(self, result: Result) -> RunResult:
+        """Exports, and writes DONE.json when all else is on the disk."""
+        self.metrics.sync()
+        written = []
+        if not hasattr(self, "last"):  # resumed behind the last step
+            self.last = _last_step(result, self.plan.settings)
+        for files in write_results(self.folder, self.plan, result, self.identity.comment):
+            written.append(files)
+            self._stop_if_asked()
+        n = len(self.plan.prompts)
+        scores = (self.before, self.after)
+        run = RunResult(
+            self.folder,
+            sample_results(self.folder, self.plan, result, written[:n], scores),
+            tuple(path for files in written[n:] for path in files),
+            tuple(result.losses),
+            result.skipped,
+        )
+        name = self.judge.name if self.judge else None
+        write_done(run, self.identity.task, name, self.plan.settings.steps)
+        return run
+
+
+def _last_step(result: Result, settings: Settings) -> StepEvent:
+    return StepEvent(settings.steps, settings.steps, {}, False, settings.micro_batch, dict)
+
+
+def preview_follows(settings: Settings, step: int) -> bool:
+    """Whether the loop validates after this step, whose preview it tells after the step."""
+    every = max(1, settings.steps // max(1, settings.validations))
+    return step % every == 0 or step == settings.steps

@@ -1,0 +1,135 @@
+"""What a run writes down: metrics line by line, and on what it ran."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from io import BufferedWriter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from guidance.errors import InputError
+from guidance.runs.atomic import telling
+
+#: Packages whose versions change results.
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "trimesh", "av")
+MAX_LINE = 2**24
+
+
+def finite(value: Any) -> Any:
+    """Numbers as JSON knows them: what is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+class Metrics:
+    """metrics.jsonl: one line a step, `{"step", "loss", "losses", ...}`, and one a validation.
+
+    Lines hold nothing but what follows from configuration and seed (no times), so the file of a
+    resumed run is that of an uninterrupted one.
+    """
+
+    def __init__(self, path: Path, keep: int = 0) -> None:
+        """Opens the file, cut off after `keep` bytes (see `find_end`)."""
+        self.path = path
+        with telling(path):
+            self._file: BufferedWriter = path.open("ab")
+            self._file.truncate(keep)
+
+    def write(self, line: dict[str, Any]) -> None:
+        with telling(self.path):
+            self._file.write(json.dumps(finite(line), separators=(",", ":")).encode() + b"\n")
+
+    def sync(self) -> None:
+        """Makes sure of all lines so far; called before each checkpoint."""
+        with telling(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        with telling(self.path):
+            self._file.close()
+
+
+def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
+    """Where the lines up to a checkpoint's step end, and the first line; changes nothing.
+
+    Raises:
+        InputError: lines that the checkpoint says were written are missing or unreadable.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: is missing, so the run cannot be resumed; start it anew")
+    end = steps = 0
+    first: dict[str, Any] = {}
+    with path.open("rb") as file:
+        while (raw := file.readline(MAX_LINE)).endswith(b"\n"):
+            try:
+                line = json.loads(raw)
+                number = line["step"]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                number = None
+            if not isinstance(number, int):
+                raise InputError(f"{path}: has a damaged line after byte {end}; start the run anew")
+            if number > step:
+                break
+            first = first or line
+            steps += "losses" in line
+            end += len(raw)
+    if steps != step:
+        raise InputError(
+            f"{path}: holds {steps} of the {step} steps of the checkpoint; it was changed: put it "
+            "back, or start the run anew"
+        )
+    return end, first
+
+
+def environment(device: str, models: Iterable[str]) -> dict[str, Any]:
+    """Versions, device, and the hashes of the weights of the models that took part."""
+    import guidance
+
+    versions = {name: _version(name) for name in PACKAGES}
+    return {
+        "guidance": guidance.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "versions": {name: version for name, version in versions.items() if version},
+        "device": device,
+        "device_name": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "models": {name: _weights(name) for name in dict.fromkeys(models)},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
+
+
+def _weights(model: str) -> dict[str, str]:
+    from guidance.encoders.source import find_source
+    from guidance.models.hashes import file_sha256
+
+    checkpoint = find_source(model).checkpoint
+    # The hub's cache stores large files under their hash; hashing gigabytes again takes seconds.
+    stored_as = checkpoint.resolve().name
+    known = len(stored_as) == 64 and all(letter in "0123456789abcdef" for letter in stored_as)
+    return {"file": checkpoint.name, "sha256": stored_as if known else file_sha256(checkpoint)}

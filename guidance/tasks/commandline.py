@@ -1,0 +1,187 @@
+"""From words on the command line to a task: one typed description gives flags, file and API.
+
+What counts, from the strongest to the weakest: an explicit flag, a preset named on the command
+line, the configuration file, the preset of that file, the defaults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, get_origin
+
+from guidance.errors import InputError
+from guidance.runs.folder import CONFIG, existing_folder
+from guidance.runs.metadata import extract
+from guidance.tasks.base import Task
+from guidance.tasks.configuration import read_config, strip_header, validated
+from guidance.tasks.discovery import find_task, task_names
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asks for: a task, and the folder of a run to go on with."""
+
+    task: Task
+    folder: Path | None = None
+
+
+def parse(cls: type[Task] | None, name: str | None, words: Sequence[str]) -> Order:
+    """Reads the words behind `guide run [TASK]`.
+
+    Raises:
+        InputError: an unknown flag or key, a bad value, an unreadable file.
+    """
+    if (folder := _peek(words, "resume")) is not None:
+        return _parse_resume(cls, name, Path(folder), words)
+    assert cls is not None
+    values: dict[str, Any] = {}
+    config = _peek(words, "config")
+    if config is not None:
+        said, values = strip_header(read_config(Path(config)), config)
+        if said is not None and said != cls.task_name():
+            raise InputError(f"{config}: is a configuration of {said!r}, not of {name!r}")
+    return Order(_from_words(cls, name or "", words, values, config))
+
+
+def parse_again(path: Path, words: Sequence[str]) -> Order:
+    """Reads `guide rerun FILE [flags]`.
+
+    Raises:
+        InputError: the file carries no configuration, or one that cannot be run here.
+    """
+    is_yaml = path.suffix in (".yaml", ".yml")
+    said, values = strip_header(read_config(path) if is_yaml else extract(path), str(path))
+    cls = _built_in(said, path, f"guide run YOUR.py --config {path}")
+    return Order(_from_words(cls, str(said), words, values, str(path)))
+
+
+def _parse_resume(
+    cls: type[Task] | None, name: str | None, folder: Path, words: Sequence[str]
+) -> Order:
+    if len(words) != 1 + (f"--resume={folder}" not in words):
+        raise InputError("run --resume FOLDER: takes no other options; the run has its own")
+    folder = existing_folder(folder)
+    config = folder / CONFIG
+    said, values = strip_header(read_config(config), str(config))
+    if cls is None:
+        cls = _built_in(said, config, f"guide run YOUR.py --resume {folder}")
+    if said != cls.task_name():
+        raise InputError(f"{folder}: is a run of {said!r}, not of {name!r}")
+    return Order(validated(cls, values, lambda key: f"{config}: {key}"), folder)
+
+
+def _built_in(name: str | None, path: Path, way: str) -> type[Task]:
+    """The task that a file names. A file never names code to run: that is for the user to do."""
+    if name not in task_names():
+        raise InputError(f"{path}: was made by the task {name!r:.60}, unknown here; name it: {way}")
+    return find_task(name)
+
+
+def _from_words(
+    cls: type[Task], name: str, words: Sequence[str], values: dict[str, Any], config: str | None
+) -> Task:
+    def place(key: str) -> str:
+        return f"{config}: {key}" if config is not None else key
+
+    preset = _peek(words, "preset")
+    if preset is not None:
+        values = {**values, **cls.PRESETS.get(preset, {}), "preset": preset}
+    else:
+        preset = values.get("preset")
+    if _asks_for_help(words):
+        values = {key: value for key, value in values.items() if key != "preset"}
+    elif preset is not None and preset not in ("draft", "normal", "best"):
+        raise InputError(f"preset {preset!r:.40}: expected draft, normal or best")
+    base = validated(cls, values, place)
+    given = _parse_flags(cls, name, words, dict(base))
+    return validated(cls, given, lambda key: f"--{key.replace('_', '-')}")
+
+
+def _parse_flags(
+    cls: type[Task], name: str, words: Sequence[str], base: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The base's values with those of the flags in place of them.
+
+    tyro sees a twin of the task without its checks, which are pydantic's and ours to report.
+    """
+    import tyro
+
+    fields: list[Any] = []
+    for key, info in cls.model_fields.items():
+        flag = f"--{key.replace('_', '-')}"
+        listed = get_origin(info.annotation) is list
+        # tyro appends repeated flags to the default; flags are to replace what the file says.
+        default = [] if listed and _is_given(words, key) else base[key]
+        help_text = f"{info.description or flag} (repeatable)" if listed else info.description
+        annotated = Annotated[info.annotation, tyro.conf.arg(help=help_text)]
+        # A copy each time, as dataclasses want it of defaults that could be changed.
+        fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
+    config_help = tyro.conf.arg(help="A configuration in YAML, beneath the flags.")
+    fields.append(("config", Annotated[Path | None, config_help], None))
+    twin = dataclasses.make_dataclass("Options", fields)
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            options: Any = tyro.cli(
+                twin,
+                prog=f"guide run {name}",
+                description=_description(cls),
+                args=list(words),
+                config=(tyro.conf.UseAppendAction, tyro.conf.AvoidSubcommands),
+            )
+    except SystemExit as end:
+        if end.code in (0, None):
+            raise
+        raise InputError(_one_line(told.getvalue(), name)) from None
+    return {key: getattr(options, key) for key in cls.model_fields}
+
+
+def _description(cls: type[Task]) -> str:
+    module = sys.modules[cls.__module__]
+    text = (cls.__dict__.get("__doc__") or module.__doc__ or "").strip()
+    presets = [f"preset {name}: {minutes}" for name, minutes in cls.PRESET_MINUTES.items()]
+    return "\n\n".join([text, "\n".join(presets)]).strip()
+
+
+def _one_line(box: str, name: str) -> str:
+    """What tyro says in a box, in one line: its first paragraph, and the flag that may be meant."""
+    rows = [row.strip(" │╭╮╰╯") for row in box.splitlines()]
+    rows = [row for row in rows if row]
+    rows = rows[1:] if rows and "─" in rows[0] else rows
+    rules = [index for index, row in enumerate(rows) if set(row) <= {"─"}]
+    message = " ".join(rows[: rules[0]] if rules else rows)
+    after = " ".join(rows[rules[0] :]) if rules else ""
+    meant = re.search(r"Perhaps you meant:\s*(--[\w-]+)", after)
+    hint = f"did you mean {meant[1]}?" if meant else f"`guide run {name} --help` lists all"
+    return f"{message.rstrip('.')}; {hint}"
+
+
+def _is_given(words: Sequence[str], key: str) -> bool:
+    flags = {f"--{key}", f"--{key.replace('_', '-')}"}
+    return any(word.partition("=")[0] in flags for word in words)
+
+
+def _asks_for_help(words: Sequence[str]) -> bool:
+    return "--help" in words or "-h" in words
+
+
+def _peek(words: Sequence[str], key: str) -> str | None:
+    """The value of a flag that decides how the others are read."""
+    found = None
+    for index, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag != f"--{key}":
+            continue
+        if not equals and index + 1 == len(words):
+            raise InputError(f"--{key}: expected a value behind it")
+        found = value if equals else words[index + 1]
+    return found
