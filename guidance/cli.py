@@ -74,14 +74,12 @@ def _run(words: list[str]) -> int:
         for name, line in task_names().items():
             print(f"  {name:<12} {line}")
         return 0
-    name: str | None = None
-    if words and not words[0].startswith("-"):
-        name = words.pop(0)
-    if name is None and "--resume" not in {word.partition("=")[0] for word in words}:
+    task = words.pop(0) if words and not words[0].startswith("-") else ""
+    if not task and "--resume" not in {word.partition("=")[0] for word in words}:
         raise InputError(
             f"run: which task? There are {', '.join(task_names())}; or --resume FOLDER"
         )
-    order = parse(find_task(name) if name else None, name, words)
+    order = parse(find_task(task) if task else None, task, words)
     return _execute(order.task, order.folder)
 
 

@@ -124,10 +124,10 @@ def encode_mp4(frames: Iterable[Frame], fps: int, comment: str | None = None) ->
             if max(image.size) < FRAME:
                 image = _fitted(image, FRAME)
             image = image.resize((image.width // 2 * 2, image.height // 2 * 2))
-            stream.width, stream.height = image.size
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24"))
-            )
+            if not stream.codec_context.is_open:
+                stream.width, stream.height = image.size
+            pixels = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            container.mux(stream.encode(pixels))
         container.mux(stream.encode())
     return file.getvalue()
 

@@ -34,6 +34,15 @@ def embed(content: bytes, text: str) -> bytes:
     return content
 
 
+def carries(path: Path) -> bool:
+    """Whether a file is of a format that can hold a configuration, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start.startswith((PNG, GLB)) or start[4:8] == b"ftyp"
+
+
 def extract(path: Path) -> dict[str, Any]:
     """The configuration that a file brings along, as `as_mapping` of a task wrote it.
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, get_origin
 
 from guidance.errors import InputError
 from guidance.runs.folder import CONFIG, existing_folder
-from guidance.runs.metadata import extract
+from guidance.runs.metadata import carries, extract
 from guidance.tasks.base import Task
 from guidance.tasks.configuration import read_config, strip_header, validated
 from guidance.tasks.discovery import find_task, task_names
@@ -34,7 +34,7 @@ class Order:
     folder: Path | None = None
 
 
-def parse(cls: type[Task] | None, name: str | None, words: Sequence[str]) -> Order:
+def parse(cls: type[Task] | None, name: str, words: Sequence[str]) -> Order:
     """Reads the words behind `guide run [TASK]`.
 
     Raises:
@@ -46,10 +46,10 @@ def parse(cls: type[Task] | None, name: str | None, words: Sequence[str]) -> Ord
     values: dict[str, Any] = {}
     config = _peek(words, "config")
     if config is not None:
-        said, values = strip_header(read_config(Path(config)), config)
+        said, values = strip_header(_read(Path(config)), config)
         if said is not None and said != cls.task_name():
             raise InputError(f"{config}: is a configuration of {said!r}, not of {name!r}")
-    return Order(_from_words(cls, name or "", words, values, config))
+    return Order(_from_words(cls, name, words, values, config))
 
 
 def parse_again(path: Path, words: Sequence[str]) -> Order:
@@ -58,15 +58,17 @@ def parse_again(path: Path, words: Sequence[str]) -> Order:
     Raises:
         InputError: the file carries no configuration, or one that cannot be run here.
     """
-    is_yaml = path.suffix in (".yaml", ".yml")
-    said, values = strip_header(read_config(path) if is_yaml else extract(path), str(path))
+    said, values = strip_header(_read(path), str(path))
     cls = _built_in(said, path, f"guide run YOUR.py --config {path}")
     return Order(_from_words(cls, str(said), words, values, str(path)))
 
 
-def _parse_resume(
-    cls: type[Task] | None, name: str | None, folder: Path, words: Sequence[str]
-) -> Order:
+def _read(path: Path) -> dict[str, Any]:
+    """The configuration in a YAML file, or in what a run made."""
+    return extract(path) if carries(path) else read_config(path)
+
+
+def _parse_resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str]) -> Order:
     if len(words) != 1 + (f"--resume={folder}" not in words):
         raise InputError("run --resume FOLDER: takes no other options; the run has its own")
     folder = existing_folder(folder)
@@ -117,15 +119,17 @@ def _parse_flags(
 
     fields: list[Any] = []
     for key, info in cls.model_fields.items():
-        flag = f"--{key.replace('_', '-')}"
         listed = get_origin(info.annotation) is list
-        # tyro appends repeated flags to the default; flags are to replace what the file says.
-        default = [] if listed and _is_given(words, key) else base[key]
-        help_text = f"{info.description or flag} (repeatable)" if listed else info.description
-        annotated = Annotated[info.annotation, tyro.conf.arg(help=help_text)]
+        # tyro appends repeated flags to a default; flags are to replace what the file says.
+        default = [] if listed else base[key]
+        shown = f" (default: {' '.join(map(str, base[key]))})" if listed and base[key] else ""
+        annotated = Annotated[info.annotation, tyro.conf.arg(help=f"{info.description}{shown}")]
         # A copy each time, as dataclasses want it of defaults that could be changed.
         fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
-    config_help = tyro.conf.arg(help="A configuration in YAML, beneath the flags.")
+    config_help = tyro.conf.arg(
+        metavar="FILE",
+        help="A configuration in YAML, or a file that a run made; beneath the flags.",
+    )
     fields.append(("config", Annotated[Path | None, config_help], None))
     twin = dataclasses.make_dataclass("Options", fields)
     told = io.StringIO()
@@ -142,7 +146,8 @@ def _parse_flags(
         if end.code in (0, None):
             raise
         raise InputError(_one_line(told.getvalue(), name)) from None
-    return {key: getattr(options, key) for key in cls.model_fields}
+    found = {key: getattr(options, key) for key in cls.model_fields}
+    return {key: base[key] if value == [] else value for key, value in found.items()}
 
 
 def _description(cls: type[Task]) -> str:
@@ -163,11 +168,6 @@ def _one_line(box: str, name: str) -> str:
     meant = re.search(r"Perhaps you meant:\s*(--[\w-]+)", after)
     hint = f"did you mean {meant[1]}?" if meant else f"`guide run {name} --help` lists all"
     return f"{message.rstrip('.')}; {hint}"
-
-
-def _is_given(words: Sequence[str], key: str) -> bool:
-    flags = {f"--{key}", f"--{key.replace('_', '-')}"}
-    return any(word.partition("=")[0] in flags for word in words)
 
 
 def _asks_for_help(words: Sequence[str]) -> bool:
