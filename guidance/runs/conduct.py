@@ -26,7 +26,15 @@ from guidance.loop import (
 )
 from guidance.runs import checkpoint, media
 from guidance.runs.atomic import telling, write_text
-from guidance.runs.folder import CONFIG, METRICS, check_writable, new_folder, only_writer
+from guidance.runs.folder import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    check_writable,
+    new_folder,
+    only_writer,
+    remove_remains,
+)
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
 from guidance.runs.record import Metrics, find_end
@@ -137,8 +145,11 @@ class _Recorder:
             folder = new_folder(
                 self.identity.output, self.identity.task, self.plan.prompts[0], self.identity.config
             )
-            write_text(folder / "environment.json", self.identity.environment())
+        else:
+            remove_remains(folder)
         self.folder = folder
+        if not (folder / ENVIRONMENT).exists():
+            write_text(folder / ENVIRONMENT, self.identity.environment())
         self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
         if self.identity.folder is None:
             self.stack.enter_context(only_writer(folder))
@@ -166,7 +177,7 @@ class _Recorder:
         self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
         if event.step % self.every == 0 or event.step == event.steps:
             self._keep_frame(event.step, self._look())
-        self.progress.step(event)
+        self.progress.show(event)
         # A snapshot taken before the preview of the same step is on record would lose its line.
         self.last = event
         if not preview_follows(self.plan.settings, event.step):

@@ -20,6 +20,7 @@ from guidance.runs.atomic import sync_folder, telling, write_text
 
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
+ENVIRONMENT = "environment.json"
 
 
 def slug(prompt: str) -> str:
@@ -87,6 +88,14 @@ def existing_folder(folder: Path) -> Path:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: has no {CONFIG}, so it is not the folder of a run")
     return folder
+
+
+def remove_remains(folder: Path) -> None:
+    """Removes what a killed process left of files that it was just writing."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("samples/*/.*.tmp")]:
+        path.unlink()
+    for path in [*folder.glob(".export-*"), *folder.glob("samples/*/.export-*")]:
+        shutil.rmtree(path)
 
 
 def contained(folder: Path, path: Path) -> Path:

@@ -25,7 +25,7 @@ MAX_PIXELS = 2**26
 TILE, FRAME = 256, 320
 CAPTION_LINES, LINE_HEIGHT = 3, 18
 GAP = 8
-Frame = UInt8[np.ndarray, "h w 3"]
+Frame = UInt8[np.ndarray, "_ _ 3"]
 
 
 def to_bytes(picture: Float[Tensor, "3 h w"]) -> Frame:
@@ -71,7 +71,7 @@ def tiled(pictures: Float[Tensor, "n 3 h w"]) -> Frame:
     return sheet
 
 
-def untiled(sheet: Frame, num_samples: int, sample: int) -> Frame:
+def untiled(sheet: Frame, sample: int, num_samples: int) -> Frame:
     """One sample out of `tiled`."""
     columns = math.ceil(math.sqrt(num_samples))
     h, w = sheet.shape[0] // math.ceil(num_samples / columns), sheet.shape[1] // columns

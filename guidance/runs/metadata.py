@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from guidance.errors import InputError
 
@@ -86,7 +87,7 @@ def _embed_png(content: bytes, text: str) -> bytes:
     return content[:header_end] + chunk + content[header_end:]
 
 
-def _extract_png(file: BinaryIO) -> str | None:
+def _extract_png(file: BufferedIOBase) -> str | None:
     file.seek(len(PNG))
     for _ in range(MAX_CHUNKS):
         length, kind = struct.unpack(">I4s", file.read(8))
@@ -105,7 +106,7 @@ def _extract_png(file: BinaryIO) -> str | None:
     return None
 
 
-def _glb_json(file: BinaryIO) -> dict[str, Any]:
+def _glb_json(file: BufferedIOBase) -> dict[str, Any]:
     magic, version, _, length, kind = struct.unpack("<4sIII4s", file.read(20))
     if magic != GLB or version != 2 or kind != JSON_CHUNK or length > MAX_GLB_JSON:
         raise ValueError("no GLB of version 2")
@@ -116,8 +117,6 @@ def _glb_json(file: BinaryIO) -> dict[str, Any]:
 
 
 def _embed_glb(content: bytes, text: str) -> bytes:
-    from io import BytesIO
-
     file = BytesIO(content)
     described = _glb_json(file)
     described.setdefault("asset", {"version": "2.0"}).setdefault("extras", {})[KEY] = text
@@ -128,7 +127,7 @@ def _embed_glb(content: bytes, text: str) -> bytes:
     return struct.pack("<4sIII4s", GLB, 2, total, len(new), JSON_CHUNK) + new + rest
 
 
-def _extract_glb(file: BinaryIO) -> str | None:
+def _extract_glb(file: BufferedIOBase) -> str | None:
     text = _glb_json(file).get("asset", {}).get("extras", {}).get(KEY)
     return text if isinstance(text, str) and len(text) <= MAX_TEXT else None
 

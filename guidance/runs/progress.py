@@ -28,7 +28,7 @@ class Progress:
         """The judge's latest word."""
         self.judged = sum(score["similarity"] for score in scores) / len(scores)
 
-    def step(self, event: StepEvent) -> None:
+    def show(self, event: StepEvent) -> None:
         """After each step."""
         self.skipped += event.skipped
         if self._bar is not None:

@@ -57,7 +57,8 @@ def write_results(
             captions = [prompts[sample]] + [""] * (len(tiles) - 1)
             sheet = media.contact_sheet(tiles, captions)
             files.append(write_bytes(place / "contact.png", _with(sheet, comment)))
-        progress = _progress_video(folder / "preview", sample, n, comment)
+        best = result.images[sample, 0]
+        progress = _progress_video(folder / "preview", (sample, n), best, comment)
         if progress is not None:
             files.append(write_bytes(place / "progress.mp4", progress))
         yield tuple(files)
@@ -114,15 +115,18 @@ def some_views(cameras: Cameras, views: slice) -> Cameras:
     return replace(cameras, **{name: getattr(cameras, name)[:, views] for name in names})
 
 
-def _progress_video(preview: Path, sample: int, n: int, comment: str | None) -> bytes | None:
-    """The frames that the run kept, and the last one held for a second."""
+def _progress_video(
+    preview: Path, sample: tuple[int, int], best: Float[Tensor, "3 h w"], comment: str | None
+) -> bytes | None:
+    """The frames that the run kept of one sample of n, and its best picture for a second."""
     paths = sorted(preview.glob("*.png"))
     if len(paths) < 2:
         return None
-    frames = [media.untiled(media.read_png(path), n, sample) for path in paths]
+    frames = [media.untiled(media.read_png(path), *sample) for path in paths]
+    frames += [media.to_bytes(best)] * FPS
     if len({frame.shape for frame in frames}) > 1:
         raise InputError(f"{preview}: its pictures are of several sizes; they were changed")
-    return media.encode_mp4([*frames, *frames[-1:] * FPS], FPS, comment)
+    return media.encode_mp4(frames, FPS, comment)
 
 
 def write_done(run: RunResult, task: str, judge: str | None, steps: int) -> Path:

@@ -128,7 +128,7 @@ def _parse_flags(
         fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
     config_help = tyro.conf.arg(
         metavar="FILE",
-        help="A configuration in YAML, or a file that a run made; beneath the flags.",
+        help="A configuration, or a file that a run made; beneath the flags.",
     )
     fields.append(("config", Annotated[Path | None, config_help], None))
     twin = dataclasses.make_dataclass("Options", fields)
@@ -159,12 +159,12 @@ def _description(cls: type[Task]) -> str:
 
 def _one_line(box: str, name: str) -> str:
     """What tyro says in a box, in one line: its first paragraph, and the flag that may be meant."""
-    rows = [row.strip(" │╭╮╰╯") for row in box.splitlines()]
+    rows = [row.strip(" │╭╮╰╯") for row in box.replace("─", "-").splitlines()]
     rows = [row for row in rows if row]
-    rows = rows[1:] if rows and "─" in rows[0] else rows
-    rules = [index for index, row in enumerate(rows) if set(row) <= {"─"}]
-    message = " ".join(rows[: rules[0]] if rules else rows)
-    after = " ".join(rows[rules[0] :]) if rules else ""
+    # The title stands in the frame, or above a rule where the terminal has ASCII only.
+    rows = rows[1:] if "╭" in box else rows[2:]
+    rule = next((index for index, row in enumerate(rows) if set(row) == {"-"}), len(rows))
+    message, after = " ".join(rows[:rule]), " ".join(rows[rule:])
     meant = re.search(r"Perhaps you meant:\s*(--[\w-]+)", after)
     hint = f"did you mean {meant[1]}?" if meant else f"`guide run {name} --help` lists all"
     return f"{message.rstrip('.')}; {hint}"

@@ -1,0 +1,326 @@
+"""The command line: what it runs, which words win, and what it says to mistakes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from guidance import cli
+from guidance.errors import InputError
+from guidance.tasks import configuration
+from guidance.tasks.base import Task
+from guidance.tasks.commandline import parse
+from guidance.tasks.discovery import find_task, task_names
+from tests.runs.dot import Dot
+
+DOT = Path(__file__).parent / "runs" / "dot.py"
+
+
+def guide(*words: object) -> int:
+    """The exit code of `guide` with these words."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    return int(end.value.code or 0)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> str:
+    """The one line that `guide` says to a mistake."""
+    assert guide(*words) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("guide: ")
+    return captured.err.removeprefix("guide: ").strip()
+
+
+def only_run(output: Path) -> Path:
+    (folder,) = (output / "dot").iterdir()
+    return folder
+
+
+def flags(*words: str) -> Task:
+    return parse(Dot, "dot", words).task
+
+
+def write(path: Path, **values: object) -> str:
+    path.write_text(yaml.safe_dump(values))
+    return str(path)
+
+
+def test_a_users_own_file_runs_like_a_built_in_task(tmp_path: Path, capsys) -> None:
+    code = guide("run", DOT, "--prompt", "a", "--preset", "draft", "--output", tmp_path)
+    assert code == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        str(only_run(tmp_path) / name) for name in ("image.png", "progress.mp4")
+    ]
+    assert "step 10 of 10" in told.err
+    config = yaml.safe_load((only_run(tmp_path) / "config.yaml").read_text())
+    assert (config["task"], config["steps"], config["size"]) == ("dot", 10, 8)
+
+
+def test_resuming_a_done_run_says_so(tmp_path: Path, capsys) -> None:
+    Dot(prompt="a", preset="draft", output=tmp_path).run()
+    capsys.readouterr()
+    assert guide("run", DOT, "--resume", only_run(tmp_path)) == 0
+    assert "is done already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["image.png", "progress.mp4", "config.yaml"])
+def test_a_run_is_repeated_from_what_it_made(tmp_path: Path, name: str) -> None:
+    first = Dot(prompt="ein Käse", steps=5, seed=4, output=tmp_path / "first").run()
+    made = first.folder / name
+    order = parse(Dot, "dot", ["--config", str(made)])
+    assert order.task.model_copy(update={"output": Path("outputs")}) == Dot(
+        prompt="ein Käse", steps=5, seed=4
+    )
+    assert guide("run", DOT, "--config", made, "--output", tmp_path / "again") == 0
+    again = only_run(tmp_path / "again")
+    for other in ("image.png", "metrics.jsonl"):
+        assert (again / other).read_bytes() == (first.folder / other).read_bytes()
+
+
+def test_metadata_can_be_left_out(tmp_path: Path, capsys) -> None:
+    run = Dot(prompt="a", preset="draft", metadata=False, output=tmp_path).run()
+    capsys.readouterr()
+    line = refused(capsys, "rerun", run.folder / "image.png")
+    assert "carries no configuration of guidance" in line
+
+
+def test_nothing_of_the_place_travels_in_files(tmp_path: Path) -> None:
+    run = Dot(prompt="a", preset="draft", output=tmp_path).run()
+    assert str(tmp_path).encode() not in (run.folder / "image.png").read_bytes()
+
+
+def test_what_wins_over_what(tmp_path: Path) -> None:
+    file = write(tmp_path / "c.yaml", preset="draft", steps=99, prompt="from the file")
+    defaults = Dot()
+    assert (defaults.steps, defaults.size) == (24, 16)  # of the normal preset
+    assert (Dot(preset="draft", size=3).size, Dot(preset="draft").size) == (3, 8)
+    # The file wins over its own preset, which wins over the defaults.
+    task = flags("--config", file)
+    assert (task.steps, task.size, task.prompt) == (99, 8, ["from the file"])
+    # A preset on the command line wins over the file, and a flag over both.
+    task = flags("--config", file, "--preset", "best")
+    assert (task.steps, task.size, task.prompt) == (40, 32, ["from the file"])
+    task = flags(f"--config={file}", "--preset=best", "--steps", "7")
+    assert (task.steps, task.size) == (7, 32)
+    # Repeated flags replace the file's list.
+    task = flags("--config", file, "--prompt", "one", "--prompt", "two")
+    assert task.prompt == ["one", "two"]
+
+
+def test_help_lists_fields_with_their_docstrings(capsys) -> None:
+    assert guide("run", DOT, "--help") == 0
+    told = capsys.readouterr().out
+    assert "Brings a grey canvas to another grey." in told
+    assert "preset draft: a moment" in told
+    assert "Pixels a side. (default: 16)" in " ".join(told.split())
+    assert "--config FILE" in told
+
+
+def test_help_of_commands_and_lists(capsys) -> None:
+    for words in ([], ["--help"], ["run", "--help"], ["rerun", "--help"]):
+        assert guide(*words) == 0
+        assert "guide r" in capsys.readouterr().out
+    assert guide("--version") == 0
+    assert capsys.readouterr().out[0].isdigit()
+    assert guide("list") == 0
+    told = capsys.readouterr().out
+    for word in ("tasks", "generators", "losses", "pyramid", "clip"):
+        assert word in told
+    assert guide("models", "list") == 0
+    assert "mini-judge" in capsys.readouterr().out
+
+
+def test_listing_and_help_import_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom guidance import cli\n"
+        f"for words in (['--help'], ['list'], ['run', '--help'], ['run', {str(DOT)!r}, '--help'],\n"
+        "              ['models', 'list'], ['run', 'nonsense']):\n"
+        "    try:\n        cli.main(words)\n    except SystemExit:\n        pass\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'av', 'open_clip'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_task_here_is_found() -> None:
+    for name, line in task_names().items():
+        assert line
+        cls = find_task(name)
+        assert cls.task_name() == name
+        for preset, values in cls.PRESETS.items():
+            assert cls(prompt=["a"], preset=preset, **values).preset == preset
+            assert preset in cls.PRESET_MINUTES
+
+
+MISTAKES = [
+    (["nonsense"], "no command 'nonsense'; there are run, rerun, list, models"),
+    (["run"], "run: which task?"),
+    (["run", "text3image"], "no task 'text3image'"),
+    (["run", "./nowhere.py"], "nowhere.py: no such file"),
+    (["run", DOT], 'dot: no prompt; give one: --prompt "a red apple"'),
+    (["run", DOT, "--promt", "a"], "Unrecognized options: --promt, a; did you mean --prompt?"),
+    (["run", DOT, "--steps", "many"], "invalid literal for int() with base 10: 'many'"),
+    (["run", DOT, "--steps"], "--steps"),
+    (["run", DOT, "--steps", "0"], "--steps: input should be greater than or equal to 1, got 0"),
+    (["run", DOT, "--prompt", ""], "a phrase is empty"),
+    (["run", DOT, "--prompt", "a\0b"], "null character"),
+    (["run", DOT, "--preset", "huge"], "preset 'huge': expected draft, normal or best"),
+    (["run", DOT, "--preset"], "--preset: expected a value behind it"),
+    (["run", DOT, "--loss", "l2"], "invalid choice 'l2'"),
+    (["run", DOT, "--learning-rate", "1 -> x"], "schedule '1 -> x': expected one of"),
+    (["run", DOT, "--prompt", "a", "--device", "abacus"], "device 'abacus' is not here"),
+    (["run", DOT, "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    (["run", "--resume", "nowhere"], "nowhere: no such folder; give the folder of a run"),
+    (["run", "--resume", DOT.parent], "has no config.yaml, so it is not the folder of a run"),
+    (["run", "--resume", DOT.parent, "--steps", "3"], "takes no other options"),
+    (["run", "--resume"], "--resume: expected a value behind it"),
+    (["rerun", "nowhere.png"], "nowhere.png: no such file"),
+    (["rerun", DOT], "dot.py"),
+    (["list", "all"], "list: takes no arguments"),
+    (["models", "burn"], "models: expected `list`, `fetch NAME` or `verify [NAME]`"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES, ids=lambda value: str(value)[-60:])
+def test_mistakes_are_answered_in_one_line(
+    tmp_path: Path, capsys, monkeypatch, words: list[object], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, *words)
+    assert not list(tmp_path.iterdir())  # nothing half-written
+
+
+def test_missing_weights_exit_3(tmp_path: Path, capsys) -> None:
+    mine = tmp_path / "clipped.py"
+    mine.write_text(
+        DOT.read_text()
+        .replace("class Dot", "class Clipped")
+        .replace("Grey(greys, self.noise)", "Clip(prompts, encoder=self.encoder)")
+        .replace("import torch\n", "import torch\n        from guidance.losses.clip import Clip\n")
+    )
+    words = ["run", mine, "--prompt", "a", "--output", tmp_path / "out"]
+    line = refused(capsys, *words, "--encoder", "local-dir:/nowhere", code=3)
+    assert "no weights at /nowhere" in line
+    assert not (tmp_path / "out").exists()
+
+
+CONFIGS = [
+    ("promt: a", "unknown key 'promt'; did you mean 'prompt'?"),
+    ("zzz: a", "unknown key 'zzz'; `guide run TASK --help` lists all"),
+    ("steps: many", "steps: input should be a valid integer"),
+    ("prompt: [[1]]", "prompt: input should be a valid string, got [1]"),
+    ("prompt: !!python/object/apply:os.system ['touch owned']", "is no YAML that is read here"),
+    ("a: &a [1]\nb: [*a, *a]", "aliases (*name) are not read; write the value out"),
+    ("steps: 3\nsteps: 4", "key 'steps' is there twice"),
+    ("- a list", "expected lines such as `steps: 200`"),
+    ("1: 2", "expected lines such as `steps: 200`"),
+    ("a: [", "in line"),
+    ("a: 2026-99-99", "is no YAML that is read here"),
+    ("[" * 5000, "is nested too deeply"),
+    ("a: \x01", "is no YAML that is read here"),
+    ("schema_version: 2", "was written by a newer version of guidance (schema_version 2;"),
+    ("schema_version: new", "schema_version: expected a whole number"),
+    ("task: text9image", "is a configuration of 'text9image', not of"),
+    ("task: [1]", "task: expected the name of a task"),
+    ("x" * 300_000, "is larger than 256 KB"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), CONFIGS, ids=lambda value: value[:40])
+def test_bad_configurations_are_one_line(
+    tmp_path: Path, capsys, monkeypatch, text: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    line = refused(capsys, "run", DOT, "--config", "config.yaml")
+    assert message in line
+    assert line.startswith("config.yaml: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_configurations_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"a: \xff\xfe")
+    with pytest.raises(InputError, match="is no text"):
+        configuration.read_config(path)
+    path.write_text("")
+    assert configuration.read_config(path) == {}
+
+
+@pytest.mark.parametrize(
+    "prompt", ["/../../etc/passwd", "..", "a/b\\c", "CON", "a\nb", "🧀", ".hidden", "x" * 5000]
+)
+def test_prompts_never_become_raw_names(tmp_path: Path, prompt: str) -> None:
+    run = Dot(prompt=prompt, preset="draft", steps=1, output=tmp_path).run()
+    assert run.folder.parent == tmp_path / "dot"
+    assert all(c.isascii() and (c.isalnum() or c == "-") for c in run.folder.name)
+    assert len(run.folder.name) < 64
+    assert [path.name for path in tmp_path.iterdir()] == ["dot"]
+
+
+def test_places_that_cannot_be_written(tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["run", DOT, "--prompt", "a", "--output"]
+    line = refused(capsys, *words, tmp_path / "file" / "deeper")
+    assert "is a file, not a folder; give another --output" in line
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "no permission to write" in refused(capsys, *words, tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_cannot_name_code_to_run(tmp_path: Path, capsys) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("raise SystemExit('ran')")
+    file = write(tmp_path / "c.yaml", task=str(mine))
+    line = refused(capsys, "rerun", file)
+    assert "unknown here; name it: guide run YOUR.py" in line
+
+
+def test_files_without_one_task_are_refused(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text("x = 1\n")
+    line = refused(capsys, "run", path)
+    assert "expected one class derived from Task, found 0" in line
+
+
+def test_damaged_checkpoints_exit_2_before_anything_changes(tmp_path: Path, capsys) -> None:
+    run = Dot(prompt="a", preset="draft", output=tmp_path).run()
+    (run.folder / "DONE.json").unlink()
+    data = run.folder / "checkpoint.safetensors"
+    data.write_bytes(data.read_bytes()[:-1])
+    capsys.readouterr()
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    line = refused(capsys, "run", DOT, "--resume", run.folder)
+    assert "the checkpoint is damaged and cannot be resumed" in line
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+
+
+def test_ctrl_c_before_the_loop_exits_130(capsys, monkeypatch) -> None:
+    def press(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_dispatch", press)
+    assert refused(capsys, "list", code=130) == "stopped"
+
+
+def test_done_names_the_judge_and_its_scores(tmp_path: Path) -> None:
+    """With the real judge where its weights are here, which the package brings along."""
+    from guidance.models.store import EMBEDDED, PACKAGED
+
+    if not (PACKAGED / EMBEDDED["mini-judge"]).is_dir():
+        pytest.skip("the embedded judge is not here")
+    run = Dot(prompt=["a", "b"], preset="draft", steps=2, judge=True, output=tmp_path).run()
+    done = json.loads((run.folder / "DONE.json").read_text())
+    assert done["judge"] == "mini-judge"
+    for sample in done["samples"]:
+        for when in ("judge_before", "judge_after"):
+            assert -1 <= sample[when]["similarity"] <= 1
+            assert sample[when]["out_of"] == 2
