@@ -44,7 +44,7 @@ from guidance.types import Moment
 
 #: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
 #: is slow it is done less often, so that it takes at most 3% of a run.
-FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 10.0, 0.03
+FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
 #: Pictures kept for progress.mp4, about; four seconds at 15 a second.
 FRAMES = 60
 

@@ -25,6 +25,8 @@ MAX_PIXELS = 2**26
 TILE, FRAME = 256, 320
 CAPTION_LINES, LINE_HEIGHT = 3, 18
 GAP = 8
+#: Nearly without visible loss; in half the time of libx264's default preset.
+H264 = {"crf": "18", "preset": "veryfast"}
 Frame = UInt8[np.ndarray, "_ _ 3"]
 
 
@@ -114,7 +116,7 @@ def encode_mp4(frames: Iterable[Frame], fps: int, comment: str | None = None) ->
     with av.open(file, "w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
         if comment is not None:
             container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "18"})
+        stream = container.add_stream("libx264", rate=fps, options=H264)
         stream.pix_fmt = "yuv420p"
         # One thread each: the same frames then give the same bytes on any machine.
         stream.codec_context.thread_count = 1

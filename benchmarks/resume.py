@@ -1,0 +1,125 @@
+"""Kills real runs with SIGKILL at random moments, resumes them, and compares every bit.
+
+    python benchmarks/resume.py [--times 20] [--task text2image] [--steps 150]
+
+Each run is killed at a moment between the appearance of its folder and its end, goes on with
+`guide run --resume`, and must come to the uninterrupted run's pixels, loss curve and tensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from step import machine
+
+PROMPTS = ("a red heart", "a pizza")
+GUIDE = (sys.executable, "-m", "guidance.cli")
+
+
+def command(arguments: argparse.Namespace, output: Path) -> list[str]:
+    """A short run of two prompts."""
+    prompts = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
+    options = ["--preset", "draft", "--steps", str(arguments.steps), "--output", str(output)]
+    return [*GUIDE, "run", arguments.task, *prompts, *options, "--device", "cpu"]
+
+
+def run_folder(output: Path, patience: float = 120.0) -> Path:
+    """The folder of the one run in there, as soon as it appears."""
+    give_up = time.monotonic() + patience
+    while time.monotonic() < give_up:
+        found = [path.parent for path in output.glob("*/*/config.yaml")]
+        found = [path for path in found if not path.name.startswith(".")]
+        if found:
+            return found[0]
+        time.sleep(0.005)
+    raise SystemExit(f"no run appeared in {output} within {patience} s")
+
+
+def start(arguments: argparse.Namespace, output: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command(arguments, output), stderr=subprocess.PIPE)
+
+
+def killed(arguments: argparse.Namespace, output: Path, after: float) -> tuple[Path, int]:
+    """A run that was killed some seconds after its folder appeared, and the steps it had done."""
+    process = start(arguments, output)
+    folder = run_folder(output)
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    metrics = folder / "metrics.jsonl"
+    return folder, metrics.read_bytes().count(b'"losses"') if metrics.exists() else 0
+
+
+def difference(whole: Path, resumed: Path) -> str:
+    """What differs between two finished runs, or nothing."""
+    if not (resumed / "DONE.json").exists():
+        return "no DONE.json"
+    if (whole / "metrics.jsonl").read_bytes() != (resumed / "metrics.jsonl").read_bytes():
+        return "metrics.jsonl"
+    a, b = (load_file(folder / "checkpoint.safetensors") for folder in (whole, resumed))
+    if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):
+        return "tensors"
+    pictures = sorted(path.relative_to(whole) for path in whole.rglob("image.png"))
+    for path in pictures:
+        one, other = (np.asarray(Image.open(folder / path)) for folder in (whole, resumed))
+        if not np.array_equal(one, other):
+            return str(path)
+    return "" if pictures else "no pictures"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--task", default="text2image")
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    draw = random.Random(arguments.seed)
+    same = 0
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        process = start(arguments, base / "whole")
+        whole = run_folder(base / "whole")
+        began = time.monotonic()
+        if process.wait() != 0:
+            raise SystemExit("the uninterrupted run failed")
+        lasts = time.monotonic() - began
+        for index in range(arguments.times):
+            after = draw.uniform(0, lasts)
+            folder, steps = killed(arguments, base / str(index), after)
+            own_file = [arguments.task] if arguments.task.endswith(".py") else []
+            told = subprocess.run(
+                [*GUIDE, "run", *own_file, "--resume", str(folder)],
+                capture_output=True,
+                check=False,
+            )
+            wrong = difference(whole, folder) or ("" if told.returncode == 0 else "exit code")
+            same += not wrong
+            print(
+                f"killed after {after:.2f} s and {steps} steps: {wrong or 'the same'}", flush=True
+            )
+    found = {
+        "name": f"kill -9 at random points, {arguments.task}: resumed bit-identical",
+        "value": same,
+        "unit": f"of {arguments.times}",
+        "bar": arguments.times,
+        "holds": same == arguments.times,
+        "machine": machine(),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
