@@ -67,8 +67,9 @@ def test_a_users_own_file_runs_like_a_built_in_task(tmp_path: Path, capsys) -> N
 def test_resuming_a_done_run_says_so(tmp_path: Path, capsys) -> None:
     Dot(prompt="a", preset="draft", output=tmp_path).run()
     capsys.readouterr()
-    assert guide("run", DOT, "--resume", only_run(tmp_path)) == 0
-    assert "is done already" in capsys.readouterr().out
+    for words in (["--resume", only_run(tmp_path)], [f"--resume={only_run(tmp_path)}/"]):
+        assert guide("run", DOT, *words) == 0
+        assert "is done already" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["image.png", "progress.mp4", "config.yaml"])

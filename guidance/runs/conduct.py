@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import Interrupted
@@ -24,8 +23,8 @@ from guidance.loop import (
     StepEvent,
     optimize,
 )
-from guidance.runs import checkpoint, media
-from guidance.runs.atomic import telling, write_text
+from guidance.runs import checkpoint
+from guidance.runs.atomic import write_text
 from guidance.runs.folder import (
     CONFIG,
     ENVIRONMENT,
@@ -35,18 +34,16 @@ from guidance.runs.folder import (
     only_writer,
     remove_remains,
 )
+from guidance.runs.frames import Frames
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
 from guidance.runs.record import Metrics, find_end
-from guidance.runs.results import sample_results, some_views, write_done, write_results
+from guidance.runs.results import sample_results, write_done, write_results
 from guidance.runs.signals import Signals
-from guidance.types import Moment
 
 #: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
 #: is slow it is done less often, so that it takes at most 3% of a run.
 FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
-#: Pictures kept for progress.mp4, about; four seconds at 15 a second.
-FRAMES = 60
 
 
 @dataclass(frozen=True)
@@ -124,9 +121,9 @@ class _Recorder:
         self.stack = stack
         self.before = resumed.judged_before if resumed else None
         self.after: Scores | None = None
-        self.opened = self.waiting = False
+        self.opened = False
+        self.last: StepEvent | None = None
         self.due_at = 0.0
-        self.every = max(1, plan.settings.steps // FRAMES)
 
     def __call__(self, event: Event) -> None:
         if not self.opened:
@@ -156,11 +153,7 @@ class _Recorder:
         step = int(self.resumed.tensors["counter/step"]) if self.resumed else 0
         self.metrics = Metrics(folder / METRICS, self.resumed.metrics_end if self.resumed else 0)
         self.stack.callback(self.metrics.close)
-        with telling(folder / "preview"):
-            (folder / "preview").mkdir(exist_ok=True)
-            for path in (folder / "preview").glob("*.png"):
-                if not path.stem.isdecimal() or int(path.stem) > step:
-                    path.unlink()
+        self.frames = Frames(folder / "preview", self.plan, step)
         self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
         self.stack.callback(self.progress.close)
         self.signals = self.stack.enter_context(Signals())
@@ -175,13 +168,12 @@ class _Recorder:
             "micro_batch": event.micro_batch,
         }
         self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
-        if event.step % self.every == 0 or event.step == event.steps:
-            self._keep_frame(event.step, self._look())
+        self.frames.after(event.step)
         self.progress.show(event)
         # A snapshot taken before the preview of the same step is on record would lose its line.
         self.last = event
         if not preview_follows(self.plan.settings, event.step):
-            self._settle()
+            self._settle(event)
 
     def _preview(self, event: PreviewEvent) -> None:
         line: dict[str, Any] = {"step": event.step, "best_loss": event.best_loss.tolist()}
@@ -193,13 +185,12 @@ class _Recorder:
                 self.before = scores
         self.metrics.write(line)
         if event.step == 0:
-            self._keep_frame(0, event.rendering.over()[:, 0])
-        else:
-            self._settle()
+            self.frames.keep(0, event.rendering.over()[:, 0])
+        if self.last is not None:
+            self._settle(self.last)
 
-    def _settle(self) -> None:
+    def _settle(self, event: StepEvent) -> None:
         """After all that belongs to a step is written: a checkpoint if it is time, or the end."""
-        event = self.last
         now = time.monotonic()
         due = event.step in (self.first_checkpoint, event.steps)
         due = due or (event.step > self.first_checkpoint and now >= self.due_at)
@@ -213,38 +204,16 @@ class _Recorder:
 
     def _stop_if_asked(self) -> None:
         if self.signals.requested:
+            steps = self.plan.settings.steps
             raise Interrupted(
-                f"interrupted after step {self.last.step} of {self.last.steps}; go on with: "
-                f"guide run --resume {self.folder}"
+                f"interrupted after step {self.last.step if self.last else steps} of {steps}; go "
+                f"on with: guide run --resume {self.folder}"
             )
-
-    @torch.no_grad()
-    def _look(self) -> Float[Tensor, "n 3 h w"]:
-        """The first of the fixed views of every sample as it is now."""
-        plan = self.plan
-        cameras = None
-        if plan.views is not None:
-            seeds = plan.settings.seeds
-            if isinstance(seeds, int):
-                seeds = tuple(range(seeds, seeds + len(plan.prompts)))
-            cameras = some_views(plan.views(Moment(seeds, 0, 1.0, "validation")), slice(1))
-        picture: Float[Tensor, "n 3 h w"] = plan.generator(cameras).over()[:, 0]
-        return picture
-
-    def _keep_frame(self, step: int, pictures: Float[Tensor, "n 3 h w"]) -> None:
-        # Without a sync to the disk: a frame lost to a power cut is one frame less in a video.
-        path = self.folder / "preview" / f"{step:07d}.png"
-        aside = path.with_suffix(".tmp")
-        with telling(path):
-            aside.write_bytes(media.encode_png(media.tiled(pictures)))
-            aside.replace(path)
 
     def finish(self, result: Result) -> RunResult:
         """Exports, and writes DONE.json when all else is on the disk."""
         self.metrics.sync()
         written = []
-        if not hasattr(self, "last"):  # resumed behind the last step
-            self.last = _last_step(result, self.plan.settings)
         for files in write_results(self.folder, self.plan, result, self.identity.comment):
             written.append(files)
             self._stop_if_asked()
@@ -260,10 +229,6 @@ class _Recorder:
         name = self.judge.name if self.judge else None
         write_done(run, self.identity.task, name, self.plan.settings.steps)
         return run
-
-
-def _last_step(result: Result, settings: Settings) -> StepEvent:
-    return StepEvent(settings.steps, settings.steps, {}, False, settings.micro_batch, dict)
 
 
 def preview_follows(settings: Settings, step: int) -> bool:

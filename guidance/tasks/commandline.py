@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parse_resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str]) -> Order:
-    if len(words) != 1 + (f"--resume={folder}" not in words):
+    if len(words) != (1 if words[0].startswith("--resume=") else 2):
         raise InputError("run --resume FOLDER: takes no other options; the run has its own")
     folder = existing_folder(folder)
     config = folder / CONFIG

@@ -22,8 +22,10 @@ from guidance.loop import Event, Settings, StepEvent, optimize
 from guidance.runs import atomic, checkpoint, conduct, media
 from guidance.runs.conduct import preview_follows
 from guidance.runs.folder import only_writer
+from guidance.runs.metadata import extract
 from guidance.tasks.running import run_task
 from tests.runs.dot import Dot
+from tests.runs.spinner import Spinner, Thing
 from tests.stand_ins import Canvas, Target
 
 DOT = Path(__file__).parent / "dot.py"
@@ -213,7 +215,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> 
     assert run_task(task, folder=folder).losses == whole.losses
 
 
-def test_signals_before_and_in_the_loop_of_a_real_process(tmp_path: Path) -> None:
+def test_a_signal_ends_a_real_process_with_75(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "guidance.cli", "run", str(DOT), "--prompt", "a"]
     command += ["--steps", "1000000", "--output", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(DOT.parents[2])}
@@ -258,3 +260,32 @@ def test_the_second_signal_ends_at_once() -> None:
     assert done.returncode == 130
     assert "not reached" not in done.stdout
     assert "once more to end at once" in done.stderr
+
+
+def test_things_get_a_turntable_and_eight_views(tmp_path: Path) -> None:
+    import av
+
+    run = Spinner(prompt=["one", "two"], output=tmp_path).run()
+    place = run.folder / "samples" / "001"
+    names = ["contact.png", "mesh.glb", "mesh.obj", "progress.mp4", "turntable.mp4"]
+    assert sorted(path.name for path in place.iterdir()) == names
+    with av.open(str(place / "turntable.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) == 60
+    reddest = [frame[..., 0].mean() > frame[..., 2].mean() for frame in frames]
+    assert reddest[0]
+    assert not reddest[30]
+    sheet = media.read_png(place / "contact.png")
+    assert sheet.shape[1] > 4 * media.TILE
+    assert sheet.shape[0] > 2 * media.TILE
+    for name in ("mesh.glb", "contact.png", "turntable.mp4"):
+        assert extract(place / name)["task"] == "spinner"
+
+
+def test_a_generator_cannot_export_out_of_its_folder(tmp_path: Path, monkeypatch) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("")
+    monkeypatch.setattr(Thing, "export", lambda self, folder, sample: [outside])
+    with pytest.raises(InputError, match="leads out of"):
+        Spinner(prompt="one", output=tmp_path / "runs").run()
+    assert outside.exists()
