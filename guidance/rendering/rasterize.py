@@ -1,0 +1,240 @@
+"""The renderer's contract: rasterize -> interpolate or lambert -> antialias, on whichever backend.
+
+    fragments = rasterize(clip_vertices, faces, height, width)
+    colors = interpolate(fragments, vertex_colors)      # or lambert(...), which lights them too
+    picture = antialias(colors, fragments)
+
+`b` pictures at once, each with its own vertices; all share one list of faces. Clip space is
+OpenGL's, y up, and the first row of a picture is its top. Only which triangle covers a pixel is
+discrete. Where it lies within the triangle is differentiable (barycentrics), and so is how much of
+a pixel a silhouette leaves uncovered (antialias).
+
+Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering (arXiv
+2011.03277). Deviation: silhouettes are found as edges of the mesh, not as differences between
+neighbouring pixels' triangles; see `reference.antialias`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.errors import InputError
+
+BackendName = Literal["cpu", "torch", "nvdiffrast"]
+Choice = Literal["auto", "cpu", "torch", "nvdiffrast"]
+
+
+@dataclass(frozen=True)
+class Shading:
+    """How surfaces are lit: colour * (ambient + (1 - ambient) * max(0, normal . light)).
+
+    The product is taken of sRGB values as they are, not of linear light: a fully lit surface shows
+    its colour, and dark sides keep the contrast that pictures have.
+    """
+
+    ambient: float = 0.5  # in [0, 1]; 1 shows the colours without any light
+    two_sided: bool = True  # backs are lit as if they were fronts; else they get ambient light only
+    backend: Choice = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ambient <= 1:
+            raise InputError(f"Shading: expected ambient light in [0, 1], got {self.ambient:g}")
+
+
+class Backend(Protocol):
+    """What a backend implements; the functions below say what each one means."""
+
+    def visible(
+        self, clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
+    ) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"]]: ...
+
+    def barycentrics(self, fragments: Fragments) -> Float[Tensor, "b h w 3"]: ...
+
+    def interpolate(
+        self, fragments: Fragments, attributes: Float[Tensor, "a p c"]
+    ) -> Float[Tensor, "b h w c"]: ...
+
+    def vertex_normals(
+        self, vertices: Float[Tensor, "n p 3"], faces: Int[Tensor, "f 3"]
+    ) -> Float[Tensor, "n p 3"]: ...
+
+    def lambert(
+        self,
+        fragments: Fragments,
+        normals: Float[Tensor, "n p 3"],
+        colors: Float[Tensor, "n p 3"],
+        lights: Float[Tensor, "b 3"],
+        shading: Shading,
+    ) -> Float[Tensor, "b h w 4"]: ...
+
+    def antialias(
+        self, color: Float[Tensor, "b h w c"], fragments: Fragments
+    ) -> Float[Tensor, "b h w c"]: ...
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """What each pixel's centre sees first, and the geometry that it was made from."""
+
+    triangles: Int[Tensor, "b h w"]  # index of the face, -1 where there is none
+    depth: Float[Tensor, "b h w"]  # z / w in [-1, 1], 1 where there is none; no gradient
+    clip_vertices: Float[Tensor, "b p 4"]
+    faces: Int[Tensor, "f 3"]
+    backend: BackendName
+
+    @cached_property
+    def barycentrics(self) -> Float[Tensor, "b h w 3"]:
+        """Perspective-correct weights of the three vertices, 0 where no triangle is.
+
+        Differentiable in the clip-space vertices; computed when first asked for.
+        """
+        return _load(self.backend).barycentrics(self)
+
+
+def rasterize(
+    clip_vertices: Float[Tensor, "b p 4"],
+    faces: Int[Tensor, "f 3"],
+    height: int,
+    width: int,
+    backend: Choice = "auto",
+) -> Fragments:
+    """Finds the nearest triangle at the centre of each pixel.
+
+    Args:
+        clip_vertices: homogeneous clip coordinates; triangles may reach behind the camera.
+        faces: indices of vertices, the same in all pictures. Both sides of a face are seen.
+        backend: "cpu" (numba), "torch" (slow, any device), "nvdiffrast" (CUDA, to be installed),
+            or "auto": "cpu" for tensors on the CPU; on CUDA nvdiffrast where it is installed; else
+            "torch".
+
+    Raises:
+        InputError: shapes, indices or device do not fit.
+    """
+    _check(clip_vertices, faces, height, width)
+    name = choose_backend(backend, clip_vertices.device)
+    with torch.no_grad():
+        triangles, depth = _load(name).visible(clip_vertices.detach(), faces, height, width)
+    return Fragments(triangles, depth, clip_vertices, faces, name)
+
+
+def interpolate(
+    fragments: Fragments, attributes: Float[Tensor, "a p c"]
+) -> Float[Tensor, "b h w c"]:
+    """Attributes of vertices at each pixel's centre, 0 where no triangle is.
+
+    Differentiable in the attributes and, through the barycentrics, in the vertices.
+
+    Args:
+        attributes: one set for each picture (`a` = `b`), or one for each `b / a` pictures in a row,
+            as the samples' colours are for all their views.
+    """
+    _divides(len(attributes), len(fragments.triangles), "interpolate: sets of attributes")
+    return _load(fragments.backend).interpolate(fragments, attributes)
+
+
+def vertex_normals(
+    vertices: Float[Tensor, "n p 3"], faces: Int[Tensor, "f 3"], backend: Choice = "auto"
+) -> Float[Tensor, "n p 3"]:
+    """Unit normals of vertices: their faces' normals, weighted by area, added up.
+
+    Vertices without a face, or whose faces cancel, get the zero vector and no gradient.
+    """
+    return _load(choose_backend(backend, vertices.device)).vertex_normals(vertices, faces)
+
+
+def lambert(
+    fragments: Fragments,
+    normals: Float[Tensor, "n p 3"],
+    colors: Float[Tensor, "n p 3"],
+    lights: Float[Tensor, "b 3"],
+    shading: Shading,
+) -> Float[Tensor, "b h w 4"]:
+    """Lit colours at each pixel's centre, and 1 where a surface is; 0 elsewhere.
+
+    Differentiable in normals, colours and, through the barycentrics, in the vertices.
+
+    Args:
+        normals, colors: of vertices, one set for each `b / n` pictures in a row.
+        lights: unit directions towards the light, one a picture.
+    """
+    _divides(len(colors), len(fragments.triangles), "lambert: sets of colours")
+    return _load(fragments.backend).lambert(fragments, normals, colors, lights, shading)
+
+
+def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Tensor, "b h w c"]:
+    """Blends the pixels at silhouettes by how much of them the edge leaves uncovered.
+
+    Each result is a mean of the pixel and its neighbours, so ranges are kept. Differentiable in the
+    colour and, through the place of the silhouette, in the vertices.
+    """
+    return _load(fragments.backend).antialias(color, fragments)
+
+
+def choose_backend(backend: Choice, device: torch.device) -> BackendName:
+    """What "auto" means for a device.
+
+    Raises:
+        InputError: an unknown backend, or one that cannot run on that device.
+    """
+    if backend not in get_args(Choice):
+        raise InputError(f"backend {backend!r} is unknown; use {', '.join(get_args(Choice))}")
+    if backend == "auto":
+        if device.type == "cpu":
+            return "cpu"
+        if device.type == "cuda":
+            from guidance.rendering.nvdiffrast import is_installed
+
+            return "nvdiffrast" if is_installed() else "torch"
+        return "torch"
+    needed = {"cpu": "cpu", "nvdiffrast": "cuda"}.get(backend, device.type)
+    if device.type != needed:
+        raise InputError(
+            f"backend {backend!r} runs on {needed}, but the vertices are on {device.type}; "
+            f"move them, or use backend='auto'"
+        )
+    return backend
+
+
+def _load(name: BackendName) -> Backend:
+    """The backend's module; numba and nvdiffrast are imported only when they are used."""
+    if name == "cpu":
+        from guidance.rendering import cpu
+
+        return cpu
+    if name == "nvdiffrast":
+        from guidance.rendering import nvdiffrast
+
+        return nvdiffrast
+    from guidance.rendering import reference
+
+    return reference
+
+
+def _check(
+    clip_vertices: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
+) -> None:
+    if height < 1 or width < 1:
+        raise InputError(f"rasterize: expected at least one pixel, got {height} x {width}")
+    if clip_vertices.dtype != torch.float32:
+        raise InputError(f"rasterize: expected float32 vertices, got {clip_vertices.dtype}")
+    if faces.device != clip_vertices.device:
+        raise InputError(
+            f"rasterize: the faces are on {faces.device}, the vertices on {clip_vertices.device}; "
+            "move them to one device"
+        )
+    if len(faces) and not 0 <= int(faces.min()) <= int(faces.max()) < clip_vertices.shape[1]:
+        raise InputError(
+            f"rasterize: faces name vertices {int(faces.min())} to {int(faces.max())}, but there "
+            f"are {clip_vertices.shape[1]}"
+        )
+
+
+def _divides(sets: int, pictures: int, what: str) -> None:
+    if sets == 0 or pictures % sets:
+        raise InputError(f"{what}: {sets} cannot be shared out among {pictures} pictures")

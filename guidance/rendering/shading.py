@@ -1,0 +1,101 @@
+"""From a mesh to pictures: transform, rasterize, light, and blend the silhouettes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.rendering.rasterize import (
+    Fragments,
+    Shading,
+    antialias,
+    interpolate,
+    lambert,
+    rasterize,
+    vertex_normals,
+)
+from guidance.types import Cameras, MeshScene, Rendering
+
+#: The colour of a mesh without colours: bright enough that its shading can be seen.
+GREY = 0.7
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Colours by a function of what is interpolated at each covered pixel, as a field's are.
+
+    `function(values, samples)` takes `[m, c]` interpolated attributes of `m` pixels and the sample
+    `[m]` that each belongs to, and gives their sRGB colours `[m, 3]` in [0, 1].
+    """
+
+    attributes: Float[Tensor, "n p c"]
+    function: Callable[[Float[Tensor, "m c"], Int[Tensor, "m"]], Float[Tensor, "m 3"]]
+
+
+def render_mesh(
+    scene: MeshScene,
+    cameras: Cameras,
+    colors: Float[Tensor, "n p 3"] | Paint | None = None,
+    shading: Shading | None = None,
+) -> Rendering:
+    """Pictures of `n` meshes from `v` cameras each, all at once, premultiplied, with alpha.
+
+    Differentiable in the vertices (shading, place, silhouette) and in the colours.
+
+    Args:
+        scene: the vertices of all samples and their common faces.
+        cameras: on the same device as the scene.
+        colors: sRGB in [0, 1], one a vertex; or a `Paint`; or None for plain grey.
+        shading: see `Shading`.
+
+    Raises:
+        InputError: sizes or devices do not fit.
+    """
+    shading = shading or Shading()
+    vertices = scene.vertices
+    n, v = cameras.light.shape[:2]
+    if n != len(vertices):
+        raise InputError(f"render_mesh: cameras for {n} samples, but {len(vertices)} meshes")
+    if isinstance(colors, Tensor) and colors.shape != vertices.shape:
+        raise InputError(
+            f"render_mesh: expected a colour for each vertex, {list(vertices.shape)}, got "
+            f"{list(colors.shape)}"
+        )
+    clip = to_clip(vertices, cameras)
+    fragments = rasterize(clip, scene.faces, cameras.height, cameras.width, shading.backend)
+    plain = torch.full_like(vertices, 1.0 if isinstance(colors, Paint) else GREY)
+    lit = lambert(
+        fragments,
+        vertex_normals(vertices, scene.faces, fragments.backend),
+        colors if isinstance(colors, Tensor) else plain,
+        cameras.light.flatten(0, 1),
+        shading,
+    )
+    if isinstance(colors, Paint):
+        lit = lit * F.pad(_paint(fragments, colors), (0, 1), value=1.0)
+    pictures = antialias(lit, fragments).movedim(-1, 1)
+    pictures = pictures.view(n, v, *pictures.shape[1:])
+    return Rendering(pictures[:, :, :3], pictures[:, :, 3:], scene, cameras)
+
+
+def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor, "n*v p 4"]:
+    """Homogeneous clip coordinates in all views."""
+    matrices = (cameras.projection @ cameras.view).flatten(0, 1)
+    views = cameras.light.shape[1]
+    homogeneous = F.pad(vertices, (0, 1), value=1.0)[:, None].expand(-1, views, -1, -1)
+    return homogeneous.flatten(0, 1) @ matrices.mT
+
+
+def _paint(fragments: Fragments, paint: Paint) -> Float[Tensor, "b h w 3"]:
+    """The function's colours at covered pixels, 0 elsewhere."""
+    values = interpolate(fragments, paint.attributes)
+    pixels = (fragments.triangles >= 0).nonzero(as_tuple=True)
+    samples = pixels[0] // (len(fragments.triangles) // len(paint.attributes))
+    colors = paint.function(values[pixels], samples)
+    return colors.new_zeros(*fragments.triangles.shape, 3).index_put(pixels, colors)
