@@ -20,8 +20,10 @@ from torch import Tensor
 from guidance.geometry.topology import EdgeSides, edge_sides
 from guidance.rendering.rasterize import Fragments, Shading
 
-#: Normals shorter than this, in squared radii, are none: their direction is rounding.
+#: Normals shorter than this (squared radii, for those of vertices) have no direction.
 NO_NORMAL = 1e-12
+#: Blends at one pixel add up to no more than this, so that rounding cannot leave the range.
+MOST = 0.999
 Pixels = Int[Tensor, "m"]
 
 
@@ -90,7 +92,7 @@ def vertex_normals(
     sums = torch.zeros_like(rows)
     for corner in index.unbind(1):
         sums = sums.index_add(0, corner, weighted)
-    return F.normalize(sums, dim=-1, eps=NO_NORMAL).transpose(0, 1)
+    return _unit(sums).transpose(0, 1)
 
 
 def lambert(
@@ -103,7 +105,7 @@ def lambert(
     """Lit colours and coverage at each pixel."""
     pixels = (fragments.triangles >= 0).nonzero(as_tuple=True)
     values = interpolate(fragments, torch.cat([normals, colors], -1))[pixels]
-    normal, color = F.normalize(values[:, :3], dim=-1, eps=NO_NORMAL), values[:, 3:]
+    normal, color = _unit(values[:, :3]), values[:, 3:]
     triangles = fragments.triangles[pixels].long()
     corners = fragments.clip_vertices.detach()[
         pixels[0][:, None], fragments.faces[triangles].long()
@@ -142,9 +144,16 @@ def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Te
         weight.append((part - 0.5).abs()[~hidden])
     targets, others, weights = torch.cat(target), torch.cat(other), torch.cat(weight)
     total = weights.new_zeros(len(flat)).index_add(0, targets, weights)
-    weights = weights / total.clamp_min(1)[targets]
+    weights = weights / (total / MOST).clamp_min(1)[targets]
     blends = weights[:, None] * (flat[others] - flat[targets])
     return flat.index_add(0, targets, blends).view_as(color)
+
+
+def _unit(vectors: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 3"]:
+    """Directions; zero, without a gradient, for vectors too short to have one."""
+    squared = vectors.square().sum(-1, keepdim=True)
+    enough = squared > NO_NORMAL**2
+    return torch.where(enough, vectors * torch.where(enough, squared, 1).rsqrt(), 0)
 
 
 def _candidates(
