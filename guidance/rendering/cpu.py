@@ -68,25 +68,24 @@ def _bands(pictures: int, height: int, vertices: int = 0) -> list[tuple[int, tup
 
 def visible(
     clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
-) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"]]:
+) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], object]:
     """The nearest face at each pixel, -1 for none, and its depth."""
     corners, whole = _numpy(clip), _topology(faces).faces
-    screen = np.empty((*corners.shape[:2], 2), np.float64)
+    screen = np.empty((*corners.shape[:2], 3), np.float64)
+    fronts = np.empty((len(clip), len(whole)), np.int8)
     triangles = np.empty((len(clip), height, width), np.int32)
     depth = np.empty((len(clip), height, width), np.float32)
     bands = _bands(len(clip), height)
 
-    def place(picture: int) -> None:
-        visibility.place_on_screen(corners[picture], height, width, screen[picture])
+    def work(index: int) -> None:
+        at, rows = bands[index]
+        # Bands of one picture write the same places and fronts.
+        visibility.place_on_screen(corners[at], height, width, screen[at])
+        mesh = corners[at], screen[at], whole
+        visibility.fill(mesh, rows, triangles[at], depth[at], fronts[at])
 
-    def fill(index: int) -> None:
-        picture, rows = bands[index]
-        arrays = corners[picture], screen[picture], whole, rows, triangles[picture], depth[picture]
-        visibility.fill(*arrays)
-
-    spread(place, len(clip))
-    spread(fill, len(bands))
-    return torch.from_numpy(triangles), torch.from_numpy(depth)
+    spread(work, len(bands))
+    return torch.from_numpy(triangles), torch.from_numpy(depth), (screen, fronts)
 
 
 def barycentrics(fragments: Fragments) -> Float[Tensor, "b h w 3"]:
@@ -141,7 +140,7 @@ class _Barycentrics(torch.autograd.Function):
 
         def work(index: int) -> None:
             at, rows = bands[index]
-            surface.barycentrics(corners[at], faces, triangles[at], rows, out[at])
+            surface.barycentrics((corners[at], faces, triangles[at]), rows, out[at])
 
         spread(work, len(bands))
         return torch.from_numpy(out)
@@ -156,9 +155,8 @@ class _Barycentrics(torch.autograd.Function):
 
         def work(index: int) -> None:
             at, rows = bands[index]
-            surface.barycentrics_backward(
-                corners[at], faces, triangles[at], rows, slope[at], to_clip[index]
-            )
+            mesh = corners[at], faces, triangles[at]
+            surface.barycentrics_backward(mesh, rows, slope[at], to_clip[index])
 
         spread(work, len(bands))
         return _sum(to_clip, len(corners)), None
@@ -188,8 +186,8 @@ class _Interpolate(torch.autograd.Function):
         to_weights = np.zeros_like(shares)
 
         def work(at: int) -> None:
-            arrays = values[at // views], faces, triangles[at], shares[at], slope[at]
-            surface.interpolate_backward(*arrays, to_values[at], to_weights[at])
+            picture, into = (faces, triangles[at], shares[at]), (to_values[at], to_weights[at])
+            surface.interpolate_backward(values[at // views], picture, slope[at], *into)
 
         spread(work, len(triangles))
         return _sum(to_values, len(values)), torch.from_numpy(to_weights), None
@@ -237,8 +235,8 @@ class _Lambert(torch.autograd.Function):
         def work(index: int) -> None:
             at, rows = bands[index]
             sample = at // views
-            mesh = corners[at], faces, triangles[at], rows, directions[sample], values[sample]
-            surface.lambert(*mesh, lights[at], terms, out[at])
+            mesh, paint = (corners[at], faces, triangles[at]), (directions[sample], values[sample])
+            surface.lambert(mesh, rows, paint, (lights[at], *terms), out[at])
 
         spread(work, len(bands))
         return torch.from_numpy(out)
@@ -258,9 +256,9 @@ class _Lambert(torch.autograd.Function):
         def work(index: int) -> None:
             at, rows = bands[index]
             sample = at // views
-            mesh = corners[at], faces, triangles[at], rows, directions[sample], values[sample]
+            mesh, paint = (corners[at], faces, triangles[at]), (directions[sample], values[sample])
             into = to_clip[index], to_normals[index], to_colors[index]
-            surface.lambert_backward(*mesh, lights[at], terms, slope[at], *into)
+            surface.lambert_backward(mesh, rows, paint, (lights[at], *terms), slope[at], into)
 
         spread(work, len(bands))
         samples = len(values)
@@ -275,16 +273,12 @@ class _Antialias(torch.autograd.Function):
     def forward(ctx: Any, color: Tensor, clip: Tensor, fragments: Fragments) -> Tensor:
         ctx.save_for_backward(color, clip)
         topology, depth = _topology(fragments.faces), _numpy(fragments.depth)
-        corners, height, width = _numpy(clip), *depth.shape[1:]
-        planes = _numpy(color).reshape(*color.shape[:2], height * width)
+        corners, (screen, fronts) = _numpy(clip), fragments.kept
+        planes = _numpy(color.flatten(2))
         out = np.empty_like(planes)
 
         def work(at: int) -> Array:
-            screen = np.empty((corners.shape[1], 2), np.float64)
-            fronts = np.empty(len(topology.faces), np.int8)
-            visibility.place_on_screen(corners[at], height, width, screen)
-            silhouette.facing(corners[at], topology.faces, fronts)
-            mesh = corners[at], screen, topology.sides, fronts
+            mesh = corners[at], screen[at], topology.sides, fronts[at]
             blends = silhouette.find_blends(*mesh, depth[at])
             silhouette.blend(planes[at], *blends, out[at])
             return blends
@@ -309,7 +303,6 @@ class _Antialias(torch.autograd.Function):
 
 def _sum(pieces: Array, owners: int) -> Tensor:
     """Gradients of pieces of work, added up for the picture or sample that they belong to."""
-    found = torch.from_numpy(pieces)
-    if len(found) == owners:
-        return found
-    return found.view(owners, -1, *found.shape[1:]).sum(1)
+    if len(pieces) == owners:
+        return torch.from_numpy(pieces)
+    return torch.from_numpy(pieces.reshape(owners, -1, *pieces.shape[1:]).sum(1))

@@ -39,7 +39,7 @@ def is_installed() -> bool:
 
 def visible(
     clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
-) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"]]:
+) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], None]:
     """The nearest face at each pixel, -1 for none, and its depth.
 
     Raises:
@@ -51,7 +51,7 @@ def visible(
     toolkit, context = _context(clip.device)
     found, _ = toolkit.rasterize(context, flipped, faces.int().contiguous(), (height, width))
     triangles = found[..., 3].int() - 1
-    return triangles, torch.where(triangles >= 0, found[..., 2], 1.0)
+    return triangles, torch.where(triangles >= 0, found[..., 2], 1.0), None
 
 
 @cache

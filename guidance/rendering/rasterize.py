@@ -16,18 +16,20 @@ neighbouring pixels' triangles; see `reference.antialias`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from guidance.errors import InputError
 
 BackendName = Literal["cpu", "torch", "nvdiffrast"]
 Choice = Literal["auto", "cpu", "torch", "nvdiffrast"]
+_spans: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Backend(Protocol):
 
     def visible(
         self, clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
-    ) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"]]: ...
+    ) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], object]: ...
 
     def barycentrics(self, fragments: Fragments) -> Float[Tensor, "b h w 3"]: ...
 
@@ -87,6 +89,7 @@ class Fragments:
     clip_vertices: Float[Tensor, "b p 4"]
     faces: Int[Tensor, "f 3"]
     backend: BackendName
+    kept: Any = field(default=None, repr=False)  # what the backend wants to find again
 
     @cached_property
     def barycentrics(self) -> Float[Tensor, "b h w 3"]:
@@ -119,8 +122,9 @@ def rasterize(
     _check(clip_vertices, faces, height, width)
     name = choose_backend(backend, clip_vertices.device)
     with torch.no_grad():
-        triangles, depth = _load(name).visible(clip_vertices.detach(), faces, height, width)
-    return Fragments(triangles, depth, clip_vertices, faces, name)
+        found = _load(name).visible(clip_vertices.detach(), faces, height, width)
+    triangles, depth, kept = found
+    return Fragments(triangles, depth, clip_vertices, faces, name, kept)
 
 
 def interpolate(
@@ -228,11 +232,21 @@ def _check(
             f"rasterize: the faces are on {faces.device}, the vertices on {clip_vertices.device}; "
             "move them to one device"
         )
-    if len(faces) and not 0 <= int(faces.min()) <= int(faces.max()) < clip_vertices.shape[1]:
+    low, high = _span(faces)
+    if low < 0 or high >= clip_vertices.shape[1]:
         raise InputError(
-            f"rasterize: faces name vertices {int(faces.min())} to {int(faces.max())}, but there "
-            f"are {clip_vertices.shape[1]}"
+            f"rasterize: faces name vertices {low} to {high}, but there are "
+            f"{clip_vertices.shape[1]}"
         )
+
+
+def _span(faces: Int[Tensor, "f 3"]) -> tuple[int, int]:
+    """Lowest and highest index; remembered, since faces stay the same through a run."""
+    version, span = _spans.get(faces, (None, (0, -1)))
+    if version != faces._version:
+        span = (int(faces.min()), int(faces.max())) if len(faces) else (0, -1)
+        _spans[faces] = (faces._version, span)
+    return span
 
 
 def _divides(sets: int, pictures: int, what: str) -> None:

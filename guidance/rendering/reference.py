@@ -29,7 +29,7 @@ Pixels = Int[Tensor, "m"]
 
 def visible(
     clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
-) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"]]:
+) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], None]:
     """The nearest face at each pixel (-1 for none; the lower index of equals) and its depth."""
     pictures = []
     for corners in clip[:, faces.long()]:  # [f, 3, 4]
@@ -53,7 +53,7 @@ def visible(
         found[(rows * width + columns)[won]] = depth[won]
         pictures.append((triangle.int().view(height, width), found.view(height, width)))
     triangles, depths = zip(*pictures, strict=True)
-    return torch.stack(triangles), torch.stack(depths)
+    return torch.stack(triangles), torch.stack(depths), None
 
 
 def barycentrics(fragments: Fragments) -> Float[Tensor, "b h w 3"]:
@@ -63,7 +63,8 @@ def barycentrics(fragments: Fragments) -> Float[Tensor, "b h w 3"]:
     triangles = fragments.triangles[pictures, rows, columns].long()
     corners = fragments.clip_vertices[pictures[:, None], fragments.faces[triangles].long()]
     edges = _edge_functions(corners, columns, rows, height, width)
-    weights = edges / edges.sum(-1, keepdim=True)
+    total = edges.sum(-1, keepdim=True)
+    weights = (edges / torch.where(total == 0, 1, total)).clamp(0, 1)  # slivers are rounded
     empty = weights.new_zeros(*fragments.triangles.shape, 3)
     return empty.index_put((pictures, rows, columns), weights)
 

@@ -81,15 +81,17 @@ def render_mesh(
         lit = lit * F.pad(_paint(fragments, colors), (0, 1), value=1.0)
     pictures = antialias(lit, fragments).movedim(-1, 1)
     pictures = pictures.view(n, v, *pictures.shape[1:])
-    return Rendering(pictures[:, :, :3], pictures[:, :, 3:], scene, cameras)
+    image, alpha = pictures.split([3, 1], dim=2)  # backward joins them in one pass, unlike slices
+    return Rendering(image, alpha, scene, cameras)
 
 
 def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor, "n*v p 4"]:
     """Homogeneous clip coordinates in all views."""
-    matrices = (cameras.projection @ cameras.view).flatten(0, 1)
-    views = cameras.light.shape[1]
-    homogeneous = F.pad(vertices, (0, 1), value=1.0)[:, None].expand(-1, views, -1, -1)
-    return homogeneous.flatten(0, 1) @ matrices.mT
+    matrices = (cameras.projection @ cameras.view).mT  # [n, v, 4, 4], for rows of coordinates
+    views = matrices.shape[1]
+    turned = vertices @ matrices[:, :, :3].transpose(1, 2).flatten(2)  # [n, p, v * 4]
+    clip = turned.view(*vertices.shape[:2], views, 4).transpose(1, 2) + matrices[:, :, 3:]
+    return clip.flatten(0, 1).contiguous()
 
 
 def _paint(fragments: Fragments, paint: Paint) -> Float[Tensor, "b h w 3"]:

@@ -1,4 +1,4 @@
-"""Blends across silhouettes, forward and backward, and the vertices' normals."""
+"""Blends across silhouettes, forward and backward."""
 
 from __future__ import annotations
 
@@ -12,17 +12,6 @@ from guidance.rendering.loops.kernel import kernel
 Array = Any
 #: Blends at one pixel add up to no more than this, so that rounding cannot leave the range.
 MOST = 0.999
-
-
-@kernel
-def facing(clip: Array, faces: Array, out: Array) -> None:
-    """Writes 1 for faces that the camera sees listed anticlockwise, -1 for others."""
-    for face in range(len(faces)):
-        i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
-        x, y, w = float(clip[i, 0]), float(clip[i, 1]), float(clip[i, 3])
-        p1, q1 = w * clip[j, 0] - x * clip[j, 3], w * clip[j, 1] - y * clip[j, 3]
-        p2, q2 = w * clip[k, 0] - x * clip[k, 3], w * clip[k, 1] - y * clip[k, 3]
-        out[face] = 1 if (p1 * q2 - q1 * p2) * w >= 0 else -1
 
 
 @kernel
@@ -61,7 +50,7 @@ def find_blends(
         if clip[i, 3] <= 0 or clip[j, 3] <= 0:
             continue
         ix, iy, jx, jy = screen[i, 0], screen[i, 1], screen[j, 0], screen[j, 1]
-        zi, zj = clip[i, 2] / clip[i, 3], clip[j, 2] / clip[j, 3]
+        zi, zj = screen[i, 2], screen[j, 2]
         level = abs(jx - ix) >= abs(jy - iy)
         # u runs along the edge's axis, v across it.
         iu, iv, ju, jv = (ix, iy, jx, jy) if level else (iy, ix, jy, jx)

@@ -1,0 +1,100 @@
+"""The CPU renderer against the encoder that it feeds.
+
+    python benchmarks/render.py [--precision auto | fp32 | bf16] [--triangles 20480] [--views 4]
+
+Rendering is the whole differentiable way, forward and backward, from vertex positions and colours
+to pictures of 224 pixels with alpha. The encoder is a ViT-B/32 with random weights, which speed
+does not depend on: its forward and the gradient to as many pictures. Both are measured in one
+process, in alternating pairs, and the ratio is the median of the pairs'. Both precisions are
+printed; the one that the encoder would choose on this machine is reported. The process keeps its
+freed memory, as `guide run` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from measure import ratio_of_alternating, report
+from step import random_encoder
+
+from guidance._memory import keep_freed_memory
+from guidance.encoders.openclip import LARGE_TOWER, OpenClip, picture_dtype
+from guidance.geometry.primitives import primitive
+from guidance.geometry.subdivision import subdivide
+from guidance.rendering.cameras import Orbit
+from guidance.rendering.shading import render_mesh
+from guidance.types import Mesh, MeshScene, Moment
+
+BAR = 0.15
+SIZE = 224
+REPEATS = 25
+#: Bumps of the sphere, in radii: it then has folds with silhouettes of their own, as real ones do.
+BUMPS = 0.01
+
+
+def bumpy_sphere(triangles: int) -> Mesh:
+    """A sphere of at least so many triangles, with a little noise along its radius."""
+    mesh = primitive("sphere")
+    while len(mesh.faces) < triangles:
+        mesh = subdivide(mesh, 0.75 * longest_edge(mesh))
+    noise = torch.randn(len(mesh.vertices), 1, generator=torch.Generator().manual_seed(0))
+    unit = torch.nn.functional.normalize(mesh.vertices, dim=-1)
+    return Mesh(unit * (1 + BUMPS * noise), mesh.faces)
+
+
+def longest_edge(mesh: Mesh) -> float:
+    """In units of the mesh."""
+    corners = mesh.vertices[mesh.faces]
+    return float((corners - corners.roll(1, 1)).norm(dim=-1).max())
+
+
+def rendering(mesh: Mesh, views: int) -> tuple[float, Callable[[], None]]:
+    """How much of the pictures the mesh covers, and the work to measure."""
+    start = mesh.vertices[None]
+    vertices = start.clone().requires_grad_()
+    colors = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    scene = MeshScene(vertices, mesh.faces, mesh.vertices)
+    cameras = Orbit(num_views=views, size=(SIZE, SIZE))(Moment((0,)))
+    slopes = torch.rand(1, views, 4, SIZE, SIZE)
+
+    def both_ways() -> None:
+        seen = render_mesh(scene, cameras, colors)
+        assert seen.alpha is not None
+        outputs = [seen.image, seen.alpha]
+        torch.autograd.grad(outputs, [vertices, colors], [slopes[:, :, :3], slopes[:, :, 3:]])
+
+    covered = render_mesh(scene, cameras, colors).alpha
+    assert covered is not None
+    return float(covered.detach().mean()), both_ways
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    parser.add_argument("--triangles", type=int, default=20_000)
+    parser.add_argument("--views", type=int, default=4)
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    mesh = bumpy_sphere(arguments.triangles)
+    covered, both_ways = rendering(mesh, arguments.views)
+    what = f"{arguments.views} views at {SIZE} of {len(mesh.faces):,} triangles"
+    print(f"{what}, covering {covered:.0%} of the pictures")
+    pictures = torch.rand(arguments.views, 3, SIZE, SIZE).requires_grad_()
+    found = {}
+    for precision in ("fp32", "bf16"):
+        encoder = random_encoder("ViT-B-32", precision)
+
+        def alone(encoder: OpenClip = encoder) -> None:
+            torch.autograd.grad(encoder.encode_image(pictures)[:, 0].sum(), pictures)
+
+        print(f"rendering / encoder in {precision}: ", end="")
+        found[precision] = ratio_of_alternating(both_ways, alone, REPEATS)
+    default = picture_dtype(arguments.precision, torch.device("cpu"), LARGE_TOWER)
+    chosen = {torch.float32: "fp32", torch.bfloat16: "bf16"}[default]
+    report(f"rendering {what} / ViT-B-32 in {chosen}", found[chosen], "ratio", BAR)
+
+
+if __name__ == "__main__":
+    main()

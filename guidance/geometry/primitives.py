@@ -1,0 +1,67 @@
+"""The shapes that are always there, so that a run needs no file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from guidance.errors import InputError
+from guidance.geometry.subdivision import subdivide
+from guidance.types import Mesh
+
+#: The longest edge of a primitive, in its radii: 2,000 to 10,000 triangles each.
+EDGE_LENGTH = 0.1
+
+
+def _sphere(make: Any) -> Any:
+    return make.icosphere(subdivisions=4)  # 5,120 triangles, nearly equal
+
+
+def _cube(make: Any) -> Any:
+    return make.box((1, 1, 1))
+
+
+def _torus(make: Any) -> Any:
+    return make.torus(major_radius=1.0, minor_radius=0.42, major_sections=64, minor_sections=32)
+
+
+def _cone(make: Any) -> Any:
+    return make.cone(radius=1.0, height=2.0, sections=48)
+
+
+def _cylinder(make: Any) -> Any:
+    return make.cylinder(radius=1.0, height=2.0, sections=48)
+
+
+PRIMITIVES: dict[str, Callable[[Any], Any]] = {
+    "sphere": _sphere,
+    "cube": _cube,
+    "torus": _torus,
+    "cone": _cone,
+    "cylinder": _cylinder,
+}
+
+
+def primitive(name: str) -> Mesh:
+    """A closed built-in mesh of radius 1 around the origin, its axis upwards, without colours.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in PRIMITIVES:
+        raise InputError(
+            f"mesh {name!r} is neither a file nor a built-in shape ({', '.join(PRIMITIVES)})"
+        )
+    import trimesh
+
+    made = PRIMITIVES[name](trimesh.creation)
+    made.merge_vertices()
+    # Their axis is z; pictures have y upwards.
+    made.apply_transform(trimesh.transformations.rotation_matrix(-math.pi / 2, (1, 0, 0)))
+    middle = made.bounds.mean(0)
+    vertices = torch.tensor(made.vertices - middle, dtype=torch.float32)
+    vertices = vertices / vertices.norm(dim=-1).max()
+    return subdivide(Mesh(vertices, torch.tensor(made.faces, dtype=torch.long)), EDGE_LENGTH)
