@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +59,7 @@ def primitive(name: str) -> Mesh:
     made = PRIMITIVES[name](trimesh.creation)
     made.merge_vertices()
     # Their axis is z; pictures have y upwards.
-    made.apply_transform(trimesh.transformations.rotation_matrix(-math.pi / 2, (1, 0, 0)))
-    middle = made.bounds.mean(0)
-    vertices = torch.tensor(made.vertices - middle, dtype=torch.float32)
+    x, y, z = torch.tensor(made.vertices - made.bounds.mean(0), dtype=torch.float32).unbind(1)
+    vertices = torch.stack([x, z, -y], 1)
     vertices = vertices / vertices.norm(dim=-1).max()
     return subdivide(Mesh(vertices, torch.tensor(made.faces, dtype=torch.long)), EDGE_LENGTH)

@@ -242,11 +242,11 @@ def _check(
 
 def _span(faces: Int[Tensor, "f 3"]) -> tuple[int, int]:
     """Lowest and highest index; remembered, since faces stay the same through a run."""
-    version, span = _spans.get(faces, (None, (0, -1)))
-    if version != faces._version:
-        span = (int(faces.min()), int(faces.max())) if len(faces) else (0, -1)
-        _spans[faces] = (faces._version, span)
-    return span
+    known: tuple[int, int, int] | None = _spans.get(faces, None)  # type: ignore[no-untyped-call]
+    if known is None or known[0] != faces._version:
+        low, high = (int(faces.min()), int(faces.max())) if len(faces) else (0, -1)
+        _spans[faces] = known = (faces._version, low, high)
+    return known[1:]
 
 
 def _divides(sets: int, pictures: int, what: str) -> None:

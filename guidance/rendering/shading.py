@@ -81,7 +81,9 @@ def render_mesh(
         lit = lit * F.pad(_paint(fragments, colors), (0, 1), value=1.0)
     pictures = antialias(lit, fragments).movedim(-1, 1)
     pictures = pictures.view(n, v, *pictures.shape[1:])
-    image, alpha = pictures.split([3, 1], dim=2)  # backward joins them in one pass, unlike slices
+    image, alpha = torch.split(
+        pictures, [3, 1], dim=2
+    )  # backward joins them in one pass, unlike slices
     return Rendering(image, alpha, scene, cameras)
 
 

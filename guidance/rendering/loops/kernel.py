@@ -31,7 +31,11 @@ def kernel(function: Kernel) -> Kernel:
     """
     # Tests wrap every function to check its annotations, which numba cannot see through.
     plain = inspect.unwrap(function)
-    options = {"nogil": True, "fastmath": {"contract", "arcp", "nsz"}, "error_model": "numpy"}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": {"contract", "arcp", "nsz"},
+        "error_model": "numpy",
+    }
     try:
         return numba.njit(cache=True, **options)(plain)  # type: ignore[no-any-return]
     except RuntimeError as error:

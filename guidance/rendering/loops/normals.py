@@ -33,9 +33,13 @@ def normals(vertices: Array, faces: Array, sums: Array, out: Array) -> None:
 
 @kernel
 def normals_backward(
-    vertices: Array, faces: Array, sums: Array, slopes: Array, to_sums: Array, to_vertices: Array
+    mesh: tuple[Array, Array, Array], slopes: Array, to_sums: Array, to_vertices: Array
 ) -> None:
-    """Adds the vertices' gradient; `to_sums` `[p, 3]` is room for the gradient of the sums."""
+    """Adds the vertices' gradient; `to_sums` `[p, 3]` is room for the gradient of the sums.
+
+    `mesh`: vertices, faces, and the sums that `normals` wrote.
+    """
+    vertices, faces, sums = mesh
     for vertex in range(len(sums)):
         x, y, z = sums[vertex, 0], sums[vertex, 1], sums[vertex, 2]
         length = math.sqrt(x * x + y * y + z * z)

@@ -15,20 +15,22 @@ MOST = 0.999
 
 
 @kernel
-def find_blends(
-    clip: Array,
-    screen: Array,
-    sides: tuple[Array, Array, Array, Array],
-    fronts: Array,
-    depth: Array,
+def find_blends(  # noqa: PLR0915  (a call an edge would cost more than all else)
+    mesh: tuple[Array, Array, Array], sides: tuple[Array, Array, Array, Array], depth: Array
 ) -> Any:
     """All blends of a picture.
+
+    Args:
+        mesh: clip coordinates, places on the screen, and which faces are fronts.
+        sides: edges, start, faces at edges, directions; see `guidance.geometry.topology`.
+        depth: of the nearest surface at each pixel.
 
     Returns:
         whole numbers `[m, 5]`: target pixel, other pixel, the edge's two vertices, and the axis it
         runs along; numbers `[m, 4]`: weight, its slope in the place of the crossing, how far along
         the edge that is, and the edge's steepness; and the sum of weights at each pixel.
     """
+    clip, screen, fronts = mesh
     edges, start, owners, along = sides
     height, width = depth.shape
     whole = np.empty((1024, 5), np.int32)
@@ -61,8 +63,8 @@ def find_blends(
         if begin >= end:
             continue
         steep = (jv - iv) / (ju - iu)
-        # The faces lie on the left of the edge if side is 1. On the left of a way to the right is
-        # the lower row, and of a way down the higher column.
+        # The faces lie to the left of the edge's way if side is 1, as one sees them: above a way to
+        # the right, and to the right of a way down.
         forward = 1 if ju > iu else -1
         higher = (forward * side < 0) == level
         for u in range(begin, end):
@@ -101,41 +103,46 @@ def find_blends(
 
 
 @kernel
-def blend(color: Array, whole: Array, numbers: Array, total: Array, out: Array) -> None:
-    """Writes the blended picture `[c, h w]`."""
+def blend(color: Array, blends: tuple[Array, Array, Array], out: Array) -> None:
+    """Writes the blended picture `[c, h, w]`."""
+    whole, numbers, total = blends
     out[:] = color
     for c in range(len(color)):
+        before, after = color[c].reshape(-1), out[c].reshape(-1)
         for index in range(len(whole)):
-            target, other = whole[index, 0], whole[index, 1]
+            target, source = whole[index, 0], whole[index, 1]
             weight = numbers[index, 0] / max(1.0, total[target] / MOST)
-            out[c, target] += weight * (color[c, other] - color[c, target])
+            after[target] += weight * (before[source] - before[target])
 
 
 @kernel
 def blend_backward(
     color: Array,
     clip: Array,
-    size: tuple[int, int],
     blends: tuple[Array, Array, Array],
     slopes: Array,
-    to_color: Array,
-    to_clip: Array,
+    into: tuple[Array, Array],
 ) -> None:
-    """Adds the gradient of the vertices, and writes that of the colour, from `slopes` `[c, h w]`."""
+    """Writes the colour's gradient, and adds that of the vertices, `into` them.
+
+    `slopes` `[c, h, w]` are those of the blended picture.
+    """
     whole, numbers, total = blends
-    height, width = size
+    to_color, to_clip = into
+    channels, height, width = color.shape
     to_color[:] = slopes
     gains = np.zeros(len(whole))  # what each blend's weight would gain, were it alone at its pixel
     shared = np.zeros(len(total))
-    for index in range(len(whole)):
-        target, other = whole[index, 0], whole[index, 1]
-        weight = numbers[index, 0] / max(1.0, total[target] / MOST)
-        for c in range(len(color)):
-            slope = slopes[c, target]
-            to_color[c, target] -= weight * slope
-            to_color[c, other] += weight * slope
-            gains[index] += slope * (color[c, other] - color[c, target])
-        shared[target] += weight * gains[index]
+    for c in range(channels):
+        value, slope, out = color[c].reshape(-1), slopes[c].reshape(-1), to_color[c].reshape(-1)
+        for index in range(len(whole)):
+            target, source = whole[index, 0], whole[index, 1]
+            weight = numbers[index, 0] / max(1.0, total[target] / MOST)
+            out[target] -= weight * slope[target]
+            out[source] += weight * slope[target]
+            gain = slope[target] * (value[source] - value[target])
+            gains[index] += gain
+            shared[target] += weight * gain
     for index in range(len(whole)):
         target, i, j = whole[index, 0], whole[index, 2], whole[index, 3]
         gain = gains[index]

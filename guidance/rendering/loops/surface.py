@@ -158,8 +158,8 @@ def lambert(
     light, ambient, two_sided = lamp
     height, width = triangles.shape
     lx, ly, lz = light[0], light[1], light[2]
-    ambient, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
-    diffuse, flip = one - ambient, -one if two_sided else zero
+    base, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
+    diffuse, flip = one - base, -one if two_sided else zero
     for row in range(rows[0], rows[1]):
         y = 1.0 - (row + 0.5) * (2.0 / height)
         for column in range(width):
@@ -176,7 +176,7 @@ def lambert(
             nz = b0 * normals[i, 2] + b1 * normals[j, 2] + b2 * normals[k, 2]
             squared = nx * nx + ny * ny + nz * nz
             lit = (nx * lx + ny * ly + nz * lz) * (one if total > 0 else flip)
-            bright = ambient
+            bright = base
             if squared > NO_NORMAL_SQUARED and lit > zero:
                 bright += diffuse * lit / math.sqrt(squared)
             for c in range(3):
@@ -186,27 +186,27 @@ def lambert(
 
 
 @kernel
-def lambert_backward(
+def lambert_backward(  # noqa: PLR0915  (see below)
     mesh: tuple[Array, Array, Array],
     rows: tuple[int, int],
     paint: tuple[Array, Array],
     lamp: tuple[Array, float, bool],
-    slopes: Array,
-    into: tuple[Array, Array, Array],
+    gradients: tuple[Array, tuple[Array, Array, Array]],
 ) -> None:
-    """Adds the gradients of `lambert` to those `into`: of clip coordinates, normals, colours.
+    """Adds the gradients of `lambert` for clip coordinates, normals and colours.
 
-    `slopes` are those of its colours, `[4, h, w]`. All that is read is read before anything is
-    written, since the compiler cannot know that gradients lie elsewhere and would read again.
+    `gradients`: those of its result `[4, h, w]`, and the three to add to. All that is read is read
+    before anything is written, since the compiler cannot know that gradients lie elsewhere and
+    would read again. Weights are not held in [0, 1] here, which matters for slivers only.
     """
     clip, faces, triangles = mesh
     normals, colors = paint
     light, ambient, two_sided = lamp
-    to_clip, to_normals, to_colors = into
+    slopes, (to_clip, to_normals, to_colors) = gradients
     height, width = triangles.shape
     lx, ly, lz = light[0], light[1], light[2]
-    ambient, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
-    diffuse, flip = one - ambient, -one if two_sided else zero
+    base, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
+    diffuse, flip = one - base, -one if two_sided else zero
     for row in range(rows[0], rows[1]):
         y = 1.0 - (row + 0.5) * (2.0 / height)
         for column in range(width):
@@ -246,7 +246,7 @@ def lambert_backward(
             to_bright = red * (b0 * red0 + b1 * red1 + b2 * red2)
             to_bright += green * (b0 * green0 + b1 * green1 + b2 * green2)
             to_bright += blue * (b0 * blue0 + b1 * blue1 + b2 * blue2)
-            bright, pull = ambient, zero
+            bright, pull = base, zero
             if lit > zero:
                 bright += diffuse * lit
                 pull = to_bright * diffuse * side * inverse

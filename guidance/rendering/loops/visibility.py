@@ -28,7 +28,7 @@ def is_front(clip: Array, i: int, j: int, k: int) -> bool:
     x, y, w = float(clip[i, 0]), float(clip[i, 1]), float(clip[i, 3])
     p1, q1 = w * clip[j, 0] - x * clip[j, 3], w * clip[j, 1] - y * clip[j, 3]
     p2, q2 = w * clip[k, 0] - x * clip[k, 3], w * clip[k, 1] - y * clip[k, 3]
-    return (p1 * q2 - q1 * p2) * w >= 0
+    return bool((p1 * q2 - q1 * p2) * w >= 0)
 
 
 @kernel
@@ -45,7 +45,7 @@ def fill(
     are then hidden, which is told before their edge functions are set up.
     """
     clip, screen, faces = mesh
-    height, width = triangles.shape
+    width = triangles.shape[1]
     top, bottom = rows
     triangles[top:bottom] = -1
     depth[top:bottom] = 1.0
