@@ -1,0 +1,195 @@
+"""Meshes from files, and to files."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.geometry.formats import Format, check_claims, find_format, read_mesh_file
+from guidance.geometry.glb import read_glb, write_glb
+from guidance.geometry.obj import read_obj, write_obj
+from guidance.geometry.off import read_off, write_off
+from guidance.geometry.primitives import PRIMITIVES, primitive
+from guidance.geometry.raw import RawMesh
+from guidance.geometry.repair import repair
+from guidance.types import Mesh
+
+SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
+
+
+@dataclass(frozen=True)
+class LoadedMesh:
+    """A mesh that can be rendered, and what was repaired or is worth knowing, a line each."""
+
+    mesh: Mesh
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Moves and scales a mesh into the unit sphere, and back.
+
+    The middle is that of the bounding box, the radius that of the farthest vertex from there.
+    """
+
+    center: tuple[float, float, float]
+    radius: float
+
+    @classmethod
+    def of(cls, vertices: Float[Tensor, "p 3"]) -> Normalization:
+        """For vertices that do not all lie at one place."""
+        places = vertices.detach().double().cpu()
+        center = (places.amin(0) + places.amax(0)) / 2
+        x, y, z = center.tolist()
+        return cls((x, y, z), float((places - center).norm(dim=-1).max()))
+
+    def apply(self, vertices: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 3"]:
+        """From the file's units to radii."""
+        return (vertices - vertices.new_tensor(self.center)) / self.radius
+
+    def undo(self, vertices: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 3"]:
+        """From radii to the file's units."""
+        return vertices * self.radius + vertices.new_tensor(self.center)
+
+
+def load_mesh(source: str | Path) -> LoadedMesh:
+    """A mesh from a file, or a built-in one by its name ("sphere", "cube", "torus" ...).
+
+    The format is told by the content: OBJ, PLY, STL, GLB or OFF. Only this one file is read, so
+    materials and textures outside are not used. Parts of a scene become one mesh; polygons become
+    triangles; see `repair` for the rest.
+
+    Raises:
+        InputError: one line that says what is wrong with the file and what to do.
+    """
+    if str(source) in PRIMITIVES:
+        return LoadedMesh(primitive(str(source)))
+    path = Path(source)
+    if not path.suffix and not path.exists():
+        primitive(str(source))  # tells the names that there are
+    content, where = read_mesh_file(path), str(path)
+    kind = find_format(content, where)
+    check_claims(content, kind, where)
+    if kind == "glb":
+        raw = read_glb(content, where)
+    elif kind == "obj":
+        raw = read_obj(content, where)
+    elif kind == "off":
+        raw = read_off(content, where)
+    else:
+        raw = _read_with_trimesh(content, kind, where)
+    raw = repair(raw, where)
+    colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
+    mesh = Mesh(torch.from_numpy(raw.vertices).float(), torch.from_numpy(raw.faces), colors)
+    return LoadedMesh(mesh, tuple(raw.notes))
+
+
+def save_mesh(mesh: Mesh, path: str | Path) -> Path:
+    """Writes a mesh in the format of the path's extension: GLB, OBJ, PLY, STL or OFF.
+
+    Colours of vertices are kept but in STL, which has none; PLY and OFF hold them in 8 bits.
+
+    Raises:
+        InputError: another extension; vertices that are not finite.
+    """
+    path = Path(path)
+    colors = None if mesh.colors is None else mesh.colors.detach().double().cpu().numpy()
+    faces = mesh.faces.detach().long().cpu()
+    vertices = mesh.vertices.detach().cpu()
+    raw = RawMesh(vertices.double().numpy(), faces.numpy(), colors)
+    if not np.isfinite(raw.vertices).all() or (
+        colors is not None and not np.isfinite(colors).all()
+    ):
+        raise InputError(f"{path}: not written, since the mesh has values that are not finite")
+    writers = {".obj": write_obj, ".ply": _write_ply, ".stl": _write_stl, ".off": write_off}
+    suffix = path.suffix.lower()
+    if suffix == ".glb":
+        path.write_bytes(write_glb(raw, _normals(raw)))
+    elif suffix in writers:
+        path.write_bytes(writers[suffix](raw))
+    else:
+        raise InputError(f"{path}: meshes are written as {', '.join(SUFFIXES)}, not {suffix!r}")
+    return path
+
+
+def _read_with_trimesh(content: bytes, kind: Format, where: str) -> RawMesh:
+    """PLY and STL. Without a resolver, trimesh cannot open any other file."""
+    import trimesh
+
+    try:
+        scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, process=False)
+        parts = [part for part in scene.dump() if isinstance(part, trimesh.Trimesh)]
+        made: Any = trimesh.util.concatenate(parts) if len(parts) > 1 else parts[0]
+        vertices = np.array(made.vertices, dtype=np.float64)
+        faces = np.array(made.faces, dtype=np.int64)
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+        struct.error,
+        trimesh.exchange.stl.HeaderError,
+    ) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{where}: cannot be read as {kind.upper()}: {reason}") from None
+    if not len(vertices) or not len(faces):
+        raise InputError(f"{where}: has no faces; points and lines cannot be rendered")
+    colors = None
+    if made.visual.kind == "vertex":
+        colors = np.asarray(made.visual.vertex_colors, dtype=np.float64)[:, :3] / 255
+    return RawMesh(vertices, faces, colors)
+
+
+def _normals(mesh: RawMesh) -> Any:
+    """Unit normals for viewers; upwards where a vertex has none, since they must have a length."""
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    sums = np.zeros_like(mesh.vertices)
+    for corner in range(3):
+        np.add.at(sums, mesh.faces[:, corner], np.cross(b - a, c - a))
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), [0.0, 1.0, 0.0])
+
+
+def _bytes(colors: Any) -> Any:
+    return (np.clip(colors, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _write_ply(mesh: RawMesh) -> bytes:
+    columns: list[tuple[str, str]] = [(axis, "<f4") for axis in "xyz"]
+    if mesh.colors is not None:
+        columns += [(name, "u1") for name in ("red", "green", "blue")]
+    kinds = {"<f4": "float", "u1": "uchar"}
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(mesh.vertices)}"]
+    header += [f"property {kinds[kind]} {name}" for name, kind in columns]
+    header += [f"element face {len(mesh.faces)}", "property list uchar int vertex_indices"]
+    points = np.zeros(len(mesh.vertices), dtype=columns)
+    for axis, name in enumerate("xyz"):
+        points[name] = mesh.vertices[:, axis]
+    if mesh.colors is not None:
+        for channel, name in enumerate(("red", "green", "blue")):
+            points[name] = _bytes(mesh.colors)[:, channel]
+    faces = np.zeros(len(mesh.faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
+    faces["count"], faces["corners"] = 3, mesh.faces
+    return "\n".join([*header, "end_header", ""]).encode() + points.tobytes() + faces.tobytes()
+
+
+def _write_stl(mesh: RawMesh) -> bytes:
+    kind = [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")]
+    records = np.zeros(len(mesh.faces), dtype=kind)
+    corners = mesh.vertices[mesh.faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    records["normal"] = normals / np.where(lengths > 0, lengths, 1)
+    records["corners"] = corners
+    return b"guidance".ljust(80, b"\0") + struct.pack("<I", len(records)) + records.tobytes()

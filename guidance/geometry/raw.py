@@ -1,0 +1,30 @@
+"""A mesh as a file gives it, before any repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass
+class RawMesh:
+    """Arrays of a file, its parts put together; notes are for the user."""
+
+    vertices: Float[np.ndarray, "p 3"]  # float64
+    faces: Int[np.ndarray, "f 3"]
+    colors: Float[np.ndarray, "p 3"] | None = None  # sRGB in [0, 1]
+    notes: list[str] = field(default_factory=list)
+
+
+def to_linear(srgb: Float[np.ndarray, "*k"]) -> Float[np.ndarray, "*k"]:
+    """From sRGB in [0, 1] to linear light. Source: IEC 61966-2-1."""
+    low = srgb / 12.92
+    return np.where(srgb <= 0.04045, low, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(linear: Float[np.ndarray, "*k"]) -> Float[np.ndarray, "*k"]:
+    """From linear light in [0, 1] to sRGB. Source: IEC 61966-2-1."""
+    low = linear * 12.92
+    return np.where(linear <= 0.0031308, low, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)
