@@ -98,10 +98,13 @@ def check_counts(vertices: int, faces: int, where: str) -> None:
         raise InputError(f"{where}: has no faces; points and lines cannot be rendered")
 
 
-def check_claims(content: bytes, kind: Format, where: str) -> None:
+def check_claims(content: bytes, kind: Format, where: str) -> tuple[int, int]:
     """Compares what a header claims with the caps and the file's size, before anything is built.
 
     OBJ makes no claims; GLB's are checked where it is read.
+
+    Returns:
+        Vertices and faces that must be found, 0 where nothing is claimed.
 
     Raises:
         InputError: claims that cannot be true, or that are too large.
@@ -119,7 +122,7 @@ def check_claims(content: bytes, kind: Format, where: str) -> None:
             raise InputError(f"{where}: its OFF header gives no numbers of vertices and faces")
         vertices, faces = int(match[1]), int(match[2])
     else:
-        return
+        return 0, 0
     check_counts(vertices, faces, where)
     # A vertex takes at least 3 bytes in any of these, "0 0 0" in a line the least of text.
     if vertices + faces > len(content):
@@ -127,6 +130,7 @@ def check_claims(content: bytes, kind: Format, where: str) -> None:
             f"{where}: claims {vertices:,} vertices and {faces:,} faces in {len(content):,} bytes; "
             "it is damaged or cut off"
         )
+    return (0 if kind == "stl" else vertices), faces
 
 
 def _is_binary_stl(content: bytes) -> bool:

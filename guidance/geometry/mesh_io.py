@@ -78,7 +78,7 @@ def load_mesh(source: str | Path) -> LoadedMesh:
         primitive(str(source))  # tells the names that there are
     content, where = read_mesh_file(path), str(path)
     kind = find_format(content, where)
-    check_claims(content, kind, where)
+    claims = check_claims(content, kind, where)
     if kind == "glb":
         raw = read_glb(content, where)
     elif kind == "obj":
@@ -87,6 +87,11 @@ def load_mesh(source: str | Path) -> LoadedMesh:
         raw = read_off(content, where)
     else:
         raw = _read_with_trimesh(content, kind, where)
+    if len(raw.vertices) < claims[0] or len(raw.faces) < claims[1]:
+        raise InputError(
+            f"{where}: claims {claims[0]:,} vertices and {claims[1]:,} faces but holds "
+            f"{len(raw.vertices):,} and {len(raw.faces):,}; it is damaged or cut off"
+        )
     raw = repair(raw, where)
     colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
     mesh = Mesh(torch.from_numpy(raw.vertices).float(), torch.from_numpy(raw.faces), colors)
@@ -143,12 +148,10 @@ def _read_with_trimesh(content: bytes, kind: Format, where: str) -> RawMesh:
     ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{where}: cannot be read as {kind.upper()}: {reason}") from None
-    if not len(vertices) or not len(faces):
-        raise InputError(f"{where}: has no faces; points and lines cannot be rendered")
     colors = None
     if made.visual.kind == "vertex":
         colors = np.asarray(made.visual.vertex_colors, dtype=np.float64)[:, :3] / 255
-    return RawMesh(vertices, faces, colors)
+    return RawMesh(vertices.reshape(-1, 3), faces.reshape(-1, 3), colors)
 
 
 def _normals(mesh: RawMesh) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,11 @@ def read_obj(content: bytes, where: str) -> RawMesh:
     Raises:
         InputError: a line that cannot be read; too large; empty.
     """
+    # Counted before anything is built; polygons may give more faces, which is seen below.
+    num_vertices, num_polygons = (
+        len(re.findall(rb"^\s*%b\s" % word, content, re.MULTILINE)) for word in (b"v", b"f")
+    )
+    check_counts(num_vertices, num_polygons, where)
     text = content.decode("utf-8", errors="replace").replace("\\\n", " ")
     vertices: list[list[float]] = []
     faces: list[tuple[int, int, int]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -19,26 +19,27 @@ def read_off(content: bytes, where: str) -> RawMesh:
     """
     text = re.sub(r"#[^\n]*", "", content.decode("utf-8", errors="replace"))
     lines = (line.split() for line in text.split("OFF", 1)[1].splitlines())
-    rows = [words for words in lines if words]
+    filled = (words for words in lines if words)
     try:
-        num_vertices, num_faces = int(rows[0][0]), int(rows[0][1])
-        if len(rows) < 1 + num_vertices + num_faces:
-            raise ValueError(f"it ends after {len(rows) - 1:,} of its lines")
-        points = [[float(word) for word in words] for words in rows[1 : 1 + num_vertices]]
+        num_vertices, num_faces = (int(word) for word in next(filled)[:2])
+        rows = list(islice(filled, num_vertices + num_faces))
+        if len(rows) < num_vertices + num_faces:
+            raise ValueError(f"it ends after {len(rows):,} of its lines")
+        points = [[float(word) for word in words] for words in rows[:num_vertices]]
         if any(len(point) < 3 for point in points):
             raise ValueError("a vertex needs three numbers")
         faces: list[tuple[int, int, int]] = []
-        for words in rows[1 + num_vertices : 1 + num_vertices + num_faces]:
+        for words in rows[num_vertices:]:
             corners = [int(word) for word in words[1 : 1 + int(words[0])]]
             if len(corners) < int(words[0]) or len(corners) < 3:
                 raise ValueError("a face has fewer corners than it says, or fewer than three")
             faces += [(corners[0], *pair) for pair in pairwise(corners[1:])]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, StopIteration) as error:
         raise InputError(f"{where}: cannot be read as OFF: {error}") from None
     colors = None
     if all(len(point) >= 6 for point in points):
         colors = np.array([point[3:6] for point in points])
-        whole = all("." not in word for words in rows[1 : 1 + num_vertices] for word in words[3:6])
+        whole = all("." not in word for words in rows[:num_vertices] for word in words[3:6])
         colors = colors / 255 if whole else colors
     places = np.array([point[:3] for point in points])
     return RawMesh(places, np.array(faces, dtype=np.int64), colors)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from guidance.errors import InputError
+from guidance.geometry.formats import check_counts
 from guidance.geometry.raw import RawMesh
 from guidance.geometry.topology import boundary_loops, edge_sides
 
@@ -27,6 +28,7 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
     Raises:
         InputError: not finite; faces without their vertices; nothing left.
     """
+    check_counts(len(mesh.vertices), len(mesh.faces), where)
     vertices, faces, colors = mesh.vertices, mesh.faces, mesh.colors
     notes = list(mesh.notes)
     if not np.isfinite(vertices).all() or (colors is not None and not np.isfinite(colors).all()):
@@ -109,7 +111,7 @@ def _look(faces: Array, notes: list[str]) -> None:
     tensor = torch.from_numpy(faces)
     holes = boundary_loops(tensor)
     if holes:
-        notes.append(f"has {holes:,} {'hole' if holes == 1 else 'holes'}, which stay open")
+        notes.append(f"has holes, which stay open: {holes:,}")
     crowded = int((edge_sides(tensor).counts() > 2).sum())
     if crowded:
-        notes.append(f"has {crowded:,} edges where more than two faces meet")
+        notes.append(f"has edges where more than two faces meet: {crowded:,}")
