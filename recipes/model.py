@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -98,6 +99,19 @@ def carry_over(state: dict[str, Tensor], rows: Tensor, model: nn.Module, new: Te
             table[i] = state[TABLE][old_row[token]]
     state[TABLE] = table
     model.load_state_dict(state)
+
+
+def published(folder: Path) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
+    """The weights in a published folder with a compact table, its rows, and how it was trained."""
+    from safetensors.torch import load_file
+
+    state = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in load_file(folder / "open_clip_model.safetensors").items()
+    }
+    rows = state[TABLE].abs().sum(1).nonzero()[:, 0]
+    state[TABLE] = state[TABLE][rows]
+    return state, rows, json.loads((folder / "guidance.json").read_text())["training"]
 
 
 def expanded(state: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:

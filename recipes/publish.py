@@ -114,6 +114,7 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
             "mix": recipe.mix,
             "steps": state["step"],
             "minutes": round(state["spent_seconds"] / 60, 1),
+            "earlier": state["earlier"],
             "attack": vars(recipe.attack) if recipe.attack else None,
             "vocabulary": len(state["rows"]),
         },

@@ -104,6 +104,7 @@ class Training:
             betas=(0.9, 0.98),
         )
         self.spent_seconds, self.step = 0.0, 0
+        self.earlier: dict[str, float] = {"steps": 0, "minutes": 0.0}  # of what this starts from
 
     @property
     def progress(self) -> float:
@@ -121,6 +122,7 @@ class Training:
             "rows": self.vocabulary.rows,
             "spent_seconds": self.spent_seconds,
             "step": self.step,
+            "earlier": self.earlier,
         }
         torch.save(state, partial)
         partial.rename(self.path)
@@ -134,14 +136,19 @@ class Training:
             self.anchors.data.copy_(state["anchors"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.spent_seconds, self.step = state["spent_seconds"], state["step"]
+            self.earlier = state["earlier"]
 
-    def start_from(self, checkpoint: Path) -> None:
-        """Begins a new schedule with the averaged weights of another training."""
-        state = torch.load(checkpoint, weights_only=True)
-        towers.carry_over(state["average"], state["rows"], self.model, self.vocabulary.rows)
+    def start_from(self, folder: Path) -> None:
+        """Begins a new schedule with the weights of a published model of the same recipe."""
+        weights, rows, before = towers.published(folder)
+        towers.carry_over(weights, rows, self.model, self.vocabulary.rows)
         self.average.load_state_dict(self.model.state_dict())
-        if "anchors" in state:
-            self.anchors.data.copy_(state["anchors"])
+        with torch.no_grad():
+            for start in range(0, len(self.corpus.names), 256):
+                names = self.corpus.names[start : start + 256]
+                self.anchors[start : start + 256] = self._names(names)
+        earlier = before.get("earlier", {"steps": 0, "minutes": 0.0})
+        self.earlier = {key: before[key] + earlier[key] for key in ("steps", "minutes")}
 
     def advance(self) -> tuple[float, float]:
         """One step of the optimizer; returns the loss and the radius of the attack."""
@@ -254,7 +261,7 @@ def main(recipe: Recipe) -> None:
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and cached pools")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--start-from", type=Path, help="checkpoint to begin a new schedule with")
+    parser.add_argument("--start-from", type=Path, help="published folder to begin with")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     corpus = Corpus(arguments.data, arguments.work / "pools", recipe.mix, recipe.seed)

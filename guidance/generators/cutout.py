@@ -29,6 +29,8 @@ class Cutout(Generator):
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the colour axes of photographs instead of RGB.
         sharpness: slope of alpha over its levels; higher gives crisper outlines.
+        margin: share of the side along the border where alpha falls to 0, so that the thing lies
+            whole inside the picture.
     """
 
     #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
@@ -44,12 +46,14 @@ class Cutout(Generator):
         learning_rate: float = 0.02,
         decorrelate: bool = False,
         sharpness: float = 4.0,
+        margin: float = 0.08,
     ) -> None:
         super().__init__()
         self.num_samples, self.size, self.sharpness = len(seeds), size, sharpness
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
         self.color = Levels(seeds, 3, finest, purpose="color")
         self.outline = Levels(seeds, 1, finest, purpose="outline")
+        self.register_buffer("window", _window(size, margin), persistent=False)
         finest_map = self.outline.levels[-1]
         with torch.no_grad():
             finest_map += self._disc(finest_map.shape[-1]) / sharpness
@@ -67,7 +71,8 @@ class Cutout(Generator):
     def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
         color = self.color(self.size)
         color = (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
-        return color, torch.sigmoid(self.sharpness * self.outline(self.size))
+        alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
+        return color, alpha * self.get_buffer("window")
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
@@ -84,3 +89,12 @@ class Cutout(Generator):
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Cutout:
         return cls(range(num_samples), size=16, finest=16)
+
+
+def _window(side: int, margin: float) -> Float[Tensor, "h w"]:
+    """1 inside, falling to 0 over the margin along a smooth step."""
+    place = (torch.arange(side) + 0.5) / side
+    distance = torch.minimum(place, 1 - place) / max(margin, 1e-6)
+    step = distance.clamp(0, 1)
+    step = step * step * (3 - 2 * step)
+    return step[:, None] * step[None, :]

@@ -36,10 +36,12 @@ MATERIALS = {  # base colour, share of it that is a reflection, how narrow the h
 }
 LOOKS = ("plain", "striped", "dotted", "checkered", "zebra", "leopard", "material", "wooden")
 WORDS = tuple(
-    "cow monkey head teapot sphere ball cube box cone cylinder torus donut shape capsule golden "
-    "silver shiny metal metallic wooden wood striped dotted checkered zebra leopard stripes spots "
-    "dots checks polka rainbow marble stone brick 3D with and of a on made"
-).split()
+    (
+        "cow monkey head teapot sphere ball cube box cone cylinder torus donut shape capsule golden "
+        "silver shiny metal metallic wooden wood striped dotted checkered zebra leopard stripes spots "
+        "dots checks polka rainbow marble stone brick 3D with and of a on made"
+    ).split()
+)
 
 
 @numba.njit(cache=True)

@@ -35,6 +35,7 @@ OPTIONS: list[tuple[type[Generator], str, Any]] = [
     (Cutout, "learning_rate", 0.1),
     (Cutout, "decorrelate", True),
     (Cutout, "sharpness", 8.0),
+    (Cutout, "margin", 0.0),
 ]
 
 
