@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | list | models`.
+"""The command line: `guide run | rerun | eval | list | models`.
 
 Nothing heavy is imported before a command is known, so that help answers at once.
 """
@@ -19,6 +19,7 @@ guide: optimize anything differentiable until it matches words
   guide run ./mine.py ...                   run a task of your own
   guide run --resume FOLDER                 go on with an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
+  guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has asked
   guide list                                tasks, generators and losses
   guide models list | fetch NAME | verify [NAME]
   guide --version
@@ -49,6 +50,7 @@ def _dispatch(words: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "run": _run,
         "rerun": _rerun,
+        "eval": _eval,
         "list": _list,
         "models": _models,
     }
@@ -90,6 +92,17 @@ def _rerun(words: list[str]) -> int:
         print("guide rerun FILE [options of its task]: repeats the run that made the file")
         return 0 if words else InputError.exit_code
     return _execute(parse_again(Path(words[0]), words[1:]).task, None)
+
+
+def _eval(words: list[str]) -> int:
+    from guidance.tasks.finished import HELP, evaluate, parse
+
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if words else InputError.exit_code
+    for line in evaluate(parse(words)):
+        print(line, flush=True)
+    return 0
 
 
 def _execute(task: object, folder: Path | None) -> int:

@@ -1,0 +1,210 @@
+"""How often the judge names what a task was asked for: R-Precision over a committed list.
+
+    python benchmarks/quality.py --task text2image [--prompts FILE] [--seeds 3] [--preset normal]
+    python benchmarks/quality.py --task text2mesh  [--prompts FILE] [--at-once 8]
+
+Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, tab, prompt) in batches, then
+asks the held-out judge, which no loss has seen. A sample counts where the judge finds its prompt
+first among all of the list; the share of those is R-Precision. Beside it: the same among all
+concepts that the judge lists, the gap that blur, JPEG and a shift by one pixel open, the similarity
+before and after, diversity over seeds. Run folders stay in `--output`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from measure import machine, report
+from shapes import SHAPES
+
+from guidance._memory import keep_freed_memory
+from guidance.evaluate.families import judge_of
+from guidance.evaluate.judge import Listing
+from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samples, summarize
+from guidance.evaluate.table import sample_line, sample_mapping
+from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.primitives import PRIMITIVES
+from guidance.runs.media import contact_sheet, to_bytes
+from guidance.tasks.discovery import find_task
+from guidance.tasks.finished import read_run, read_texts
+
+BARS = {"text2image": 0.80, "text2mesh": 0.70}
+LISTS = {"text2image": "prompts.txt", "text2mesh": "pairs.txt"}
+COLUMNS = 10
+#: The names behind the pictograms are no part of the repository; this is what is.
+CONCEPTS = "the alternatives on the judge's card, and the list"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a list."""
+
+    prompt: str
+    mesh: str | None = None  # a built-in shape, one of `shapes.py`, or a file
+
+
+@dataclass(frozen=True)
+class Made:
+    """One sample of a case, and what the run's own judge said before and after."""
+
+    sample: Sample
+    before: float
+    after: float
+
+
+def read_cases(path: Path, task: str) -> list[Case]:
+    """The lines of a list of prompts, or of pairs of mesh and prompt."""
+    lines = read_texts(path)
+    if task != "text2mesh":
+        return [Case(line) for line in lines]
+    pairs = [line.split("\t") for line in lines]
+    for number, pair in enumerate(pairs, 1):
+        if len(pair) != 2:
+            raise SystemExit(f"{path}: line {number}: expected a mesh, a tab and a prompt")
+    return [Case(prompt, mesh) for mesh, prompt in pairs]
+
+
+def with_files(cases: Sequence[Case], folder: Path) -> list[Case]:
+    """The same cases; shapes that are made here lie in files."""
+    made = {
+        name: str(save_mesh(SHAPES[name](), folder / f"{name}.obj"))
+        for name in {case.mesh for case in cases if case.mesh is not None}
+        if name in SHAPES and name not in PRIMITIVES
+    }
+    return [replace(case, mesh=made.get(case.mesh or "", case.mesh)) for case in cases]
+
+
+def batches(cases: Sequence[Case], at_once: int) -> Iterator[list[Case]]:
+    """Cases that one run can take together: of one mesh, in the list's order."""
+    for mesh in dict.fromkeys(case.mesh for case in cases):
+        same = [case for case in cases if case.mesh == mesh]
+        yield from (same[start : start + at_once] for start in range(0, len(same), at_once))
+
+
+def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made], set[str]]:
+    """Runs the task; gives all samples, and the encoders that the losses used."""
+    made: list[Made] = []
+    losses: set[str] = set()
+    fields = {"samples": options.seeds, "preset": options.preset, "output": options.output}
+    if options.steps is not None:
+        fields["steps"] = options.steps
+    for batch in batches(cases, max(1, options.at_once // options.seeds)):
+        start = time.perf_counter()
+        mesh = {} if batch[0].mesh is None else {"mesh": batch[0].mesh}
+        task = find_task(options.task)(prompt=[case.prompt for case in batch], **mesh, **fields)
+        result = task.run()
+        run = read_run(result.folder)
+        losses.update(run.losses)
+        for sample, said in zip(run.samples, result.samples, strict=True):
+            before, after = said.judge_before or {}, said.judge_after or {}
+            made.append(Made(sample, before["similarity"], after["similarity"]))
+        seconds = time.perf_counter() - start
+        print(f"{len(made)} of {len(cases) * options.seeds} samples, {seconds:.0f} s", flush=True)
+    return made, losses
+
+
+def found_among(listing: Listing, scores: Sequence[SampleScore]) -> float:
+    """Share of samples whose prompt comes first on another list."""
+    return fmean(listing.score(score.vector[None], score.prompt).retrieved for score in scores)
+
+
+def draw_contact_sheet(made: Sequence[Made], scores: Sequence[SampleScore], seeds: int) -> bytes:
+    """The first seed of each prompt, with its rank."""
+    chosen = list(zip(made, scores, strict=True))[::seeds]
+    tiles = [to_bytes(one.sample.show().pictures[0]) for one, _ in chosen]
+    captions = [
+        f"{score.prompt}: " + ("found" if score.score.retrieved else f"rank {score.score.rank}")
+        for _, score in chosen
+    ]
+    return contact_sheet(tiles, captions, COLUMNS)
+
+
+def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any]:
+    """Runs, scores, writes the contact sheet; gives what goes into the JSON file."""
+    started = time.perf_counter()
+    made, losses = make(cases, options)
+    seconds = time.perf_counter() - started
+    judge = judge_of(losses)
+    prompts = [case.prompt for case in cases]
+    scores = []
+    for score in score_samples(judge, [one.sample for one in made], prompts):
+        print(sample_line(score), flush=True)
+        scores.append(score)
+    everything = Listing(judge, [*prompts, *judge.alternatives])
+    options.contact.parent.mkdir(parents=True, exist_ok=True)
+    options.contact.write_bytes(draw_contact_sheet(made, scores, options.seeds))
+    return {
+        "task": options.task,
+        "preset": options.preset,
+        "steps": options.steps,
+        "seeds": options.seeds,
+        "prompts": len(prompts),
+        "seconds": round(seconds, 1),
+        "machine": machine(),
+        "judge": judge.name,
+        "losses": sorted(losses),
+        "summary": asdict(summarize(scores)),
+        "all_concepts": {
+            "texts": len(everything),
+            "from": CONCEPTS,
+            "r_precision": found_among(everything, scores),
+        },
+        "similarity_before": fmean(one.before for one in made),
+        "similarity_after": fmean(one.after for one in made),
+        "diversity": diversity(scores),
+        "samples": [sample_mapping(score) for score in scores],
+    }
+
+
+def parse() -> argparse.Namespace:
+    """The options, with the defaults that depend on the task."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", choices=BARS, default="text2image")
+    parser.add_argument("--prompts", type=Path, help="default: the committed list of the task")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
+    parser.add_argument("--steps", type=int, help="default: the preset's")
+    parser.add_argument("--at-once", type=int, default=20, help="samples in one run")
+    parser.add_argument("--output", type=Path, default=Path("outputs/quality"))
+    parser.add_argument("--out", type=Path, help="default: OUTPUT/TASK.json")
+    parser.add_argument("--contact", type=Path, help="default: OUTPUT/TASK.png")
+    options = parser.parse_args()
+    options.prompts = options.prompts or Path(__file__).with_name(LISTS[options.task])
+    options.out = options.out or options.output / f"{options.task}.json"
+    options.contact = options.contact or options.output / f"{options.task}.png"
+    return options
+
+
+def main() -> None:
+    options = parse()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        cases = with_files(read_cases(options.prompts, options.task), Path(folder))
+        found = measure(cases, options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=2) + "\n")
+    total = found["summary"]
+    print(
+        f"among all {found['all_concepts']['texts']} concepts "
+        f"{found['all_concepts']['r_precision']:.3f}; similarity {found['similarity_before']:.3f} "
+        f"before and {found['similarity_after']:.3f} after; mean gap {total['gap']:.3f}; "
+        f"see {options.out} and {options.contact}"
+    )
+    steps = "" if options.steps is None else f", {options.steps} steps"
+    name = (
+        f"R-Precision, {options.task}, {len(cases)} prompts x {options.seeds} seeds, "
+        f"{options.preset}{steps}"
+    )
+    report(name, total["r_precision"], "share", BARS[options.task], lower_is_better=False)
+
+
+if __name__ == "__main__":
+    main()

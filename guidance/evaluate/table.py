@@ -1,0 +1,68 @@
+"""Scores as lines of text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from guidance.evaluate.scoring import SampleScore, diversity, summarize
+
+SCHEMA_VERSION = 1
+
+
+def sample_line(score: SampleScore) -> str:
+    """What there is to say about one sample."""
+    after = ", ".join(f"{name} {value:.3f}" for name, value in score.after.items())
+    line = (
+        f"{score.name}: {score.prompt!r}, seed {score.seed}: "
+        f"similarity {score.score.similarity:.3f}, rank {score.score.rank} of "
+        f"{score.score.out_of}, gap {score.gap:.3f} ({after})"
+    )
+    if score.textureless is not None:
+        plain = score.textureless
+        line += f", textureless {plain.similarity:.3f}, rank {plain.rank}"
+    return line
+
+
+def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
+    """Diversity of each prompt that has several samples, and the summary."""
+    lines = [f"diversity of {prompt!r}: {value:.3f}" for prompt, value in diversity(scores).items()]
+    total = summarize(scores)
+    last = (
+        f"R-Precision {total.r_precision:.3f}, mean similarity {total.similarity:.3f}, "
+        f"mean gap {total.gap:.3f}"
+    )
+    if total.textureless_r_precision is not None:
+        last += f", textureless R-Precision {total.textureless_r_precision:.3f}"
+    return [*lines, f"{last}; {_count(total.samples)} judged by {judge}"]
+
+
+def as_json(scores: Sequence[SampleScore], judge: str) -> str:
+    """All scores, as `guide eval --json` writes them."""
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "judge": judge,
+        "samples": [sample_mapping(score) for score in scores],
+        "diversity": diversity(scores),
+        "summary": asdict(summarize(scores)),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sample_mapping(score: SampleScore) -> dict[str, Any]:
+    """One sample's scores as plain values."""
+    return {
+        "name": score.name,
+        "prompt": score.prompt,
+        "seed": score.seed,
+        **asdict(score.score),
+        "after": score.after,
+        "gap": score.gap,
+        "textureless": None if score.textureless is None else asdict(score.textureless),
+    }
+
+
+def _count(samples: int) -> str:
+    return f"{samples} sample{'s' if samples > 1 else ''}"

@@ -1,0 +1,218 @@
+"""`guide eval`: run folders made by hand, what is said about them, and about mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from guidance.encoders.base import Encoder
+from guidance.errors import InputError
+from guidance.evaluate.families import LossModel
+from guidance.evaluate.judge import check_judge
+from guidance.generators.png import save_png
+from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.primitives import primitive
+from guidance.tasks import finished
+from guidance.tasks.finished import parse, read_run, read_texts
+from guidance.types import Mesh
+from tests.evaluate.stand_ins import ColorJudge, plain, write_run
+from tests.runs.dot import Dot
+from tests.test_cli import guide, refused
+
+
+@pytest.fixture
+def judged(monkeypatch) -> list[str]:
+    """`guide eval` asks the judge of colours; gives the losses that it must not share."""
+    asked: list[str] = []
+
+    def judge_of(losses: list[str], name: str | None = None) -> Encoder:
+        asked.extend(losses)
+        judge = ColorJudge()
+        check_judge(judge, [LossModel(loss, loss) for loss in losses])
+        return judge
+
+    monkeypatch.setattr(finished, "judge_of", judge_of)
+    return asked
+
+
+def test_runs_are_scored_together(tmp_path: Path, judged: list[str], capsys) -> None:
+    two = [plain(1, 0, 0), plain(0, 1, 0)]
+    one = write_run(tmp_path / "one", two, ["red:2 | blue:-1", "red"])
+    other = write_run(tmp_path / "other", [plain(1, 0, 0)], ["blue"], ["ViT-B-32/openai"])
+    out = tmp_path / "scores.json"
+    (tmp_path / "texts.txt").write_text("yellow\n\n  green \nThe Red\n")
+    words = ["eval", one, other, one, "--json", out, "--against", tmp_path / "texts.txt"]
+    assert guide(*words) == 0
+    first, second, third, spread, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{one}/samples/000: 'red', seed 0: similarity 1.000, rank 1 of 4, gap")
+    assert second.startswith(f"{one}/samples/001: 'red', seed 1: similarity 0.000, rank 3 of 4")
+    assert third.startswith(f"{other}: 'blue', seed 0: similarity 0.000, rank 3 of 4")
+    assert spread == "diversity of 'red': 1.000"
+    assert last.startswith("R-Precision 0.333, mean similarity 0.333, mean gap")
+    assert last.endswith("; 3 samples judged by color")
+    assert judged == ["mini", "ViT-B-32/openai"]
+    content = json.loads(out.read_text())
+    assert [entry["rank"] for entry in content["samples"]] == [1, 3, 3]
+    assert content["summary"]["r_precision"] == pytest.approx(1 / 3)
+
+
+def test_meshes_are_rendered(tmp_path: Path, judged: list[str], capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(0, 1, 0)], ["red"])
+    mesh = primitive("sphere")
+    red = torch.tensor([1.0, 0, 0]).expand_as(mesh.vertices)
+    save_mesh(Mesh(mesh.vertices, mesh.faces, red), run / "mesh.glb")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("green\nblue\ngrey")
+    assert guide("eval", run, "--against", texts, "--json", tmp_path / "s.json") == 0
+    assert ", textureless 0.5" in capsys.readouterr().out
+    (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
+    # The judge sees red and white with the colours, and no colour without.
+    assert entry["similarity"] > entry["textureless"]["similarity"] + 0.05
+    assert entry["textureless"]["similarity"] == pytest.approx(3**-0.5, abs=0.02)
+    assert entry["textureless"]["rank"] == 2
+
+
+def test_transparent_places_are_white(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    save_png(run / "image.png", torch.cat([plain(1, 0, 0), torch.full((1, 8, 8), 0.0)]))
+    (sample,) = read_run(run).samples
+    assert sample.show().pictures.unique().tolist() == [1]
+    assert sample.show().textureless is None
+
+
+def test_pictures_are_read_as_they_were_written(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0.2, 0.4)], ["red"])
+    (sample,) = read_run(run).samples
+    assert sample.show().pictures[0, :, 3, 5].tolist() == pytest.approx([1, 0.2, 0.4])
+
+
+def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"], ["mini"])
+    record = {"models": {"mini": {}, "ViT-L-14/openai": {}, "mini-judge": {}}}
+    (run / "environment.json").write_text(json.dumps(record))
+    done = json.loads((run / "DONE.json").read_text())
+    (run / "DONE.json").write_text(json.dumps(done | {"judge": "mini-judge"}))
+    assert read_run(run).losses == ("mini", "ViT-L-14/openai")
+    (run / "environment.json").write_text("{")
+    with pytest.raises(InputError, match=r"environment\.json: is damaged, so it is unknown who"):
+        read_run(run)
+
+
+def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> None:
+    from guidance.models.store import EMBEDDED, PACKAGED
+
+    if not (PACKAGED / EMBEDDED["mini-judge"]).is_dir():
+        pytest.skip("the embedded judge is not here")
+    run = Dot(prompt=["a red heart", "a key"], samples=2, preset="draft", output=tmp_path).run()
+    capsys.readouterr()
+    assert guide("eval", run.folder) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 + 2 + 1
+    assert lines[-1].endswith("; 4 samples judged by mini-judge")
+    line = refused(capsys, "eval", run.folder, "--judge", "mini")
+    assert "judge 'mini' is of the family 'mini-clip', which is used as a loss ('mini')" in line
+
+
+def test_help(capsys) -> None:
+    assert guide("eval", "--help") == 0
+    assert "--against FILE" in capsys.readouterr().out
+    assert guide("eval") == 2
+
+
+def test_words_become_an_order() -> None:
+    order = parse(["a", "--json", "c", "b", "--judge=x", "--against", "d"])
+    assert order == finished.Order((Path("a"), Path("b")), Path("d"), "x", Path("c"))
+
+
+def test_mistakes_are_answered_in_one_line(tmp_path: Path, judged, capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)] * 2, ["red", "red"])
+
+    def said(*words: object) -> str:
+        return refused(capsys, "eval", *words)
+
+    assert "nowhere: no such folder; give the folder of a run" in said(tmp_path / "nowhere")
+    assert "has no config.yaml, so it is not the folder of a run" in said(tmp_path)
+    assert "unrecognized arguments: --jsn; `guide eval --help`" in said(run, "--jsn")
+    assert "the following arguments are required: RUN" in said("--json", tmp_path / "x.json")
+    assert "argument --judge: expected one argument" in said(run, "--judge")
+    assert "no such file; give a list of texts" in said(run, "--against", tmp_path / "no.txt")
+    (run / "samples" / "001" / "image.png").unlink()
+    assert "samples/001: has neither image.png nor mesh.glb" in said(run)
+    (run / "DONE.json").unlink()
+    assert f"run: is not finished; go on with: guide run --resume {run}" in said(run)
+
+
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "{}",
+    '{"samples": 3}',
+    '{"samples": [{}]}',
+    '{"samples": []}',
+    "1" * 5000,
+]
+DAMAGED += ['{"samples": [{"prompt": "a", "seed": null}], "judge": null}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: text[:30])
+def test_damaged_records_are_told(tmp_path: Path, judged, capsys, text: str) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    (run / "DONE.json").write_text(text)
+    line = refused(capsys, "eval", run)
+    assert f"DONE.json: is damaged; run it again: guide rerun {run / 'config.yaml'}" in line
+
+
+@pytest.mark.parametrize("encoder", [None, 3, [3], {}])
+def test_runs_of_unknown_losses_are_refused(tmp_path: Path, judged, capsys, encoder) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    (run / "config.yaml").write_text(yaml.safe_dump({"encoder": encoder}))
+    assert "names no encoder, so it is unknown who may judge" in refused(capsys, "eval", run)
+
+
+def test_the_judge_may_not_be_of_a_losss_family(tmp_path: Path, judged, capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"], ["mini", "color"])
+    line = refused(capsys, "eval", run)
+    assert "judge 'color' is of the family 'color', which is used as a loss ('color')" in line
+
+
+def test_damaged_pictures_and_meshes_are_told(tmp_path: Path, judged, capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    picture = run / "image.png"
+    whole = picture.read_bytes()
+    for content in (b"", whole[: len(whole) // 2], whole[:30], b"GIF89a" + whole):
+        picture.write_bytes(content)
+        assert "image.png: is no readable PNG" in refused(capsys, "eval", run)
+    Image.fromarray(np.zeros((1, 1), np.uint8)).save(picture)
+    bomb = bytearray(picture.read_bytes())
+    bomb[16:24] = (9000).to_bytes(4, "big") * 2
+    picture.write_bytes(bytes(bomb))
+    assert "is no readable PNG" in refused(capsys, "eval", run)
+    (run / "mesh.glb").write_bytes(b"glTF")
+    assert "mesh.glb: " in refused(capsys, "eval", run)
+
+
+def test_lists_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("  a cat\n\na dog  ")
+    assert read_texts(path) == ["a cat", "a dog"]
+    path.write_text("\n \n")
+    with pytest.raises(InputError, match="is empty; give a list of texts, one a line"):
+        read_texts(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="is no list of texts in UTF-8"):
+        read_texts(path)
+
+
+def test_scores_are_not_written_where_they_cannot_be(tmp_path: Path, judged, capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+    assert guide("eval", run, "--json", tmp_path / "gone" / "s.json") == 2
+    assert "cannot be written: no such file or directory" in capsys.readouterr().err
