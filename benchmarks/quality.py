@@ -7,14 +7,14 @@ Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, tab, prompt)
 asks the held-out judge, which no loss has seen. A sample counts where the judge finds its prompt
 first among all of the list; the share of those is R-Precision. Beside it: the same among all
 concepts that the judge lists, the gap that blur, JPEG and a shift by one pixel open, the similarity
-before and after, diversity over seeds. Run folders stay in `--output`.
+before and after, diversity over seeds. Run folders stay in `--output`; `--go-on` takes those of the
+same configuration as they are, after a benchmark that was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +32,12 @@ from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samp
 from guidance.evaluate.table import sample_line, sample_mapping
 from guidance.geometry.mesh_io import save_mesh
 from guidance.geometry.primitives import PRIMITIVES
+from guidance.runs.folder import CONFIG, DONE
 from guidance.runs.media import contact_sheet, to_bytes
+from guidance.runs.plan import RunResult
+from guidance.runs.results import read_done
+from guidance.tasks.base import Task
+from guidance.tasks.configuration import as_mapping, read_config
 from guidance.tasks.discovery import find_task
 from guidance.tasks.finished import read_run, read_texts
 
@@ -73,7 +78,8 @@ def read_cases(path: Path, task: str) -> list[Case]:
 
 
 def with_files(cases: Sequence[Case], folder: Path) -> list[Case]:
-    """The same cases; shapes that are made here lie in files."""
+    """The same cases; shapes that are made here lie in files in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     made = {
         name: str(save_mesh(SHAPES[name](), folder / f"{name}.obj"))
         for name in {case.mesh for case in cases if case.mesh is not None}
@@ -100,7 +106,7 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
         start = time.perf_counter()
         mesh = {} if batch[0].mesh is None else {"mesh": batch[0].mesh}
         task = find_task(options.task)(prompt=[case.prompt for case in batch], **mesh, **fields)
-        result = task.run()
+        result = (finished_before(task) if options.go_on else None) or task.run()
         run = read_run(result.folder)
         losses.update(run.losses)
         for sample, said in zip(run.samples, result.samples, strict=True):
@@ -109,6 +115,14 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
         seconds = time.perf_counter() - start
         print(f"{len(made)} of {len(cases) * options.seeds} samples, {seconds:.0f} s", flush=True)
     return made, losses
+
+
+def finished_before(task: Task) -> RunResult | None:
+    """The latest finished run of the same configuration, if there is one."""
+    for folder in sorted((task.output / task.task_name()).glob("*"), reverse=True):
+        if (folder / DONE).is_file() and read_config(folder / CONFIG) == as_mapping(task):
+            return read_done(folder, task.sample_prompts, task.sample_seeds)
+    return None
 
 
 def found_among(listing: Listing, scores: Sequence[SampleScore]) -> float:
@@ -148,6 +162,7 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
         "seeds": options.seeds,
         "prompts": len(prompts),
         "seconds": round(seconds, 1),
+        "went_on": options.go_on,
         "machine": machine(),
         "judge": judge.name,
         "losses": sorted(losses),
@@ -173,6 +188,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
     parser.add_argument("--steps", type=int, help="default: the preset's")
     parser.add_argument("--at-once", type=int, default=20, help="samples in one run")
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="use finished runs in OUTPUT; only if code and weights are the same",
+    )
     parser.add_argument("--output", type=Path, default=Path("outputs/quality"))
     parser.add_argument("--out", type=Path, help="default: OUTPUT/TASK.json")
     parser.add_argument("--contact", type=Path, help="default: OUTPUT/TASK.png")
@@ -186,9 +206,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     keep_freed_memory()
-    with tempfile.TemporaryDirectory() as folder:
-        cases = with_files(read_cases(options.prompts, options.task), Path(folder))
-        found = measure(cases, options)
+    cases = with_files(read_cases(options.prompts, options.task), options.output / "meshes")
+    found = measure(cases, options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=2) + "\n")
     total = found["summary"]

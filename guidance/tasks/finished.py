@@ -23,7 +23,7 @@ from guidance.runs.atomic import write_text
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder
 from guidance.runs.media import MAX_PIXELS
 from guidance.runs.results import sample_folder
-from guidance.tasks.configuration import read_config
+from guidance.tasks.configuration import read_config, strip_header
 
 PICTURE, MESH = "image.png", "mesh.glb"
 #: DONE.json is a few kilobytes, a list of texts not much more.
@@ -131,7 +131,8 @@ def read_run(folder: Path) -> FinishedRun:
 def _losses(folder: Path, judge: str | None) -> tuple[str, ...]:
     """Those of the configuration, and those that a task of one's own named by itself."""
     config = folder / CONFIG
-    encoders = read_config(config).get("encoder")
+    _, fields = strip_header(read_config(config), str(config))
+    encoders = fields.get("encoder")
     encoders = [encoders] if isinstance(encoders, str) else encoders
     if not isinstance(encoders, list) or not all(isinstance(name, str) for name in encoders):
         raise InputError(f"{config}: names no encoder, so it is unknown who may judge the run")

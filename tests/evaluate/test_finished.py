@@ -177,6 +177,12 @@ def test_runs_of_unknown_losses_are_refused(tmp_path: Path, judged, capsys, enco
     assert "names no encoder, so it is unknown who may judge" in refused(capsys, "eval", run)
 
 
+def test_runs_of_a_newer_version_are_refused(tmp_path: Path, judged, capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    (run / "config.yaml").write_text(yaml.safe_dump({"encoder": ["mini"], "schema_version": 99}))
+    assert "was written by a newer version of guidance" in refused(capsys, "eval", run)
+
+
 def test_the_judge_may_not_be_of_a_losss_family(tmp_path: Path, judged, capsys) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"], ["mini", "color"])
     line = refused(capsys, "eval", run)
