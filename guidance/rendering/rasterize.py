@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -49,6 +49,7 @@ class Shading:
             raise InputError(f"Shading: expected ambient light in [0, 1], got {self.ambient:g}")
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What a backend implements; the functions below say what each one means."""
 
@@ -138,7 +139,7 @@ def interpolate(
         attributes: one set for each picture (`a` = `b`), or one for each `b / a` pictures in a row,
             as the samples' colours are for all their views.
     """
-    _divides(len(attributes), len(fragments.triangles), "interpolate: sets of attributes")
+    _fits(attributes, fragments, "interpolate: sets of attributes")
     return _load(fragments.backend).interpolate(fragments, attributes)
 
 
@@ -148,7 +149,11 @@ def vertex_normals(
     """Unit normals of vertices: their faces' normals, weighted by area, added up.
 
     Vertices without a face, or whose faces cancel, get the zero vector and no gradient.
+
+    Raises:
+        InputError: indices or devices do not fit.
     """
+    _check_faces(vertices, faces, "vertex_normals")
     return _load(choose_backend(backend, vertices.device)).vertex_normals(vertices, faces)
 
 
@@ -167,7 +172,8 @@ def lambert(
         normals, colors: of vertices, one set for each `b / n` pictures in a row.
         lights: unit directions towards the light, one a picture.
     """
-    _divides(len(colors), len(fragments.triangles), "lambert: sets of colours")
+    _fits(normals, fragments, "lambert: sets of normals")
+    _fits(colors, fragments, "lambert: sets of colours")
     return _load(fragments.backend).lambert(fragments, normals, colors, lights, shading)
 
 
@@ -176,7 +182,15 @@ def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Te
 
     Each result is a mean of the pixel and its neighbours, so ranges are kept. Differentiable in the
     colour and, through the place of the silhouette, in the vertices.
+
+    Raises:
+        InputError: the colours are not those of the fragments' pixels.
     """
+    if color.shape[:3] != fragments.triangles.shape:
+        raise InputError(
+            f"antialias: expected a colour for each pixel, {list(fragments.triangles.shape)}, got "
+            f"{list(color.shape[:3])}"
+        )
     return _load(fragments.backend).antialias(color, fragments)
 
 
@@ -227,16 +241,20 @@ def _check(
         raise InputError(f"rasterize: expected at least one pixel, got {height} x {width}")
     if clip_vertices.dtype != torch.float32:
         raise InputError(f"rasterize: expected float32 vertices, got {clip_vertices.dtype}")
-    if faces.device != clip_vertices.device:
+    _check_faces(clip_vertices, faces, "rasterize")
+
+
+def _check_faces(vertices: Float[Tensor, "n p c"], faces: Int[Tensor, "f 3"], what: str) -> None:
+    """Compiled loops do not look where they read and write, so this is told before."""
+    if faces.device != vertices.device:
         raise InputError(
-            f"rasterize: the faces are on {faces.device}, the vertices on {clip_vertices.device}; "
+            f"{what}: the faces are on {faces.device}, the vertices on {vertices.device}; "
             "move them to one device"
         )
     low, high = _span(faces)
-    if low < 0 or high >= clip_vertices.shape[1]:
+    if low < 0 or high >= vertices.shape[1]:
         raise InputError(
-            f"rasterize: faces name vertices {low} to {high}, but there are "
-            f"{clip_vertices.shape[1]}"
+            f"{what}: faces name vertices {low} to {high}, but there are {vertices.shape[1]}"
         )
 
 
@@ -249,6 +267,9 @@ def _span(faces: Int[Tensor, "f 3"]) -> tuple[int, int]:
     return known[1:]
 
 
-def _divides(sets: int, pictures: int, what: str) -> None:
-    if sets == 0 or pictures % sets:
-        raise InputError(f"{what}: {sets} cannot be shared out among {pictures} pictures")
+def _fits(sets: Float[Tensor, "a p c"], fragments: Fragments, what: str) -> None:
+    pictures, vertices = fragments.clip_vertices.shape[:2]
+    if len(sets) == 0 or pictures % len(sets):
+        raise InputError(f"{what}: {len(sets)} cannot be shared out among {pictures} pictures")
+    if sets.shape[1] != vertices:
+        raise InputError(f"{what}: they are of {sets.shape[1]} vertices, but there are {vertices}")

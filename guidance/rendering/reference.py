@@ -30,23 +30,27 @@ Pixels = Int[Tensor, "m"]
 def visible(
     clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
 ) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], None]:
-    """The nearest face at each pixel (-1 for none; the lower index of equals) and its depth."""
+    """The nearest face at each pixel (-1 for none) and its depth.
+
+    Of faces at one depth, those that are seen anticlockwise come first, then the lower index.
+    """
     pictures = []
     for corners in clip[:, faces.long()]:  # [f, 3, 4]
         owners, columns, rows = _candidates(corners, height, width)
         edges = _edge_functions(corners[owners], columns, rows, height, width)
-        edges = edges * _facing(corners)[owners, None]
+        facing = _facing(corners)[owners]
+        edges = edges * facing[:, None]
         area = (edges * corners[owners, :, 3]).sum(-1)
         depth = (edges * corners[owners, :, 2]).sum(-1) / area
-        seen = (edges >= 0).all(-1) & (area > 0) & (depth >= -1) & (depth <= 1)
-        # Nearest first, then lowest index: both in one number, since the bits of positive floats
-        # rise with their value.
+        seen = (edges >= 0).all(-1) & (area > 0) & (depth >= -1) & (depth < 1)
+        # Nearest first, then fronts, then lowest index: all in one number, since the bits of
+        # positive floats rise with their value.
         bits = (depth[seen] + 2).view(torch.int32).long()
-        keys = (bits << 32) | owners[seen]
+        keys = (bits << 32) | ((facing[seen] < 0).long() << 31) | owners[seen]
         empty = torch.iinfo(torch.int64).max
         nearest = torch.full((height * width,), empty, device=clip.device)
         nearest.scatter_reduce_(0, (rows * width + columns)[seen], keys, "amin")
-        triangle = torch.where(nearest == empty, -1, nearest & 0xFFFFFFFF)
+        triangle = torch.where(nearest == empty, -1, nearest & 0x7FFFFFFF)
         # The depth itself, without the rounding of the key.
         found = torch.ones(height * width, device=clip.device)
         won = seen & (triangle[rows * width + columns] == owners)
@@ -229,7 +233,7 @@ def _silhouettes(
 
 
 def _crossings(
-    ends: Float[Tensor, "m 2 4"], axis: int, size: tuple[int, int]
+    ends: Float[Tensor, "s 2 4"], axis: int, size: tuple[int, int]
 ) -> tuple[Pixels, Pixels, Pixels, Float[Tensor, "m"], Float[Tensor, "m"]]:
     """Where edges that run along an axis cross between neighbouring pixels of the other axis.
 

@@ -62,6 +62,16 @@ def render_mesh(
     n, v = cameras.light.shape[:2]
     if n != len(vertices):
         raise InputError(f"render_mesh: cameras for {n} samples, but {len(vertices)} meshes")
+    if cameras.view.device != vertices.device:
+        raise InputError(
+            f"render_mesh: the cameras are on {cameras.view.device}, the meshes on "
+            f"{vertices.device}; give Orbit the device"
+        )
+    if isinstance(colors, Paint) and colors.attributes.shape[:2] != vertices.shape[:2]:
+        raise InputError(
+            f"render_mesh: expected attributes to paint by for each vertex, "
+            f"{list(vertices.shape[:2])}, got {list(colors.attributes.shape[:2])}"
+        )
     if isinstance(colors, Tensor) and colors.shape != vertices.shape:
         raise InputError(
             f"render_mesh: expected a colour for each vertex, {list(vertices.shape)}, got "
@@ -87,8 +97,8 @@ def render_mesh(
     return Rendering(image, alpha, scene, cameras)
 
 
-def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor, "n*v p 4"]:
-    """Homogeneous clip coordinates in all views."""
+def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor, "b p 4"]:
+    """Homogeneous clip coordinates in all views, `b` = n * v, sample by sample."""
     matrices = (cameras.projection @ cameras.view).mT  # [n, v, 4, 4], for rows of coordinates
     views = matrices.shape[1]
     turned = vertices @ matrices[:, :, :3].transpose(1, 2).flatten(2)  # [n, p, v * 4]

@@ -25,7 +25,7 @@ def place_on_screen(clip: Array, height: int, width: int, screen: Array) -> None
 @kernel
 def is_front(clip: Array, i: int, j: int, k: int) -> bool:
     """Whether the camera sees the corners anticlockwise; in front of it as behind it."""
-    x, y, w = float(clip[i, 0]), float(clip[i, 1]), float(clip[i, 3])
+    x, y, w = np.float64(clip[i, 0]), np.float64(clip[i, 1]), np.float64(clip[i, 3])
     p1, q1 = w * clip[j, 0] - x * clip[j, 3], w * clip[j, 1] - y * clip[j, 3]
     p2, q2 = w * clip[k, 0] - x * clip[k, 3], w * clip[k, 1] - y * clip[k, 3]
     return bool((p1 * q2 - q1 * p2) * w >= 0)
@@ -102,39 +102,38 @@ def _draw(
 ) -> None:
     """Writes a face where it is nearer than what is there.
 
-    The edge functions and the depth are linear on the screen: they are computed at the first pixel
-    of the bounding box, in double precision so that neighbours leave no gap, and then moved along
-    by adding.
+    The edge functions and the depth are linear on the screen. Their coefficients are differences of
+    products that double precision holds exactly, so two faces see a common edge with values that
+    are the same but for the sign, and leave no gap.
     """
     face, i, j, k = face_corners
     left, right, high, low = box
     height, width = triangles.shape
-    across, down = 2.0 / width, -2.0 / height
-    x0, x1, x2 = float(clip[i, 0]), float(clip[j, 0]), float(clip[k, 0])
-    y0, y1, y2 = float(clip[i, 1]), float(clip[j, 1]), float(clip[k, 1])
-    w0, w1, w2 = float(clip[i, 3]), float(clip[j, 3]), float(clip[k, 3])
-    x, y = (left + 0.5) * across - 1.0, 1.0 + (high + 0.5) * down
-    p0, p1, p2 = x0 - x * w0, x1 - x * w1, x2 - x * w2
-    q0, q1, q2 = y0 - y * w0, y1 - y * w1, y2 - y * w2
-    e0, e1, e2 = p1 * q2 - q1 * p2, p2 * q0 - q2 * p0, p0 * q1 - q0 * p1
-    determinant = e0 * w0 + e1 * w1 + e2 * w2
+    x0, x1, x2 = np.float64(clip[i, 0]), np.float64(clip[j, 0]), np.float64(clip[k, 0])
+    y0, y1, y2 = np.float64(clip[i, 1]), np.float64(clip[j, 1]), np.float64(clip[k, 1])
+    w0, w1, w2 = np.float64(clip[i, 3]), np.float64(clip[j, 3]), np.float64(clip[k, 3])
+    a0, b0, c0 = y1 * w2 - w1 * y2, w1 * x2 - x1 * w2, x1 * y2 - y1 * x2
+    a1, b1, c1 = y2 * w0 - w2 * y0, w2 * x0 - x2 * w0, x2 * y0 - y2 * x0
+    a2, b2, c2 = y0 * w1 - w0 * y1, w0 * x1 - x0 * w1, x0 * y1 - y0 * x1
+    determinant = x0 * a0 + y0 * b0 + w0 * c0
     if determinant == 0.0:
         return
     sign = 1.0 if determinant > 0 else -1.0
-    e0, e1, e2 = e0 * sign, e1 * sign, e2 * sign
-    right_scale, down_scale = sign * across, sign * down
-    a0, b0 = (y1 * w2 - w1 * y2) * right_scale, (w1 * x2 - x1 * w2) * down_scale
-    a1, b1 = (y2 * w0 - w2 * y0) * right_scale, (w2 * x0 - x2 * w0) * down_scale
-    a2, b2 = (y0 * w1 - w0 * y1) * right_scale, (w0 * x1 - x0 * w1) * down_scale
-    inverse = sign / determinant
+    inverse = 1.0 / determinant
     z0, z1, z2 = clip[i, 2] * inverse, clip[j, 2] * inverse, clip[k, 2] * inverse
-    z, az = e0 * z0 + e1 * z1 + e2 * z2, a0 * z0 + a1 * z1 + a2 * z2
-    bz = b0 * z0 + b1 * z1 + b2 * z2
+    az, bz = a0 * z0 + a1 * z1 + a2 * z2, b0 * z0 + b1 * z1 + b2 * z2
+    cz = c0 * z0 + c1 * z1 + c2 * z2
+    a0, a1, a2 = a0 * sign, a1 * sign, a2 * sign
+    across, down = 2.0 / width, 2.0 / height
     for row in range(high, low + 1):
-        f0, f1, f2, d = e0, e1, e2, z
+        y = 1.0 - (row + 0.5) * down
+        e0, e1, e2 = (b0 * y + c0) * sign, (b1 * y + c1) * sign, (b2 * y + c2) * sign
+        z = bz * y + cz
         for column in range(left, right + 1):
-            if min(f0, f1, f2) >= 0.0 and -1.0 <= d < depth[row, column]:
-                depth[row, column] = d
+            x = (column + 0.5) * across - 1.0
+            # Compared as it is stored: of faces at one depth, the one drawn first stays.
+            near = np.float32(az * x + z)
+            inside = min(a0 * x + e0, a1 * x + e1, a2 * x + e2) >= 0.0
+            if inside and -1.0 <= near < depth[row, column]:
+                depth[row, column] = near
                 triangles[row, column] = face
-            f0, f1, f2, d = f0 + a0, f1 + a1, f2 + a2, d + az
-        e0, e1, e2, z = e0 + b0, e1 + b1, e2 + b2, z + bz
