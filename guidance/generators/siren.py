@@ -1,0 +1,111 @@
+"""Pictures as a small network of sines: a formula of the place, which has no pixels of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.color import to_rgb
+from guidance.generators.png import save_png
+from guidance.types import Cameras, Generator, Moment, Rendering
+
+
+class Siren(Generator):
+    """A sine network for each sample, from the place in [-1, 1]^2 to a colour, `(1 + tanh) / 2`.
+
+        x -> sin(omega (W x + b)) -> ... -> sin(omega (W x + b)) -> W x + b
+
+    Samples share no weight; their networks run side by side as batched matrix products. The
+    picture is smooth between any two pixels, so it can be shown and exported at any size.
+
+    Source: Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions"
+    (arXiv 2006.09661), with the starting weights of section 3.2 and the biases of its code.
+    Deviation: the squashed output.
+
+    Args:
+        seeds: one a sample, for the weights that it starts from.
+        size: pixels a side where the losses look at it.
+        learning_rate: of Adam (the paper: 0.0001, for networks four times as wide and as many
+            thousand steps).
+        width: units of a hidden layer.
+        layers: hidden layers, at least 1.
+        omega: the first layer's frequencies reach `omega / pi` waves from side to side; more
+            gives finer detail, and noise sooner (the paper: 30).
+        decorrelate: optimize along the colour axes of photographs instead of RGB.
+        export_size: pixels a side of the exported picture; None for `size`.
+
+    Raises:
+        InputError: a size, width or number of layers below 1; `omega` not above 0.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        learning_rate: float = 0.002,
+        width: int = 64,
+        layers: int = 3,
+        omega: float = 30.0,
+        decorrelate: bool = False,
+        export_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        counts = {"size": size, "width": width, "layers": layers, "export_size": export_size}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise InputError(f"Siren.{name}: expected at least 1, got {count}")
+        if not 0 < omega < math.inf:
+            raise InputError(f"Siren.omega: expected a number above 0, e.g. 30, got {omega}")
+        self.num_samples, self.size, self.export_size = len(seeds), size, export_size or size
+        self.learning_rate, self.omega, self.decorrelate = learning_rate, omega, decorrelate
+        start = Moment(tuple(seeds), phase="start")
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for layer, (fan_in, fan_out) in enumerate(pairwise((2, *[width] * layers, 3))):
+            # Section 3.2: with these bounds each sine's argument stays standard normal, however
+            # deep the network is. The omega within the sine is divided out again.
+            bound = 1 / fan_in if layer == 0 else math.sqrt(6 / fan_in) / omega
+            weight = 2 * start.uniform(f"weights/{layer}", fan_in, fan_out) - 1
+            bias = 2 * start.uniform(f"biases/{layer}", 1, fan_out) - 1
+            self.weights.append(nn.Parameter(bound * weight))
+            self.biases.append(nn.Parameter(bias / math.sqrt(fan_in)))
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        """One picture a sample."""
+        return Rendering(self.pictures(self.size)[:, None])
+
+    def pictures(self, size: int) -> Float[Tensor, "n 3 h w"]:
+        """The pictures at any size, each pixel as the formula's value at its middle."""
+        first = self.weights[0]
+        line = (torch.arange(size, dtype=first.dtype, device=first.device) + 0.5) * 2 / size - 1
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        values = torch.stack([x, y], -1).view(1, -1, 2).expand(self.num_samples, -1, -1)
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if layer == last:
+                values = torch.baddbmm(bias, values, weight)
+            else:
+                scaled = torch.baddbmm(bias, values, weight, beta=self.omega, alpha=self.omega)
+                values = scaled.sin()
+        colors = values.mT.reshape(-1, 3, size, size)
+        return (1 + torch.tanh(to_rgb(colors) if self.decorrelate else colors)) / 2
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png at `export_size`."""
+        return [save_png(folder / "image.png", self.pictures(self.export_size)[sample])]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Siren:
+        return cls(range(num_samples), size=16, width=32, layers=2, omega=5.0, learning_rate=0.01)
