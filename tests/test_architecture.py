@@ -17,7 +17,7 @@ LAYERS = [
     {"tasks"},
     {"losses", "generators", "rendering", "evaluate", "runs", "loop"},
     {"encoders", "geometry", "augment", "models"},
-    {"snapshot", "prompts", "schedule", "types", "errors", "_torchvision"},
+    {"snapshot", "prompts", "schedule", "types", "errors", "_torchvision", "_memory"},
 ]
 #: Pairs within a layer that may go one way.
 ALLOWED = {

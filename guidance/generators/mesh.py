@@ -2,38 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from guidance.types import Generator
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.field import Field
+from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
+from guidance.geometry.subdivision import subdivide
+from guidance.rendering.cameras import Orbit
+from guidance.rendering.rasterize import Shading, vertex_normals
+from guidance.rendering.shading import render_mesh
+from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering
 
 
 @dataclass(frozen=True)
 class Surface:
-    """How a mesh is painted and moved."""
+    """How a mesh is painted and moved; lengths are in radii of the mesh."""
 
     paint: Literal["field", "vertices"] = "field"  # a small network of the place, or each vertex
-    frequency: float = 0.5  # of the field: waves per radius, see `Field`
-    max_displacement: float = 0.1  # along the normals, in radii (Text2Mesh: 0.1); 0 keeps the shape
-    edge_length: float = 0.06  # in radii: longer edges are split before the run
-    symmetric: bool = False  # paint and move the left half (x < 0) like the right one
-    ambient: float = 0.6  # light that comes from everywhere; the rest from the camera's light
+    frequency: float = 0.7  # of the field's features: waves per radius, see `Field`
+    max_displacement: float = 0.1  # along the normals (Text2Mesh: 0.1); 0 keeps the shape
+    edge_length: float = 0.08  # longer edges are split before the run
+    symmetric: bool = False  # the left half (x < 0) is painted and moved like the right one
+    shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
+
+    def __post_init__(self) -> None:
+        if self.paint not in ("field", "vertices"):
+            raise InputError(f"Surface.paint: expected field or vertices, got {self.paint!r}")
+        if not 0 <= self.max_displacement < 1:
+            raise InputError(
+                f"Surface.max_displacement: expected radii in [0, 1), got {self.max_displacement:g}"
+            )
 
 
 class MeshGenerator(Generator):
     """Colours and displacements along the normals of one mesh, for each sample its own.
 
-    The mesh is centred and scaled to radius 1; exports undo that.
+    The mesh is centred and scaled to radius 1, and its long edges are split; exports undo the
+    first. The vertices that the mesh had keep their places in the order. Its own colours are not
+    used.
 
-    Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: colours do not depend on the
-    displacement network's last layers (two small fields instead of one trunk), and the mesh is
-    refined to an edge length before the run.
+    Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small fields, one for
+    colours and one for displacements, instead of one trunk with two heads; and the mesh is refined
+    to an edge length before the run instead of by hand.
 
     Args:
-        mesh: triangles; its own colours are not used.
+        mesh: triangles, not all at one place.
         seeds: one a sample.
         surface: see `Surface`.
-        learning_rate: of Adam for the colours; the displacement moves at a third of it.
+        learning_rate: of Adam for the colours; displacements move at a third of it.
+
+    Raises:
+        InputError: the edge length asks for too many vertices.
     """
 
-    needs_cameras = True
+    def __init__(
+        self,
+        mesh: Mesh,
+        seeds: Sequence[int],
+        surface: Surface = Surface(),
+        *,
+        learning_rate: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.surface, self.learning_rate = len(seeds), surface, learning_rate
+        self.normalization = Normalization.of(mesh.vertices)
+        unit = Mesh(self.normalization.apply(mesh.vertices.double()).float(), mesh.faces)
+        unit = subdivide(unit, surface.edge_length)
+        # What the mesh implies comes from the mesh again, so it is no part of the state.
+        self.register_buffer("rest", unit.vertices, persistent=False)
+        self.register_buffer("faces", unit.faces.long(), persistent=False)
+        normals = vertex_normals(unit.vertices[None], self.get_buffer("faces"))[0]
+        self.register_buffer("normals", normals, persistent=False)
+        self.color = self._values(seeds, 3, "color")
+        self.displacement = (
+            self._values(seeds, 1, "displacement") if surface.max_displacement else None
+        )
+
+    def _values(self, seeds: Sequence[int], channels: int, purpose: str) -> nn.Module:
+        if self.surface.paint == "field":
+            return Field(seeds, channels, frequency=self.surface.frequency)
+        return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        """Pictures from the cameras, premultiplied, with the mesh behind them as `scene`.
+
+        Raises:
+            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
+        """
+        if cameras is None:
+            raise InputError("MeshGenerator: needs cameras; give views=Orbit(...)")
+        colors, vertices = self._surface()
+        scene = MeshScene(vertices, self.get_buffer("faces"), self.get_buffer("rest"))
+        return render_mesh(scene, cameras, colors, self.surface.shading)
+
+    def _surface(self) -> tuple[Float[Tensor, "n p 3"], Float[Tensor, "n p 3"]]:
+        """Colours in [0, 1] and vertices in radii."""
+        rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
+        places = rest
+        if self.surface.symmetric:
+            places = torch.cat([rest[:, :1].abs(), rest[:, 1:]], 1)
+        colors = (1 + torch.tanh(self.color(places))) / 2
+        vertices = rest.expand(self.num_samples, -1, -1)
+        if self.displacement is not None:
+            along = self.surface.max_displacement * torch.tanh(self.displacement(places))
+            vertices = rest + along * normals
+        return colors, vertices
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        groups = [{"params": list(self.color.parameters()), "lr": self.learning_rate}]
+        if self.displacement is not None:
+            moving = list(self.displacement.parameters())
+            groups.append({"params": moving, "lr": self.learning_rate / 3})
+        return groups
+
+    @torch.no_grad()
+    def mesh(self, sample: int) -> Mesh:
+        """One sample's mesh in the units of the one that was given, with its colours."""
+        colors, vertices = (values[sample].cpu() for values in self._surface())
+        placed = self.normalization.undo(vertices.double())
+        return Mesh(placed, self.get_buffer("faces").cpu(), colors)
+
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes mesh.glb and mesh.obj, with a colour at each vertex."""
+        mesh = self.mesh(sample)
+        return [save_mesh(mesh, folder / name) for name in ("mesh.glb", "mesh.obj")]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> MeshGenerator:
+        return cls(_octahedron(), range(num_samples), Surface(edge_length=0.8))
+
+    @staticmethod
+    def tiny_views(num_samples: int) -> Cameras:
+        """Cameras for the tiny mesh."""
+        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
+
+    @classmethod
+    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
+        """What the tiny mesh's export shows, read back from its file."""
+        mesh = load_mesh(folder / "mesh.glb").mesh
+        assert mesh.colors is not None
+        faces, cameras = mesh.faces.long(), cls.tiny_views(1)
+        scene = MeshScene(mesh.vertices[None], faces, mesh.vertices)
+        return render_mesh(scene, cameras, mesh.colors[None], Surface().shading).over()[0]
+
+
+class _PerVertex(nn.Module):
+    """Values of each vertex by itself, near 0 at the start; places are not looked at."""
+
+    START_SD = 0.05
+
+    def __init__(self, seeds: Sequence[int], vertices: int, channels: int, purpose: str) -> None:
+        super().__init__()
+        noise = Moment(tuple(seeds), phase="start").normal(purpose, vertices, channels)
+        self.values = nn.Parameter(self.START_SD * noise)
+
+    def forward(self, places: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
+        return self.values
+
+
+def _octahedron() -> Mesh:
+    corners = torch.cat([torch.eye(3), -torch.eye(3)])
+    faces = [(x, y, z) for x in (0, 3) for y in (1, 4) for z in (2, 5)]
+    outwards = [f if sum(i > 2 for i in f) % 2 == 0 else (f[0], f[2], f[1]) for f in faces]
+    return Mesh(corners, torch.tensor(outwards))

@@ -155,6 +155,7 @@ class _Recorder:
         self.stack.callback(self.metrics.close)
         self.frames = Frames(folder / "preview", self.plan, step)
         self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
+        self.progress.tell(self.plan.notes)
         self.stack.callback(self.progress.close)
         self.signals = self.stack.enter_context(Signals())
         self.first_checkpoint = step + FIRST_CHECKPOINT
@@ -227,7 +228,7 @@ class _Recorder:
             result.skipped,
         )
         name = self.judge.name if self.judge else None
-        write_done(run, self.identity.task, name, self.plan.settings.steps)
+        write_done(run, self.identity.task, name, self.plan)
         return run
 
 

@@ -21,6 +21,7 @@ class Plan:
     prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
     views: Views | None = None  # cameras of a moment, for things that are rendered
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
+    notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
 
 
 #: What a judge says of each sample: JSON, e.g. {"similarity": 0.3, "rank": 1, "out_of": 8}.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from guidance.loop import StepEvent
@@ -23,6 +24,14 @@ class Progress:
             self._bar = _bar()
             self._bar.start()
             self._row = self._bar.add_task(title, total=steps, completed=done, words="")
+
+    def tell(self, notes: Sequence[str]) -> None:
+        """Lines that stay above the bar."""
+        for note in notes:
+            if self._bar is not None:
+                self._bar.console.print(note, markup=False, highlight=False)
+            else:
+                print(note, file=sys.stderr, flush=True)
 
     def judge(self, scores: Scores) -> None:
         """The judge's latest word."""

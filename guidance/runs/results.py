@@ -129,7 +129,7 @@ def _progress_video(
     return media.encode_mp4(frames, FPS, comment)
 
 
-def write_done(run: RunResult, task: str, judge: str | None, steps: int) -> Path:
+def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
     """The last file of a run: what came out of it."""
     folder = run.folder
     samples = [
@@ -146,7 +146,8 @@ def write_done(run: RunResult, task: str, judge: str | None, steps: int) -> Path
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "task": task,
-        "steps": steps,
+        "steps": plan.settings.steps,
+        "notes": plan.notes,
         "skipped": run.skipped,
         "judge": judge,
         "files": [path.relative_to(folder).as_posix() for path in run.files],

@@ -29,7 +29,9 @@ from guidance.prompts import parse_prompt
 from guidance.schedule import Schedule
 
 if TYPE_CHECKING:
+    from guidance.augment import Augment
     from guidance.loop import Listener, Settings
+    from guidance.losses.clip import Clip
     from guidance.runs.plan import Plan, RunResult
 
 Preset = Literal["draft", "normal", "best"]
@@ -63,6 +65,8 @@ class Task(BaseModel):
     """Factor on the generator's own rates: a number, or a schedule such as "1 -> 0.1 cosine"."""
     loss: Literal["cosine", "spherical", "logit"] = "cosine"
     """How pictures and words are compared."""
+    sharpen: float = Field(default=0.0, ge=0)
+    """Weight of "logit" beside the loss: tells near things apart, a star from anything yellow."""
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -152,6 +156,22 @@ class Task(BaseModel):
             normalize=self.normalize,
             micro_batch=self.micro_batch,
             device=self.torch_device(),
+        )
+
+    def clip(self, augment: Augment, *, view_words: bool = False) -> Clip:
+        """The loss that compares pictures with the prompts, as the common fields say it."""
+        from guidance.losses.clip import Clip
+
+        kinds: dict[str, float] = {self.loss: 1.0}
+        if self.sharpen:
+            kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
+        return Clip(
+            self.sample_prompts,
+            encoder=tuple(self.encoder),
+            kind=kinds,
+            negative=self.negative,
+            augment=augment,
+            view_words=view_words,
         )
 
     def torch_device(self) -> str:

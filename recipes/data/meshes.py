@@ -35,13 +35,12 @@ MATERIALS = {  # base colour, share of it that is a reflection, how narrow the h
     "shiny black": ((28, 28, 32), 0.5, 60),
 }
 LOOKS = ("plain", "striped", "dotted", "checkered", "zebra", "leopard", "material", "wooden")
-WORDS = tuple(
-    (
-        "cow monkey head teapot sphere ball cube box cone cylinder torus donut shape capsule golden "
-        "silver shiny metal metallic wooden wood striped dotted checkered zebra leopard stripes spots "
-        "dots checks polka rainbow marble stone brick 3D with and of a on made"
-    ).split()
-)
+_LOOKS_AND_NOUNS = """
+cow monkey head teapot sphere ball cube box cone cylinder torus donut shape capsule golden silver
+shiny metal metallic wooden wood striped dotted checkered zebra leopard stripes spots dots checks
+polka rainbow marble stone brick 3D with and of a on made
+"""
+WORDS = tuple(_LOOKS_AND_NOUNS.split())
 
 
 @numba.njit(cache=True)

@@ -1,0 +1,93 @@
+"""The task of pictures: its options all change something, and its pictures please the judge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from guidance.errors import InputError
+from guidance.tasks.text2image import TextToImage
+from tests.tasks.options import OF_THE_RUN, differ, trace
+
+SMALL: dict[str, Any] = {"size": 32, "finest": 16, "crops": 2, "steps": 2}
+OPTIONS: dict[str, Any] = {
+    "prompt": "a blue heart",
+    "negative": ["a face"],
+    "image_prompt": "PICTURE",
+    "seed": 7,
+    "steps": 3,
+    "learning_rate": 0.1,
+    "loss": "spherical",
+    "sharpen": 0.7,
+    "encoder": ["mini", "mini-judge"],
+    "optimizer": "sgd",
+    "normalize": True,
+    "generator": "pyramid",
+    "size": 48,
+    "finest": 8,
+    "crops": 3,
+    "total_variation": 2.0,
+    "outline": 5.0,
+}
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Any]:
+    return trace(TextToImage, **SMALL)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_changes_the_result(option: str, plain: list[Any], tmp_path: Path) -> None:
+    value = OPTIONS[option]
+    if value == "PICTURE":
+        Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
+        value = [tmp_path / "red.png"]
+    assert differ(plain, trace(TextToImage, **{**SMALL, option: value}))
+
+
+def test_every_field_is_walked() -> None:
+    assert set(TextToImage.model_fields) == set(OPTIONS) | OF_THE_RUN
+
+
+def test_the_same_again_is_the_same_to_the_bit(plain: list[Any]) -> None:
+    assert not differ(plain, trace(TextToImage, **SMALL))
+
+
+@pytest.mark.parametrize("generator", ["pixels", "fourier"])
+def test_an_option_that_would_be_ignored_is_refused(generator: str) -> None:
+    with pytest.raises(InputError, match=f"finest: {generator} has no levels; leave it out"):
+        TextToImage(prompt="a heart", generator=generator, finest=16).build()
+    with pytest.raises(InputError, match=f"outline: {generator} has no outline; leave it out"):
+        TextToImage(prompt="a heart", generator=generator, outline=2.0).build()
+
+
+def test_a_sample_does_not_depend_on_its_neighbours() -> None:
+    small = {**SMALL, "finest": 16}
+    pair = TextToImage(prompt=["a red heart", "a pizza"], device="cpu", **small).build()
+    alone = TextToImage(prompt=["a red heart"], device="cpu", **small).build()
+    from guidance.loop import optimize
+
+    together = optimize(pair.generator, pair.losses, pair.settings).images[0]
+    apart = optimize(alone.generator, alone.losses, alone.settings).images[0]
+    assert torch.allclose(together, apart, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_judge_prefers_the_result(tmp_path: Path) -> None:
+    task = TextToImage(
+        prompt=["a red heart", "a watermelon"], preset="draft", size=64, output=tmp_path
+    )
+    result = task.run()
+    for sample in result.samples:
+        assert sample.judge_before and sample.judge_after
+        assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
+        assert sample.judge_after["rank"] == 1
+        assert {path.name for path in sample.files} == {"image.png", "cutout.png", "progress.mp4"}
+    done = json.loads((result.folder / "DONE.json").read_text())
+    assert done["judge"] == "mini-judge"
+    assert (result.folder / "contact.png").is_file()

@@ -1,0 +1,142 @@
+"""The task of meshes: its options all change something, and its meshes please the judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from guidance import cli
+from guidance.errors import InputError
+from guidance.geometry.mesh_io import load_mesh, save_mesh
+from guidance.tasks.text2mesh import TextToMesh
+from guidance.types import Mesh
+from tests.tasks.options import OF_THE_RUN, differ, trace
+
+SMALL: dict[str, Any] = {
+    "mesh": "cube",
+    "edge_length": 0.6,
+    "views": 2,
+    "resolution": 32,
+    "crops": 2,
+    "steps": 2,
+}
+OPTIONS: dict[str, Any] = {
+    "prompt": "a blue heart",
+    "negative": ["a face"],
+    "image_prompt": None,
+    "seed": 7,
+    "steps": 3,
+    "learning_rate": 0.1,
+    "loss": "spherical",
+    "sharpen": 0.7,
+    "encoder": ["mini", "mini-judge"],
+    "optimizer": "sgd",
+    "normalize": True,
+    "mesh": "cone",
+    "paint": "vertices",
+    "frequency": 2.0,
+    "max_displacement": 0.3,
+    "edge_length": 0.05,
+    "symmetric": True,
+    "ambient": 0.9,
+    "views": 3,
+    "resolution": 48,
+    "crops": 4,
+    "view_words": True,
+    "offset": 0.4,
+    "laplacian": 5.0,
+    "normal_consistency": 5.0,
+}
+#: These have one value, or are told by the options of pictures.
+WALKED_ELSEWHERE = {"mode", "image_prompt"}
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Any]:
+    return trace(TextToMesh, **SMALL)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name not in WALKED_ELSEWHERE])
+def test_every_option_changes_the_result(option: str, plain: list[Any]) -> None:
+    assert differ(plain, trace(TextToMesh, **{**SMALL, option: OPTIONS[option]}))
+
+
+def test_every_field_is_walked() -> None:
+    assert set(TextToMesh.model_fields) == set(OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
+
+
+def test_an_option_that_would_be_ignored_is_refused() -> None:
+    with pytest.raises(InputError, match="frequency: is of --paint field; vertices have none"):
+        TextToMesh(prompt="a heart", paint="vertices", frequency=1.0).build()
+    with pytest.raises(InputError, match="laplacian: without displacements nothing is smoothed"):
+        TextToMesh(prompt="a heart", max_displacement=0, laplacian=1.0).build()
+
+
+def _tetrahedron() -> Mesh:
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    return Mesh(1000 * corners + 5000, torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".glb", ".off"])
+def test_a_users_mesh_comes_back_in_its_own_units(suffix: str, tmp_path: Path) -> None:
+    given = save_mesh(_tetrahedron(), tmp_path / f"given{suffix}")
+    task = TextToMesh(
+        prompt="a red heart",
+        **{**SMALL, "mesh": str(given), "max_displacement": 0.0},
+        judge=False,
+        output=tmp_path,
+    )
+    (sample,) = task.run().samples
+    names = {path.name for path in sample.files}
+    assert names == {"mesh.glb", "mesh.obj", "turntable.mp4", "contact.png", "progress.mp4"}
+    for name in ("mesh.glb", "mesh.obj"):
+        made = load_mesh(sample.folder / name).mesh
+        assert torch.allclose(made.vertices.amin(0), torch.full((3,), 5000.0), atol=0.1)
+        assert torch.allclose(made.vertices.amax(0), torch.full((3,), 6000.0), atol=0.1)
+        assert made.colors is not None and made.colors.std() > 0
+
+
+def test_repairs_are_told_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "doubled.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nf 2 3 4\n")
+    small = {**SMALL, "mesh": str(path)}
+    result = TextToMesh(prompt="a heart", **small, judge=False, output=tmp_path).run()
+    assert "removed 1 faces that were there twice" in capsys.readouterr().err
+    assert "removed 1 faces that were there twice" in (result.folder / "DONE.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
+        (b"v 0 0 0\nv 1 0 0\n", "no faces"),
+        (b"Dear diary, today I saw a cow.\n", "mesh.obj"),
+        (b"glTF\x02\x00\x00\x00\xff\xff\xff\x7f\xff\xff\xff\x7fJSON", "claims"),
+        (None, "no such file"),
+    ],
+    ids=["nan", "empty", "text", "claims gigabytes", "missing"],
+)
+def test_bad_meshes_exit_2_with_one_line(
+    content: bytes | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "mesh.obj", tmp_path / "outputs"
+    if content is not None:
+        path.write_bytes(content)
+    words = ["run", "text2mesh", "--mesh", str(path), "--prompt", "a cow", "--output", str(output)]
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    told = capsys.readouterr()
+    assert end.value.code == 2 and told.out == ""
+    assert told.err.count("\n") == 1 and message in told.err
+    assert not output.exists() or not any(output.iterdir())
+
+
+@pytest.mark.slow
+def test_the_judge_prefers_the_result(tmp_path: Path) -> None:
+    task = TextToMesh(prompt="a watermelon", preset="draft", resolution=64, output=tmp_path)
+    (sample,) = task.run().samples
+    assert sample.judge_before and sample.judge_after
+    assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
