@@ -37,7 +37,7 @@ OPTIONS: list[tuple[type[Generator], str, Any]] = [
     (Wavelet, "decay", 1.0),
     (Wavelet, "skip_levels", 0),
     (Wavelet, "wavelet", "haar"),
-    (Wavelet, "decorrelate", False),
+    (Wavelet, "decorrelate", True),
     (Wavelet, "start_sd", 0.2),
     (Siren, "size", 24),
     (Siren, "learning_rate", 0.1),
