@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +19,9 @@ from guidance.errors import InputError
 from guidance.prompts import Phrase, parse_prompt
 from guidance.types import Cameras
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
 #: How strongly a negative prompt of weight 1 pushes, in shares of the prompt's own pull.
 #: Source: Direct Ascent Synthesis (Fort 2025) weighs its negatives by 0.3.
 NEGATIVE_WEIGHT = 0.3
@@ -23,6 +29,11 @@ NEGATIVE_WEIGHT = 0.3
 #: A caption closer to a phrase than this is the phrase in other words, no rival. A judgement, not a
 #: measurement: pushing "an apple" away from "apple" asks for what only an encoder can tell apart.
 SAME_MEANING = 0.95
+
+#: What a user's picture may have, asked of its header before anything is decoded: 64 megapixels.
+MAX_PIXELS = 2**26
+#: Formats that are read. Pillow knows more, some of which start other programs (EPS).
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 #: Suffixes by view. Source: DreamFusion (Poole et al. 2022, section 3.2); the angles too.
 VIEW_WORDS = ("front view", "side view", "back view", "overhead view")
@@ -143,21 +154,49 @@ def _embed(encoder: Encoder, phrase: Phrase, endings: tuple[str, ...]) -> Float[
     return embedding.float().expand(len(endings), -1)
 
 
-def load_picture(path: Path) -> Float[Tensor, "3 h w"]:
-    """A picture file as sRGB in [0, 1], over white where it is transparent."""
-    from PIL import Image, UnidentifiedImageError
+def load_picture(path: Path, what: str = "image prompt") -> Float[Tensor, "3 h w"]:
+    """A picture file as sRGB in [0, 1], upright, over white where it is transparent.
+
+    Args:
+        what: names the file in messages.
+
+    Raises:
+        InputError: no such file; no picture in one of `FORMATS` (told by its content, not by its
+            name), damaged, or larger than `MAX_PIXELS`, which is asked of the header.
+    """
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as file:
-            rgba = file.convert("RGBA")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our cap is lower
+            with Image.open(path, formats=FORMATS) as file:
+                if file.width * file.height > MAX_PIXELS:
+                    raise InputError(
+                        f"{what} {path}: {file.width} x {file.height} pixels are more than the "
+                        f"{MAX_PIXELS // 10**6} million that are read; shrink it first"
+                    )
+                rgba = ImageOps.exif_transpose(_eight_bits(file)).convert("RGBA")
     except FileNotFoundError:
-        raise InputError(f"image prompt {path}: no such file") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"image prompt {path}: not a readable picture ({error})") from None
+        raise InputError(f"{what} {path}: no such file") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{what} {path}: claims far too many pixels; shrink it first") from None
+    except InputError:
+        raise
+    # What Pillow's decoders raise on damaged files, beside OSError.
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{what} {path}: not a readable picture ({reason})") from None
     white = Image.new("RGBA", rgba.size, "white")
     flat = Image.alpha_composite(white, rgba).convert("RGB")
     pixels = torch.frombuffer(bytearray(flat.tobytes()), dtype=torch.uint8)
     return pixels.view(flat.height, flat.width, 3).permute(2, 0, 1).float() / 255
+
+
+def _eight_bits(picture: PillowImage) -> PillowImage:
+    """Grey pictures of 16 bits are scaled to 8; Pillow itself would cut them off at 255."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L")
 
 
 def view_indices(cameras: Cameras) -> Int[Tensor, "n v"]:

@@ -1,0 +1,90 @@
+"""Pictures of users are read by their content, within a cap, and refused in one line."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from guidance.errors import InputError
+from guidance.losses.targets import load_picture
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes that claims side x side pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0" * 99)) + b"\0\0\0\0IEND"
+    )
+
+
+def noise_png(path: Path) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    Image.fromarray(noise).save(path, "PNG")
+    return path.read_bytes()
+
+
+BAD = {
+    "empty": (b"", "not a readable picture"),
+    "text": (b"hello", "not a readable picture"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a readable picture"),
+    "large": (bomb(9000), "9000 x 9000 pixels are more than the 67 million that are read"),
+    "huge": (bomb(60000), "claims far too many pixels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.filterwarnings("error")
+def test_bad_pictures_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    content, message = BAD[name]
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as told:
+        load_picture(path, "picture")
+    assert "\n" not in str(told.value) and str(told.value).startswith(f"picture {path}: ")
+
+
+def test_missing_and_damaged_pictures_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"image prompt .*nowhere.png: no such file"):
+        load_picture(tmp_path / "nowhere.png")
+    with pytest.raises(InputError, match="not a readable picture"):
+        load_picture(tmp_path)
+    path = tmp_path / "cut.png"
+    path.write_bytes(noise_png(path)[:500])
+    with pytest.raises(InputError, match="not a readable picture"):
+        load_picture(path)
+
+
+def test_a_wrong_name_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    noise_png(path)
+    assert load_picture(path).shape == (3, 32, 32)
+
+
+def test_photos_are_turned_upright(tmp_path: Path) -> None:
+    photo = Image.new("RGB", (20, 10), "red")
+    exif = photo.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    photo.save(tmp_path / "photo.jpg", exif=exif)
+    assert load_picture(tmp_path / "photo.jpg").shape == (3, 20, 10)
+
+
+def test_grey_of_sixteen_bits_keeps_its_shades(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, 0)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    read = load_picture(tmp_path / "ramp.png")[1, 0]
+    assert torch.allclose(read, torch.linspace(0, 1, 256), atol=1.5 / 255)
+
+
+def test_transparent_is_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert torch.equal(load_picture(tmp_path / "clear.png"), torch.ones(3, 2, 2))
