@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.augment import Augment
+from guidance.augment import Augment, Crops, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.targets import broadcast_prompts, targets
+from guidance.losses.targets import broadcast_prompts, negative_phrases, pushing_away, targets
 from guidance.losses.vision import embed, frozen, sample_means
-from guidance.prompts import parse_prompt
+from guidance.prompts import Phrase, parse_prompt
 from guidance.types import Loss, Moment, Rendering
 
 #: Softens the length of a difference that is near 0, and with it the first gradients, which are
@@ -23,12 +25,95 @@ from guidance.types import Loss, Moment, Rendering
 SOFT = 0.01
 
 
+@dataclass(frozen=True)
+class Texts:
+    """What pictures are to become, and what they are; one for all samples, or one a sample."""
+
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    negatives: tuple[str, ...] = ()  # for all samples
+
+    @classmethod
+    def of(
+        cls, target: str | Sequence[str], source: str | Sequence[str], negative: Sequence[str]
+    ) -> Texts:
+        first, second = ((t,) if isinstance(t, str) else tuple(t) for t in (target, source))
+        return cls(first, second, tuple(negative))
+
+    def phrases(
+        self, num_samples: int
+    ) -> tuple[list[tuple[Phrase, ...]], list[tuple[Phrase, ...]]]:
+        """The phrases of the targets, negatives included, and of the sources, sample by sample.
+
+        Raises:
+            InputError: another number of prompts than samples; a stop, which directions have not.
+        """
+        away = pushing_away(negative_phrases(self.negatives))
+        rows, sources = (
+            [parse_prompt(text) for text in broadcast_prompts(texts, num_samples)]
+            for texts in (self.targets, self.sources)
+        )
+        for phrase in (phrase for row in rows + sources for phrase in row):
+            if phrase.stop > -math.inf:
+                raise InputError(
+                    f"{phrase.text[:60]!r}: a stop ({phrase.stop:g}) belongs to distances, and a "
+                    "direction has none; leave it out"
+                )
+        return [row + away for row in rows], sources
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where the pictures of each sample come from, and the direction that they are to take."""
+
+    encoder: Encoder
+    direction: Float[Tensor, "n d"]  # unit vectors
+    reference: Rendering
+
+    @classmethod
+    def between(cls, texts: Texts, encoder: Encoder, reference: Rendering) -> Course:
+        """From the sources to the targets, by the means over the encoder's templates.
+
+        Raises:
+            InputError: see `Texts.phrases`; target and source mean the same.
+        """
+        device = reference.image.device
+        rows, sources = texts.phrases(len(reference.image))
+        wanted, given = (targets(encoder, phrases, False, device) for phrases in (rows, sources))
+        start = (given.embeddings[:, 0] * given.weights[..., None]).sum(1, keepdim=True)
+        ways = wanted.embeddings[:, 0] - F.normalize(start, dim=-1)
+        direction = (ways * wanted.weights[..., None]).sum(1)
+        if bool((direction.norm(dim=-1) < 1e-4).any()):
+            raise InputError("Directional: target and source mean the same; there is no direction")
+        alpha = None if reference.alpha is None else reference.alpha.detach().clone()
+        kept = Rendering(reference.image.detach().clone(), alpha, cameras=reference.cameras)
+        return cls(encoder, F.normalize(direction, dim=-1), kept)
+
+    def deviations(
+        self, augment: Augment, rendering: Rendering, moment: Moment, micro_batch: int
+    ) -> Iterator[tuple[Float[Tensor, "s v k"], Crops, Part]]:
+        """1 - cosine of the way of each crop and the direction, part by part.
+
+        Each crop is compared with the same crop of the reference, seen without gradient.
+        """
+        _check(rendering, self.reference)
+        crops = augment.draw(moment, rendering, self.encoder.image_size)
+        for part in crops.parts(micro_batch):
+            with torch.no_grad():
+                before = embed(self.encoder, augment, self.reference, crops, part)
+            way = embed(self.encoder, augment, rendering, crops, part) - before
+            direction = self.direction[part.samples, None, None].to(way)
+            length = (way.square().sum(-1) + SOFT**2).sqrt()
+            yield 1 - (way * direction).sum(-1) / length, crops, part
+
+
 class Directional(Loss):
     """1 - cos(E(x) - E(x_ref), T(target) - T(source)), averaged over crops and views.
 
     x_ref are the pictures before the first step, or those given; each crop of x is compared with
     the same crop of x_ref, which takes one more forward pass of the encoder, without gradient.
-    T is the mean over the encoder's templates and, with several phrases, their weighted sum.
+    T is the mean over the encoder's templates; with several phrases, the differences of each from
+    the source are added by their weights.
 
     Source: StyleGAN-NADA (Gal et al. 2021, arXiv 2108.00946, equation 2). Deviation: a difference
     x is divided by sqrt(|x|^2 + 0.01^2), because at x = x_ref the cosine is 0/0: there the loss is
@@ -37,13 +122,14 @@ class Directional(Loss):
     Args:
         target: what it should become; one for all samples, or one a sample.
         source: what it is, likewise.
+        negative: what it should not become, for all samples; subtracted with 0.3 of its weight.
         encoder: a name or an Encoder.
         augment: how crops are made; None shows each view once, as it is.
         reference: pictures [n, v, 3, h, w] to start from, of the size of those optimized.
 
     Raises:
-        InputError: another number of prompts than samples; pictures of other shape than the
-            reference; cameras that moved since, because then no reference shows the same view.
+        InputError: another number of prompts than samples; a phrase with a stop; pictures of other
+            shape than the reference; cameras that moved since: no reference shows the same view.
     """
 
     def __init__(
@@ -51,57 +137,38 @@ class Directional(Loss):
         target: str | Sequence[str],
         source: str | Sequence[str],
         *,
+        negative: Sequence[str] = (),
         encoder: str | Encoder = "mini",
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
         reference: Float[Tensor, "n v 3 h w"] | None = None,
     ) -> None:
         super().__init__()
-        self.prompts = (target,) if isinstance(target, str) else tuple(target)
-        self.sources = (source,) if isinstance(source, str) else tuple(source)
+        self.texts = Texts.of(target, source, negative)
+        self.prompts = self.texts.targets
         self.augment = augment or Augment.plain()
-        self.encoder = (encoder,)  # in a tuple, so that it does not become part of this module
+        # In a tuple, so that it does not become part of this module.
+        self.encoders = (encoder,)
         self.given = reference
-        self._reference: Rendering | None = None
+        self._course: Course | None = None
 
     def prepare(self, start: Rendering) -> None:
         """Loads the encoder, encodes both texts, and keeps the pictures to compare with."""
-        n, device = len(start.image), start.image.device
-        (encoder,) = frozen(self.encoder, device)
-        ends = [
-            [parse_prompt(text) for text in broadcast_prompts(texts, n)]
-            for texts in (self.prompts, self.sources)
-        ]
-        sums = [targets(encoder, phrases, False, device) for phrases in ends]
-        target, source = ((end.embeddings[:, 0] * end.weights[..., None]).sum(1) for end in sums)
-        if bool(((target - source).norm(dim=-1) < 1e-4).any()):
-            raise InputError("Directional: target and source mean the same; there is no direction")
-        self._encoder, self._direction = (encoder,), F.normalize(target - source, dim=-1)
+        (encoder,) = frozen(self.encoders, start.image.device)
         if self.given is not None:
             start = Rendering(self.given.to(start.image))
-        self._reference = Rendering(
-            start.image.detach().clone(),
-            None if start.alpha is None else start.alpha.detach().clone(),
-            cameras=start.cameras,
-        )
+        self._course = Course.between(self.texts, encoder, start)
 
     def parts(
         self, rendering: Rendering, moment: Moment, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of crops."""
-        if self._reference is None:
+        if self._course is None:
             self.prepare(rendering)
-        assert self._reference is not None
-        _check(rendering, self._reference)
-        (encoder,) = self._encoder
-        crops = self.augment.draw(moment, rendering, encoder.image_size)
-        for part in crops.parts(micro_batch):
-            with torch.no_grad():
-                before = embed(encoder, self.augment, self._reference, crops, part)
-            way = embed(encoder, self.augment, rendering, crops, part) - before
-            direction = self._direction[part.samples, None, None].to(way)
-            length = (way.square().sum(-1) + SOFT**2).sqrt()
-            cosine = (way * direction).sum(-1) / length
-            yield sample_means(1 - cosine, crops, part)
+        assert self._course is not None
+        for values, crops, part in self._course.deviations(
+            self.augment, rendering, moment, micro_batch
+        ):
+            yield sample_means(values, crops, part)
 
     @classmethod
     def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Directional:

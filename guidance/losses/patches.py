@@ -1,0 +1,125 @@
+"""The directional loss of many small crops: a style in every corner, not a thing in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.augment import Augment
+from guidance.encoders.base import Encoder
+from guidance.errors import InputError
+from guidance.losses.directional import Course, Texts
+from guidance.losses.vision import frozen, sample_means
+from guidance.types import Loss, Moment, Rendering
+
+#: Source: CLIPstyler warps every crop by torchvision's RandomPerspective of this strength.
+PERSPECTIVE = 0.5
+
+
+def patches(crops: int, crop_size: float, picture: tuple[int, int]) -> Augment:
+    """Upright square crops of one size, in perspective.
+
+    Args:
+        crops: of each sample in a step.
+        crop_size: as a share of the picture's shorter side; above 1, in pixels.
+        picture: its height and width in pixels.
+
+    Raises:
+        InputError: crops larger than the picture.
+    """
+    shorter = min(picture)
+    share = crop_size if crop_size <= 1 else crop_size / shorter
+    if not 0 < share <= 1:
+        raise InputError(
+            f"crop_size: expected a share of the picture up to 1, or up to {shorter} pixels, which "
+            f"is its shorter side; got {crop_size:g}"
+        )
+    return Augment(
+        crops=crops,
+        scale=(share, share),
+        rotation_deg=0.0,
+        perspective=PERSPECTIVE,
+        whole=0.0,
+        brightness=0.0,
+        contrast=0.0,
+        saturation=0.0,
+    )
+
+
+class PatchDirectional(Loss):
+    """The directional loss of random crops, without those that are stylized enough.
+
+    For each crop x of the pictures and the same crop x_ref of the reference,
+    `l = 1 - cos(E(x) - E(x_ref), T(target) - T(source))`; the loss is the mean of `l` where it is
+    at least the threshold, and of 0, without gradient, elsewhere. Without the threshold, crops
+    that are easily stylized are driven on and on, and the picture becomes uneven.
+
+    Source: CLIPstyler (Kwon & Ye 2022, arXiv 2112.00374, equation 5; 64 crops of 128 of 512
+    pixels, threshold 0.7). Deviations: a crop is compared with the same crop of the reference, not
+    with the whole of it, so that a crop without change has no direction instead of that from the
+    whole to the crop; and differences are softened as in `Directional`.
+
+    Args:
+        target: what it should become; one for all samples, or one a sample.
+        source: what it is, likewise.
+        negative: what it should not become, for all samples; subtracted with 0.3 of its weight.
+        encoder: a name or an Encoder.
+        crops: of each sample in a step.
+        crop_size: their side, as a share of the picture's shorter side; above 1, in pixels.
+        threshold: crops with a lower loss do not count; 0 counts all.
+        reference: pictures [n, v, 3, h, w] to start from; by default those before the first step.
+
+    Raises:
+        InputError: as `Directional`, and crops larger than the picture.
+    """
+
+    name = "patches"
+
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        source: str | Sequence[str] = "a photo",
+        *,
+        negative: Sequence[str] = (),
+        encoder: str | Encoder = "mini",
+        crops: int = 64,
+        crop_size: float = 0.25,
+        threshold: float = 0.7,
+        reference: Float[Tensor, "n v 3 h w"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.texts = Texts.of(target, source, negative)
+        self.prompts = self.texts.targets
+        self.encoders = (encoder,)
+        self.crops, self.crop_size, self.threshold = crops, crop_size, threshold
+        self.given = reference
+        self._prepared: tuple[Course, Augment] | None = None
+
+    def prepare(self, start: Rendering) -> None:
+        """Loads the encoder, encodes both texts, and keeps the pictures to compare with."""
+        height, width = start.image.shape[-2:]
+        augment = patches(self.crops, self.crop_size, (height, width))
+        (encoder,) = frozen(self.encoders, start.image.device)
+        if self.given is not None:
+            start = Rendering(self.given.to(start.image))
+        self._prepared = Course.between(self.texts, encoder, start), augment
+
+    def parts(
+        self, rendering: Rendering, moment: Moment, micro_batch: int
+    ) -> Iterator[Float[Tensor, "n"]]:
+        """Micro-batches of crops."""
+        if self._prepared is None:
+            self.prepare(rendering)
+        assert self._prepared is not None
+        course, augment = self._prepared
+        for values, crops, part in course.deviations(augment, rendering, moment, micro_batch):
+            kept = torch.where(values < self.threshold, 0.0, values)
+            yield sample_means(kept, crops, part)
+
+    @classmethod
+    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> PatchDirectional:
+        """A small instance for the contract tests."""
+        return cls(prompts, "a stone", encoder=encoder, crops=6, crop_size=0.6, threshold=0.2)
