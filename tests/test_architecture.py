@@ -17,7 +17,7 @@ LAYERS = [
     {"tasks"},
     {"losses", "generators", "rendering", "evaluate", "runs", "loop"},
     {"encoders", "geometry", "augment", "models"},
-    {"snapshot", "prompts", "schedule", "types", "errors", "_torchvision", "_memory"},
+    {"snapshot", "prompts", "schedule", "types", "errors", "colors", "_torchvision", "_memory"},
 ]
 #: Pairs within a layer that may go one way.
 ALLOWED = {
@@ -27,7 +27,9 @@ ALLOWED = {
     ("evaluate", "rendering"),
     ("types", "errors"),
     ("prompts", "errors"),
+    ("prompts", "schedule"),
     ("schedule", "errors"),
+    ("colors", "errors"),
     ("snapshot", "errors"),
     ("snapshot", "types"),
 }

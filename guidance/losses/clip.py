@@ -7,24 +7,31 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from guidance.augment import Augment, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
+from guidance.losses.regions import Window, windows
+from guidance.losses.rivals import Rivals, rivals
 from guidance.losses.targets import (
-    Rivals,
     Targets,
+    Timeline,
     broadcast_prompts,
     negative_phrases,
     pushing_away,
-    rivals,
-    targets,
+    timeline,
     view_indices,
 )
 from guidance.losses.vision import embed, frozen, sample_means
-from guidance.prompts import Phrase, parse_prompt
+from guidance.prompts import (
+    Phrase,
+    check_templates,
+    parse_keyframes,
+    parse_prompt,
+    parse_region,
+)
 from guidance.types import Cameras, Loss, Moment, Rendering
 
 KINDS = ("cosine", "spherical", "logit")
@@ -32,12 +39,30 @@ KINDS = ("cosine", "spherical", "logit")
 
 @dataclass(frozen=True)
 class _Tower:
-    """One encoder with what it makes of the prompts."""
+    """One encoder with what it makes of the prompts, or of the phrases of one region."""
 
     encoder: Encoder
-    targets: Targets  # negatives included, with weights below 0
-    asked: Float[Tensor, "n m"]  # the weights without the negatives
+    timeline: Timeline  # negatives included, with weights below 0
+    asked: Bool[Tensor, "n m"]  # which phrases are no negatives
     rivals: Rivals | None  # only for "logit"
+    window: Window | None = None  # of the region
+
+    def look(self, rendering: Rendering) -> Rendering:
+        """What it sees: everything, or what lies in its region."""
+        return rendering if self.window is None else self.window.cut(rendering)
+
+    def at(self, progress: float) -> _Now:
+        """What counts at a progress in [0, 1]."""
+        log_weights = None if self.rivals is None else self.rivals.log_weights(progress)
+        return _Now(self.timeline.at(progress), log_weights)
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What changes over a run, as it is in one step."""
+
+    targets: Targets
+    log_weights: Float[Tensor, "n m o"] | None  # of the rivals
 
 
 class Clip(Loss):
@@ -66,10 +91,17 @@ class Clip(Loss):
             subtracted with 0.3 of their weight; in logit they compete with the prompt.
         augment: how crops are made; None shows each view once, as it is.
         view_words: adds "front view", "side view" ... by the cameras, for rendered objects.
+        at: keyframes such as "50% a green apple", for all samples: the embedding of the first
+            phrase runs along great circles from the prompt's at progress 0 to theirs.
+        region: such as `sky.png="a blue sky"`, for all samples: phrases that see only what lies
+            in the white of a mask, on changing backgrounds, beside the whole picture that the
+            prompt and the negatives see; with "logit" they compete with the negatives too.
+        templates: wordings of each phrase in place of the encoder's own, each with {} for it.
 
     Raises:
         InputError: an unknown kind; another number of prompts than samples; `view_words` with
-            pictures that have no cameras.
+            pictures that have no cameras, regions with pictures that have; keyframes, regions or
+            templates that cannot be read.
     """
 
     def __init__(
@@ -81,6 +113,9 @@ class Clip(Loss):
         negative: Sequence[str] = (),
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
         view_words: bool = False,
+        at: Sequence[str] = (),
+        region: Sequence[str] = (),
+        templates: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.kinds = {kind: 1.0} if isinstance(kind, str) else dict(kind)
@@ -89,6 +124,11 @@ class Clip(Loss):
         self.prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
         self.phrases = tuple(parse_prompt(text) for text in self.prompts)
         self.negatives = negative_phrases(negative)
+        self.keyframes = parse_keyframes((at,) if isinstance(at, str) else at)
+        self.regions = tuple(
+            parse_region(text) for text in ((region,) if isinstance(region, str) else region)
+        )
+        self.templates = None if templates is None else check_templates(templates)
         self.view_words = view_words
         self.augment = augment or Augment.plain()
         self.encoders = (encoder,) if isinstance(encoder, str | Encoder) else tuple(encoder)
@@ -99,9 +139,14 @@ class Clip(Loss):
         device = start.image.device
         prompts = broadcast_prompts(self.prompts, len(start.image))
         phrases = [parse_prompt(prompt) for prompt in prompts]
-        self._towers = tuple(
-            self._tower(encoder, phrases, device) for encoder in frozen(self.encoders, device)
-        )
+        regions = list(zip(self.regions, windows(self.regions, start), strict=True))
+        towers = []
+        for encoder in frozen(self.encoders, device):
+            towers.append(self._tower(encoder, phrases, device))
+            for region, view in regions:
+                rows = [region.phrases] * len(phrases)
+                towers.append(self._region_tower(encoder, rows, view))
+        self._towers = tuple(towers)
 
     def parts(
         self, rendering: Rendering, moment: Moment, micro_batch: int
@@ -110,21 +155,24 @@ class Clip(Loss):
         n = rendering.image.shape[0]
         if not self._towers:
             self.prepare(rendering)
-        prepared = len(self._towers[0].targets.weights)
+        prepared = len(self._towers[0].timeline.phrases)
         if prepared != n:
             raise InputError(f"Clip was prepared for {prepared} samples, got pictures of {n}")
         views = self._views(rendering.cameras)
         for tower in self._towers:
-            wanted = tower.targets.by_view(views).expand(-1, rendering.image.shape[1], -1, -1)
-            crops = self.augment.draw(moment, rendering, tower.encoder.image_size)
+            now = tower.at(moment.progress)
+            wanted = now.targets.by_view(views).expand(-1, rendering.image.shape[1], -1, -1)
+            crops = self.augment.draw(moment, tower.look(rendering), tower.encoder.image_size)
             for part in crops.parts(micro_batch):
-                seen = embed(tower.encoder, self.augment, rendering, crops, part)
-                distance = self._distance(tower, part, seen, wanted[part.place[:2]].to(seen))
+                # Looks anew for each part, whose backward frees all of its graph.
+                seen = embed(tower.encoder, self.augment, tower.look(rendering), crops, part)
+                distance = self._distance(tower, now, part, seen, wanted[part.place[:2]].to(seen))
                 yield sample_means(distance, crops, part)
 
     def _distance(
         self,
         tower: _Tower,
+        now: _Now,
         part: Part,
         seen: Float[Tensor, "s v k d"],
         wanted: Float[Tensor, "s v m d"],
@@ -133,7 +181,7 @@ class Clip(Loss):
         cosine = seen @ wanted.mT
         stops, weights, asked = (
             numbers[part.samples, None, None].to(seen)
-            for numbers in (tower.targets.stops, tower.targets.weights, tower.asked)
+            for numbers in (now.targets.stops, now.targets.weights, tower.asked)
         )
         total = torch.zeros_like(cosine[..., 0])
         for kind, share in self.kinds.items():
@@ -143,9 +191,10 @@ class Clip(Loss):
             elif kind == "spherical":
                 distance = _spherical(cosine)
             else:
-                distance, against = _logit(tower, part, seen, cosine)
+                distance, against = _logit(tower, now, part, seen, cosine)
             distance = torch.where(distance < stops, distance.detach(), distance)
-            summed = ((asked if kind == "logit" else weights) * distance).sum(-1)
+            counted = weights * asked if kind == "logit" else weights
+            summed = (counted * distance).sum(-1)
             total = total + share * (summed + against)
         return total
 
@@ -153,11 +202,33 @@ class Clip(Loss):
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], device: torch.device
     ) -> _Tower:
         away = pushing_away(self.negatives)
-        wanted = targets(encoder, [row + away for row in phrases], self.view_words, device)
+        wanted = timeline(
+            encoder,
+            [row + away for row in phrases],
+            device,
+            keyframes=self.keyframes,
+            templates=self.templates,
+            view_words=self.view_words,
+        )
         lengths = torch.tensor([[len(row)] for row in phrases], device=device)
-        asked = torch.arange(wanted.weights.shape[1], device=device) < lengths
-        against = rivals(encoder, wanted, self.negatives) if "logit" in self.kinds else None
-        return _Tower(encoder, wanted, wanted.weights * asked, against)
+        asked = torch.arange(wanted.embeddings.shape[3], device=device) < lengths
+        return _Tower(encoder, wanted, asked, self._rivals(encoder, wanted, self.negatives))
+
+    def _region_tower(
+        self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], window: Window
+    ) -> _Tower:
+        wanted = timeline(encoder, phrases, window.inside.device, templates=self.templates)
+        asked = torch.ones_like(wanted.embeddings[0, :, 0, :, 0], dtype=torch.bool)
+        # A sigmoid's negatives are a sum of their own, which the whole picture has already.
+        negatives = self.negatives if encoder.logit_bias is None else ()
+        return _Tower(encoder, wanted, asked, self._rivals(encoder, wanted, negatives), window)
+
+    def _rivals(
+        self, encoder: Encoder, wanted: Timeline, negatives: Sequence[Phrase]
+    ) -> Rivals | None:
+        if "logit" not in self.kinds:
+            return None
+        return rivals(encoder, wanted, negatives, self.templates)
 
     def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
         if not self.view_words:
@@ -185,13 +256,17 @@ def _spherical(cosine: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
 
 
 def _logit(
-    tower: _Tower, part: Part, seen: Float[Tensor, "s v k d"], cosine: Float[Tensor, "s v k m"]
+    tower: _Tower,
+    now: _Now,
+    part: Part,
+    seen: Float[Tensor, "s v k d"],
+    cosine: Float[Tensor, "s v k m"],
 ) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | float]:
     """The distance from each phrase, and what the negatives of a sigmoid encoder add."""
-    assert tower.rivals is not None
+    assert tower.rivals is not None and now.log_weights is not None
     scale, bias = tower.encoder.logit_scale, tower.encoder.logit_bias
     logits = scale * (seen @ tower.rivals.embeddings.to(seen).mT)
-    log_weights = tower.rivals.log_weights[part.samples, None, None].to(seen)
+    log_weights = now.log_weights[part.samples, None, None].to(seen)
     if bias is None:
         others = (logits.unsqueeze(-2) + log_weights).logsumexp(-1)
         return F.softplus(others - scale * cosine), 0.0

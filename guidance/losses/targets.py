@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.prompts import Phrase, parse_prompt
+from guidance.prompts import ONE, Keyframe, Phrase, parse_prompt
 from guidance.types import Cameras
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 #: How strongly a negative prompt of weight 1 pushes, in shares of the prompt's own pull.
 #: Source: Direct Ascent Synthesis (Fort 2025) weighs its negatives by 0.3.
 NEGATIVE_WEIGHT = 0.3
-
-#: A caption closer to a phrase than this is the phrase in other words, no rival. A judgement, not a
-#: measurement: pushing "an apple" away from "apple" asks for what only an encoder can tell apart.
-SAME_MEANING = 0.95
 
 #: What a user's picture may have, asked of its header before anything is decoded: 64 megapixels.
 MAX_PIXELS = 2**26
@@ -58,11 +55,27 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Rivals:
-    """What phrases are to win against, with the logarithm of the weight of each, or -inf."""
+class Timeline:
+    """Targets that change over a run: weights by schedules, embeddings from station to station."""
 
-    embeddings: Float[Tensor, "o d"]
-    log_weights: Float[Tensor, "n m o"]
+    phrases: tuple[tuple[Phrase, ...], ...]  # m for each of n samples
+    places: tuple[float, ...]  # the progress of each of q stations, rising
+    embeddings: Float[Tensor, "q n r m d"]
+
+    def at(self, progress: float) -> Targets:
+        """The targets at a progress in [0, 1]; between stations on the great circle."""
+        right = bisect_right(self.places, progress)
+        embeddings = self.embeddings[right - 1]
+        if right < len(self.places):
+            start, stop = self.places[right - 1], self.places[right]
+            share = (progress - start) / (stop - start)
+            embeddings = slerp(embeddings, self.embeddings[right], share)
+        weights = [[phrase.weight(progress) for phrase in row] for row in self.phrases]
+        stops = [[phrase.stop for phrase in row] for row in self.phrases]
+        device = self.embeddings.device
+        return Targets(
+            embeddings, torch.tensor(weights, device=device), torch.tensor(stops, device=device)
+        )
 
 
 def broadcast_prompts(prompt: str | Sequence[str], num_samples: int) -> tuple[str, ...]:
@@ -80,17 +93,78 @@ def broadcast_prompts(prompt: str | Sequence[str], num_samples: int) -> tuple[st
 def targets(
     encoder: Encoder, phrases: Sequence[Sequence[Phrase]], view_words: bool, device: torch.device
 ) -> Targets:
-    """Encodes the phrases of each sample, without gradient."""
+    """Encodes the phrases of each sample, without gradient, for losses that know no progress.
+
+    Raises:
+        InputError: the weight of a phrase changes over the run.
+    """
+    for phrase in (phrase for row in phrases for phrase in row):
+        if len(set(phrase.weight.values)) > 1:
+            raise InputError(
+                f"phrase {phrase.text[:60]!r}: its weight changes over the run, which only Clip "
+                "follows; give one number"
+            )
+    return timeline(encoder, phrases, device, view_words=view_words).at(0.0)
+
+
+def timeline(
+    encoder: Encoder,
+    phrases: Sequence[Sequence[Phrase]],
+    device: torch.device,
+    *,
+    keyframes: Sequence[Keyframe] = (),
+    templates: Sequence[str] | None = None,
+    view_words: bool = False,
+) -> Timeline:
+    """Encodes the phrases of each sample, and what their first ones turn into, without gradient.
+
+    Args:
+        templates: in place of the encoder's own.
+        view_words: makes a wording for each of VIEW_WORDS.
+    """
     m = max(len(row) for row in phrases)
-    padding = Phrase("", 0.0)
-    rows = [[*row, *[padding] * (m - len(row))] for row in phrases]
+    padding = Phrase("", replace(ONE, values=(0.0,)))
+    rows = [(*row, *[padding] * (m - len(row))) for row in phrases]
+    stations = [rows, *([_turned(row, frame) for row in rows] for frame in keyframes)]
     endings = tuple(f", {words}" for words in VIEW_WORDS) if view_words else ("",)
-    known = {phrase: _embed(encoder, phrase, endings) for row in phrases for phrase in row}
+    wanted = dict.fromkeys(phrase for station in stations for row in station for phrase in row)
+    known = {
+        phrase: embed_phrase(encoder, phrase, endings, templates)
+        for phrase in wanted
+        if phrase != padding
+    }
     known[padding] = torch.zeros_like(next(iter(known.values())))
-    embeddings = torch.stack([torch.stack([known[phrase] for phrase in row], 1) for row in rows])
-    weights = torch.tensor([[phrase.weight for phrase in row] for row in rows])
-    stops = torch.tensor([[phrase.stop for phrase in row] for row in rows])
-    return Targets(embeddings.to(device), weights.to(device), stops.to(device))
+    embeddings = torch.stack(
+        [
+            torch.stack([torch.stack([known[phrase] for phrase in row], 1) for row in station])
+            for station in stations
+        ]
+    )
+    places = (0.0, *(frame.progress for frame in keyframes))
+    return Timeline(tuple(rows), places, embeddings.to(device))
+
+
+def _turned(row: Sequence[Phrase], frame: Keyframe) -> tuple[Phrase, ...]:
+    """The phrases when the first has turned into that of the keyframe; its numbers stay."""
+    return (replace(row[0], text=frame.phrase.text, image=frame.phrase.image), *row[1:])
+
+
+def slerp(
+    start: Float[Tensor, "*b d"], stop: Float[Tensor, "*b d"], share: float
+) -> Float[Tensor, "*b d"]:
+    """A unit vector on the shorter great circle between two, at a share in [0, 1] of its angle.
+
+    Source: Shoemake, Animating Rotation with Quaternion Curves, 1985. Deviation: vectors closer
+    than 1e-3 radians (or as close to opposite ones) are mixed on the straight line.
+    """
+    near, far = (start - stop).norm(dim=-1, keepdim=True), (start + stop).norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(near, far)
+    straight = angle.sin() < 1e-3
+    sine = torch.where(straight, 1.0, angle.sin())
+    left, right = (
+        torch.where(straight, part, (part * angle).sin() / sine) for part in (1 - share, share)
+    )
+    return F.normalize(left * start + right * stop, dim=-1)
 
 
 def negative_phrases(negatives: str | Sequence[str]) -> tuple[Phrase, ...]:
@@ -98,9 +172,10 @@ def negative_phrases(negatives: str | Sequence[str]) -> tuple[Phrase, ...]:
     prompts = (negatives,) if isinstance(negatives, str) else negatives
     phrases = tuple(phrase for prompt in prompts for phrase in parse_prompt(prompt))
     for phrase in phrases:
-        if phrase.weight <= 0:
+        values = phrase.weight.values
+        if min(values) < 0 or max(values) == 0:
             raise InputError(
-                f"negative {phrase.text!r}: expected a weight above 0, got {phrase.weight:g}; "
+                f"negative {phrase.text!r}: expected a weight above 0, got {min(values):g}; "
                 "a negative already pushes away"
             )
     return phrases
@@ -108,45 +183,41 @@ def negative_phrases(negatives: str | Sequence[str]) -> tuple[Phrase, ...]:
 
 def pushing_away(phrases: Sequence[Phrase]) -> tuple[Phrase, ...]:
     """Negatives as phrases of a signed sum."""
-    return tuple(replace(phrase, weight=-NEGATIVE_WEIGHT * phrase.weight) for phrase in phrases)
+    return tuple(
+        replace(
+            phrase,
+            weight=replace(
+                phrase.weight,
+                values=tuple(-NEGATIVE_WEIGHT * value for value in phrase.weight.values),
+            ),
+        )
+        for phrase in phrases
+    )
 
 
-def text_embedding(encoder: Encoder, text: str) -> Float[Tensor, "d"]:
-    """The mean over the encoder's templates, as a unit vector (Radford et al. 2021, 3.1.4)."""
-    wordings = [template.replace("{}", text) for template in encoder.templates or ("{}",)]
+def text_embedding(
+    encoder: Encoder, text: str, templates: Sequence[str] | None = None
+) -> Float[Tensor, "d"]:
+    """The mean over templates, by default the encoder's own, as a unit vector.
+
+    Source: Radford et al. 2021, section 3.1.4.
+    """
+    wordings = [
+        template.replace("{}", text) for template in templates or encoder.templates or ("{}",)
+    ]
     return F.normalize(encoder.encode_text(wordings).float().mean(0), dim=0)
 
 
-def rivals(encoder: Encoder, wanted: Targets, negatives: Sequence[Phrase]) -> Rivals:
-    """What the phrases are to win against: negatives and everyday captions.
-
-    Captions that mean the phrase itself are left out, by a logarithmic weight of -inf. Encoders
-    trained with a sigmoid need no rivals: for them there are the negatives alone.
-    """
-    captions = list(encoder.alternatives) if encoder.logit_bias is None else []
-    if not captions and not negatives and encoder.logit_bias is None:
-        raise InputError(
-            f'kind "logit": {encoder.name} brings no captions to contrast a prompt with; '
-            "give negatives, or use cosine"
-        )
-    like = wanted.embeddings
-    vectors = [_embed(encoder, phrase, ("",)) for phrase in negatives]
-    if captions:
-        vectors.append(F.normalize(encoder.encode_text(captions).float(), dim=-1))
-    others = torch.cat(vectors).to(like) if vectors else like.new_zeros(0, like.shape[-1])
-    weights = [phrase.weight for phrase in negatives] + [1.0] * len(captions)
-    handicap = like.new_tensor(weights).log().expand(*like.shape[::2], -1).clone()
-    same = like[:, 0] @ others.T > SAME_MEANING
-    same[..., : len(negatives)] = False
-    handicap[same] = -torch.inf
-    if not handicap.isfinite().any(-1).all() and encoder.logit_bias is None:
-        raise InputError('kind "logit": every caption to contrast a prompt with means the same')
-    return Rivals(others, handicap)
-
-
-def _embed(encoder: Encoder, phrase: Phrase, endings: tuple[str, ...]) -> Float[Tensor, "r d"]:
+def embed_phrase(
+    encoder: Encoder,
+    phrase: Phrase,
+    endings: tuple[str, ...],
+    templates: Sequence[str] | None,
+) -> Float[Tensor, "r d"]:
+    """A phrase with each ending, without gradient; a picture has no endings, so all are alike."""
     if phrase.image is None:
-        return torch.stack([text_embedding(encoder, phrase.text + end) for end in endings])
+        texts = [phrase.text + end for end in endings]
+        return torch.stack([text_embedding(encoder, text, templates) for text in texts])
     with torch.no_grad():
         picture = load_picture(phrase.image)
         device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
@@ -154,8 +225,10 @@ def _embed(encoder: Encoder, phrase: Phrase, endings: tuple[str, ...]) -> Float[
     return embedding.float().expand(len(endings), -1)
 
 
-def load_picture(path: Path, what: str = "image prompt") -> Float[Tensor, "3 h w"]:
-    """A picture file as sRGB in [0, 1], upright, over white where it is transparent.
+def load_picture(
+    path: Path, what: str = "image prompt", over: str = "white"
+) -> Float[Tensor, "3 h w"]:
+    """A picture file as sRGB in [0, 1], upright, over a plain colour where it is transparent.
 
     Args:
         what: names the file in messages.
@@ -186,8 +259,8 @@ def load_picture(path: Path, what: str = "image prompt") -> Float[Tensor, "3 h w
     except (OSError, SyntaxError, ValueError, TypeError, struct.error, EOFError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{what} {path}: not a readable picture ({reason})") from None
-    white = Image.new("RGBA", rgba.size, "white")
-    flat = Image.alpha_composite(white, rgba).convert("RGB")
+    ground = Image.new("RGBA", rgba.size, over)
+    flat = Image.alpha_composite(ground, rgba).convert("RGB")
     pixels = torch.frombuffer(bytearray(flat.tobytes()), dtype=torch.uint8)
     return pixels.view(flat.height, flat.width, 3).permute(2, 0, 1).float() / 255
 

@@ -25,7 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_origin
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from guidance.errors import InputError
-from guidance.prompts import parse_prompt
+from guidance.prompts import (
+    OWN_TEMPLATES,
+    at_the_end,
+    parse_keyframes,
+    parse_prompt,
+    parse_region,
+    read_templates,
+)
 from guidance.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -53,6 +60,14 @@ class Task(BaseModel):
     """What it should not look like."""
     image_prompt: list[Path] = Field(default=[])
     """A picture to resemble as well; every prompt gets it."""
+    style: str | None = None
+    """How everything should look, e.g. "an oil painting:0.5"; every prompt gets it."""
+    at: list[str] = Field(default=[])
+    """"50% a green apple": what every prompt's first phrase has become at a part of the run."""
+    region: list[str] = Field(default=[])
+    """'sky.png="a blue sky"': what is wanted in the white of a mask, in flat pictures."""
+    templates: str = OWN_TEMPLATES
+    """Wordings to average: "default" (the encoder's), "plain", or a file of lines with {}."""
     preset: Preset = "normal"
     """How thorough: steps, size and crops, beneath what is given explicitly."""
     seed: int = Field(default=0, ge=0, lt=2**62)
@@ -113,6 +128,26 @@ class Task(BaseModel):
             parse_prompt(f"image:{path}")
         return paths
 
+    @field_validator("style")
+    @classmethod
+    def _check_style(cls, style: str | None) -> str | None:
+        if style is not None:
+            parse_prompt(style)
+        return style
+
+    @field_validator("at")
+    @classmethod
+    def _check_keyframes(cls, keyframes: list[str]) -> list[str]:
+        parse_keyframes(keyframes)
+        return keyframes
+
+    @field_validator("region")
+    @classmethod
+    def _check_regions(cls, regions: list[str]) -> list[str]:
+        for region in regions:
+            parse_region(region)
+        return regions
+
     @field_validator("learning_rate")
     @classmethod
     def _check_rate(cls, rate: float | str) -> float | str:
@@ -126,11 +161,17 @@ class Task(BaseModel):
 
     @property
     def sample_prompts(self) -> tuple[str, ...]:
-        """The prompt of each sample: prompt by prompt, `samples` times each.
+        """What each sample is at the end of the run, prompt by prompt, `samples` times each.
+
+        Titles, names and the judge go by it: keyframes count, the style does not.
 
         Raises:
             InputError: neither words nor a picture were given.
         """
+        keyframes = parse_keyframes(self.at)
+        return tuple(at_the_end(prompt, keyframes) for prompt in self._starting_prompts())
+
+    def _starting_prompts(self) -> tuple[str, ...]:
         pictures = [f"image:{path}" for path in self.image_prompt]
         prompts = [" | ".join([prompt, *pictures]) for prompt in self.prompt]
         prompts = prompts or ([" | ".join(pictures)] if pictures else [])
@@ -165,13 +206,19 @@ class Task(BaseModel):
         kinds: dict[str, float] = {self.loss: 1.0}
         if self.sharpen:
             kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
+        styled = [
+            " | ".join([p, self.style]) if self.style else p for p in self._starting_prompts()
+        ]
         return Clip(
-            self.sample_prompts,
+            styled,
             encoder=tuple(self.encoder),
             kind=kinds,
             negative=self.negative,
             augment=augment,
             view_words=view_words,
+            at=self.at,
+            region=self.region,
+            templates=read_templates(self.templates),
         )
 
     def torch_device(self) -> str:
