@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from guidance.errors import InputError
+
 
 class Encoder(nn.Module):
     """Pictures and texts as unit vectors of one space.
@@ -24,6 +26,22 @@ class Encoder(nn.Module):
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of pictures in [0, 1]; differentiable in the pictures, frozen weights."""
         raise NotImplementedError
+
+    def image_maps(
+        self, images: Float[Tensor, "b 3 h w"]
+    ) -> list[Float[Tensor, "b c rows columns"]]:
+        """What the blocks of the picture tower hold of pictures in [0, 1], from first to last.
+
+        Differentiable in the pictures. Towers that are fully convolutional take them at their own
+        size, which then is the caller's to choose; others fit them to theirs first.
+
+        Raises:
+            InputError: the encoder does not let one look inside.
+        """
+        raise InputError(
+            f"{self.name}: does not show the maps inside its picture tower; use mini, or another "
+            "model of open_clip"
+        )
 
     def encode_text(self, texts: list[str]) -> Float[Tensor, "b d"]:
         """Unit vectors of texts, no gradient. Cached: a text is encoded once in a run."""

@@ -53,6 +53,8 @@ class MiniTower(nn.Module):
     widest maps out: twice the speed of a block at half the side, for the same parameters.
     """
 
+    #: It may be looked into with pictures of another size than it was trained on.
+    any_size = True
     default_cfg: dict[str, Any] = {"pool_size": None}  # noqa: RUF012 - what open_clip asks timm for
 
     def __init__(self, stem: tuple[int, int], blocks: tuple[tuple[int, int], ...]) -> None:
@@ -72,6 +74,17 @@ class MiniTower(nn.Module):
         """Part of timm's interface; the tower has no classifier to replace."""
         if num_classes:
             raise ValueError(f"MiniTower has no classifier, got num_classes={num_classes}, want 0")
+
+    def forward_intermediates(
+        self, x: Float[Tensor, "b 3 h w"], indices: list[int] | None = None, **unused: Any
+    ) -> list[Float[Tensor, "b c rows columns"]]:
+        """Part of timm's interface: the maps behind the blocks, all or those of these indices."""
+        maps = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, _Block):
+                maps.append(x)
+        return maps if indices is None else [maps[index] for index in indices]
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         maps: Tensor = self.layers(x)

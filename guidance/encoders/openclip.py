@@ -99,14 +99,31 @@ class OpenClip(Encoder):
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of pictures in [0, 1] of any size; differentiable in the pictures."""
-        fitted = self.preprocessing.fit(images.float())
-        fitted = torch.addcmul(self._shift, fitted, self._scale).to(self._dtype)
-        if self._channels_last:
-            fitted = fitted.contiguous(memory_format=torch.channels_last)
+        fitted = self._normalized(self.preprocessing.fit(images.float()))
         features = self.visual(fitted)
         if isinstance(features, tuple):  # towers that also give their tokens
             features = features[0]
         return F.normalize(features.float(), dim=-1)
+
+    def image_maps(
+        self, images: Float[Tensor, "b 3 h w"]
+    ) -> list[Float[Tensor, "b c rows columns"]]:
+        """Maps of each block of the picture tower, as open_clip and timm give them."""
+        look = getattr(self.visual, "forward_intermediates", None)
+        if look is None:
+            return super().image_maps(images)
+        images = images.float()
+        if not any(getattr(module, "any_size", False) for module in self.visual.modules()):
+            images = self.preprocessing.fit(images)
+        found = look(self._normalized(images), intermediates_only=True)
+        return [maps.float() for maps in found["image_intermediates"]]
+
+    def _normalized(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """As the tower was trained on them: mean, standard deviation, precision and layout."""
+        images = torch.addcmul(self._shift, images, self._scale).to(self._dtype)
+        if self._channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images
 
     @torch.no_grad()
     def encode_text(self, texts: list[str]) -> Float[Tensor, "b d"]:

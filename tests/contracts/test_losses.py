@@ -1,6 +1,7 @@
 """What every loss must do. A new file in guidance/losses/ is found by itself.
 
-A loss that cannot be made without arguments brings a classmethod `tiny(encoder, prompts)`.
+A loss that cannot be made without arguments brings a classmethod `tiny(encoder, prompts)`; one that
+looks through an encoder and reads no words, `tiny_of_pictures(encoder)`.
 """
 
 from __future__ import annotations
@@ -35,9 +36,15 @@ OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny")]
 WORDY = pytest.mark.parametrize("kind", OF_WORDS, ids=lambda kind: kind.__name__)
 
 
+def unprepared(kind: type[Loss], prompts: tuple[str, ...]) -> Loss:
+    if hasattr(kind, "tiny"):
+        return kind.tiny(Linear(), prompts)
+    return kind.tiny_of_pictures(Linear()) if hasattr(kind, "tiny_of_pictures") else kind()
+
+
 def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
     """A small instance, prepared on other pictures than those it is called with."""
-    loss = kind.tiny(Linear(), prompts) if hasattr(kind, "tiny") else kind()
+    loss = unprepared(kind, prompts)
     start = everything(n=len(prompts))
     loss.prepare(replace(start, image=start.image.detach() * 0.8 + 0.02))
     return loss
@@ -78,7 +85,7 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
         rendering.alpha[:1],
         replace(rendering.scene, vertices=rendering.scene.vertices[:1]),
     )
-    loss = kind.tiny(Linear(), PROMPTS[:1]) if kind in OF_WORDS else kind()
+    loss = unprepared(kind, PROMPTS[:1])
     start = everything(2).image[:1].detach() * 0.8 + 0.02
     loss.prepare(replace(alone, image=start))
     assert torch.allclose(loss(alone, moment(1)), both[:1], rtol=1e-9)

@@ -27,6 +27,7 @@ class Linear(Encoder):
         random = torch.Generator().manual_seed(seed)
         weight = torch.randn(12, 3 * size * size, generator=random, dtype=torch.float64)
         self.weight = nn.Parameter(weight)
+        self.filters = torch.randn(5, 3, 3, 3, generator=random, dtype=torch.float64)
         self.batches: list[int] = []  # how many pictures were encoded at once
         self.texts: list[str] = []
 
@@ -35,6 +36,17 @@ class Linear(Encoder):
         assert images.shape[1:] == (3, self.image_size, self.image_size)
         features = (images - 0.5).flatten(1) @ self.weight.to(images).T
         return F.normalize(features, dim=-1)
+
+    def image_maps(self, images: Tensor) -> list[Tensor]:
+        self.batches.append(len(images))
+        filters = self.filters.to(images)
+        maps = torch.tanh(F.conv2d(images, filters))
+        return [
+            maps,
+            F.avg_pool2d(maps, 2),
+            F.avg_pool2d(maps, 3).square(),
+            maps.mean((2, 3), True),
+        ]
 
     def encode_text(self, texts: list[str]) -> Tensor:
         self.texts += texts
