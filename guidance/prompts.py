@@ -31,7 +31,7 @@ NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 CORNER = rf"{NUMBER}(?:\s*@\s*{NUMBER})?"
 CURVE = rf"{CORNER}(?:\s*->\s*{CORNER})+(?:\s+(?:{'|'.join(SHAPES)}))?"
 PHRASE = re.compile(
-    rf"(?P<text>.*?)(?::(?P<weight>{CURVE}|{NUMBER}))?(?::(?P<stop>{NUMBER}))?\s*", re.S
+    rf"(?P<text>.*?)(?::(?P<weight>{CURVE}|{NUMBER}))?(?::(?P<stop>{NUMBER}))?", re.S
 )
 KEYFRAME = re.compile(rf"\s*(?P<percent>{NUMBER})\s*%\s*(?P<text>.+)", re.S)
 IMAGE = "image:"

@@ -15,7 +15,9 @@ from torch import Tensor
 from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.losses.clip import Clip
-from guidance.losses.targets import NEGATIVE_WEIGHT, view_indices
+from guidance.losses.regions import window
+from guidance.losses.targets import NEGATIVE_WEIGHT, slerp, view_indices
+from guidance.prompts import parse_region
 from guidance.types import Moment, Rendering
 from tests.losses.stand_ins import Linear, cameras, everything, moment
 
@@ -54,8 +56,8 @@ def clip(prompt: str | list[str], encoder: Encoder | None = None, **options: obj
     return Clip(prompt, **given)  # type: ignore[arg-type]
 
 
-def value(loss: Clip, rendering: Rendering) -> Tensor:
-    return loss(rendering, moment(len(rendering.image))).detach()
+def value(loss: Clip, rendering: Rendering, progress: float = 0.5) -> Tensor:
+    return loss(rendering, moment(len(rendering.image), progress=progress)).detach()
 
 
 def close(found: Tensor, *wanted: float) -> None:
@@ -148,6 +150,232 @@ def test_a_phrase_better_than_its_stop_sends_no_gradient() -> None:
         close(loss.detach(), 0.5)
         slope = torch.autograd.grad(loss.sum(), rendering.image)[0]
         assert bool(slope.abs().sum() > 0) == pulls
+
+
+@pytest.mark.parametrize(("progress", "weight"), [(0.0, 2.0), (0.25, 1.5), (1.0, 0.0)])
+def test_weights_follow_their_schedules(progress: float, weight: float) -> None:
+    loss = clip(["60:2 -> 0 | 90", "60 | 90:-1"])
+    close(
+        value(loss, pointing(0, 0), progress),
+        weight * (1 - cos(60)) + 1 - cos(90),
+        (1 - cos(60)) - (1 - cos(90)),
+    )
+
+
+@pytest.mark.parametrize(("progress", "weight"), [(0.0, 0.0), (0.5, 1.0), (1.0, 2.0)])
+def test_weights_of_negatives_follow_their_schedules(progress: float, weight: float) -> None:
+    loss = clip("60", negative="90:0 -> 2")
+    away = NEGATIVE_WEIGHT * weight * (1 - cos(90))
+    close(value(loss, pointing(0), progress), 1 - cos(60) - away)
+    logits = [10 * cos(60), 10 * cos(30), 10 * cos(80) + math.log(max(weight, 1e-12))]
+    wanted = -math.log(math.exp(logits[0]) / sum(map(math.exp, logits)))
+    loss = clip("60", kind="logit", negative="80:0 -> 2")
+    close(value(loss, pointing(0), progress), wanted)
+
+
+@pytest.mark.parametrize(
+    ("progress", "angle"),
+    [(0.0, 0), (0.1, 12), (0.5, 60), (0.6, 54), (0.75, 45), (1.0, 30)],
+)
+def test_a_prompt_turns_from_keyframe_to_keyframe(progress: float, angle: float) -> None:
+    """0 degrees, 60 half-way, 30 at the end: evenly on the circle; other phrases stay."""
+    loss = clip(["0:2 | 90", "0"], at=["100% 30", "50% 60"])
+    close(
+        value(loss, pointing(0, 0), progress),
+        2 * (1 - cos(angle)) + 1 - cos(90),
+        1 - cos(angle),
+    )
+
+
+def test_a_prompt_stays_as_its_last_keyframe_left_it() -> None:
+    for progress, angle in ((0.1, 30), (0.2, 60), (0.9, 60)):
+        close(value(clip("0", at="20% 60"), pointing(0), progress), 1 - cos(angle))
+
+
+def test_keyframes_of_all_wordings_are_encoded_once() -> None:
+    encoder, rendering = Linear(), everything(2, 3)
+    loss = clip("an owl", encoder, view_words=True, at=["50% a cat", "100% a dog"])
+    loss.prepare(rendering)
+    texts = list(encoder.texts)
+    assert "a cat, back view" in " ".join(texts) and "a dog, overhead view" in texts
+    found = [value(loss, rendering, progress) for progress in (0.0, 0.3, 0.5, 1.0)]
+    assert encoder.texts == texts
+    for place, name in ((0, "an owl"), (2, "a cat"), (3, "a dog")):
+        still = value(clip(name, encoder, view_words=True), rendering)
+        assert torch.allclose(found[place], still, atol=1e-6)
+
+
+def test_slerp_of_near_and_of_opposite_vectors_is_finite() -> None:
+    one = F.normalize(torch.randn(5, generator=torch.Generator().manual_seed(0)), dim=0)
+    other = F.normalize(one + 1e-5, dim=0)
+    assert torch.allclose(slerp(one, one, 0.3), one, atol=1e-6)
+    assert torch.allclose(slerp(one, other, 0.5), F.normalize(one + other, dim=0), atol=1e-6)
+    assert slerp(one, -one, 0.5).isfinite().all()
+    assert torch.equal(slerp(torch.zeros(5), torch.zeros(5), 0.5), torch.zeros(5))
+
+
+def test_a_rival_that_means_a_keyframe_is_left_out() -> None:
+    """58 degrees is what "60" turns from; then 0 stands against the caption 30 alone."""
+    loss = clip("0", Compass(alternatives=("30", "58")), kind="logit", at="100% 60")
+    logits = [10 * cos(60), 10 * cos(30)]
+    wanted = -math.log(math.exp(logits[0]) / sum(map(math.exp, logits)))
+    close(value(loss, pointing(0), 1.0), wanted)
+
+
+def test_templates_in_place_of_the_encoders_own() -> None:
+    encoder = Compass()
+    encoder.templates = ("{}0",)
+    options = {"negative": ["4"], "templates": ["{}2", "{}4"]}  # "3" means 33 degrees, "4" means 43
+    close(
+        value(clip("3", encoder, **options), pointing(0)),
+        1 - cos(33) - NEGATIVE_WEIGHT * (1 - cos(43)),
+    )
+
+
+def mask_file(folder: Path, *white: tuple[int, int], size: tuple[int, int] = (4, 4)) -> Path:
+    """A black mask with some white pixels (x, y)."""
+    picture = Image.new("L", size)
+    for place in white:
+        picture.putpixel(place, 255)
+    picture.save(folder / "mask.png")
+    return folder / "mask.png"
+
+
+def halves(left_deg: float, right_deg: float) -> Rendering:
+    """A picture whose halves point to these angles, seen through a mask as they are."""
+    both = torch.cat([pointing(left_deg).image[..., :2], pointing(right_deg).image[..., :2]], -1)
+    return Rendering(both.detach().requires_grad_())
+
+
+LEFT = [(x, y) for x in (0, 1) for y in range(4)]
+
+
+def test_a_region_sees_what_lies_in_its_mask(tmp_path: Path) -> None:
+    """Two white columns of red on plain white: red (1, 1, 1) and (1, 0, 0) make (1, 0.5)."""
+    path = mask_file(tmp_path, *LEFT)
+    both = math.degrees(math.atan2(0.5, 1))
+    whole = math.degrees(math.atan2(math.sin(math.pi / 3), 1 + cos(60)))
+    close(
+        value(clip("10", region=[f'{path}="60:2 -> 0"']), halves(0, 60)),
+        1 - cos(whole - 10) + 1.0 * (1 - cos(60 - both)),
+    )
+
+
+def test_nothing_outside_a_mask_is_touched_or_counts(tmp_path: Path) -> None:
+    path = mask_file(tmp_path, *LEFT)
+    options = {"region": [f"{path}=60"], "augment": Augment(crops=6, scale=(0.5, 1.3))}
+    plain = {"augment": options["augment"]}
+    for given in (halves(0, 20), everything(2, 1, 4)):
+        rendering = replace(given, cameras=None)
+        n = len(rendering.image)
+        loss = clip("10:0", **options)
+        leaves = [t for t in (rendering.image, rendering.alpha) if t is not None]
+        slopes = torch.autograd.grad(loss(rendering, moment(n)).sum(), leaves)
+        for slope in slopes:
+            assert torch.equal(slope[..., 2:], torch.zeros_like(slope[..., 2:]))
+            assert slope[..., :2].abs().sum() > 0
+        before = value(loss, rendering)
+        for leaf in leaves:
+            leaf.data[..., 2:] *= 0.5
+        assert torch.equal(value(loss, rendering), before)
+        assert not torch.equal(
+            value(clip("10", **plain), rendering), value(clip("10", **options), rendering)
+        )
+
+
+def test_a_region_is_its_square_as_far_as_the_picture_allows(tmp_path: Path) -> None:
+    start = Rendering(torch.zeros(1, 1, 3, 6, 12))
+    for white, rows, columns in (
+        ([(3, 2), (4, 2)], (1, 3), (3, 5)),
+        ([(0, 0), (7, 0)], (0, 6), (0, 8)),
+        ([(11, 5)], (5, 6), (11, 12)),
+        ([(9, 5), (11, 5)], (3, 6), (9, 12)),
+    ):
+        path = mask_file(tmp_path, *white, size=(12, 6))
+        found = window(parse_region(f"{path}=a"), start)
+        assert (found.rows.start, found.rows.stop) == rows
+        assert (found.columns.start, found.columns.stop) == columns
+        assert found.inside.sum() == len(white)
+
+
+def test_masks_are_scaled_and_transparent_is_not_there(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    picture.paste((255, 255, 255, 255), (0, 0, 4, 8))
+    picture.save(tmp_path / "mask.png")
+    found = window(parse_region(f"{tmp_path / 'mask.png'}=a"), pointing(0))
+    row = torch.zeros(4)
+    row[found.columns] = found.inside[0, 0, 0, 0]
+    assert row[0] == 1 and row[3] == 0 and row[1] > 0.5 > row[2]
+
+
+def test_regions_and_keyframes_of_a_sample_touch_no_other_to_the_bit(tmp_path: Path) -> None:
+    path = mask_file(tmp_path, (1, 1), (2, 1))
+    options = {
+        "at": ["40% a cat", "100% a dog"],
+        "region": [f"{path}=a hat:1 -> 2"],
+        "kind": {"cosine": 1.0, "logit": 0.5},
+        "negative": ["a face"],
+        "augment": Augment(crops=6, scale=(0.7, 1.3)),
+    }
+    slopes, values = [], []
+    for second, shift in (("a boat", 0.0), ("a wolf:3 -> 1 | a tree", 0.1)):
+        rendering = replace(everything(), cameras=None)
+        rendering.image.data[1] += shift
+        loss = clip(["an owl:0 -> 1", second], Linear(), **options)
+        found = loss(rendering, moment())
+        values.append(found.detach())
+        slopes.append(torch.autograd.grad(found.sum(), rendering.image)[0])
+    assert torch.equal(values[0][0], values[1][0]) and torch.equal(slopes[0][0], slopes[1][0])
+    assert not torch.equal(values[0][1], values[1][1])
+
+
+@pytest.mark.parametrize("micro_batch", [1, 4, 100])
+def test_parts_of_regions_add_up(tmp_path: Path, micro_batch: int) -> None:
+    """Each part's graph can be freed before the next, as the loop does."""
+    region = f"{mask_file(tmp_path, (1, 1), (2, 1))}=a hat"
+    loss = clip("an owl", Linear(), region=region, augment=Augment(crops=6))
+    rendering = replace(everything(), cameras=None)
+    whole = loss(rendering, moment())
+    (wanted,) = torch.autograd.grad(whole.sum(), rendering.image)
+    found = torch.zeros_like(wanted)
+    for part in loss.parts(rendering, moment(), micro_batch):
+        found += torch.autograd.grad(part.sum(), rendering.image)[0]
+    assert torch.allclose(found, wanted, atol=1e-9)
+
+
+def test_a_sigmoids_negatives_count_once_beside_regions(tmp_path: Path) -> None:
+    """The region's own part is the logit alone: -(10 cos(60) - 3), on all of the picture."""
+    path = mask_file(tmp_path, *[(x, y) for x in range(4) for y in range(4)])
+    options = {"kind": "logit", "negative": "90:2"}
+    encoder = Compass(logit_bias=-3.0)
+    alone = value(clip("30", encoder, **options), pointing(0))
+    both = value(clip("30", encoder, region=f"{path}=60", **options), pointing(0))
+    close(both - alone, -(10 * cos(60) - 3))
+
+
+@pytest.mark.parametrize(
+    ("white", "size", "message"),
+    [
+        ([], (4, 4), "is black all over; paint white where the words apply"),
+        ([(0, 0)], (8, 4), "the mask has 8 x 4 pixels, the pictures 4 x 4; give it their prop"),
+        (None, (4, 4), "no such file"),
+    ],
+)
+def test_bad_masks_are_told(
+    white: list[tuple[int, int]] | None, size: tuple[int, int], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mask.png" if white is None else mask_file(tmp_path, *white, size=size)
+    with pytest.raises(ValueError, match=f"region .*mask.png: {message}"):
+        value(clip("60", region=f"{path}=60"), pointing(0))
+
+
+def test_regions_of_other_pictures_are_told(tmp_path: Path) -> None:
+    loss = clip("60", region=f"{mask_file(tmp_path, (1, 1))}=60")
+    with pytest.raises(ValueError, match="regions are of flat pictures; rendered views move"):
+        loss.prepare(replace(everything(), cameras=cameras(2, 2)))
+    loss.prepare(pointing(0))
+    with pytest.raises(ValueError, match="prepared for pictures of 4 x 4 pixels, got 2 x 4"):
+        value(loss, Rendering(pointing(0).image[..., :2]))
 
 
 def test_one_prompt_is_shared_and_counts_of_phrases_may_differ() -> None:
@@ -245,6 +473,11 @@ def test_optimizing_turns_the_needle() -> None:
         ({"kind": "euclidean"}, "kind 'euclidean' is unknown; use cosine, spherical, logit"),
         ({"kind": {}}, "is unknown; use cosine, spherical, logit"),
         ({"negative": ["90:-1"]}, "negative '90': expected a weight above 0, got -1"),
+        ({"negative": ["90:1 -> -1"]}, "negative '90': expected a weight above 0, got -1"),
+        ({"at": "90"}, "at '90': expected a percentage and words"),
+        ({"region": "90"}, "region '90': expected a mask and words"),
+        ({"templates": ["a"]}, r"templates: 'a' has no \{\}"),
+        ({"templates": []}, "templates: is empty"),
         ({"view_words": True}, "view_words=True needs pictures with cameras"),
         ({"kind": "logit", "encoder": Compass(alternatives=())}, "no captions to contrast"),
         ({"kind": "logit", "encoder": Compass(alternatives=("61",))}, "means the same"),
