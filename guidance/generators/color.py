@@ -17,6 +17,14 @@ def to_rgb(decorrelated: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     reaches plain colours sooner and coloured noise later. As in lucid, the matrix is divided by
     its largest column norm, so that the strongest axis keeps its scale.
     """
-    root = torch.tensor(COVARIANCE_ROOT, dtype=decorrelated.dtype, device=decorrelated.device)
-    mix = root / root.norm(dim=0).max()
-    return torch.einsum("rc,nchw->nrhw", mix, decorrelated)
+    return torch.einsum("rc,nchw->nrhw", _mix(decorrelated), decorrelated)
+
+
+def from_rgb(rgb: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """The inverse of `to_rgb`."""
+    return torch.einsum("cr,nrhw->nchw", torch.linalg.inv(_mix(rgb)), rgb)
+
+
+def _mix(like: Float[Tensor, "..."]) -> Float[Tensor, "3 3"]:
+    root = torch.tensor(COVARIANCE_ROOT, dtype=like.dtype, device=like.device)
+    return root / torch.linalg.vector_norm(root, dim=0).max()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
-from guidance.generators.pyramid import Levels
+from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.types import Cameras, Generator, Rendering
 
 
@@ -31,6 +31,8 @@ class Cutout(Generator):
         sharpness: slope of alpha over its levels; higher gives crisper outlines.
         margin: share of the side along the border where alpha falls to 0, so that the thing lies
             whole inside the picture.
+        start: a picture to start from, of any size; with an alpha channel (straight), that is
+            where the outline starts, otherwise it is the soft disc.
     """
 
     #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
@@ -47,16 +49,25 @@ class Cutout(Generator):
         decorrelate: bool = False,
         sharpness: float = 4.0,
         margin: float = 0.08,
+        start: Float[Tensor, "c h w"] | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.size, self.sharpness = len(seeds), size, sharpness
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
-        self.color = Levels(seeds, 3, finest, purpose="color")
-        self.outline = Levels(seeds, 1, finest, purpose="outline")
         self.register_buffer("window", _window(size, margin), persistent=False)
-        finest_map = self.outline.levels[-1]
-        with torch.no_grad():
-            finest_map += self._disc(finest_map.shape[-1]) / sharpness
+        if start is None:
+            self.color = Levels(seeds, 3, finest, purpose="color")
+        else:
+            values = squashable(start[:3], decorrelate=decorrelate)
+            self.color = Levels(seeds, 3, finest, FAINT, purpose="color", start=values)
+        if start is None or len(start) == 3:
+            alpha = self._disc(finest)[None] / sharpness
+            self.outline = Levels(seeds, 1, finest, purpose="outline")
+            with torch.no_grad():
+                self.outline.levels[-1] += alpha
+        else:
+            alpha = torch.logit(start[3:], MARGIN) / sharpness
+            self.outline = Levels(seeds, 1, finest, FAINT, purpose="outline", start=alpha)
 
     def _disc(self, side: int) -> Float[Tensor, "h w"]:
         place = (torch.arange(side) + 0.5) / side * 2 - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.generators.color import to_rgb
+from guidance.generators.color import from_rgb, to_rgb
 from guidance.generators.png import save_png
 from guidance.types import Cameras, Generator, Moment, Rendering
+
+#: How far from black and white a picture may start: there the slope is 0.04 of the middle's.
+MARGIN = 0.01
+#: Spread of the random values that lie over a given picture: hardly to be seen, and yet no two
+#: seeds start alike.
+FAINT = 0.01
 
 
 class Levels(nn.Module):
@@ -34,9 +41,11 @@ class Levels(nn.Module):
         finest: cells a side of the last level, a power of two.
         start_sd: spread of a level's values at the start, divided by the level's side.
         purpose: name of the random draws, so that two maps of one sample differ.
+        start: values that the levels add up to at the start, beneath the random ones; each level
+            holds what the coarser ones cannot.
 
     Raises:
-        InputError: `finest` is not a power of two.
+        InputError: `finest` is not a power of two; `start` has another number of channels.
     """
 
     def __init__(
@@ -45,28 +54,67 @@ class Levels(nn.Module):
         channels: int,
         finest: int,
         start_sd: float = 0.1,
+        *,
         purpose: str = "levels",
+        start: Float[Tensor, "c h w"] | None = None,
     ) -> None:
         super().__init__()
         if finest < 1 or finest & (finest - 1):
             raise InputError(f"finest: expected a power of two, e.g. 64, got {finest}")
-        start = Moment(tuple(seeds), phase="start")
+        if start is not None and len(start) != channels:
+            raise InputError(f"start: expected {channels} channels, got {len(start)}")
+        draws = Moment(tuple(seeds), phase="start")
         sides = [2**i for i in range(finest.bit_length())]
         self.levels = nn.ParameterList(
-            nn.Parameter(start_sd / side * start.normal(f"{purpose}/{side}", channels, side, side))
+            nn.Parameter(start_sd / side * draws.normal(f"{purpose}/{side}", channels, side, side))
             for side in sides
         )
+        if start is not None:
+            with torch.no_grad():
+                for level, values in zip(self.levels, _differences(start, sides), strict=True):
+                    level.add_(values)
 
-    def forward(self, size: int) -> Float[Tensor, "n c h w"]:
-        """The maps at `size` cells a side; bicubic where that is not the finest level's."""
+    def forward(self, size: int | tuple[int, int]) -> Float[Tensor, "n c h w"]:
+        """The maps at `size` cells a side, or height and width, which stretches the cells.
+
+        Bicubic where that is not the finest level's.
+        """
         total: Tensor = self.levels[0]
         for level in list(self.levels)[1:]:
-            doubled = F.interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
-            total = doubled + level
-        if total.shape[-1] == size:
-            return total
-        lines = _bicubic_lines(total.shape[-1], size).to(total)
-        return lines @ total @ lines.mT
+            total = _doubled(total) + level
+        finest = total.shape[-1]
+        height, width = (size, size) if isinstance(size, int) else size
+        if height != finest:
+            total = _bicubic_lines(finest, height).to(total) @ total
+        if width != finest:
+            total = total @ _bicubic_lines(finest, width).to(total).mT
+        return total
+
+
+def _doubled(cells: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c hh ww"]:
+    return F.interpolate(cells, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _differences(
+    start: Float[Tensor, "c h w"], sides: list[int]
+) -> list[Float[Tensor, "1 c side side"]]:
+    """What each level adds to the doubled coarser one, so that all of them make `start`."""
+    finest = F.interpolate(
+        start[None], (sides[-1],) * 2, mode="bicubic", antialias=True, align_corners=False
+    )
+    means = [F.adaptive_avg_pool2d(finest, side) for side in sides]
+    return [means[0], *(fine - _doubled(coarse) for coarse, fine in pairwise(means))]
+
+
+def squashable(
+    picture: Float[Tensor, "3 h w"], *, decorrelate: bool = False
+) -> Float[Tensor, "3 h w"]:
+    """The values that `(1 + tanh(values)) / 2` makes a picture of, along the axes in use.
+
+    Kept off black and white, whose values are infinite and whose slope is 0.
+    """
+    values = torch.atanh(2 * picture.clamp(MARGIN, 1 - MARGIN) - 1)
+    return from_rgb(values[None])[0] if decorrelate else values
 
 
 @lru_cache(maxsize=8)
@@ -85,26 +133,32 @@ class Pyramid(Generator):
 
     Args:
         seeds: one a sample, for the faint noise that it starts from.
-        size: pixels a side of the picture.
+        size: pixels a side of the picture, or its height and width.
         finest: cells a side of the finest level, a power of two. Below `size` the picture is
             smooth between cells, which costs nothing that a small encoder could see.
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the colour axes of photographs instead of RGB.
+        start: a picture to start from, of any size, as sharp as `finest` allows.
     """
 
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: int | tuple[int, int] = 128,
         *,
         finest: int = 64,
         learning_rate: float = 0.02,
         decorrelate: bool = False,
+        start: Float[Tensor, "3 h w"] | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.size = len(seeds), size
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
-        self.color = Levels(seeds, 3, finest)
+        if start is None:
+            self.color = Levels(seeds, 3, finest)
+        else:
+            values = squashable(start, decorrelate=decorrelate)
+            self.color = Levels(seeds, 3, finest, FAINT, start=values)
 
     def forward(self, cameras: Cameras | None = None) -> Rendering:
         """One picture a sample."""
