@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from guidance.colors import parse_color
 from guidance.errors import InputError
 from guidance.generators.png import save_png
 from guidance.schedule import Schedule
@@ -173,14 +174,9 @@ def _spread_colors(offset: Float[Tensor, "n 3"], count: int) -> Float[Tensor, "n
 
 
 def _read_colors(colors: Sequence[str]) -> Float[Tensor, "k 3"]:
-    from PIL import ImageColor
-
     if isinstance(colors, str) or not 2 <= len(colors) <= 256:
         raise InputError(
             f'Grid.palette: expected a number or 2 to 256 colours, e.g. ("#1a1c2c", "white"), got '
             f"{colors!r}"
         )
-    try:
-        return torch.tensor([ImageColor.getrgb(color)[:3] for color in colors]) / 255
-    except ValueError as error:
-        raise InputError(f"Grid.palette: {error}; write #rrggbb or a name of CSS") from None
+    return torch.tensor([parse_color(color, "Grid.palette") for color in colors])

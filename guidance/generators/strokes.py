@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from guidance.colors import parse_color
 from guidance.errors import InputError
 from guidance.generators.bezier import paint
 from guidance.generators.png import save_png
@@ -79,7 +80,7 @@ class Strokes(Generator):
         if ground == "learned":
             self.ground: Tensor = nn.Parameter(torch.ones(len(seeds), 3))
         else:
-            known = torch.tensor(_rgb(ground)).expand(len(seeds), 3)
+            known = torch.tensor(parse_color(ground, "Strokes.ground")).expand(len(seeds), 3)
             self.register_buffer("ground", known.clone(), persistent=False)
 
     def _start_points(self, start: Moment, count: int) -> Float[Tensor, "n s 4 2"]:
@@ -176,15 +177,3 @@ class Strokes(Generator):
 
 def _hex(rgb: Sequence[float]) -> str:
     return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in rgb)
-
-
-def _rgb(color: str) -> list[float]:
-    from PIL import ImageColor
-
-    try:
-        return [channel / 255 for channel in ImageColor.getrgb(color)[:3]]
-    except ValueError:
-        raise InputError(
-            f'Strokes.ground: expected "learned" or a colour such as "#1a1c2c" or "white", got '
-            f"{color!r}"
-        ) from None

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from guidance.colors import parse_color
 from guidance.errors import InputError
 from guidance.types import Loss, Moment, Rendering
 
@@ -46,7 +47,7 @@ class Palette(Loss):
             raise InputError(
                 f'Palette.colors: expected colours such as ("#1a1c2c", "white"), got {colors!r}'
             )
-        self.colors = tuple(_rgb("Palette.colors", color) for color in colors)
+        self.colors = tuple(parse_color(color, "Palette.colors") for color in colors)
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, sqrt(3)]."""
@@ -168,7 +169,7 @@ class Edge(Loss):
                 f"Edge.thickness: expected a share of the side in (0, 0.5], e.g. 0.05, got "
                 f"{thickness}"
             )
-        self.color, self.thickness = _rgb("Edge.color", color), thickness
+        self.color, self.thickness = parse_color(color, "Edge.color"), thickness
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 1] for pictures in [0, 1]."""
@@ -184,15 +185,3 @@ class Edge(Loss):
         down, across = (max(1, round(self.thickness * side)) for side in (height, width))
         border[down : height - down, across : width - across] = False
         return border
-
-
-def _rgb(setting: str, color: str) -> tuple[float, ...]:
-    """A colour as its three channels in [0, 1]."""
-    from PIL import ImageColor
-
-    try:
-        return tuple(channel / 255 for channel in ImageColor.getrgb(color)[:3])
-    except (ValueError, AttributeError):
-        raise InputError(
-            f'{setting}: expected a colour such as "#1a1c2c" or "white", got {color!r}'
-        ) from None

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
     from guidance.runs.plan import Plan
     from guidance.types import Generator, Terms
 
-#: The generators that are built of levels, coarse to fine.
-LEVELLED = ("cutout", "pyramid")
+#: Options that only some generators have.
+ONLY_OF = {
+    "finest": ("cutout", "pyramid"),
+    "outline": ("cutout",),
+    "wavelet": ("wavelet",),
+    "cells": ("grid",),
+    "colors": ("grid",),
+    "tileable": ("grid",),
+    "num_strokes": ("strokes",),
+}
 
 
 class TextToImage(Task):
@@ -30,59 +38,103 @@ class TextToImage(Task):
     }
     PRESET_MINUTES: ClassVar = {}
 
-    generator: Literal["cutout", "pyramid", "fourier", "pixels"] = "cutout"
+    generator: Literal[
+        "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels"
+    ] = "cutout"
     """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas."""
     size: int = Field(default=128, ge=8, le=2048)
     """Pixels a side."""
-    finest: int | None = Field(default=None, ge=1, le=2048)
-    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (64)."""
     crops: int = Field(default=10, ge=1, le=1024)
     """Random crops of each picture that the encoder sees in a step."""
-    total_variation: float | str = 0.3
-    """Weight of smoothness; a number or a schedule."""
+    finest: int | None = Field(default=None, ge=1, le=2048)
+    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (64)."""
+    wavelet: Literal["cdf97", "haar"] | None = None
+    """Basis of "wavelet": "cdf97" is smooth, "haar" is made of squares (cdf97)."""
+    cells: int | None = Field(default=None, ge=1, le=1024)
+    """Cells a side of "grid" (32)."""
+    colors: int | None = Field(default=None, ge=2, le=256)
+    """How many colours "grid" may choose for itself; any number where this is left out."""
+    tileable: bool | None = None
+    """Lets "grid" fit to itself at its borders."""
+    num_strokes: int | None = Field(default=None, ge=1, le=4096)
+    """Strokes of "strokes" (512)."""
     outline: float | str | None = None
-    """Weight of a compact outline; only "cutout" has one (1)."""
+    """Weight of a compact outline of "cutout" (1)."""
+    total_variation: float | str = 0.3
+    """Weight of few differences between neighbouring pixels; a number or a schedule."""
+    smoothness: float | str = 0.0
+    """Weight of even gradients of colour, a calmer kind of smoothness."""
+    symmetry: float | str = 0.0
+    """Weight of left looking like right."""
+    palette: list[str] = Field(default=[])
+    """Colours to be kept to, "#rrggbb" or names; "grid" uses no others."""
+    edge: str | None = None
+    """A colour that the border of the picture should have."""
 
     def build(self) -> Plan:
         from guidance.runs.plan import Plan
 
+        self._refuse_ignored()
         return Plan(self._generator(), self._losses(), self.settings(), self.sample_prompts)
+
+    def _refuse_ignored(self) -> None:
+        """Raises InputError for options that were given and would do nothing."""
+        for name, generators in ONLY_OF.items():
+            if getattr(self, name) not in (None, False) and self.generator not in generators:
+                raise InputError(
+                    f"{name}: {self.generator} has none; leave it out, or use --generator "
+                    f"{' or '.join(generators)}"
+                )
+        if self.colors is not None and self.palette:
+            raise InputError("colors: the palette says the colours; give one of the two")
 
     def _generator(self) -> Generator:
         from guidance.generators.cutout import Cutout
         from guidance.generators.fourier import Fourier
+        from guidance.generators.grid import Grid
         from guidance.generators.pixels import Pixels
         from guidance.generators.pyramid import Pyramid
+        from guidance.generators.siren import Siren
+        from guidance.generators.strokes import Strokes
+        from guidance.generators.wavelet import Wavelet
 
-        seeds, more = self.sample_seeds, {}
-        if self.finest is not None:
-            if self.generator not in LEVELLED:
-                raise InputError(
-                    f"finest: {self.generator} has no levels; leave it out, or use "
-                    f"--generator {' or '.join(LEVELLED)}"
-                )
-            more["finest"] = self.finest
-        if self.outline is not None and self.generator != "cutout":
-            raise InputError(
-                f"outline: {self.generator} has no outline; leave it out, or use --generator cutout"
-            )
         kinds: dict[str, Any] = {
             "cutout": Cutout,
             "pyramid": Pyramid,
+            "wavelet": Wavelet,
             "fourier": Fourier,
+            "siren": Siren,
+            "grid": Grid,
+            "strokes": Strokes,
             "pixels": Pixels,
         }
-        made: Generator = kinds[self.generator](seeds, self.size, **more)
+        own = ("finest", "wavelet", "cells", "tileable", "num_strokes")
+        options = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
+        if self.generator == "grid" and (self.palette or self.colors):
+            options["palette"] = tuple(self.palette) or self.colors
+        made: Generator = kinds[self.generator](self.sample_seeds, self.size, **options)
         return made
 
     def _losses(self) -> Terms:
         from guidance.augment import Augment
+        from guidance.losses.composition import Edge, Palette, Smoothness, Symmetry
         from guidance.losses.image import TotalVariation
         from guidance.losses.outline import Outline
+        from guidance.types import Terms
 
-        augment = Augment(crops=self.crops, scale=(0.7, 1.3))
-        losses = self.clip(augment) + self.total_variation * TotalVariation()
+        losses = Terms.of(self.clip(Augment(crops=self.crops, scale=(0.7, 1.3))))
         if self.generator == "cutout":
             weight = 1.0 if self.outline is None else self.outline
             losses = losses + weight * Outline(crispness="0 -> 0.1", perimeter=0.01)
+        if self.palette and self.generator != "grid":
+            losses = losses + Palette(self.palette)
+        if self.edge is not None:
+            losses = losses + Edge(self.edge)
+        for term, weight in (
+            (TotalVariation(), self.total_variation),
+            (Smoothness(), self.smoothness),
+            (Symmetry(), self.symmetry),
+        ):
+            if weight != 0:
+                losses = losses + weight * term
         return losses

@@ -87,11 +87,17 @@ def test_every_option_changes_the_result(kind: type[Generator], option: str, val
         (lambda: make(Grid, palette=4, temperature="1 -> 0"), "values above 0, got '1 -> 0'"),
         (lambda: make(Grid, palette=1), "Grid.palette: expected 2 to 256 colours, got 1"),
         (lambda: make(Grid, palette=("red",)), r"a number or 2 to 256 colours.*got \('red',\)"),
-        (lambda: make(Grid, palette=("red", "#1")), "unknown color specifier: '#1'; write #rrggbb"),
+        (
+            lambda: make(Grid, palette=("red", "#1")),
+            "Grid.palette: expected a colour such as .* got '#1'",
+        ),
         (lambda: make(Strokes, size=0), "Strokes.size: expected at least 1, got 0"),
         (lambda: make(Strokes, num_strokes=0), "Strokes.num_strokes: expected at least 1, got 0"),
         (lambda: make(Strokes, widths=(0.1, 0.1)), r"0 < least < greatest <= 1, got \(0.1, 0.1\)"),
-        (lambda: make(Strokes, ground="sky"), "\"learned\" or a colour such as .* got 'sky'"),
+        (
+            lambda: make(Strokes, ground="sky"),
+            "Strokes.ground: expected a colour such as .* got 'sky'",
+        ),
     ],
 )
 def test_refusals(make_it: Callable[[], Generator], message: str) -> None:

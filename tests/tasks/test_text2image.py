@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.tasks.text2image import TextToImage
+from guidance.tasks.text2image import ONLY_OF, TextToImage
 from tests.tasks.options import OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {"size": 32, "finest": 16, "crops": 2, "steps": 2}
@@ -19,6 +19,10 @@ OPTIONS: dict[str, Any] = {
     "prompt": "a blue heart",
     "negative": ["a face"],
     "image_prompt": "PICTURE",
+    "style": "a sketch",
+    "at": ["50% a blue heart"],
+    "region": "MASK",
+    "templates": "plain",
     "seed": 7,
     "steps": 3,
     "learning_rate": 0.1,
@@ -32,7 +36,19 @@ OPTIONS: dict[str, Any] = {
     "finest": 8,
     "crops": 3,
     "total_variation": 2.0,
+    "smoothness": 2.0,
+    "symmetry": 2.0,
+    "palette": ["red", "#1a1c2c"],
+    "edge": "lime",
     "outline": 5.0,
+}
+#: Options of one generator, each with what it is compared with.
+OPTIONS_OF = {
+    "wavelet": ("wavelet", "haar"),
+    "cells": ("grid", 16),
+    "colors": ("grid", 4),
+    "tileable": ("grid", True),
+    "num_strokes": ("strokes", 7),
 }
 
 
@@ -47,23 +63,45 @@ def test_every_option_changes_the_result(option: str, plain: list[Any], tmp_path
     if value == "PICTURE":
         Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
         value = [tmp_path / "red.png"]
+    if value == "MASK":
+        Image.new("L", (20, 20), "white").save(tmp_path / "mask.png")
+        value = f'{tmp_path / "mask.png"}="a star"'
     assert differ(plain, trace(TextToImage, **{**SMALL, option: value}))
 
 
+@pytest.mark.parametrize("option", OPTIONS_OF)
+def test_every_option_of_one_generator_changes_the_result(option: str) -> None:
+    generator, value = OPTIONS_OF[option]
+    small = {"size": 32, "crops": 2, "generator": generator}
+    small |= {"cells": 8} if generator == "grid" else {}
+    small |= {"num_strokes": 5} if generator == "strokes" else {}
+    assert differ(trace(TextToImage, **small), trace(TextToImage, **{**small, option: value}))
+
+
+@pytest.mark.parametrize("palette", [[], ["red", "blue"]])
+def test_every_generator_runs(palette: list[str]) -> None:
+    for generator in get_args(TextToImage.model_fields["generator"].annotation):
+        trace(TextToImage, generator=generator, size=32, crops=2, palette=palette)
+
+
 def test_every_field_is_walked() -> None:
-    assert set(TextToImage.model_fields) == set(OPTIONS) | OF_THE_RUN
+    assert set(TextToImage.model_fields) == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 
 def test_the_same_again_is_the_same_to_the_bit(plain: list[Any]) -> None:
     assert not differ(plain, trace(TextToImage, **SMALL))
 
 
-@pytest.mark.parametrize("generator", ["pixels", "fourier"])
-def test_an_option_that_would_be_ignored_is_refused(generator: str) -> None:
-    with pytest.raises(InputError, match=f"finest: {generator} has no levels; leave it out"):
-        TextToImage(prompt="a heart", generator=generator, finest=16).build()
-    with pytest.raises(InputError, match=f"outline: {generator} has no outline; leave it out"):
-        TextToImage(prompt="a heart", generator=generator, outline=2.0).build()
+@pytest.mark.parametrize("option", ONLY_OF)
+def test_an_option_that_would_be_ignored_is_refused(option: str) -> None:
+    value = {**OPTIONS, **{name: value for name, (_, value) in OPTIONS_OF.items()}}[option]
+    with pytest.raises(InputError, match=f"{option}: pixels has none; leave it out, or use"):
+        TextToImage(prompt="a heart", generator="pixels", **{option: value}).build()
+
+
+def test_colours_are_counted_or_named() -> None:
+    with pytest.raises(InputError, match="colors: the palette says the colours"):
+        TextToImage(prompt="a heart", generator="grid", colors=4, palette=["red", "blue"]).build()
 
 
 def test_a_sample_does_not_depend_on_its_neighbours() -> None:

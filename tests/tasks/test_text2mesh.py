@@ -27,6 +27,10 @@ OPTIONS: dict[str, Any] = {
     "prompt": "a blue heart",
     "negative": ["a face"],
     "image_prompt": None,
+    "style": "a sketch",
+    "at": ["50% a blue heart"],
+    "region": None,
+    "templates": "plain",
     "seed": 7,
     "steps": 3,
     "learning_rate": 0.1,
@@ -50,8 +54,8 @@ OPTIONS: dict[str, Any] = {
     "laplacian": 5.0,
     "normal_consistency": 5.0,
 }
-#: These have one value, or are told by the options of pictures.
-WALKED_ELSEWHERE = {"mode", "image_prompt"}
+#: These have one value, or are told by the options of pictures, or refused.
+WALKED_ELSEWHERE = {"mode", "image_prompt", "region"}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,11 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
         TextToMesh(prompt="a heart", paint="vertices", frequency=1.0).build()
     with pytest.raises(InputError, match="laplacian: without displacements nothing is smoothed"):
         TextToMesh(prompt="a heart", max_displacement=0, laplacian=1.0).build()
+
+
+def test_a_region_of_rendered_views_is_refused() -> None:
+    with pytest.raises(InputError, match="regions are of flat pictures; rendered views move"):
+        trace(TextToMesh, **SMALL, region='sky.png="a blue sky"')
 
 
 def _tetrahedron() -> Mesh:
@@ -101,7 +110,9 @@ def test_a_users_mesh_comes_back_in_its_own_units(suffix: str, tmp_path: Path) -
 
 def test_repairs_are_told_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "doubled.obj"
-    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nf 2 3 4\n")
+    path.write_text(
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nf 2 3 4\n"
+    )
     small = {**SMALL, "mesh": str(path)}
     result = TextToMesh(prompt="a heart", **small, judge=False, output=tmp_path).run()
     assert "removed 1 faces that were there twice" in capsys.readouterr().err
