@@ -27,4 +27,5 @@ def from_rgb(rgb: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 
 def _mix(like: Float[Tensor, "..."]) -> Float[Tensor, "3 3"]:
     root = torch.tensor(COVARIANCE_ROOT, dtype=like.dtype, device=like.device)
-    return root / torch.linalg.vector_norm(root, dim=0).max()
+    mix: Tensor = root / root.norm(dim=0).max()
+    return mix

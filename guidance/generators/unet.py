@@ -1,0 +1,186 @@
+"""Pictures as what a small network makes of a given one: a style that can be applied elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.generators.masked import blend
+from guidance.generators.png import save_png
+from guidance.types import Cameras, Generator, Moment, Rendering
+
+#: Pixels that the network halves a picture to: three times a half.
+STRIDE = 8
+#: How far a pixel's surroundings reach into its result, 45 pixels, rounded up to the stride.
+REACH = 48
+#: Pixels a side of the tiles of a large picture, without the reach around them.
+TILE = 512
+#: How far from black and white a picture starts, where the slope of the result would be 0.
+MARGIN = 0.01
+SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class Original:
+    """The picture in its full size, to apply the finished network to."""
+
+    picture: Float[Tensor, "3 h w"]
+    mask: Float[Tensor, "1 h w"] | None = None  # only where it is 1
+
+
+class UNet(Generator):
+    """A given picture, changed by a network of its own for each sample: `sigmoid(logit(x) + f(x))`.
+
+    `f` is a U-Net of three halvings without normalization, so that it depends on nothing but a
+    pixel's surroundings and does to a tile of a picture what it does to the whole. Its last layer
+    starts at 0: the picture starts as it is, but for values kept off black and white.
+
+    Source: CLIPstyler (Kwon & Ye 2022, arXiv 2112.00374) optimizes a U-Net of about 0.6 M weights
+    with instance norms; here 0.25 M without, so that pictures of any size can be made in tiles.
+
+    Args:
+        seeds: one a sample, for its weights.
+        content: the picture, in [0, 1], of any size.
+        widths: channels at full, half, quarter and eighth size.
+        learning_rate: of Adam.
+        original: the same picture larger, which `export` applies the network to as well.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        content: Float[Tensor, "3 h w"],
+        *,
+        widths: tuple[int, int, int, int] = (16, 32, 64, 64),
+        learning_rate: float = 2e-3,
+        original: Original | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.learning_rate = len(seeds), learning_rate
+        self.original = original
+        self.register_buffer("content", content, persistent=False)
+        a, b, c, d = widths
+        sides = {
+            "full1": (3, a),
+            "full2": (a, a),
+            "half1": (a, b),
+            "half2": (b, b),
+            "quarter1": (b, c),
+            "quarter2": (c, c),
+            "eighth1": (c, d),
+            "eighth2": (d, d),
+            "up3": (d + c, c),
+            "up2": (c + b, b),
+            "up1": (b + a, a),
+            "out": (a, 3),
+        }
+        draws = Moment(tuple(seeds), phase="start")
+        self.weights, self.biases = nn.ParameterDict(), nn.ParameterDict()
+        for name, (width_in, width_out) in sides.items():
+            # He's spread for the leaky slope, so that values keep their size through the layers.
+            spread = math.sqrt(2 / (1 + SLOPE**2) / (9 * width_in)) if name != "out" else 0.0
+            weight = spread * draws.normal(f"unet/{name}", width_out, width_in, 3, 3)
+            self.weights[name] = nn.Parameter(weight)
+            self.biases[name] = nn.Parameter(torch.zeros(len(seeds), width_out))
+
+    def forward(self, cameras: Cameras | None = None) -> Rendering:
+        """One picture a sample."""
+        content = self.get_buffer("content")
+        height, width = content.shape[-2:]
+        pictures = self._styled(_padded(content), slice(None))
+        return Rendering(pictures[:, None, :, :height, :width])
+
+    @torch.no_grad()
+    def restyle(
+        self, picture: Float[Tensor, "3 h w"], sample: int, tile: int = TILE
+    ) -> Float[Tensor, "3 h w"]:
+        """Another picture by the network of a sample, tile by tile.
+
+        Tiles overlap by the network's reach, so that the result is that of the whole picture, and
+        the memory that of one tile.
+        """
+        height, width = picture.shape[-2:]
+        whole = _padded(picture)
+        made = torch.empty_like(picture)
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                rows, columns = (
+                    slice(max(0, start - REACH), start + tile + REACH) for start in (top, left)
+                )
+                piece = whole[:, rows, columns].to(self.get_buffer("content"))
+                styled = self._styled(piece, slice(sample, sample + 1))[0]
+                styled = styled[:, top - rows.start :, left - columns.start :]
+                place = made[:, top : top + tile, left : left + tile]
+                place.copy_(styled[:, : place.shape[1], : place.shape[2]])
+        return made
+
+    def _styled(self, picture: Float[Tensor, "3 h w"], samples: slice) -> Float[Tensor, "n 3 h w"]:
+        """Sides must be multiples of the stride."""
+
+        def layer(name: str, x: Tensor, stride: int = 1) -> Tensor:
+            return F.leaky_relu(self._convolved(name, x, samples, stride), SLOPE)
+
+        n = len(self.biases["out"][samples])
+        full = layer("full2", layer("full1", (2 * picture - 1).repeat(n, 1, 1)[None]))
+        half = layer("half2", layer("half1", full, 2))
+        quarter = layer("quarter2", layer("quarter1", half, 2))
+        x = layer("eighth2", layer("eighth1", quarter, 2))
+        for name, skip in (("up3", quarter), ("up2", half), ("up1", full)):
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = layer(name, _beside(x, skip, n))
+        change = self._convolved("out", x, samples).view(n, 3, *picture.shape[1:])
+        return torch.sigmoid(torch.logit(picture, MARGIN) + change)
+
+    def _convolved(
+        self, name: str, x: Float[Tensor, "1 nc h w"], samples: slice, stride: int = 1
+    ) -> Float[Tensor, "1 nd hh ww"]:
+        """A convolution with weights of each sample's own, which are groups of one convolution."""
+        weight, bias = self.weights[name][samples], self.biases[name][samples]
+        return F.conv2d(
+            x, weight.flatten(0, 1), bias.flatten(), stride, padding=1, groups=len(weight)
+        )
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png, and full.png of the original."""
+        files = [save_png(folder / "image.png", self().image[sample, 0])]
+        if self.original is not None:
+            full = self.restyle(self.original.picture, sample)
+            if self.original.mask is not None:
+                full = blend(full, self.original.picture, self.original.mask)
+            files.append(save_png(folder / "full.png", full))
+        return files
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> UNet:
+        line = torch.linspace(0.2, 0.8, 16)
+        content = torch.stack([line.expand(16, 16), line[:, None].expand(16, 16), line.outer(line)])
+        return cls(range(num_samples), content, widths=(6, 8, 8, 8), learning_rate=0.01)
+
+
+def _padded(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 hh ww"]:
+    """Continued at the right and below, up to a multiple of the stride."""
+    height, width = picture.shape[-2:]
+    return F.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+
+
+def _beside(
+    x: Float[Tensor, "1 nc h w"], skip: Float[Tensor, "1 nd h w"], n: int
+) -> Float[Tensor, "1 ne h w"]:
+    """The channels of both, sample by sample."""
+    if n == 1:
+        return torch.cat([x, skip], 1)
+    height, width = x.shape[-2:]
+    both = torch.cat([t.view(n, -1, height, width) for t in (x, skip)], 1)
+    return both.view(1, -1, height, width)
