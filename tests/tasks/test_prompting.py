@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,11 @@ def test_missing_files_are_told_in_one_line_and_leave_nothing(
         told = capsys.readouterr()
         assert end.value.code == 2 and told.err.count("\n") == 1 and message in told.err
         assert not output.exists() or not any(output.iterdir())
+
+
+def test_the_commands_of_the_page_are_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text()
+    commands = [line for line in page.splitlines() if line.startswith("guide run text2image ")]
+    assert len(commands) == 4
+    for command in commands:
+        assert parse(TextToImage, "text2image", shlex.split(command)[3:]).task.sample_prompts
