@@ -16,14 +16,13 @@ from guidance.errors import InputError
 from guidance.losses.regions import Window, windows
 from guidance.losses.rivals import Rivals, rivals
 from guidance.losses.targets import (
-    Targets,
-    Timeline,
     broadcast_prompts,
     negative_phrases,
     pushing_away,
     timeline,
     view_indices,
 )
+from guidance.losses.timeline import Targets, Timeline
 from guidance.losses.vision import embed, frozen, sample_means
 from guidance.prompts import (
     Phrase,

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.targets import Timeline, embed_phrase
+from guidance.losses.targets import embed_phrase
+from guidance.losses.timeline import Timeline
 from guidance.prompts import Phrase
 
 #: A caption closer to a phrase than this is the phrase in other words, no rival. A judgement, not a
