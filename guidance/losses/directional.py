@@ -14,9 +14,10 @@ from torch import Tensor
 from guidance.augment import Augment, Crops, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.targets import broadcast_prompts, negative_phrases, pushing_away, targets
+from guidance.losses.targets import broadcast_prompts, negative_phrases, pushing_away, timeline
+from guidance.losses.timeline import Timeline
 from guidance.losses.vision import embed, frozen, sample_means
-from guidance.prompts import Phrase, parse_prompt
+from guidance.prompts import Keyframe, Phrase, check_templates, parse_keyframes, parse_prompt
 from guidance.types import Loss, Moment, Rendering
 
 #: Softens the length of a difference that is near 0, and with it the first gradients, which are
@@ -31,14 +32,27 @@ class Texts:
 
     targets: tuple[str, ...]
     sources: tuple[str, ...]
-    negatives: tuple[str, ...] = ()  # for all samples
+    negatives: tuple[str, ...] = ()  # these three for all samples
+    keyframes: tuple[Keyframe, ...] = ()
+    templates: tuple[str, ...] | None = None
 
     @classmethod
     def of(
-        cls, target: str | Sequence[str], source: str | Sequence[str], negative: Sequence[str]
+        cls,
+        target: str | Sequence[str],
+        source: str | Sequence[str],
+        *,
+        negative: Sequence[str] = (),
+        at: Sequence[str] = (),
+        templates: Sequence[str] | None = None,
     ) -> Texts:
-        first, second = ((t,) if isinstance(t, str) else tuple(t) for t in (target, source))
-        return cls(first, second, tuple(negative))
+        """As losses are given them; see `guidance.prompts` for what they may say."""
+        targets, sources, negatives, frames = (
+            (texts,) if isinstance(texts, str) else tuple(texts)
+            for texts in (target, source, negative, at)
+        )
+        wordings = None if templates is None else check_templates(templates)
+        return cls(targets, sources, negatives, parse_keyframes(frames), wordings)
 
     def phrases(
         self, num_samples: int
@@ -67,27 +81,36 @@ class Course:
     """Where the pictures of each sample come from, and the direction that they are to take."""
 
     encoder: Encoder
-    direction: Float[Tensor, "n d"]  # unit vectors
+    wanted: Timeline
+    source: Float[Tensor, "n d"]  # unit vectors
     reference: Rendering
 
     @classmethod
     def between(cls, texts: Texts, encoder: Encoder, reference: Rendering) -> Course:
-        """From the sources to the targets, by the means over the encoder's templates.
+        """From the sources to the targets, by the means over templates.
 
         Raises:
             InputError: see `Texts.phrases`; target and source mean the same.
         """
         device = reference.image.device
         rows, sources = texts.phrases(len(reference.image))
-        wanted, given = (targets(encoder, phrases, False, device) for phrases in (rows, sources))
-        start = (given.embeddings[:, 0] * given.weights[..., None]).sum(1, keepdim=True)
-        ways = wanted.embeddings[:, 0] - F.normalize(start, dim=-1)
-        direction = (ways * wanted.weights[..., None]).sum(1)
-        if bool((direction.norm(dim=-1) < 1e-4).any()):
-            raise InputError("Directional: target and source mean the same; there is no direction")
+        wanted = timeline(
+            encoder, rows, device, keyframes=texts.keyframes, templates=texts.templates
+        )
+        given = timeline(encoder, sources, device, templates=texts.templates).at(0.0)
+        start = (given.embeddings[:, 0] * given.weights[..., None]).sum(1)
         alpha = None if reference.alpha is None else reference.alpha.detach().clone()
         kept = Rendering(reference.image.detach().clone(), alpha, cameras=reference.cameras)
-        return cls(encoder, F.normalize(direction, dim=-1), kept)
+        course = cls(encoder, wanted, F.normalize(start, dim=-1), kept)
+        lengths = torch.stack([course._way(progress).norm(dim=-1) for progress in (0.0, 1.0)])
+        if bool((lengths.amax(0) < 1e-4).any()):
+            raise InputError("Directional: target and source mean the same; there is no direction")
+        return course
+
+    def _way(self, progress: float) -> Float[Tensor, "n d"]:
+        """From the source to each phrase, by the weights of the phrases."""
+        now = self.wanted.at(progress)
+        return ((now.embeddings[:, 0] - self.source[:, None]) * now.weights[..., None]).sum(1)
 
     def deviations(
         self, augment: Augment, rendering: Rendering, moment: Moment, micro_batch: int
@@ -97,12 +120,13 @@ class Course:
         Each crop is compared with the same crop of the reference, seen without gradient.
         """
         _check(rendering, self.reference)
+        directions = F.normalize(self._way(moment.progress), dim=-1)
         crops = augment.draw(moment, rendering, self.encoder.image_size)
         for part in crops.parts(micro_batch):
             with torch.no_grad():
                 before = embed(self.encoder, augment, self.reference, crops, part)
             way = embed(self.encoder, augment, rendering, crops, part) - before
-            direction = self.direction[part.samples, None, None].to(way)
+            direction = directions[part.samples, None, None].to(way)
             length = (way.square().sum(-1) + SOFT**2).sqrt()
             yield 1 - (way * direction).sum(-1) / length, crops, part
 
@@ -123,6 +147,8 @@ class Directional(Loss):
         target: what it should become; one for all samples, or one a sample.
         source: what it is, likewise.
         negative: what it should not become, for all samples; subtracted with 0.3 of its weight.
+        at: keyframes such as "50% a mosaic", for all samples, as in `Clip`.
+        templates: wordings in place of the encoder's own, as in `Clip`.
         encoder: a name or an Encoder.
         augment: how crops are made; None shows each view once, as it is.
         reference: pictures [n, v, 3, h, w] to start from, of the size of those optimized.
@@ -138,12 +164,14 @@ class Directional(Loss):
         source: str | Sequence[str],
         *,
         negative: Sequence[str] = (),
+        at: Sequence[str] = (),
+        templates: Sequence[str] | None = None,
         encoder: str | Encoder = "mini",
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
         reference: Float[Tensor, "n v 3 h w"] | None = None,
     ) -> None:
         super().__init__()
-        self.texts = Texts.of(target, source, negative)
+        self.texts = Texts.of(target, source, negative=negative, at=at, templates=templates)
         self.prompts = self.texts.targets
         self.augment = augment or Augment.plain()
         # In a tuple, so that it does not become part of this module.

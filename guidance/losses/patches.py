@@ -66,6 +66,8 @@ class PatchDirectional(Loss):
         target: what it should become; one for all samples, or one a sample.
         source: what it is, likewise.
         negative: what it should not become, for all samples; subtracted with 0.3 of its weight.
+        at: keyframes such as "50% a mosaic", for all samples, as in `Clip`.
+        templates: wordings in place of the encoder's own, as in `Clip`.
         encoder: a name or an Encoder.
         crops: of each sample in a step.
         crop_size: their side, as a share of the picture's shorter side; above 1, in pixels.
@@ -84,6 +86,8 @@ class PatchDirectional(Loss):
         source: str | Sequence[str] = "a photo",
         *,
         negative: Sequence[str] = (),
+        at: Sequence[str] = (),
+        templates: Sequence[str] | None = None,
         encoder: str | Encoder = "mini",
         crops: int = 64,
         crop_size: float = 0.25,
@@ -91,7 +95,7 @@ class PatchDirectional(Loss):
         reference: Float[Tensor, "n v 3 h w"] | None = None,
     ) -> None:
         super().__init__()
-        self.texts = Texts.of(target, source, negative)
+        self.texts = Texts.of(target, source, negative=negative, at=at, templates=templates)
         self.prompts = self.texts.targets
         self.encoders = (encoder,)
         self.crops, self.crop_size, self.threshold = crops, crop_size, threshold

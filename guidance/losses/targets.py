@@ -16,7 +16,7 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.timeline import Targets, Timeline
+from guidance.losses.timeline import Timeline
 from guidance.prompts import ONE, Keyframe, Phrase, parse_prompt
 from guidance.types import Cameras
 
@@ -48,23 +48,6 @@ def broadcast_prompts(prompt: str | Sequence[str], num_samples: int) -> tuple[st
             f"{len(prompts)} prompts for {num_samples} samples: give one prompt, or one a sample"
         )
     return prompts
-
-
-def targets(
-    encoder: Encoder, phrases: Sequence[Sequence[Phrase]], view_words: bool, device: torch.device
-) -> Targets:
-    """Encodes the phrases of each sample, without gradient, for losses that know no progress.
-
-    Raises:
-        InputError: the weight of a phrase changes over the run.
-    """
-    for phrase in (phrase for row in phrases for phrase in row):
-        if len(set(phrase.weight.values)) > 1:
-            raise InputError(
-                f"phrase {phrase.text[:60]!r}: its weight changes over the run, which only Clip "
-                "follows; give one number"
-            )
-    return timeline(encoder, phrases, device, view_words=view_words).at(0.0)
 
 
 def timeline(

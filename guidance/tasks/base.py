@@ -171,6 +171,12 @@ class Task(BaseModel):
         keyframes = parse_keyframes(self.at)
         return tuple(at_the_end(prompt, keyframes) for prompt in self._starting_prompts())
 
+    @property
+    def styled_prompts(self) -> tuple[str, ...]:
+        """What the losses are told of each sample: where it starts, and the style."""
+        prompts = self._starting_prompts()
+        return tuple(f"{prompt} | {self.style}" if self.style else prompt for prompt in prompts)
+
     def _starting_prompts(self) -> tuple[str, ...]:
         pictures = [f"image:{path}" for path in self.image_prompt]
         prompts = [" | ".join([prompt, *pictures]) for prompt in self.prompt]
@@ -206,11 +212,8 @@ class Task(BaseModel):
         kinds: dict[str, float] = {self.loss: 1.0}
         if self.sharpen:
             kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
-        styled = [
-            " | ".join([p, self.style]) if self.style else p for p in self._starting_prompts()
-        ]
         return Clip(
-            styled,
+            self.styled_prompts,
             encoder=tuple(self.encoder),
             kind=kinds,
             negative=self.negative,

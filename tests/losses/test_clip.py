@@ -16,9 +16,9 @@ from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.losses.clip import Clip
 from guidance.losses.regions import window
-from guidance.losses.targets import NEGATIVE_WEIGHT, targets, view_indices
+from guidance.losses.targets import NEGATIVE_WEIGHT, view_indices
 from guidance.losses.timeline import slerp
-from guidance.prompts import parse_prompt, parse_region
+from guidance.prompts import parse_region
 from guidance.types import Moment, Rendering
 from tests.losses.stand_ins import Linear, cameras, everything, moment
 
@@ -487,15 +487,6 @@ def test_optimizing_turns_the_needle() -> None:
 def test_bad_options_are_told(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         value(clip("60", **options), pointing(0))
-
-
-def test_losses_that_know_no_progress_refuse_changing_weights() -> None:
-    with pytest.raises(
-        ValueError, match="phrase '60': its weight changes over the run, which only"
-    ):
-        targets(Compass(), [parse_prompt("60:1 -> 0")], False, torch.device("cpu"))
-    still = targets(Compass(), [parse_prompt("60:2 -> 2")], False, torch.device("cpu"))
-    assert still.weights.item() == 2
 
 
 def test_another_number_of_samples_is_told() -> None:

@@ -109,3 +109,19 @@ def test_options_change_something() -> None:
         values.append(loss(rendering, moment()).detach())
     for value in values[1:]:
         assert not torch.allclose(value, values[0])
+
+
+def test_keyframes_and_changing_weights_are_followed() -> None:
+    """The direction from 0 to 90 degrees is 135; to -90 it is -135; a chord from 10 to 40 is 115."""
+    for loss in (patch_loss("90", at=["100% -90"]), patch_loss("90:1 -> 0 | -90:0 -> 1")):
+        loss.prepare(pointing(10))
+        for progress, degrees in ((0.0, 135), (1.0, -135)):
+            value = loss(pointing(40), moment(1, progress=progress)).detach()
+            close(value, 1 - softened(30) * cos(degrees - 115))
+
+
+def test_templates_replace_those_of_the_encoder() -> None:
+    loss, plain = patch_loss("9", templates=["{}0"]), patch_loss("90", "00")
+    for each in (loss, plain):
+        each.prepare(pointing(10))
+    close(loss(pointing(40), moment(1)).detach(), plain(pointing(40), moment(1)).item())
