@@ -144,9 +144,9 @@ class UNet(Generator):
     ) -> Float[Tensor, "1 nd hh ww"]:
         """A convolution with weights of each sample's own, which are groups of one convolution."""
         weight, bias = self.weights[name][samples], self.biases[name][samples]
-        return F.conv2d(
-            x, weight.flatten(0, 1), bias.flatten(), stride, padding=1, groups=len(weight)
-        )
+        # Zeros around the picture would show as a frame.
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return F.conv2d(x, weight.flatten(0, 1), bias.flatten(), stride, groups=len(weight))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]

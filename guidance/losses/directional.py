@@ -84,10 +84,16 @@ class Course:
     wanted: Timeline
     source: Float[Tensor, "n d"]  # unit vectors
     reference: Rendering
+    origin: Float[Tensor, "n v 1 d"] | None  # the whole reference, if crops come from there
 
     @classmethod
-    def between(cls, texts: Texts, encoder: Encoder, reference: Rendering) -> Course:
+    def between(
+        cls, texts: Texts, encoder: Encoder, reference: Rendering, *, from_whole: bool = False
+    ) -> Course:
         """From the sources to the targets, by the means over templates.
+
+        Args:
+            from_whole: crops come from the whole reference, not from the same crop of it.
 
         Raises:
             InputError: see `Texts.phrases`; target and source mean the same.
@@ -101,7 +107,8 @@ class Course:
         start = (given.embeddings[:, 0] * given.weights[..., None]).sum(1)
         alpha = None if reference.alpha is None else reference.alpha.detach().clone()
         kept = Rendering(reference.image.detach().clone(), alpha, cameras=reference.cameras)
-        course = cls(encoder, wanted, F.normalize(start, dim=-1), kept)
+        origin = _whole(encoder, kept) if from_whole else None
+        course = cls(encoder, wanted, F.normalize(start, dim=-1), kept, origin)
         lengths = torch.stack([course._way(progress).norm(dim=-1) for progress in (0.0, 1.0)])
         if bool((lengths.amax(0) < 1e-4).any()):
             raise InputError("Directional: target and source mean the same; there is no direction")
@@ -117,14 +124,17 @@ class Course:
     ) -> Iterator[tuple[Float[Tensor, "s v k"], Crops, Part]]:
         """1 - cosine of the way of each crop and the direction, part by part.
 
-        Each crop is compared with the same crop of the reference, seen without gradient.
+        A crop comes from the same crop of the reference, seen without gradient, or from the whole.
         """
         _check(rendering, self.reference)
         directions = F.normalize(self._way(moment.progress), dim=-1)
         crops = augment.draw(moment, rendering, self.encoder.image_size)
         for part in crops.parts(micro_batch):
-            with torch.no_grad():
-                before = embed(self.encoder, augment, self.reference, crops, part)
+            if self.origin is not None:
+                before = self.origin[part.place[:2]]
+            else:
+                with torch.no_grad():
+                    before = embed(self.encoder, augment, self.reference, crops, part)
             way = embed(self.encoder, augment, rendering, crops, part) - before
             direction = directions[part.samples, None, None].to(way)
             length = (way.square().sum(-1) + SOFT**2).sqrt()
@@ -202,6 +212,24 @@ class Directional(Loss):
     def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Directional:
         """A small instance for the contract tests."""
         return cls(prompts, "a stone", encoder=encoder, augment=Augment(crops=6))
+
+
+@torch.no_grad()
+def _whole(encoder: Encoder, reference: Rendering) -> Float[Tensor, "n v 1 d"]:
+    """The embeddings of whole pictures over white, squeezed to a square, one at a time."""
+    n, v = reference.image.shape[:2]
+    pictures = reference.over().flatten(0, 1)
+    side = (encoder.image_size,) * 2
+    vectors = torch.cat(
+        [
+            encoder.encode_image(
+                F.interpolate(picture[None], side, mode="bilinear", antialias=True)
+            )
+            for picture in pictures
+        ]
+    )
+    vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+    return F.normalize(vectors, dim=-1).view(n, v, 1, -1)
 
 
 def _check(rendering: Rendering, reference: Rendering) -> None:

@@ -112,7 +112,7 @@ def test_options_change_something() -> None:
 
 
 def test_keyframes_and_changing_weights_are_followed() -> None:
-    """The direction from 0 to 90 degrees is 135; to -90 it is -135; a chord from 10 to 40 is 115."""
+    """From 0 to 90 degrees the direction is 135, to -90 it is -135; from 10 to 40 it is 115."""
     for loss in (patch_loss("90", at=["100% -90"]), patch_loss("90:1 -> 0 | -90:0 -> 1")):
         loss.prepare(pointing(10))
         for progress, degrees in ((0.0, 135), (1.0, -135)):
