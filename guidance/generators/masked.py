@@ -35,7 +35,10 @@ class Masked(Generator):
     """
 
     def __init__(
-        self, inner: Generator, picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"]
+        self,
+        inner: Generator,
+        picture: Float[Tensor, "3 h w"],
+        mask: Float[Tensor, "1 rows columns"],
     ) -> None:
         super().__init__()
         if picture.shape[1:] != mask.shape[1:]:

@@ -19,8 +19,9 @@ from guidance.types import Cameras, Generator, Moment, Rendering
 
 #: Pixels that the network halves a picture to: three times a half.
 STRIDE = 8
-#: How far a pixel's surroundings reach into its result, 45 pixels, rounded up to the stride.
-REACH = 48
+#: How far the surroundings of a pixel reach into its result: 47 pixels, and up to 7 by its place in
+#: a cell of eighth size; rounded up to the stride.
+REACH = 56
 #: Pixels a side of the tiles of a large picture, without the reach around them.
 TILE = 512
 #: How far from black and white a picture starts, where the slope of the result would be 0.
@@ -50,7 +51,7 @@ class UNet(Generator):
         seeds: one a sample, for its weights.
         content: the picture, in [0, 1], of any size.
         widths: channels at full, half, quarter and eighth size.
-        learning_rate: of Adam.
+        learning_rate: of Adam; from 4e-3 on, some pictures turn into one colour.
         original: the same picture larger, which `export` applies the network to as well.
     """
 
@@ -60,7 +61,7 @@ class UNet(Generator):
         content: Float[Tensor, "3 h w"],
         *,
         widths: tuple[int, int, int, int] = (16, 32, 64, 64),
-        learning_rate: float = 2e-3,
+        learning_rate: float = 1e-3,
         original: Original | None = None,
     ) -> None:
         super().__init__()

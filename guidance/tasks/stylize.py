@@ -1,0 +1,227 @@
+"""Pictures in another style: a photo is changed until its patches fit the words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from guidance.errors import InputError
+from guidance.prompts import parse_prompt, read_templates
+from guidance.tasks.base import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from guidance.runs.plan import Plan
+    from guidance.types import Generator, Terms
+
+#: Of a pyramid: the largest finest level, and Adam's rate, half of that without a picture to keep.
+FINEST, PYRAMID_RATE = 2048, 0.01
+#: Weights of smoothness, chosen by eye. A network makes even pictures by itself.
+TOTAL_VARIATION = {"unet": 0.02, "pyramid": 0.5}
+#: CLIPstyler's threshold is of ViT-B/32. Crops that the embedded models see go further: at 0.7 most
+#: of them are done before the style can be seen, at 0.2 few are (chosen by eye).
+THRESHOLD, THRESHOLD_OF_MINI = 0.7, 0.2
+
+
+class _Pictures(NamedTuple):
+    """What the user gave, in its own size and in that of the run; masks are 0 or more inside."""
+
+    original: Tensor  # [3, h, w]
+    content: Tensor
+    original_mask: Tensor | None  # [1, h, w]
+    mask: Tensor | None
+
+
+class Stylize(Task):
+    """A picture in another style, after CLIPstyler (Kwon & Ye, arXiv 2112.00374).
+
+    `guide run stylize --picture photo.jpg --prompt "a mosaic"`
+    """
+
+    PRESETS: ClassVar = {
+        "draft": {"steps": 60, "crops": 24, "size": 192},
+        "normal": {"steps": 200, "crops": 64},
+        "best": {"steps": 300, "crops": 96, "size": 512},
+    }
+    PRESET_MINUTES: ClassVar = {}
+
+    picture: Path | None = None
+    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
+    source: str = "a photo"
+    """What the picture is, in words: the style leads from there to the prompt."""
+    mask: Path | None = None
+    """A picture that is white where to change; where it is black, not a bit is changed."""
+    generator: Literal["unet", "pyramid"] = "unet"
+    """"unet" is a small network from the picture to the result; "pyramid" the pixels themselves."""
+    size: int = Field(default=256, ge=16, le=2048)
+    """Pixels of the longer side, which the picture is brought to."""
+    full_size: bool | None = None
+    """Applies the finished "unet" to the picture in its own size as well, in tiles: full.png."""
+    loss: Literal["cosine"] = "cosine"
+    """Directions are compared by their cosine."""
+    crops: int = Field(default=64, ge=1, le=1024)
+    """Random crops that the encoder sees in a step."""
+    crop_size: float = Field(default=0.25, gt=0, le=2048)
+    """Their side as a share of the picture's shorter side; above 1, in pixels."""
+    threshold: float | None = Field(default=None, ge=0, le=2)
+    """Crops whose loss is lower are stylized enough (0.2 for mini, 0.7 for others)."""
+    patch: float | str = 1.0
+    """Weight of the style of the crops; a number or a schedule."""
+    direction: float | str = 0.06
+    """Weight of the style of the whole picture."""
+    content: float | str = 0.15
+    """Weight of what the picture shows."""
+    total_variation: float | str | None = None
+    """Weight of few differences between neighbouring pixels (0.02 of "unet", 0.5 of "pyramid")."""
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str) -> str:
+        parse_prompt(source)
+        return source
+
+    def build(self) -> Plan:
+        from guidance.runs.plan import Plan
+
+        self._refuse_ignored()
+        pictures = self._pictures()
+        return Plan(
+            self._generator(pictures), self._losses(pictures), self.settings(), self.sample_prompts
+        )
+
+    def _refuse_ignored(self) -> None:
+        """Raises InputError for options that were given and would do nothing."""
+        if self.full_size is not None and self.generator != "unet":
+            raise InputError(
+                f"full_size: a {self.generator} has one size; leave it out, or use --generator unet"
+            )
+        if self.region:
+            raise InputError("region: stylize changes one part of a picture; give it by --mask")
+
+    def _pictures(self) -> _Pictures:
+        from guidance.losses.targets import load_picture
+
+        if self.picture is None:
+            raise InputError("stylize: no picture; give one: --picture photo.jpg")
+        original = load_picture(self.picture, "picture")
+        height, width = original.shape[1:]
+        scale = self.size / max(height, width)
+        sides = (max(1, round(height * scale)), max(1, round(width * scale)))
+        if min(sides) < 8:
+            raise InputError(
+                f"picture {self.picture}: {width} x {height} pixels are too oblong for --size "
+                f"{self.size}, which leaves {min(sides)} of the shorter side; 8 are needed"
+            )
+        content = _eight_bits(_resized(original, sides))
+        if self.mask is None:
+            return _Pictures(original, content, None, None)
+        mask = load_picture(self.mask, "mask").mean(0, keepdim=True)
+        if mask.shape[1:] != original.shape[1:]:
+            raise InputError(
+                f"mask {self.mask}: expected the picture's {width} x {height} pixels, got "
+                f"{mask.shape[2]} x {mask.shape[1]}"
+            )
+        return _Pictures(original, content, mask, _resized(mask, sides))
+
+    def _generator(self, pictures: _Pictures) -> Generator:
+        from guidance.generators.masked import Masked
+        from guidance.generators.pyramid import Pyramid
+        from guidance.generators.unet import Original, UNet
+
+        content = pictures.content
+        made: Generator
+        if self.generator == "unet":
+            original = Original(pictures.original, pictures.original_mask)
+            made = UNet(self.sample_seeds, content, original=original if self.full_size else None)
+        else:
+            height, width = content.shape[1:]
+            finest = min(FINEST, 1 << (max(height, width) - 1).bit_length())
+            made = Pyramid(
+                self.sample_seeds,
+                (height, width),
+                finest=finest,
+                learning_rate=PYRAMID_RATE,
+                start=content,
+            )
+        return made if pictures.mask is None else Masked(made, content, pictures.mask)
+
+    def _losses(self, pictures: _Pictures) -> Terms:
+        """Those of CLIPstyler, in this house's units.
+
+        Its weights are 9000, 500, 150 and 0.002; Adam does not mind a common factor, so all are
+        divided by 9000. Patch and direction mean the same there and here: 1 and 0.06. Its content
+        loss is not in shares of the features, and its total variation is a sum over pixels, so
+        those two weights are chosen by eye instead.
+        """
+        from guidance.augment import Augment
+        from guidance.losses.clip import Clip
+        from guidance.losses.content import Content
+        from guidance.losses.directional import Directional
+        from guidance.losses.image import TotalVariation
+        from guidance.losses.patches import PatchDirectional
+        from guidance.types import Terms
+
+        reference = pictures.content.expand(len(self.sample_prompts), 1, -1, -1, -1)
+        wordings = read_templates(self.templates)
+        losses = Terms()
+        for encoder in self.encoder:
+            usual = THRESHOLD_OF_MINI if encoder.startswith("mini") else THRESHOLD
+            patches = PatchDirectional(
+                self.styled_prompts,
+                self.source,
+                negative=self.negative,
+                at=self.at,
+                templates=wordings,
+                encoder=encoder,
+                crops=self.crops,
+                crop_size=self.crop_size,
+                threshold=usual if self.threshold is None else self.threshold,
+                reference=reference,
+            )
+            whole = Directional(
+                self.styled_prompts,
+                self.source,
+                negative=self.negative,
+                at=self.at,
+                templates=wordings,
+                encoder=encoder,
+                augment=None,
+                reference=reference,
+            )
+            losses = losses + self.patch * patches + self.direction * whole
+        if self.content != 0:
+            losses = losses + self.content * Content(encoder=self.encoder[0], reference=reference)
+        smooth = self.total_variation
+        smooth = TOTAL_VARIATION[self.generator] if smooth is None else smooth
+        if smooth != 0:
+            losses = losses + smooth * TotalVariation()
+        if self.sharpen:
+            augment = Augment(crops=8, scale=(0.7, 1.0))
+            losses = losses + self.sharpen * Clip(
+                self.styled_prompts,
+                encoder=self.encoder,
+                kind="logit",
+                negative=self.negative,
+                augment=augment,
+                at=self.at,
+                templates=wordings,
+            )
+        return losses
+
+
+def _resized(picture: Tensor, sides: tuple[int, int]) -> Tensor:
+    """Of that height and width; to the bit the same if it is so already."""
+    import torch.nn.functional as F
+
+    if tuple(picture.shape[1:]) == sides:
+        return picture
+    resized = F.interpolate(picture[None], sides, mode="bicubic", antialias=True)
+    return resized[0].clamp(0, 1)
+
+
+def _eight_bits(picture: Tensor) -> Tensor:
+    """Rounded to what a PNG can hold, so that what is left alone is written as it is read."""
+    return (picture * 255).round() / 255
