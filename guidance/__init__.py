@@ -31,6 +31,8 @@ _PUBLIC = {
     "Moment": "guidance.types",
     "Clip": "guidance.losses.clip",
     "Directional": "guidance.losses.directional",
+    "PatchDirectional": "guidance.losses.patches",
+    "Content": "guidance.losses.content",
     "TotalVariation": "guidance.losses.image",
     "Range": "guidance.losses.image",
     "Outline": "guidance.losses.outline",
@@ -42,6 +44,8 @@ _PUBLIC = {
     "Pyramid": "guidance.generators.pyramid",
     "Fourier": "guidance.generators.fourier",
     "Cutout": "guidance.generators.cutout",
+    "UNet": "guidance.generators.unet",
+    "Masked": "guidance.generators.masked",
     "MeshGenerator": "guidance.generators.mesh",
     "Surface": "guidance.generators.mesh",
     "Orbit": "guidance.rendering.cameras",
@@ -51,6 +55,7 @@ _PUBLIC = {
     "load_judge": "guidance.encoders",
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",
+    "Stylize": "guidance.tasks.stylize",
 }
 
 

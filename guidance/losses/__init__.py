@@ -2,15 +2,19 @@
 
 from guidance.augment import Augment
 from guidance.losses.clip import Clip
+from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.image import Range, TotalVariation
 from guidance.losses.outline import Outline
+from guidance.losses.patches import PatchDirectional
 
 __all__ = [
     "Augment",
     "Clip",
+    "Content",
     "Directional",
     "Outline",
+    "PatchDirectional",
     "Range",
     "TotalVariation",
 ]

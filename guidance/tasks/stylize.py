@@ -46,7 +46,12 @@ class Stylize(Task):
         "normal": {"steps": 200, "crops": 64},
         "best": {"steps": 300, "crops": 96, "size": 512},
     }
-    PRESET_MINUTES: ClassVar = {}
+    #: From the processor time of single steps on one core, for a photo of 4:3 and one prompt.
+    PRESET_MINUTES: ClassVar = {
+        "draft": "20 seconds on two cores",
+        "normal": "2 minutes on two cores",
+        "best": "6 minutes on two cores",
+    }
 
     picture: Path | None = None
     """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
