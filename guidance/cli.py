@@ -107,10 +107,15 @@ def _eval(words: list[str]) -> int:
 
 def _execute(task: object, folder: Path | None) -> int:
     from guidance._memory import keep_freed_memory
+    from guidance.models.catalogue import check_is_here
     from guidance.tasks.base import Task
-    from guidance.tasks.running import run_task
 
     assert isinstance(task, Task)
+    if folder is None:  # a finished run needs no weights to say that it is done
+        for name in task.encoder:
+            check_is_here(name)
+    from guidance.tasks.running import run_task  # torch comes along, which takes a second
+
     keep_freed_memory()
     result = run_task(task, folder=folder)
     if result.already_done:

@@ -143,7 +143,8 @@ def test_listing_and_help_import_nothing_heavy() -> None:
     code = (
         "import sys\nfrom guidance import cli\n"
         f"for words in (['--help'], ['list'], ['run', '--help'], ['run', {str(DOT)!r}, '--help'],\n"
-        "              ['models', 'list'], ['run', 'nonsense']):\n"
+        "              ['models', 'list'], ['run', 'nonsense'],\n"
+        f"              ['run', {str(DOT)!r}, '--prompt', 'a', '--encoder', 'hf-hub:no/where']):\n"
         "    try:\n        cli.main(words)\n    except SystemExit:\n        pass\n"
         "heavy = {'torch', 'numpy', 'PIL', 'av', 'open_clip'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

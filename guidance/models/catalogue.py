@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guidance.models.store import EMBEDDED, PACKAGED, Repository, is_cached
+from guidance.models.store import (
+    EMBEDDED,
+    PACKAGED,
+    Repository,
+    hub_folder,
+    is_cached,
+    missing,
+)
 
 #: What a reader of the list should know where the publisher's statement was not seen.
 UNKNOWN = "unknown: read the repository's"
@@ -114,3 +121,23 @@ def list_models() -> tuple[Model, ...]:
 def find_model(name: str) -> Model | None:
     """The catalogue's entry of that name, if it has one."""
     return next((model for model in CATALOGUE if model.name == name), None)
+
+
+def check_is_here(name: str) -> None:
+    """Tells in a moment that weights are missing; loading them would tell it after torch.
+
+    Tags outside the catalogue pass: open_clip alone knows their repositories.
+
+    Raises:
+        InputError: a name that cannot be one of a repository.
+        MissingWeights: the weights are not on this machine.
+    """
+    schema, _, rest = name.partition(":")
+    known = find_model(name)
+    if schema == "hf-hub":
+        hub_folder(Repository.parse(rest), name)
+    elif schema == "local-dir":
+        if not (folder := Path(rest).expanduser()).is_dir():
+            raise missing(name, folder)
+    elif known is not None and known.repository is not None:
+        hub_folder(known.repository, name)

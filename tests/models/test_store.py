@@ -75,6 +75,19 @@ def test_a_judge_is_of_another_family_and_here(cache: Path) -> None:
     assert judge_for(["mini-clip"]) == "mini-judge"
 
 
+@pytest.mark.parametrize(
+    "name", ["ViT-B-32/openai", "hf-hub:someone/else", "hf-hub:someone/else@v1", "local-dir:/none"]
+)
+def test_missing_weights_are_known_without_loading(cache: Path, name: str) -> None:
+    with pytest.raises(MissingWeights, match=f"{name}: no weights at"):
+        catalogue.check_is_here(name)
+
+
+def test_what_is_here_or_unknown_is_left_to_loading(cache: Path, tmp_path: Path) -> None:
+    for name in ("mini", "ViT-B-16/nonsense", f"local-dir:{tmp_path}"):
+        catalogue.check_is_here(name)
+
+
 def test_no_judge_is_left(cache: Path) -> None:
     with pytest.raises(InputError, match="fetch one: guide models fetch PE-Core-B-16/meta"):
         judge_for(["mini-judge", "mini-clip", "clip"])
