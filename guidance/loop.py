@@ -44,6 +44,11 @@ class Settings:
     validations: int = 10  # how often in a run the fixed views are scored and shown
     device: str = "cpu"
 
+    def validation_follows(self, step: int) -> bool:
+        """Whether the fixed views are scored and shown after this many steps."""
+        every = max(1, self.steps // max(1, self.validations))
+        return step % every == 0 or step == self.steps
+
 
 @dataclass(frozen=True)
 class StepEvent:
@@ -167,7 +172,7 @@ class _Run:
             losses, skipped = self._step()
             self.step += 1
             # Validation comes first, so that a snapshot taken by a listener holds its outcome.
-            preview = self._validate() if self._validation_is_due() else None
+            preview = self._validate() if self.settings.validation_follows(self.step) else None
             tell(
                 StepEvent(
                     self.step, self.settings.steps, losses, skipped, self.micro_batch, self.snapshot
@@ -233,7 +238,8 @@ class _Run:
             factor = weight(moment.progress)
             if loss.reads_scene:
                 value = factor * loss(rendering, moment)
-                scene_losses.append(value.sum())
+                if value.requires_grad:  # a mesh that keeps its shape has nothing to regularize
+                    scene_losses.append(value.sum())
                 losses[name] = value.detach()
                 continue
             value, term_gradients = self._picture_gradient(loss, leaf, leaves, moment)
@@ -294,10 +300,6 @@ class _Run:
         self.rate_scale, self.bad_in_a_row = 0.5, 0
         self.best.load_into(self.generator)
         self.optimizer = self._new_optimizer()
-
-    def _validation_is_due(self) -> bool:
-        every = max(1, self.settings.steps // max(1, self.settings.validations))
-        return self.step % every == 0 or self.step == self.settings.steps
 
     @torch.no_grad()
     def _validate(self) -> PreviewEvent:

@@ -104,6 +104,15 @@ def test_a_module_of_other_shapes_is_refused(shape: tuple[int, ...]) -> None:
         optimize(Wrong(), Target([0.5]), steps=1)
 
 
+def test_a_module_without_parameters_is_refused() -> None:
+    class Fixed(nn.Module):
+        def forward(self) -> Tensor:
+            return torch.zeros(1, 3, 4, 4)
+
+    with pytest.raises(InputError, match="Fixed has no parameter that wants a gradient"):
+        optimize(Fixed(), Target([0.5]), steps=1)
+
+
 def test_neighbours_change_nothing_to_the_bit() -> None:
     one = optimize(Canvas(), Target([0.1, 0.9], noise=0.3), steps=20)
     other = optimize(Canvas(), Target([0.1, 0.2], noise=0.3), steps=20)
@@ -209,6 +218,14 @@ def test_a_snapshot_of_another_generator_is_refused() -> None:
 def test_scene_losses_reach_what_pictures_do_not() -> None:
     result = optimize(Solid(), Target([0.2, 0.4]) + 0.5 * Volume(), steps=80)
     assert float(result.rendering.scene.vertices.detach().abs().max()) < 0.1
+
+
+def test_scenes_that_do_not_move_are_only_scored() -> None:
+    generator = Solid()
+    generator.vertices.requires_grad_(False)
+    result = optimize(generator, Target([0.2, 0.4]) + 0.5 * Volume(), steps=3)
+    assert torch.equal(generator.vertices, torch.ones(2, 3, 3))
+    assert result.losses[0] > 4.5
 
 
 def test_weights_and_schedules_change_the_balance() -> None:

@@ -19,7 +19,6 @@ from guidance.loop import (
     Listener,
     PreviewEvent,
     Result,
-    Settings,
     StepEvent,
     optimize,
 )
@@ -173,7 +172,7 @@ class _Recorder:
         self.progress.show(event)
         # A snapshot taken before the preview of the same step is on record would lose its line.
         self.last = event
-        if not preview_follows(self.plan.settings, event.step):
+        if not self.plan.settings.validation_follows(event.step):
             self._settle(event)
 
     def _preview(self, event: PreviewEvent) -> None:
@@ -230,9 +229,3 @@ class _Recorder:
         name = self.judge.name if self.judge else None
         write_done(run, self.identity.task, name, self.plan)
         return run
-
-
-def preview_follows(settings: Settings, step: int) -> bool:
-    """Whether the loop validates after this step, whose preview it tells after the step."""
-    every = max(1, settings.steps // max(1, settings.validations))
-    return step % every == 0 or step == settings.steps

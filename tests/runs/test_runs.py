@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 from guidance.errors import Diverged, InputError, Interrupted, OutOfResources
 from guidance.loop import Event, Settings, StepEvent, optimize
 from guidance.runs import atomic, checkpoint, conduct, media
-from guidance.runs.conduct import preview_follows
 from guidance.runs.folder import only_writer
 from guidance.runs.metadata import extract
 from guidance.tasks.running import run_task
@@ -135,7 +134,7 @@ def test_checkpoints_never_lose_the_preview_of_their_step(tmp_path: Path) -> Non
 
     def listen(event: Event) -> None:
         if isinstance(event, StepEvent):
-            if preview_follows(settings, event.step):
+            if settings.validation_follows(event.step):
                 predicted.add(event.step)
         else:
             told.add(event.step)
