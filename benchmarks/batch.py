@@ -9,7 +9,6 @@ over 8 times one sample, as the median of alternating runs.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import tempfile
 import time
 from dataclasses import replace
 
-from step import machine
+from measure import report
 
 from guidance._memory import keep_freed_memory
 from guidance.loop import Event, StepEvent, optimize
@@ -81,16 +80,9 @@ def main() -> None:
     eight, one = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"step of 8 samples {eight * 1e3:.1f} ms, of one {one * 1e3:.1f} ms")
     print(f"8 samples at once over 8 times one: {ratio:.3f}")
-    found = {
-        "name": f"8 commands / one command with 8 prompts, {task}, {arguments.steps} steps",
-        "value": round(apart / together, 3),
-        "unit": "times as fast",
-        "bar": BAR,
-        "holds": apart / together >= BAR,
-        "step_n8_over_8_n1": round(ratio, 3),
-        "machine": machine(),
-    }
-    print(json.dumps(found))
+    name = f"8 commands / one command with 8 prompts, {task}, {arguments.steps} steps"
+    more = {"step_n8_over_8_n1": round(ratio, 3)}
+    report(name, apart / together, "times as fast", BAR, lower_is_better=False, more=more)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -39,7 +39,15 @@ def ratio_of_alternating(
     return statistics.median(first / second for first, second in pairs)
 
 
-def report(name: str, value: float, unit: str, bar: float, lower_is_better: bool = True) -> bool:
+def report(
+    name: str,
+    value: float,
+    unit: str,
+    bar: float,
+    *,
+    lower_is_better: bool = True,
+    more: Mapping[str, float] | None = None,
+) -> bool:
     """Prints the last line of a benchmark, one JSON object; says whether the bar holds."""
     holds = value <= bar if lower_is_better else value >= bar
     line = {
@@ -48,6 +56,7 @@ def report(name: str, value: float, unit: str, bar: float, lower_is_better: bool
         "unit": unit,
         "bar": bar,
         "holds": holds,
+        **(more or {}),
         "machine": machine(),
     }
     print(json.dumps(line))

@@ -3,13 +3,13 @@
     python benchmarks/resume.py [--times 20] [--task text2image] [--steps 150]
 
 Each run is killed at a moment between the appearance of its folder and its end, goes on with
-`guide run --resume`, and must come to the uninterrupted run's pixels, loss curve and tensors.
+`guide run --resume`, and must come to the uninterrupted run's pixels or vertices, loss
+curve and tensors.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import signal
 import subprocess
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import report
 from PIL import Image
 from safetensors.torch import load_file
-from step import machine
 
 PROMPTS = ("a red heart", "a pizza")
 GUIDE = (sys.executable, "-m", "guidance.cli")
@@ -72,11 +72,15 @@ def difference(whole: Path, resumed: Path) -> str:
     if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):
         return "tensors"
     pictures = sorted(path.relative_to(whole) for path in whole.rglob("image.png"))
+    meshes = sorted(path.relative_to(whole) for path in whole.rglob("mesh.obj"))
     for path in pictures:
         one, other = (np.asarray(Image.open(folder / path)) for folder in (whole, resumed))
         if not np.array_equal(one, other):
             return str(path)
-    return "" if pictures else "no pictures"
+    for path in meshes:
+        if (whole / path).read_bytes() != (resumed / path).read_bytes():
+            return str(path)
+    return "" if pictures or meshes else "no pictures and no meshes"
 
 
 def main() -> None:
@@ -110,15 +114,8 @@ def main() -> None:
             print(
                 f"killed after {after:.2f} s and {steps} steps: {wrong or 'the same'}", flush=True
             )
-    found = {
-        "name": f"kill -9 at random points, {arguments.task}: resumed bit-identical",
-        "value": same,
-        "unit": f"of {arguments.times}",
-        "bar": arguments.times,
-        "holds": same == arguments.times,
-        "machine": machine(),
-    }
-    print(json.dumps(found))
+    name = f"kill -9 at random points, {arguments.task}: resumed bit-identical"
+    report(name, same, f"of {arguments.times}", arguments.times, lower_is_better=False)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ as `guide run` does.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import platform
 import statistics
 import time
 
 import torch
+from measure import report
 
 from guidance._memory import keep_freed_memory
 from guidance._torchvision import mend
@@ -81,13 +80,6 @@ def measure(encoder: OpenClip, crops: int, pairs: int) -> list[tuple[float, floa
     return seconds[2:-1]
 
 
-def machine() -> str:
-    """The processor, as torch and the system name it."""
-    name = torch.cpu.get_capabilities().get("cpu_name", platform.processor())
-    matrix = " with AMX" if torch.cpu.get_capabilities().get("amx_bf16") else ""
-    return f"{name}{matrix}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tower", choices=CROPS, default="ViT-B-32")
@@ -102,15 +94,8 @@ def main() -> None:
         print(f"step {step:.4f} s   encoder alone {alone:.4f} s   ratio {step / alone:.3f}")
     value = statistics.median(step / alone for step, alone in pairs)
     weights = next(encoder.visual.parameters()).dtype
-    found = {
-        "name": f"step / encoder alone, {arguments.tower}, {crops} crops, {weights}",
-        "value": round(value, 4),
-        "unit": "ratio",
-        "bar": BAR,
-        "holds": value <= BAR,
-        "machine": machine(),
-    }
-    print(json.dumps(found))
+    name = f"step / encoder alone, {arguments.tower}, {crops} crops, {weights}"
+    report(name, value, "ratio", BAR)
 
 
 if __name__ == "__main__":
