@@ -6,7 +6,7 @@ from guidance.errors import InputError
 
 
 def parse_color(text: str, where: str) -> tuple[float, float, float]:
-    """SRGB in [0, 1] of "#rrggbb" or a name of CSS.
+    """Red, green and blue (sRGB, in [0, 1]) of "#rrggbb" or a name of CSS.
 
     Args:
         where: the setting that it was given for, e.g. "Edge.color".
