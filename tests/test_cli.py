@@ -123,6 +123,8 @@ def test_help_lists_fields_with_their_docstrings(capsys) -> None:
     assert "preset draft: a moment" in told
     assert "Pixels a side. (default: 16)" in " ".join(told.split())
     assert "--config FILE" in told
+    assert guide("run", "text2mesh", "--help") == 0
+    assert "\n`guide run text2mesh --mesh cow.obj" in capsys.readouterr().out
 
 
 def test_help_of_commands_and_lists(capsys) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import io
 import re
 import sys
@@ -152,7 +153,7 @@ def _parse_flags(
 
 def _description(cls: type[Task]) -> str:
     module = sys.modules[cls.__module__]
-    text = (cls.__dict__.get("__doc__") or module.__doc__ or "").strip()
+    text = inspect.cleandoc(cls.__dict__.get("__doc__") or module.__doc__ or "")
     presets = [f"preset {name}: {minutes}" for name, minutes in cls.PRESET_MINUTES.items()]
     return "\n\n".join([text, "\n".join(presets)]).strip()
 
