@@ -124,7 +124,9 @@ def _parse_flags(
         # tyro appends repeated flags to a default; flags are to replace what the file says.
         default = [] if listed else base[key]
         shown = f" (default: {' '.join(map(str, base[key]))})" if listed and base[key] else ""
-        annotated = Annotated[info.annotation, tyro.conf.arg(help=f"{info.description}{shown}")]
+        annotated = Annotated[
+            info.annotation, tyro.conf.arg(help=f"{info.description or ''}{shown}")
+        ]
         # A copy each time, as dataclasses want it of defaults that could be changed.
         fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
     config_help = tyro.conf.arg(
