@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "optimizer": "sgd",
     "normalize": True,
     "generator": "pyramid",
+    "start": "PICTURE",
     "size": 48,
     "finest": 8,
     "crops": 3,
@@ -62,7 +63,7 @@ def test_every_option_changes_the_result(option: str, plain: list[Any], tmp_path
     value = OPTIONS[option]
     if value == "PICTURE":
         Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
-        value = [tmp_path / "red.png"]
+        value = tmp_path / "red.png"
     if value == "MASK":
         Image.new("L", (20, 20), "white").save(tmp_path / "mask.png")
         value = f'{tmp_path / "mask.png"}="a star"'
