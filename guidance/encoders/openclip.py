@@ -77,6 +77,7 @@ class OpenClip(Encoder):
         self._precision, self._dtype = precision, torch.float32
         self._tokenizer = tokenizer or load_tokenizer(None, {})
         self._text: nn.Module | None = model
+        self._rebuild: Callable[[], nn.Module] | None = None  # from the files it was loaded from
         self._vectors: dict[str, Float[Tensor, "d"]] = {}
         self._settle()
 
@@ -93,9 +94,11 @@ class OpenClip(Encoder):
         preprocessing = Preprocessing.parse(source.preprocessing | size, where)
         preprocessing.check_against(card.preprocessing, str(source.folder / "guidance.json"))
         card = replace(card, family=card.family or source.family)
-        return cls(
+        made = cls(
             model, preprocessing, card, source.name, tokenizer=tokenizer, precision=precision
         )
+        made._rebuild = lambda: _build(source)
+        return made
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of pictures in [0, 1] of any size; differentiable in the pictures."""
@@ -130,10 +133,12 @@ class OpenClip(Encoder):
         """Unit vectors of texts.
 
         Raises:
-            InputError: a text is longer than the model reads; or the text tower was dropped and a
-                text is new.
+            InputError: a text is longer than the model reads; or the text tower was dropped, a
+                text is new, and the model was not loaded from files.
         """
         new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if new and self._text is None and self._rebuild is not None:
+            self._text = self._rebuild().to(self._device()).eval()
         if new and self._text is None:
             raise InputError(
                 f"{self.name}: the text {new[0]!r} comes after its text tower was dropped; encode "
@@ -150,7 +155,10 @@ class OpenClip(Encoder):
         return torch.stack([self._vectors[text] for text in texts]).to(device)
 
     def free_text_tower(self) -> None:
-        """Drops the text tower's weights; the texts so far stay available."""
+        """Drops the text tower's weights; the texts so far stay available.
+
+        A new text loads them again, where the model came from files.
+        """
         self._text = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OpenClip:

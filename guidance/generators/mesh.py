@@ -27,7 +27,7 @@ class Surface:
 
     paint: Literal["field", "vertices"] = "field"  # a small network of the place, or each vertex
     frequency: float = 0.7  # of the field's features: waves per radius, see `Field`
-    max_displacement: float = 0.1  # along the normals (Text2Mesh: 0.1); 0 keeps the shape
+    max_displacement: float = 0.05  # along the normals (Text2Mesh: 0.1); 0 keeps the shape
     edge_length: float = 0.08  # longer edges are split before the run
     symmetric: bool = False  # the left half (x < 0) is painted and moved like the right one
     shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
@@ -68,7 +68,7 @@ class MeshGenerator(Generator):
         seeds: Sequence[int],
         surface: Surface = Surface(),
         *,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.004,
     ) -> None:
         super().__init__()
         self.num_samples, self.surface, self.learning_rate = len(seeds), surface, learning_rate

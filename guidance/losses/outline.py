@@ -15,14 +15,15 @@ class Outline(Loss):
 
     With alpha a in [0, 1] and its mean m over a view:
 
-        max(0, low - m)^2 + max(0, m - high)^2        area
+        max(0, 1 - m / low)^2 + max(0, m - high)^2    area; 1 where nothing is left of the thing
         + crispness * mean(4 a (1 - a))               0 where a is 0 or 1, 1 where it is 0.5
         + perimeter * mean(|da/dx| + |da/dy|) * side  outline length in sides of the picture
 
     averaged over the views of a sample. Everything is differentiable in alpha.
 
     Source: the area term is Dream Fields' transmittance loss (arXiv 2112.01455, section 3.2),
-    squared and with a lower bound; the other two are ours.
+    squared and with a lower bound, in shares of it: a thing that has vanished gets no
+    gradient from any words. The other two are ours.
 
     Args:
         area: least and greatest mean of alpha that cost nothing.
@@ -52,7 +53,9 @@ class Outline(Loss):
         alpha = self._alpha(rendering)
         mean = alpha.mean((2, 3, 4))
         low, high = self.area
-        value = (low - mean).clamp_min(0).square() + (mean - high).clamp_min(0).square()
+        value = (mean - high).clamp_min(0).square()
+        if low:
+            value = value + (1 - mean / low).clamp_min(0).square()
         crispness, perimeter = self.crispness(moment.progress), self.perimeter(moment.progress)
         if crispness:
             value = value + crispness * (4 * alpha * (1 - alpha)).mean((2, 3, 4))

@@ -80,7 +80,7 @@ class Task(BaseModel):
     """Factor on the generator's own rates: a number, or a schedule such as "1 -> 0.1 cosine"."""
     loss: Literal["cosine", "spherical", "logit"] = "cosine"
     """How pictures and words are compared."""
-    sharpen: float = Field(default=0.0, ge=0)
+    sharpen: float = Field(default=0.1, ge=0)
     """Weight of "logit" beside the loss: tells near things apart, a star from anything yellow."""
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from guidance.encoders.base import Encoder
-from guidance.loop import Listener
+from guidance.loop import Event, Listener
 from guidance.prompts import plain_text
 from guidance.runs.conduct import Identity, conduct, read_checkpoint
 from guidance.runs.folder import DONE, only_writer
@@ -54,7 +54,18 @@ def _run(task: Task, folder: Path | None, listeners: Sequence[Listener]) -> RunR
         json.dumps(travels, ensure_ascii=False) if task.metadata else None,
         folder,
     )
-    return conduct(plan, identity, judge, resumed, listeners)
+    return conduct(plan, identity, judge, resumed, [_free_text_towers(encoders), *listeners])
+
+
+def _free_text_towers(encoders: list[Encoder]) -> Listener:
+    """At the first event the losses have encoded all their texts."""
+    waiting = list(encoders)
+
+    def listen(event: Event) -> None:
+        while waiting:
+            waiting.pop().free_text_tower()
+
+    return listen
 
 
 def _loss_encoders(plan: Plan) -> list[Encoder]:

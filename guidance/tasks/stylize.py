@@ -65,6 +65,8 @@ class Stylize(Task):
     """Pixels of the longer side, which the picture is brought to."""
     full_size: bool | None = None
     """Applies the finished "unet" to the picture in its own size as well, in tiles: full.png."""
+    sharpen: float = Field(default=0.0, ge=0)
+    """Weight of the "logit" loss, whole pictures against the prompt, beside the others."""
     loss: Literal["cosine"] = "cosine"
     """Directions are compared by their cosine."""
     crops: int = Field(default=64, ge=1, le=1024)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Of a cutout: what a person names soonest, chosen by eye among areas of 0.15 to 0.6.
 OUTLINE: dict[str, Any] = {"area": (0.15, 0.4), "crispness": "0 -> 0.6", "perimeter": 0.075}
+#: Cells a side of the finest level, and how much of the picture a crop shows; by eye, too.
+FINEST, SCALE_OF_CUTOUT, SCALE = 32, (0.8, 1.5), (0.7, 1.3)
 #: Options that only some generators have.
 ONLY_OF = {
     "finest": ("cutout", "pyramid"),
@@ -51,7 +53,7 @@ class TextToImage(Task):
     crops: int = Field(default=10, ge=1, le=1024)
     """Random crops of each picture that the encoder sees in a step."""
     finest: int | None = Field(default=None, ge=1, le=2048)
-    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (64)."""
+    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32)."""
     start: Path | None = None
     """A picture that "cutout" and "pyramid" start from."""
     wavelet: Literal["cdf97", "haar"] | None = None
@@ -86,7 +88,8 @@ class TextToImage(Task):
     def _refuse_ignored(self) -> None:
         """Raises InputError for options that were given and would do nothing."""
         for name, generators in ONLY_OF.items():
-            if getattr(self, name) not in (None, False) and self.generator not in generators:
+            value = getattr(self, name)
+            if value is not None and value is not False and self.generator not in generators:
                 raise InputError(
                     f"{name}: {self.generator} has none; leave it out, or use --generator "
                     f"{' or '.join(generators)}"
@@ -116,7 +119,8 @@ class TextToImage(Task):
             "pixels": Pixels,
         }
         own = ("finest", "wavelet", "cells", "tileable", "num_strokes")
-        options = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
+        options: dict[str, Any] = {"finest": FINEST} if self.generator in ONLY_OF["finest"] else {}
+        options |= {name: getattr(self, name) for name in own if getattr(self, name) is not None}
         if self.start is not None:
             options["start"] = load_picture(self.start, "start")
         if self.generator == "grid" and (self.palette or self.colors):
@@ -131,7 +135,8 @@ class TextToImage(Task):
         from guidance.losses.outline import Outline
         from guidance.types import Terms
 
-        losses = Terms.of(self.clip(Augment(crops=self.crops, scale=(0.7, 1.3))))
+        scale = SCALE_OF_CUTOUT if self.generator == "cutout" else SCALE
+        losses = Terms.of(self.clip(Augment(crops=self.crops, scale=scale)))
         if self.generator == "cutout":
             weight = 1.0 if self.outline is None else self.outline
             losses = losses + weight * Outline(**OUTLINE)

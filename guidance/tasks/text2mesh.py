@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 #: Defaults of options that only some kinds of mesh have.
-FREQUENCY, LAPLACIAN, NORMAL_CONSISTENCY = 0.7, 0.01, 0.1
+FREQUENCY, LAPLACIAN, NORMAL_CONSISTENCY = 0.7, 0.1, 1.0
 
 
 class TextToMesh(Task):
@@ -42,7 +42,7 @@ class TextToMesh(Task):
     """Colours from a smooth function of the place, or for each vertex by itself."""
     frequency: float | None = Field(default=None, gt=0, le=20)
     """Of a field's features, in waves per radius (0.7): higher gives finer patterns."""
-    max_displacement: float = Field(default=0.1, ge=0, lt=1)
+    max_displacement: float = Field(default=0.05, ge=0, lt=1)
     """How far the surface may move along its normals, in radii; 0 keeps the shape."""
     edge_length: float = Field(default=0.08, gt=0, le=2)
     """Longer edges are split before the run; in radii."""
@@ -61,9 +61,9 @@ class TextToMesh(Task):
     offset: float = Field(default=0.1, ge=0, le=1)
     """How far the mesh may leave the middle of a view, in halves of it (CLIP-Mesh)."""
     laplacian: float | str | None = None
-    """Weight of smooth displacements (0.01)."""
+    """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
-    """Weight of neighbouring faces that look the same way (0.1)."""
+    """Weight of neighbouring faces that look the same way (1)."""
 
     def build(self) -> Plan:
         from guidance.runs.plan import Plan

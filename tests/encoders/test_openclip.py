@@ -133,6 +133,15 @@ def test_texts_are_encoded_once_and_outlive_their_tower(tmp_path: Path) -> None:
     gc.collect()
     assert tower() is None and table() is None
     assert torch.equal(encoder.encode_text(["a dog"])[0], before[1])
+    assert encoder._text is None
+    bird = encoder.encode_text(["a bird"])
+    assert torch.equal(bird, load_encoder(encoder.name, precision="fp32").encode_text(["a bird"]))
+
+
+def test_a_dropped_tower_that_no_file_holds_is_gone() -> None:
+    preprocessing = Preprocessing.parse(PREPROCESSING | {"size": 32}, "here")
+    encoder = OpenClip(build(CLIP), preprocessing, Card(family="clip"), "clip")
+    encoder.free_text_tower()
     with pytest.raises(InputError, match="'a bird' comes after its text tower was dropped"):
         encoder.encode_text(["a bird"])
 

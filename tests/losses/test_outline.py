@@ -24,7 +24,9 @@ def test_an_area_within_bounds_costs_nothing() -> None:
     assert Outline((0.4, 0.6))(shown(HALF), NOW).item() == 0
 
 
-@pytest.mark.parametrize(("area", "expected"), [((0.7, 0.9), 0.2**2), ((0.1, 0.2), 0.3**2)])
+@pytest.mark.parametrize(
+    ("area", "expected"), [((0.8, 0.9), (1 - 0.5 / 0.8) ** 2), ((0.1, 0.2), 0.3**2)]
+)
 def test_an_area_out_of_bounds_costs_its_square(area: tuple[float, float], expected: float) -> None:
     assert Outline(area)(shown(HALF), NOW).item() == pytest.approx(expected)
 

@@ -250,3 +250,9 @@ def test_nothing_to_verify_with(cache: Path) -> None:
         models.verify("hf-hub:someone/clip")
     with pytest.raises(MissingWeights):
         models.verify("hf-hub:someone/else")
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-judge"])
+def test_the_weights_that_ship_are_those_that_were_published(name: str) -> None:
+    checked = {item.path.name for item in hashes.verify(name)}
+    assert {"open_clip_model.safetensors", "open_clip_config.json", "guidance.json"} <= checked
