@@ -7,10 +7,10 @@ CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo -c constrai
 
 .PHONY: demo test check install clean
 
-demo: install  ## a picture and a mesh from words, on the embedded models
-	$(BIN)/guide run text2image --prompt "a strawberry" --output outputs/demo
-	$(BIN)/guide run text2mesh --prompt "a watermelon" --preset draft --output outputs/demo
-	@echo; echo "Look at outputs/demo: image.png of the picture; mesh.glb and contact.png of the mesh."
+demo: install  ## two pictures and a mesh from words, on the embedded models
+	$(BIN)/guide run text2image --prompt "a red heart" --prompt "a watermelon" --output outputs/demo
+	$(BIN)/guide run text2mesh --prompt "a globe" --output outputs/demo
+	@echo; echo "Look at contact.png and mesh.glb in the folders beneath outputs/demo."
 
 test: install  ## the whole suite, on the CPU, without network
 	$(BIN)/python -m pytest
