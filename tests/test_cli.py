@@ -322,11 +322,7 @@ def test_ctrl_c_before_the_loop_exits_130(capsys, monkeypatch) -> None:
 
 
 def test_done_names_the_judge_and_its_scores(tmp_path: Path) -> None:
-    """With the real judge where its weights are here, which the package brings along."""
-    from guidance.models.store import EMBEDDED, PACKAGED
-
-    if not (PACKAGED / EMBEDDED["mini-judge"]).is_dir():
-        pytest.skip("the embedded judge is not here")
+    """With the real judge, which the package brings along."""
     run = Dot(prompt=["a", "b"], preset="draft", steps=2, judge=True, output=tmp_path).run()
     done = json.loads((run.folder / "DONE.json").read_text())
     assert done["judge"] == "mini-judge"

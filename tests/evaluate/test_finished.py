@@ -106,10 +106,6 @@ def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path)
 
 
 def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> None:
-    from guidance.models.store import EMBEDDED, PACKAGED
-
-    if not (PACKAGED / EMBEDDED["mini-judge"]).is_dir():
-        pytest.skip("the embedded judge is not here")
     run = Dot(prompt=["a red heart", "a key"], samples=2, preset="draft", output=tmp_path).run()
     capsys.readouterr()
     assert guide("eval", run.folder) == 0
