@@ -44,9 +44,9 @@ class TextToImage(Task):
     }
     #: One prompt, the whole command, with the embedded models.
     PRESET_MINUTES: ClassVar = {
-        "draft": "8 seconds on two cores; not measured on a GPU",
+        "draft": "7 seconds on two cores; not measured on a GPU",
         "normal": "13 seconds on two cores; not measured on a GPU",
-        "best": "1.5 minutes on two cores; not measured on a GPU",
+        "best": "42 seconds on two cores; not measured on a GPU",
     }
 
     generator: Literal[

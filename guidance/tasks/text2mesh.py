@@ -34,9 +34,9 @@ class TextToMesh(Task):
     }
     #: One prompt on the sphere, the whole command, with the embedded models.
     PRESET_MINUTES: ClassVar = {
-        "draft": "9 seconds on two cores; not measured on a GPU",
+        "draft": "10 seconds on two cores; not measured on a GPU",
         "normal": "15 seconds on two cores; not measured on a GPU",
-        "best": "1.5 minutes on two cores; not measured on a GPU",
+        "best": "44 seconds on two cores; not measured on a GPU",
     }
 
     mode: Literal["stylize"] = "stylize"
