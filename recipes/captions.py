@@ -40,6 +40,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("boy", "girl"),
     ("open", "closed"),
     ("with", "without"),
+    ("two", "three", "four"),
 )
 _GROUP_OF = {word: group for group in GROUPS for word in group}
 

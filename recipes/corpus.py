@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as python_random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from recipes import augment, captions
-from recipes.data import faces, meshes, pictograms, shapes
-from recipes.data.pool import cached
+from recipes.alternatives import ALTERNATIVES
+from recipes.data import faces, groups, meshes, packs, pictograms, shapes
+from recipes.data.pool import Pool, cached
 
+KOREAN_NAMES = 24  # in a batch
 HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is held out
 
 
@@ -27,21 +30,48 @@ class Batch:
     positives: Tensor  # bool [b, b + e]: the text is true of the picture
     concepts: Tensor  # int64 [b], which of all names is the picture's; -1 for none
     extra: Tensor  # int64 [e], which of all names the extra texts are
+    asked: list[str]  # every answer to every question about faces, as `faces.QUESTIONS` has them
+    answers: Tensor  # int64 [b, 3], which answer is right; -1 for none
+    korean: list[str]  # k names in Korean
+    korean_numbers: Tensor  # int64 [k], which of all names these are
 
 
 class Corpus:
     """Pools, the share of each in a batch, and the drawings that training must not see."""
 
-    def __init__(self, data: Path, cache: Path, mix: dict[str, float], seed: int) -> None:
-        drawings, styles = pictograms.drawings(data / "emoji")
-        hidden = pictograms.held_out(drawings, styles, HIDDEN_SHARE, seed)
+    def __init__(
+        self,
+        data: Path,
+        cache: Path,
+        mix: dict[str, float],
+        seed: int,
+        styles: tuple[str, ...] = (),
+        unseen_style: str = "",
+    ) -> None:
+        """`styles` are icon packs to train on; `unseen_style` is one to evaluate with only."""
+        drawings, hands = pictograms.drawings(data / "emoji")
+        hidden = pictograms.held_out(drawings, hands, HIDDEN_SHARE, seed)
         self.held_out = drawings.select(np.flatnonzero(hidden))
         self.names = sorted({c[0] for c in drawings.captions})
         self._number = {name: i for i, name in enumerate(self.names)}
-        shown = drawings.select(np.flatnonzero(~hidden))
+        self.korean = pictograms.korean(self.names)
+
+        def pack(name: str) -> Pool:
+            path = data / "packs" / f"{name}.json"
+            return cached(f"pictograms-{name}", cache, lambda: packs.make(path, drawings))
+
+        self.unseen_style = pack(unseen_style) if unseen_style else None
+        visible = drawings.select(np.flatnonzero(~hidden))
+        shown = pictograms.joined([visible, *map(pack, styles)])
+        common = frozenset(ALTERNATIVES)
         makers = {
             "pictograms": lambda: shown,
-            "recoloured": lambda: pictograms.recoloured(shown, 1500, seed),
+            "recoloured": lambda: cached(
+                f"recoloured-{seed}", cache, lambda: pictograms.recoloured(shown, 3000, seed)
+            ),
+            "groups": lambda: cached(
+                f"groups-{seed}", cache, lambda: groups.make(shown, common, 2500, seed)
+            ),
             "shapes": lambda: cached("shapes", cache, lambda: shapes.make(4000, 1)),
             "faces": lambda: faces.split(faces.cached_pool(data, cache))[0],
             "meshes": lambda: cached(
@@ -52,6 +82,9 @@ class Corpus:
         self._share = np.array(list(mix.values())) / sum(mix.values())
         self._pictures = [torch.from_numpy(p.pictures).permute(0, 3, 1, 2) for p in self.pools]
         self._true = [[frozenset(c) for c in p.captions] for p in self.pools]
+        self._answers = [
+            faces.answers(p) if p.kind == "faces" else None for p in self.pools
+        ]
 
     def words(self) -> list[str]:
         """Every text that training can meet, for the vocabulary."""
@@ -59,7 +92,9 @@ class Corpus:
         found.update(self.names)
         found.update(template.replace("{a}", "an {}") for template in captions.TEMPLATES)
         found.update(word for group in captions.GROUPS for word in group)
-        return [*found, *meshes.WORDS, "on a background"]
+        found.update(_answers_in_words(lambda forms: forms[0]))
+        found.update(_answers_in_words(lambda forms: forms[1]))
+        return [*found, *self.korean.values(), *meshes.WORDS, "on a background"]
 
     def draw(self, size: int, b: int, extra: int, seed: int) -> Batch:
         """A batch that depends on the seed only."""
@@ -87,7 +122,28 @@ class Corpus:
             for s, i in picked
         ]
         extra_numbers = torch.tensor([self._number[name] for name in names])
-        return Batch(images, texts, opposites, positives, torch.tensor(concepts), extra_numbers)
+        nothing = np.full(len(faces.QUESTIONS), -1)
+        answers = [a[i] if (a := self._answers[s]) is not None else nothing for s, i in picked]
+        spoken = random.sample(sorted(self.korean), KOREAN_NAMES)
+        return Batch(
+            images,
+            texts,
+            opposites,
+            positives,
+            torch.tensor(concepts),
+            extra_numbers,
+            _answers_in_words(random.choice),
+            torch.from_numpy(np.stack(answers)),
+            [self.korean[name] for name in spoken],
+            torch.tensor([self._number[name] for name in spoken]),
+        )
+
+
+def _answers_in_words(choose: Callable[[tuple[str, str]], str]) -> list[str]:
+    """All answers to all questions about faces, each question put in one of its two ways."""
+    return [
+        choose(forms).format(word) for forms, words in faces.QUESTIONS.values() for word in words
+    ]
 
 
 def _choose(choices: list[str], random: python_random.Random) -> str:

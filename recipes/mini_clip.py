@@ -15,7 +15,16 @@ RECIPE = Recipe(
     text_width=128,
     embed_dim=256,
     seed=11,
-    mix={"pictograms": 0.6, "recoloured": 0.1, "shapes": 0.1, "faces": 0.06, "meshes": 0.12},
+    mix={
+        "pictograms": 0.58,
+        "recoloured": 0.09,
+        "groups": 0.05,
+        "shapes": 0.08,
+        "faces": 0.1,
+        "meshes": 0.1,
+    },
+    styles=("twemoji", "fluent-emoji", "fluent-emoji-flat"),
+    unseen_style="emojione",
     attack=Attack(eps=2.0, start=0.25, full=0.55, steps=1),
 )
 

@@ -14,7 +14,16 @@ RECIPE = Recipe(
     text_width=64,
     embed_dim=192,
     seed=23,
-    mix={"pictograms": 0.65, "shapes": 0.15, "faces": 0.06, "meshes": 0.14},
+    mix={
+        "pictograms": 0.6,
+        "recoloured": 0.05,
+        "groups": 0.05,
+        "shapes": 0.08,
+        "faces": 0.1,
+        "meshes": 0.12,
+    },
+    styles=("emojione", "fluent-emoji"),
+    unseen_style="twemoji",
 )
 
 if __name__ == "__main__":

@@ -22,10 +22,13 @@ from recipes import model as towers
 from recipes.attack import Attack, push
 from recipes.captions import Vocabulary
 from recipes.corpus import Batch, Corpus
+from recipes.data import faces
 from recipes.retrieval import retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
+QUESTIONS_WEIGHT = 0.5  # faces are a tenth of a batch; the contrast has mostly their hair to go by
+KOREAN_WEIGHT = 0.25
 LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
 
 
@@ -41,9 +44,16 @@ class Recipe:
     seed: int  # of weights, batches and held-out drawings
     mix: dict[str, float]  # pool -> share of a batch
     batch: int = 128
+    styles: tuple[str, ...] = ()  # icon packs to train on beside the three of the pictograms
+    unseen_style: str = ""  # an icon pack that only evaluation sees
     extra_names: int = 96
     learning_rate: float = 1e-3
     attack: Attack | None = None
+
+    def corpus(self, data: Path, work: Path) -> Corpus:
+        """The pictures and captions of this recipe, cached in `work/pools`."""
+        cache = work / "pools"
+        return Corpus(data, cache, self.mix, self.seed, self.styles, self.unseen_style)
 
 
 def contrast(
@@ -68,15 +78,41 @@ def contrast(
 def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch: Batch) -> Tensor:
     """Classification of drawings and of names among all names, through learned anchors.
 
-    `anchors [c, d]`, one free vector for each of the c names. A batch contrasts a drawing with a
+    `anchors [c, d]`, one free unit vector for each of the c names. A batch contrasts a drawing with a
     hundred texts, this with every name, for the price of one product; the anchors go when the
     training ends. `texts` are all texts of the batch, the extra names last.
     """
-    anchors = F.normalize(anchors, dim=-1)
     named = batch.concepts >= 0
     drawings = F.cross_entropy(scale * images[named] @ anchors.T, batch.concepts[named])
     names = F.cross_entropy(scale * texts[len(images) :] @ anchors.T, batch.extra)
     return (drawings + names) / 2
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The unit vectors of all that is said about a batch."""
+
+    texts: Tensor  # [b + e, d], captions of the pictures and extra names
+    opposites: Tensor  # [b, d]; zero rows where a caption has no contradiction
+    asked: Tensor  # [q, d], the answers to the questions about faces
+    korean: Tensor  # [k, d]
+
+    def detach(self) -> Spoken:
+        """The same vectors without their graph."""
+        every = (self.texts, self.opposites, self.asked, self.korean)
+        return Spoken(*(vectors.detach() for vectors in every))
+
+
+def questions(images: Tensor, asked: Tensor, scale: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of each question about a face over its answers, mean over faces asked."""
+    total, start = images.new_zeros(()), 0
+    for k, (_, words) in enumerate(faces.QUESTIONS.values()):
+        answers = asked[start : start + len(words)]
+        start += len(words)
+        right = batch.answers[:, k]
+        if (right >= 0).any():
+            total = total + F.cross_entropy(scale * images @ answers.T, right, ignore_index=-1)
+    return total / len(faces.QUESTIONS)
 
 
 class Training:
@@ -165,13 +201,13 @@ class Training:
         eps = recipe.attack.at(progress)[0] if recipe.attack else 0.0
 
         with torch.autocast("cpu", torch.bfloat16):
-            texts, opposites = self._encode_texts(batch)
+            spoken = self._encode_texts(batch)
             images = batch.images
             if eps > 0:
                 draw = torch.Generator().manual_seed(seed)
-                images = self._attacked(batch, texts.detach(), opposites.detach(), eps, draw)
+                images = self._attacked(batch, spoken.detach(), eps, draw)
             encoded = towers.encode_image(self.model, images, self.config)
-        loss = self._loss(encoded, texts, opposites, batch)
+        loss = self._loss(encoded, spoken, batch)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -181,21 +217,33 @@ class Training:
         self.spent_seconds += min(LONGEST_STEP_SECONDS, time.monotonic() - began)
         return loss.item(), eps
 
-    def _loss(self, images: Tensor, texts: Tensor, opposites: Tensor, batch: Batch) -> Tensor:
+    def _loss(self, images: Tensor, spoken: Spoken, batch: Batch) -> Tensor:
         scale = self.model.logit_scale.exp().clamp(max=60)
-        against = contrast(images, texts, opposites, scale, batch)
-        return against + naming(images, texts, self.anchors, scale, batch)
+        anchors = F.normalize(self.anchors, dim=-1)
+        korean = F.cross_entropy(scale * spoken.korean @ anchors.T, batch.korean_numbers)
+        return (
+            contrast(images, spoken.texts, spoken.opposites, scale, batch)
+            + naming(images, spoken.texts, anchors, scale, batch)
+            + QUESTIONS_WEIGHT * questions(images, spoken.asked, scale, batch)
+            + KOREAN_WEIGHT * korean
+        )
 
-    def _encode_texts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _encode_texts(self, batch: Batch) -> Spoken:
+        """Everything English in one call; Korean apart, whose texts are three times as long."""
         stated = [i for i, text in enumerate(batch.opposites) if text]
-        texts = batch.texts + [batch.opposites[i] for i in stated]
-        encoded = towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
-        texts, found = encoded[: len(batch.texts)], encoded[len(batch.texts) :]
+        texts = batch.texts + batch.asked + [batch.opposites[i] for i in stated]
+        encoded = self._texts(texts)
+        texts, asked, found = encoded.split([len(batch.texts), len(batch.asked), len(stated)])
         opposites = torch.zeros(len(batch.images), encoded.shape[1])
-        return texts, opposites.index_put((torch.tensor(stated),), found) if stated else opposites
+        if stated:
+            opposites = opposites.index_put((torch.tensor(stated),), found)
+        return Spoken(texts, opposites, asked, self._texts(batch.korean))
+
+    def _texts(self, texts: list[str]) -> Tensor:
+        return towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
 
     def _attacked(
-        self, batch: Batch, texts: Tensor, opposites: Tensor, eps: float, draw: torch.Generator
+        self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator
     ) -> Tensor:
         """The batch's pictures after the attack, which sees running batch-norm statistics."""
         assert self.recipe.attack is not None
@@ -203,7 +251,7 @@ class Training:
 
         def loss(images: Tensor) -> Tensor:
             encoded = towers.encode_image(self.model, images, self.config)
-            return self._loss(encoded, texts, opposites, batch)
+            return self._loss(encoded, spoken, batch)
 
         self.model.eval().requires_grad_(False)
         pushed = push(batch.images, loss, eps, steps, draw)
@@ -264,7 +312,7 @@ def main(recipe: Recipe) -> None:
     parser.add_argument("--start-from", type=Path, help="published folder to begin with")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    corpus = Corpus(arguments.data, arguments.work / "pools", recipe.mix, recipe.seed)
+    corpus = recipe.corpus(arguments.data, arguments.work)
     training = Training(recipe, corpus, arguments.work, arguments.minutes)
     if arguments.start_from and not training.path.exists():
         training.start_from(arguments.start_from)

@@ -24,6 +24,16 @@ MOUTHS = {
     "serious": ("serious",),
     "surprised": ("surprised",),
 }
+# What is asked of a face, two ways to say each, and the answers.
+QUESTIONS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
+    "hair": (
+        ("face with {} hair", "person with {} hair"),
+        ("red", "orange", "blond", "brown", "black", "gray", "white", "pink", "purple", "blue",
+         "green"),
+    ),
+    "mouth": (("{} face", "{} person"), tuple(MOUTHS)),
+    "glasses": (("face {} glasses", "person {} glasses"), ("with", "without")),
+}  # fmt: skip
 
 
 def make(avatars: Path) -> Pool:
@@ -73,6 +83,20 @@ def attributes(pool: Pool) -> list[dict[str, Any]]:
             glasses = "face with glasses" in captions
         found.append({"hair": hair, "mouth": mouth, "glasses": glasses})
     return found
+
+
+def answers(pool: Pool) -> np.ndarray:
+    """Which answer to each of the `QUESTIONS` is right, `int64 [m, 3]`; -1 where unknown."""
+    found = []
+    for face in attributes(pool):
+        said = face | {"glasses": {True: "with", False: "without", None: None}[face["glasses"]]}
+        found.append(
+            [
+                choices.index(said[what]) if said[what] is not None else -1
+                for what, (_, choices) in QUESTIONS.items()
+            ]
+        )
+    return np.array(found)
 
 
 def split(pool: Pool) -> tuple[Pool, Pool]:

@@ -73,6 +73,36 @@ def _captions(name: str, keywords: list[str], picture: np.ndarray) -> list[str]:
     return found
 
 
+def korean(names: list[str]) -> dict[str, str]:
+    """The Korean names of the concepts that have one, from the `emoji` package."""
+    import emoji
+
+    emoji.config.load_language("ko")
+    found = {}
+    for entry in emoji.EMOJI_DATA.values():
+        english, other = (entry.get(key, "").strip(":").replace("_", " ") for key in ("en", "ko"))
+        if other:
+            found.setdefault(english, other)
+    return {name: found[name] for name in names if name in found}
+
+
+def recaptioned(captions: list[str], picture: np.ndarray) -> list[str]:
+    """The captions of a concept for another drawing of it, whose colour may differ."""
+    name = captions[0]
+    coloured = {f"{colour} {name}" for colour in colours.NAMES}
+    found = [caption for caption in captions if caption not in coloured]
+    colour = colours.dominant(picture)
+    if colour and not any(word in name.split() for word in colours.NAMES):
+        found.insert(1, f"{colour} {name}")
+    return found
+
+
+def joined(pools: list[Pool]) -> Pool:
+    """The drawings of several pools as one."""
+    captions = [caption for pool in pools for caption in pool.captions]
+    return Pool("pictograms", np.concatenate([pool.pictures for pool in pools]), captions)
+
+
 def held_out(pool: Pool, styles: list[str], share: float, seed: int) -> np.ndarray:
     """Which drawings training must not see: one style of some concepts that have others.
 
