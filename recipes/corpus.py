@@ -45,6 +45,7 @@ class Corpus:
         cache: Path,
         mix: dict[str, float],
         seed: int,
+        *,
         styles: tuple[str, ...] = (),
         unseen_style: str = "",
     ) -> None:
@@ -82,9 +83,7 @@ class Corpus:
         self._share = np.array(list(mix.values())) / sum(mix.values())
         self._pictures = [torch.from_numpy(p.pictures).permute(0, 3, 1, 2) for p in self.pools]
         self._true = [[frozenset(c) for c in p.captions] for p in self.pools]
-        self._answers = [
-            faces.answers(p) if p.kind == "faces" else None for p in self.pools
-        ]
+        self._answers = [faces.answers(p) if p.kind == "faces" else None for p in self.pools]
 
     def words(self) -> list[str]:
         """Every text that training can meet, for the vocabulary."""

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,16 +22,12 @@ from recipes import model as towers
 from recipes import publish
 from recipes.attack import push
 from recipes.corpus import Corpus
-from recipes.data import faces
+from recipes.data import faces, groups
 from recipes.data.pool import Pool
-from recipes.retrieval import EncodeText, held_out_numbers, name_vectors, ranked, retrieval, whole
+from recipes.retrieval import EncodeText, name_vectors, numbers, ranked, retrieval, whole
 
 ATTACK_EPS, ATTACK_STEPS = 1.0, 10  # L2 radius in [0, 1] at the model's own size
-FOUND_BY = {  # caption forms that are compared for each attribute of a face
-    "hair": "face with {} hair",
-    "mouth": "{} face",
-    "glasses": "face {} glasses",
-}
+COUNT_CONCEPTS, COUNT_SEED = 200, 99  # pictures of two to four unseen drawings
 
 
 def robust(
@@ -39,7 +36,7 @@ def robust(
     """R@1 and R@5 of the held-out drawings after an L2 attack on their cross-entropy."""
     with torch.no_grad():
         names = name_vectors(encode_text, corpus.names)
-    true, scale = held_out_numbers(corpus), model.logit_scale.exp().item()
+    true, scale = numbers(corpus, corpus.held_out), model.logit_scale.exp().item()
 
     def loss(images: Tensor) -> Tensor:
         return F.cross_entropy(scale * towers.encode_image(model, images, config) @ names.T, true)
@@ -47,7 +44,7 @@ def robust(
     draw = torch.Generator().manual_seed(0)
     pushed = push(whole(corpus.held_out, config), loss, ATTACK_EPS, ATTACK_STEPS, draw)
     with torch.no_grad():
-        right = ranked(model, pushed, encode_text, config, corpus)
+        right = ranked(model, pushed, encode_text, config, corpus.names) == true[:, None]
     return right[:, 0].float().mean().item(), right.any(1).float().mean().item()
 
 
@@ -55,24 +52,61 @@ def robust(
 def attribute_accuracy(
     model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
 ) -> dict[str, float]:
-    """Share of unseen avatars whose hair colour, expression and glasses are named rightly."""
+    """Share of unseen avatars whose hair colour, expression and glasses are named rightly.
+
+    "smile" counts whether smiling is told from all other expressions.
+    """
     encoded = towers.encode_image(model, whole(unseen, config), config)
-    known = faces.attributes(unseen)
+    answers = torch.from_numpy(faces.answers(unseen))
     found = {}
-    for attribute, form in FOUND_BY.items():
-        rows = [i for i, face in enumerate(known) if face[attribute] is not None]
-        values = [_word(known[i][attribute]) for i in rows]
-        choices = sorted(set(values))
-        texts = name_vectors(encode_text, [form.format(choice) for choice in choices])
-        best = (encoded[rows] @ texts.T).argmax(1).tolist()
-        right = [choices[b] == value for b, value in zip(best, values, strict=True)]
-        found[attribute] = sum(right) / len(right)
+    for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
+        asked = answers[:, k] >= 0
+        texts = name_vectors(encode_text, [forms[0].format(word) for word in words])
+        best = (encoded[asked] @ texts.T).argmax(1)
+        found[what] = (best == answers[asked, k]).float().mean().item()
+        if what == "mouth":
+            smiling = words.index("smiling")
+            told = (best == smiling) == (answers[asked, k] == smiling)
+            found["smile"] = told.float().mean().item()
     return found
 
 
-def _word(value: str | bool) -> str:
-    """A yes or no about glasses as the word that the form takes."""
-    return value if isinstance(value, str) else ("with" if value else "without")
+@torch.no_grad()
+def count_accuracy(
+    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], corpus: Corpus
+) -> float:
+    """Share of pictures of two, three or four drawings, all of them unseen, that are counted."""
+    assert corpus.unseen_style is not None
+    words = frozenset(c[0] for c in corpus.unseen_style.captions)
+    pictures = groups.make(corpus.unseen_style, words, COUNT_CONCEPTS, COUNT_SEED)
+    counted = [
+        (i, *captions[0].split(" ", 1))
+        for i, captions in enumerate(pictures.captions)
+        if captions[0].split()[0] in groups.COUNTS.values()
+    ]
+    encoded = towers.encode_image(
+        model, whole(pictures.select(np.array([i for i, *_ in counted])), config), config
+    )
+    choices = list(groups.COUNTS.values())
+    right = 0
+    for picture, (_, count, noun) in zip(encoded, counted, strict=True):
+        texts = name_vectors(encode_text, [f"{choice} {noun}" for choice in choices])
+        right += choices[int((texts @ picture).argmax())] == count
+    return right / len(counted)
+
+
+@torch.no_grad()
+def korean_retrieval(
+    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], corpus: Corpus
+) -> float:
+    """R@1 of the held-out drawings among all Korean names."""
+    names = list(corpus.korean)
+    rows = [i for i, c in enumerate(corpus.held_out.captions) if c[0] in corpus.korean]
+    true = torch.tensor([names.index(corpus.held_out.captions[i][0]) for i in rows])
+    texts = encode_text([corpus.korean[name] for name in names])
+    pictures = whole(corpus.held_out.select(np.array(rows)), config)
+    best = (towers.encode_image(model, pictures, config) @ texts.T).argmax(1)
+    return (best == true).float().mean().item()
 
 
 def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
@@ -80,7 +114,7 @@ def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
     import open_clip
 
     recipe, folder = publish.RECIPES[name], publish.WEIGHTS / name
-    corpus = Corpus(data, work / "pools", recipe.mix, recipe.seed)
+    corpus = recipe.corpus(data, work)
     model, _ = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
     model.eval().requires_grad_(False)
@@ -89,7 +123,9 @@ def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
     def encode_text(texts: list[str]) -> Tensor:
         return F.normalize(model.encode_text(tokenize(texts)).float(), dim=-1)
 
-    first, fifth = retrieval(model, encode_text, config, corpus)
+    assert corpus.unseen_style is not None
+    first, fifth = retrieval(model, encode_text, config, corpus, corpus.held_out)
+    style = retrieval(model, encode_text, config, corpus, corpus.unseen_style)
     robust_first, robust_fifth = robust(model, encode_text, config, corpus)
     unseen = faces.split(faces.cached_pool(data, work / "pools"))[1]
     accuracy = attribute_accuracy(model, encode_text, config, unseen)
@@ -98,6 +134,12 @@ def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
         "names": len(corpus.names),
         "r_at_1": round(first, 3),
         "r_at_5": round(fifth, 3),
+        "unseen_style": recipe.unseen_style,
+        "unseen_style_drawings": len(corpus.unseen_style.captions),
+        "unseen_style_r_at_1": round(style[0], 3),
+        "unseen_style_r_at_5": round(style[1], 3),
+        "korean_r_at_1": round(korean_retrieval(model, encode_text, config, corpus), 3),
+        "counts": round(count_accuracy(model, encode_text, config, corpus), 3),
         "attacked_r_at_1": round(robust_first, 3),
         "attacked_r_at_5": round(robust_fifth, 3),
         "attack": {"norm": "L2", "eps": ATTACK_EPS, "steps": ATTACK_STEPS, "pixels": recipe.size},

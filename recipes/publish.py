@@ -38,7 +38,22 @@ SOURCES = [
         "licence": "CC BY 4.0",
     },
     {
-        "what": "names and keywords of pictograms",
+        "what": "pictograms in the style of Twemoji",
+        "from": "npm `@iconify-json/twemoji`, Twitter and contributors",
+        "licence": "CC BY 4.0",
+    },
+    {
+        "what": "pictograms in the two styles of Fluent Emoji",
+        "from": "npm `@iconify-json/fluent-emoji`, `@iconify-json/fluent-emoji-flat`, Microsoft",
+        "licence": "MIT",
+    },
+    {
+        "what": "pictograms in the style of EmojiOne",
+        "from": "npm `@iconify-json/emojione`, EmojiOne",
+        "licence": "CC BY 4.0",
+    },
+    {
+        "what": "English and Korean names and English keywords of pictograms",
         "from": "the `emoji` package (Unicode CLDR short names), npm `emojilib`",
         "licence": "Unicode License v3; MIT",
     },
@@ -112,6 +127,7 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
             "recipe": f"recipes/{recipe.name}.py",
             "seed": recipe.seed,
             "mix": recipe.mix,
+            "styles": ["noto", "blob", "fx", *recipe.styles],
             "steps": state["step"],
             "minutes": round(state["spent_seconds"] / 60, 1),
             "earlier": state["earlier"],

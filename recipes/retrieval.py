@@ -19,10 +19,15 @@ EncodeText = Callable[[list[str]], Tensor]  # texts -> unit [b, d]
 
 @torch.no_grad()
 def retrieval(
-    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], corpus: Corpus
+    model: nn.Module,
+    encode_text: EncodeText,
+    config: dict[str, Any],
+    corpus: Corpus,
+    drawings: Pool,
 ) -> tuple[float, float]:
-    """R@1 and R@5 of drawings in a style unseen for their concept, among all names."""
-    right = ranked(model, whole(corpus.held_out, config), encode_text, config, corpus)
+    """R@1 and R@5 of drawings that training has not seen, among all names."""
+    best = ranked(model, whole(drawings, config), encode_text, config, corpus.names)
+    right = best == numbers(corpus, drawings)[:, None]
     return right[:, 0].float().mean().item(), right.any(1).float().mean().item()
 
 
@@ -37,18 +42,17 @@ def ranked(
     images: Tensor,
     encode_text: EncodeText,
     config: dict[str, Any],
-    corpus: Corpus,
+    names: list[str],
 ) -> Tensor:
-    """Whether each of a picture's five best names is its own, `bool [b, 5]`."""
-    names = name_vectors(encode_text, corpus.names)
+    """The numbers of each picture's five best names, the best first, `int64 [b, 5]`."""
+    vectors = name_vectors(encode_text, names)
     encoded = towers.encode_image(model, images, config)
-    best = (encoded @ names.T).argsort(1, descending=True)[:, :5]
-    return best == held_out_numbers(corpus)[:, None]
+    return (encoded @ vectors.T).argsort(1, descending=True)[:, :5]
 
 
-def held_out_numbers(corpus: Corpus) -> Tensor:
-    """Which of all names each held-out drawing has, `int64 [b]`."""
-    return torch.tensor([corpus.names.index(c[0]) for c in corpus.held_out.captions])
+def numbers(corpus: Corpus, drawings: Pool) -> Tensor:
+    """Which of all names each drawing has, `int64 [b]`."""
+    return torch.tensor([corpus.names.index(c[0]) for c in drawings.captions])
 
 
 def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:

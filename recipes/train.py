@@ -53,7 +53,9 @@ class Recipe:
     def corpus(self, data: Path, work: Path) -> Corpus:
         """The pictures and captions of this recipe, cached in `work/pools`."""
         cache = work / "pools"
-        return Corpus(data, cache, self.mix, self.seed, self.styles, self.unseen_style)
+        return Corpus(
+            data, cache, self.mix, self.seed, styles=self.styles, unseen_style=self.unseen_style
+        )
 
 
 def contrast(
@@ -78,9 +80,9 @@ def contrast(
 def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch: Batch) -> Tensor:
     """Classification of drawings and of names among all names, through learned anchors.
 
-    `anchors [c, d]`, one free unit vector for each of the c names. A batch contrasts a drawing with a
-    hundred texts, this with every name, for the price of one product; the anchors go when the
-    training ends. `texts` are all texts of the batch, the extra names last.
+    `anchors [c, d]`, one free unit vector for each of the c names. A batch contrasts a drawing
+    with a hundred texts, this with every name, for the price of one product; the anchors go when
+    the training ends. `texts` are all texts of the batch, the extra names last.
     """
     named = batch.concepts >= 0
     drawings = F.cross_entropy(scale * images[named] @ anchors.T, batch.concepts[named])
@@ -242,9 +244,7 @@ class Training:
     def _texts(self, texts: list[str]) -> Tensor:
         return towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
 
-    def _attacked(
-        self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator
-    ) -> Tensor:
+    def _attacked(self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator) -> Tensor:
         """The batch's pictures after the attack, which sees running batch-norm statistics."""
         assert self.recipe.attack is not None
         steps = self.recipe.attack.at(self.progress)[1]
@@ -271,7 +271,8 @@ class Training:
 
     def retrieval(self) -> tuple[float, float]:
         """R@1 and R@5 of the held-out drawings among all names, with the averaged weights."""
-        return retrieval(self.average, self._names, self.config, self.corpus)
+        drawings = self.corpus.held_out
+        return retrieval(self.average, self._names, self.config, self.corpus, drawings)
 
     def _names(self, texts: list[str]) -> Tensor:
         tokens = self.vocabulary.tokenize(texts, towers.CONTEXT)

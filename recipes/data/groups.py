@@ -16,7 +16,7 @@ PLACES: dict[int, tuple[tuple[tuple[float, float], ...], float]] = {
 
 
 def plural(noun: str) -> str:
-    """ "red apple" -> "red apples"; regular English endings only."""
+    """English plurals by the regular endings only: "red apples", "two cherries"."""
     if noun.endswith(("s", "x", "ch", "sh")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in "aeiou":
@@ -63,9 +63,9 @@ def _lay_out(canvas: np.ndarray, things: list[np.ndarray], random: np.random.Gen
     turned = random.random() < 0.3
     for (x, y), thing in zip(centres, things, strict=True):
         side = int(SIDE * share * random.uniform(0.85, 1.0))
-        x, y = (y, x) if turned else (x, y)
         left, top = (
-            int(np.clip(SIDE * c - side / 2 + random.normal(0, 2), 0, SIDE - side)) for c in (x, y)
+            int(np.clip(SIDE * c - side / 2 + random.normal(0, 2), 0, SIDE - side))
+            for c in ((y, x) if turned else (x, y))
         )
         small = np.asarray(Image.fromarray(thing).resize((side, side), Image.Resampling.LANCZOS))
         place = canvas[top : top + side, left : left + side]

@@ -20,7 +20,7 @@ from recipes.data.pool import SIDE, Pool
 
 
 def slug(name: str) -> str:
-    """ "Mother Christmas" -> "mother-christmas", as the packs' makers do."""
+    """A concept's name as the packs write it: "Mrs. Claus" is "mrs-claus"."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"[’']", "", name.lower())).strip("-")
 
 
