@@ -32,6 +32,7 @@ from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samp
 from guidance.evaluate.table import sample_line, sample_mapping
 from guidance.geometry.mesh_io import save_mesh
 from guidance.geometry.primitives import PRIMITIVES
+from guidance.models.catalogue import find_model
 from guidance.runs.folder import CONFIG, DONE
 from guidance.runs.media import contact_sheet, to_bytes
 from guidance.runs.plan import RunResult
@@ -44,8 +45,7 @@ from guidance.tasks.finished import read_run, read_texts
 BARS = {"text2image": 0.80, "text2mesh": 0.70}
 LISTS = {"text2image": "prompts.txt", "text2mesh": "pairs.txt"}
 COLUMNS = 10
-#: The names behind the pictograms are no part of the repository; this is what is.
-CONCEPTS = "the alternatives on the judge's card, and the list"
+CONCEPTS = "the names on the judge's card, its alternatives, and the list"
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,15 @@ def finished_before(task: Task) -> RunResult | None:
     return None
 
 
+def names_of(judge: str) -> list[str]:
+    """All concepts that an embedded judge was trained on; none of others."""
+    model = find_model(judge)
+    if model is None or model.folder is None:
+        return []
+    card = json.loads((model.folder / "guidance.json").read_text())
+    return list(card["training"]["names"])
+
+
 def found_among(listing: Listing, scores: Sequence[SampleScore]) -> float:
     """Share of samples whose prompt comes first on another list."""
     return fmean(listing.score(score.vector[None], score.prompt).retrieved for score in scores)
@@ -152,7 +161,7 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
     for score in score_samples(judge, [one.sample for one in made], prompts):
         print(sample_line(score), flush=True)
         scores.append(score)
-    everything = Listing(judge, [*prompts, *judge.alternatives])
+    everything = Listing(judge, [*prompts, *judge.alternatives, *names_of(judge.name)])
     options.contact.parent.mkdir(parents=True, exist_ok=True)
     options.contact.write_bytes(draw_contact_sheet(made, scores, options.seeds))
     return {

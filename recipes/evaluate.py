@@ -109,8 +109,8 @@ def korean_retrieval(
     return (best == true).float().mean().item()
 
 
-def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
-    """All figures of one published model."""
+def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[str]]:
+    """All figures of one published model, and the names of all concepts."""
     import open_clip
 
     recipe, folder = publish.RECIPES[name], publish.WEIGHTS / name
@@ -129,7 +129,7 @@ def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
     robust_first, robust_fifth = robust(model, encode_text, config, corpus)
     unseen = faces.split(faces.cached_pool(data, work / "pools"))[1]
     accuracy = attribute_accuracy(model, encode_text, config, unseen)
-    return {
+    figures = {
         "held_out_drawings": len(corpus.held_out.captions),
         "names": len(corpus.names),
         "r_at_1": round(first, 3),
@@ -147,6 +147,7 @@ def evaluate(name: str, data: Path, work: Path) -> dict[str, Any]:
         "attributes": {key: round(value, 3) for key, value in accuracy.items()},
         "megabytes": round(sum(f.stat().st_size for f in folder.iterdir()) / 1e6, 1),
     }
+    return figures, corpus.names
 
 
 if __name__ == "__main__":
@@ -158,7 +159,7 @@ if __name__ == "__main__":
     path = Path(__file__).with_name("results.json")
     results = json.loads(path.read_text()) if path.exists() else {}
     for name in arguments.names:
-        results[name] = evaluate(name, arguments.data, arguments.work)
-        publish.add_evaluation(name, results[name])
+        results[name], names = evaluate(name, arguments.data, arguments.work)
+        publish.add_evaluation(name, results[name], names)
         print(name, json.dumps(results[name], indent=1))
     path.write_text(json.dumps(results, indent=1) + "\n")

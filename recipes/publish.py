@@ -138,11 +138,12 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
     }
 
 
-def add_evaluation(name: str, figures: dict[str, Any]) -> None:
-    """Puts a model's figures on its card."""
+def add_evaluation(name: str, figures: dict[str, Any], names: list[str]) -> None:
+    """Puts a model's figures on its card, and the names of all concepts that it was shown."""
     path = WEIGHTS / name / "guidance.json"
     stored = json.loads(path.read_text())
-    _replace(path, _json({**stored, "evaluation": figures}))
+    training = {**stored["training"], "names": names}
+    _replace(path, _json({**stored, "training": training, "evaluation": figures}))
 
 
 def licence(name: str) -> str:
