@@ -150,11 +150,15 @@ def _models(words: list[str]) -> int:
     match words:
         case ["list"]:
             from guidance.models.catalogue import list_models
+            from guidance.models.judges import table
 
             for model in list_models():
                 here = "here" if model.is_here else "-"
                 size = f"{model.megabytes} MB" if model.megabytes else ""
                 print(f"{model.name:<46} {here:<5} {size:<8} {model.serves}; {model.license}")
+            print("\njudges of losses by family, the preferred first")
+            for family, judges in table():
+                print(f"  {family:<12} {', '.join(judges)}")
         case ["fetch", name]:
             from guidance.models.fetch import fetch
 

@@ -5,28 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guidance.errors import InputError
-from guidance.models.catalogue import Model, find_model
+from guidance.models.catalogue import CATALOGUE, Model, find_model
 
-#: For pictures made with real models, the most trusted first; the mini judge knows drawings and
-#: simple shapes only and comes last.
-REAL_JUDGES = ("PE-Core-B-16/meta", "ViT-B-16-SigLIP2-384/webli", "ViT-B-32/openai")
+#: For pictures made with real models, the most trusted first. FARE is a robust CLIP: what fools a
+#: plain one does not fool it. The mini judge knows drawings and simple shapes only and comes last.
+REAL_JUDGES = (
+    "PE-Core-B-16/meta",
+    "ViT-B-16-SigLIP2-384/webli",
+    "hf-hub:chs20/FARE4-ViT-B-16-laion2B-s34B-b88K",
+    "ViT-B-32/openai",
+)
 MINI_JUDGE = "mini-judge"
 MINI_FAMILIES = {"mini-clip", "mini-judge"}
 
 
-def judge_for(loss_families: Iterable[str]) -> str:
-    """The name of a judge, on this machine, of a family that no loss uses.
+def judges_of(loss_families: Iterable[str]) -> tuple[Model, ...]:
+    """The models that may judge losses of these families, the one to prefer first.
 
-    Losses on the mini models alone are judged by the mini judge. Where a real model is among the
-    losses, the first real judge whose weights are here is taken, and the mini judge if none is:
-    results name their judge, so the two are never mixed up.
+    Losses on the mini models alone are judged by the mini judge, as far as it goes; where a real
+    model is among them, real judges come first.
+    """
+    used = set(loss_families)
+    order = (MINI_JUDGE, *REAL_JUDGES) if used <= MINI_FAMILIES else (*REAL_JUDGES, MINI_JUDGE)
+    return tuple(judge for judge in map(_known, order) if judge.family not in used)
+
+
+def judge_for(loss_families: Iterable[str]) -> str:
+    """The name of the first judge of `judges_of` that is on this machine.
+
+    Results name their judge, so those of two judges are never mixed up.
 
     Raises:
         InputError: every judge on this machine is of a family that a loss uses.
     """
     used = set(loss_families)
-    order = (MINI_JUDGE, *REAL_JUDGES) if used <= MINI_FAMILIES else (*REAL_JUDGES, MINI_JUDGE)
-    fit = [judge for judge in map(_known, order) if judge.family not in used]
+    fit = judges_of(used)
     for judge in fit:
         if judge.is_here:
             return judge.name
@@ -37,6 +50,12 @@ def judge_for(loss_families: Iterable[str]) -> str:
         f"no judge for losses of the families {families} is on this machine; fetch one: "
         f"guide models fetch {fit[0].name}"
     )
+
+
+def table() -> list[tuple[str, tuple[str, ...]]]:
+    """Each family of the catalogue with the names of its judges, the one to prefer first."""
+    families = dict.fromkeys(model.family for model in CATALOGUE)
+    return [(family, tuple(judge.name for judge in judges_of([family]))) for family in families]
 
 
 def _known(name: str) -> Model:

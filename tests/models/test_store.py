@@ -14,7 +14,7 @@ from guidance.errors import InputError, MissingWeights
 from guidance.models import catalogue, hashes
 from guidance.models.catalogue import CATALOGUE, Model, find_model
 from guidance.models.families import family_of
-from guidance.models.judges import REAL_JUDGES, judge_for
+from guidance.models.judges import REAL_JUDGES, judge_for, table
 from guidance.models.store import Repository, choose_checkpoint, hub_cache
 from tests.encoders.tiny import snapshot
 
@@ -86,6 +86,20 @@ def test_missing_weights_are_known_without_loading(cache: Path, name: str) -> No
 def test_what_is_here_or_unknown_is_left_to_loading(cache: Path, tmp_path: Path) -> None:
     for name in ("mini", "ViT-B-16/nonsense", f"local-dir:{tmp_path}"):
         catalogue.check_is_here(name)
+
+
+def test_the_table_of_judges_names_no_family_as_its_own_judge() -> None:
+    judges = dict(table())
+    assert judges["mini-clip"][0] == "mini-judge"
+    assert judges["siglip"][:2] == (
+        "PE-Core-B-16/meta",
+        "hf-hub:chs20/FARE4-ViT-B-16-laion2B-s34B-b88K",
+    )
+    families = {model.name: model.family for model in catalogue.CATALOGUE}
+    assert set(judges) == set(families.values())
+    for family, names in judges.items():
+        assert names
+        assert family not in {families[name] for name in names}
 
 
 def test_no_judge_is_left(cache: Path) -> None:
