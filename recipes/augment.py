@@ -99,12 +99,46 @@ def _soft(pictures: Tensor) -> Tensor:
     return 0.25 * (across[..., :-2, :] + across[..., 2:, :]) + 0.5 * across[..., 1:-1, :]
 
 
-def compose(pictures: Tensor, size: int, draw: torch.Generator) -> tuple[Tensor, list[str]]:
+def restyle(rgba: Tensor, share: float, draw: torch.Generator) -> Tensor:
+    """As if by other hands: contours around a share of the drawings, fewer tones, other textures.
+
+    `rgba` is float `[b, 4, h, w]`, colours multiplied by alpha. Each of the three changes comes to
+    its own random share of the pictures; none changes which colour a plain area has. Texture: a
+    random convolution (Xu et al., "Robust and Generalizable Visual Representation Learning via
+    Random Convolutions", arXiv 2007.13003), here one kernel for all channels that sums to 1.
+    """
+    b = len(rgba)
+
+    def chosen() -> Tensor:
+        return (torch.rand(b, 1, 1, 1, generator=draw) < share).float()
+
+    kernels = torch.randn(b, 1, 5, 5, generator=draw) / 5
+    kernels = kernels - kernels.mean((2, 3), keepdim=True) + 1 / 25
+    padded = F.pad(rgba[:, :3], (2, 2, 2, 2), mode="replicate").transpose(0, 1)
+    filtered = F.conv2d(padded, kernels, groups=b).transpose(0, 1)
+    mix = torch.rand(b, 1, 1, 1, generator=draw) * chosen()
+    color = rgba[:, :3] + mix * (filtered - rgba[:, :3])
+
+    tones = torch.randint(2, 6, (b, 1, 1, 1), generator=draw)
+    color = torch.lerp(color, (color * tones).round() / tones, 0.7 * chosen())
+
+    alpha = rgba[:, 3:]
+    around = F.max_pool2d(alpha, 5, stride=1, padding=2) - alpha
+    ink = torch.rand(b, 1, 1, 1, generator=draw).round()  # black or white
+    contour = around * chosen()
+    return torch.cat([color + ink * contour, alpha + contour], 1).clamp(0, 1)
+
+
+def compose(
+    pictures: Tensor, size: int, draw: torch.Generator, restyled: float = 0.0
+) -> tuple[Tensor, list[str]]:
     """Stored pictures `uint8 [b, 4, 96, 96]` as training pictures `[b, 3, size, size]` in [0, 1].
 
-    Also returns each plain background's colour name, or "".
+    `restyled` is the share of `restyle`. Also returns each plain background's colour name, or "".
     """
     placed = place(pictures.float() / 255, size, draw)
+    if restyled:
+        placed = restyle(placed, restyled, draw)
     behind, names = backgrounds(len(pictures), size, draw)
     return spoil(placed[:, :3] + (1 - placed[:, 3:]) * behind, draw), names
 

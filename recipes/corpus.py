@@ -95,15 +95,15 @@ class Corpus:
         found.update(_answers_in_words(lambda forms: forms[1]))
         return [*found, *self.korean.values(), *meshes.WORDS, "on a background"]
 
-    def draw(self, size: int, b: int, extra: int, seed: int) -> Batch:
-        """A batch that depends on the seed only."""
+    def draw(self, size: int, b: int, extra: int, seed: int, *, restyled: float = 0.0) -> Batch:
+        """A batch that depends on the seed only; see `augment.restyle`."""
         random = python_random.Random(seed)
         chance = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
         sources = chance.choice(len(self.pools), b, p=self._share)
         picked = [(s, int(chance.integers(len(self.pools[s].captions)))) for s in sources]
         stacked = torch.stack([self._pictures[s][i] for s, i in picked])
-        images, behind = augment.compose(stacked, size, generator)
+        images, behind = augment.compose(stacked, size, generator, restyled)
 
         said = [_choose(self.pools[s].captions[i], random) for s, i in picked]
         names = random.sample(self.names, extra)

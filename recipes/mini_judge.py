@@ -24,6 +24,7 @@ RECIPE = Recipe(
     },
     styles=("emojione", "fluent-emoji"),
     unseen_style="twemoji",
+    restyled=0.4,
 )
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class Recipe:
     unseen_style: str = ""  # an icon pack that only evaluation sees
     extra_names: int = 96
     learning_rate: float = 1e-3
+    restyled: float = 0.0  # share of each change of `augment.restyle`
     attack: Attack | None = None
 
     def corpus(self, data: Path, work: Path) -> Corpus:
@@ -199,7 +200,9 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         seed = recipe.seed * 1_000_003 + self.step
-        batch = self.corpus.draw(recipe.size, recipe.batch, recipe.extra_names, seed)
+        batch = self.corpus.draw(
+            recipe.size, recipe.batch, recipe.extra_names, seed, restyled=recipe.restyled
+        )
         eps = recipe.attack.at(progress)[0] if recipe.attack else 0.0
 
         with torch.autocast("cpu", torch.bfloat16):
