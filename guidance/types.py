@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from guidance.errors import InputError
+
 
 @dataclass(frozen=True)
 class Cameras:
@@ -41,12 +43,46 @@ class Cameras:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """Squares of flat pictures to look at, `v` for each of `n` samples; always on the CPU.
+
+    Lengths are shares of the picture's side, from its top left corner; a side of 1 is all of it.
+    """
+
+    left: Float[Tensor, "n v"]
+    top: Float[Tensor, "n v"]
+    side: Float[Tensor, "n v"]
+    pixels: int  # a side, to render each window at
+
+
+@dataclass(frozen=True)
+class Material:
+    """Maps over the texture square of a mesh, all of one size; the first row lies at v = 0.
+
+    Source: Khronos, glTF 2.0 specification, section 3.9.2 (metallic-roughness).
+    """
+
+    base_color: Float[Tensor, "3 h w"]  # sRGB in [0, 1]
+    roughness: Float[Tensor, "1 h w"]  # in [0, 1], 0 is a mirror
+    metallic: Float[Tensor, "1 h w"]  # in [0, 1]
+    normal: Float[Tensor, "3 h w"]  # unit vectors: to the right and the top of the map, outwards
+
+
+@dataclass(frozen=True)
 class Mesh:
-    """A triangle mesh as it is read from and written to files; nothing here is batched."""
+    """A triangle mesh as it is read from and written to files; nothing here is batched.
+
+    Corners have texture coordinates of their own, so that a vertex on a seam has several: corner i
+    of face f is at `uv[face_uv[f, i]]`, from the top left of the maps (0, 0) to their bottom right
+    (1, 1), and beyond that the maps repeat. So do glTF's; OBJ's begin at the bottom left.
+    """
 
     vertices: Float[Tensor, "p 3"]
     faces: Int[Tensor, "f 3"]
     colors: Float[Tensor, "p 3"] | None = None  # sRGB in [0, 1], one per vertex
+    uv: Float[Tensor, "q 2"] | None = None
+    face_uv: Int[Tensor, "f 3"] | None = None
+    material: Material | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +100,34 @@ class Rendering:
 
     With `alpha`, `image` is premultiplied by it (colour over black), so that
     `image + (1 - alpha) * background` is the picture before any background. Without, `image` is
-    the whole picture. `scene` is for regularizers, `cameras` for view-dependent words.
+    the whole picture. `scene` is for regularizers, `cameras` for view-dependent words. `windows`
+    says what the views of a flat picture show; without, each shows all of it.
     """
 
     image: Float[Tensor, "n v 3 h w"]
     alpha: Float[Tensor, "n v 1 h w"] | None = None
     scene: Any = None
     cameras: Cameras | None = None
+    windows: Windows | None = None
+
+    def whole(self) -> Rendering:
+        """The views that show the whole picture: for losses of its composition.
+
+        Raises:
+            InputError: there is none among them.
+        """
+        if self.windows is None:
+            return self
+        chosen = (self.windows.side == 1).all(0)
+        if bool(chosen.all()):
+            return self
+        if not bool(chosen.any()):
+            raise InputError(
+                "a loss of the whole picture was shown windows only; let one view have the side 1"
+            )
+        views = chosen.nonzero()[:, 0].to(self.image.device)
+        alpha = None if self.alpha is None else self.alpha.index_select(1, views)
+        return replace(self, image=self.image.index_select(1, views), alpha=alpha, windows=None)
 
     def over(self, background: float = 1.0) -> Float[Tensor, "n v 3 h w"]:
         """The pictures over a plain grey background in [0, 1] (white by default)."""
@@ -129,8 +186,8 @@ class Generator(nn.Module):
     #: True where samples do share parameters: they then have one best state together.
     shares_parameters = False
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """Pictures of all samples; generators of flat pictures take no cameras."""
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """Pictures of all samples; flat ones take windows in place of cameras, or nothing."""
         raise NotImplementedError
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -161,6 +218,9 @@ class Loss(nn.Module):
 
     #: True for regularizers that read `rendering.scene`, whose gradient skips the pictures.
     reads_scene = False
+    #: True where the gradient is given and is the slope of no number: the value is then only to be
+    #: looked at, except in validation (`moment.phase`), where lower must mean better.
+    is_vector_field = False
 
     def prepare(self, start: Rendering) -> None:
         """Called once before the first step: encode prompts, check their number, free towers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,29 +11,34 @@ from guidance.errors import InputError
 from guidance.evaluate.scoring import Shown
 from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.rendering.cameras import Orbit
+from guidance.rendering.environment import find_environment
+from guidance.rendering.material import Skin, render_material, texels_of
 from guidance.rendering.shading import render_mesh
 from guidance.types import MeshScene
 
 VIEWS, SIDE = 8, 224
+LIGHT = "studio"
 
 
 @torch.no_grad()
 def show_mesh(path: Path) -> Shown:
-    """Eight pictures from all around over white, with the mesh's colours and without.
+    """Eight pictures from all around over white, with the mesh's colours or maps and without.
 
     Raises:
         InputError: the file cannot be read as a mesh, or has no colours.
     """
-    mesh = load_mesh(path).mesh
-    if mesh.colors is None:
-        raise InputError(
-            f"{path}: has no colours of vertices, so there is nothing painted to judge"
-        )
+    mesh = load_mesh(path, maps=True).mesh
     vertices = Normalization.of(mesh.vertices).apply(mesh.vertices)
     scene = MeshScene(vertices[None], mesh.faces, vertices)
     cameras = Orbit(size=(SIDE, SIDE)).ring(1, VIEWS)
-    painted, plain = (
-        render_mesh(scene, cameras, colors).over().clamp(0, 1)[0]
-        for colors in (mesh.colors[None], None)
-    )
-    return Shown(painted, plain)
+    if mesh.material is not None and mesh.uv is not None:
+        skin, texels = Skin.of(replace(mesh, vertices=vertices)), texels_of(mesh.material)
+        painted = render_material(skin, texels[None], cameras, find_environment(LIGHT))
+    elif mesh.colors is not None:
+        painted = render_mesh(scene, cameras, mesh.colors[None])
+    else:
+        raise InputError(
+            f"{path}: has no colours of vertices and no maps, so there is nothing painted to judge"
+        )
+    plain = render_mesh(scene, cameras)
+    return Shown(painted.over().clamp(0, 1)[0], plain.over().clamp(0, 1)[0])

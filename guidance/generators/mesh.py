@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.field import Field
 from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
+from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading, vertex_normals
 from guidance.rendering.shading import render_mesh
-from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering
+from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering, Windows
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,13 @@ class MeshGenerator(Generator):
             return Field(seeds, channels, frequency=self.surface.frequency)
         return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """Pictures from the cameras, premultiplied, with the mesh behind them as `scene`.
 
         Raises:
             InputError: no cameras; give `optimize(..., views=Orbit(...))`.
         """
-        if cameras is None:
+        if not isinstance(cameras, Cameras):
             raise InputError("MeshGenerator: needs cameras; give views=Orbit(...)")
         colors, vertices = self._surface()
         scene = MeshScene(vertices, self.get_buffer("faces"), self.get_buffer("rest"))
@@ -136,7 +137,7 @@ class MeshGenerator(Generator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> MeshGenerator:
-        return cls(_octahedron(), range(num_samples), Surface(edge_length=0.8))
+        return cls(octahedron(), range(num_samples), Surface(edge_length=0.8))
 
     @staticmethod
     def tiny_views(num_samples: int) -> Cameras:
@@ -165,10 +166,3 @@ class _PerVertex(nn.Module):
 
     def forward(self, places: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
         return self.values
-
-
-def _octahedron() -> Mesh:
-    corners = torch.cat([torch.eye(3), -torch.eye(3)])
-    faces = [(x, y, z) for x in (0, 3) for y in (1, 4) for z in (2, 5)]
-    outwards = [f if sum(i > 2 for i in f) % 2 == 0 else (f[0], f[2], f[1]) for f in faces]
-    return Mesh(corners, torch.tensor(outwards))

@@ -1,4 +1,4 @@
-"""Binary glTF 2.0: reading triangles and colours, and writing one mesh.
+"""Binary glTF 2.0: reading triangles, colours and texture coordinates.
 
 Colours are linear light in glTF and sRGB everywhere else in this package. Source: Khronos, glTF 2.0
 specification, sections 3.6 (accessors), 3.7 (meshes), 3.9 (materials) and 4 (GLB).
@@ -14,7 +14,7 @@ import numpy as np
 
 from guidance.errors import InputError
 from guidance.geometry.formats import MAX_FACES, MAX_VERTICES, check_counts
-from guidance.geometry.raw import RawMesh, to_linear, to_srgb
+from guidance.geometry.raw import RawMesh, to_srgb
 
 Array = Any
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
@@ -23,10 +23,9 @@ WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 TRIANGLES, STRIP, FAN = 4, 5, 6
 #: Extensions that change no geometry or that plain reading understands.
 KNOWN = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_texture_transform"}
+UNUSED = "its textures are not used"
 #: Deeper trees of nodes are circles.
 MAX_DEPTH = 64
-#: How rough the surface looks in a viewer: chalk rather than plastic, so that colours are seen.
-ROUGHNESS = 0.9
 
 
 def read_glb(content: bytes, where: str) -> RawMesh:
@@ -36,7 +35,7 @@ def read_glb(content: bytes, where: str) -> RawMesh:
         InputError: damaged, too large, compressed, or with parts in other files.
     """
     try:
-        described, binary = _chunks(content, where)
+        described, binary = chunks(content, where)
         return _Reader(described, binary, where).read()
     except (
         ValueError,
@@ -52,7 +51,8 @@ def read_glb(content: bytes, where: str) -> RawMesh:
         raise InputError(f"{where}: is a damaged GLB ({type(error).__name__}: {error})") from None
 
 
-def _chunks(content: bytes, where: str) -> tuple[dict[str, Any], bytes]:
+def chunks(content: bytes, where: str) -> tuple[dict[str, Any], bytes]:
+    """The description and the binary part. Raises InputError if there are none."""
     _, version, length = struct.unpack_from("<4sII", content)
     if version != 2:
         raise InputError(f"{where}: is glTF {version}; only version 2 is read")
@@ -80,6 +80,7 @@ class _Reader:
         self.described, self.binary, self.where = described, binary, where
         self.parts: list[RawMesh] = []
         self.colored = False
+        self.mapped = 0  # parts with texture coordinates
         self.notes: list[str] = []
         self.num_vertices = self.num_faces = 0
 
@@ -99,7 +100,14 @@ class _Reader:
         faces = [part.faces + offset for part, offset in zip(self.parts, offsets, strict=True)]
         colors = np.concatenate([part.colors for part in self.parts]) if self.colored else None
         places = np.concatenate([part.vertices for part in self.parts])
-        return RawMesh(places, np.concatenate(faces), colors, self.notes)
+        corners = np.concatenate(faces)
+        made = RawMesh(places, corners, colors, self.notes)
+        if self.mapped == len(self.parts):
+            made.uv = np.concatenate([part.uv for part in self.parts if part.uv is not None])
+            made.face_uv = corners
+        elif self.mapped:
+            self.notes.append("some of its parts have no texture coordinates, so none are used")
+        return made
 
     def _check(self) -> None:
         needed = set(self.described.get("extensionsRequired", [])) - KNOWN
@@ -115,7 +123,7 @@ class _Reader:
                     "inside"
                 )
         if self.described.get("textures"):
-            self.notes.append("its textures are not used")
+            self.notes.append(UNUSED)
         if self.described.get("skins") or self.described.get("animations"):
             self.notes.append("its animations and skins are not used: it stays in its rest pose")
 
@@ -158,7 +166,13 @@ class _Reader:
                 colors, self.colored = colors * np.array(factor[:3], dtype=np.float64), True
         colors = to_srgb(np.clip(colors, 0, 1))
         turned = places @ matrix[:3, :3].T + matrix[:3, 3]
-        self.parts.append(RawMesh(turned, faces, colors))
+        part = RawMesh(turned, faces, colors)
+        if "TEXCOORD_0" in attributes:
+            part.uv = self._accessor(attributes["TEXCOORD_0"])[:, :2]
+            self.mapped += 1
+            if len(part.uv) != count:
+                raise InputError(f"{self.where}: has {len(part.uv)} texture coordinates of {count}")
+        self.parts.append(part)
 
     def _accessor(self, index: int) -> Array:
         """Numbers `[count, width]` in float64; checked against the file before they are copied."""
@@ -205,47 +219,3 @@ def _triangles(corners: Array, mode: int) -> Array:
     faces = np.stack([corners[:-2], corners[1:-1], corners[2:]], 1)
     faces[1::2] = faces[1::2, [1, 0, 2]]  # every other triangle of a strip is turned
     return faces
-
-
-def write_glb(mesh: RawMesh, normals: Array) -> bytes:
-    """One mesh with normals and, if it has any, colours of vertices; double-sided, not shiny."""
-    places = mesh.vertices.astype("<f4")
-    pieces = {"POSITION": places, "NORMAL": normals.astype("<f4")}
-    if mesh.colors is not None:
-        pieces["COLOR_0"] = to_linear(np.clip(mesh.colors, 0, 1)).astype("<f4")
-    indices = mesh.faces.astype("<u4")
-    views: list[dict[str, Any]] = []
-    accessors: list[dict[str, Any]] = []
-    at = 0
-    for name, piece in [*pieces.items(), ("indices", indices)]:
-        target = 34963 if name == "indices" else 34962
-        view = {"buffer": 0, "byteOffset": at, "byteLength": piece.nbytes, "target": target}
-        accessor: dict[str, Any] = {"bufferView": len(views), "count": len(piece)}
-        accessor |= {"componentType": 5126, "type": "VEC3"}
-        if name == "indices":
-            accessor |= {"componentType": 5125, "type": "SCALAR", "count": piece.size}
-        if name == "POSITION":
-            accessor |= {"min": piece.min(0).tolist(), "max": piece.max(0).tolist()}
-        views.append(view)
-        accessors.append(accessor)
-        at += piece.nbytes
-    primitive = {"attributes": dict(zip(pieces, range(len(pieces)), strict=True))}
-    surface = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
-    described = {
-        "asset": {"version": "2.0", "generator": "guidance"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [{**primitive, "indices": len(pieces), "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": True}],
-        "buffers": [{"byteLength": at}],
-        "bufferViews": views,
-        "accessors": accessors,
-    }
-    text = json.dumps(described, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)  # chunks are aligned to four bytes
-    binary = b"".join(piece.tobytes() for piece in [*pieces.values(), indices])
-    total = 12 + 8 + len(text) + 8 + len(binary)
-    header = struct.pack("<4sII", b"glTF", 2, total)
-    chunks = struct.pack("<II", len(text), JSON_CHUNK) + text
-    return header + chunks + struct.pack("<II", len(binary), BINARY_CHUNK) + binary

@@ -15,12 +15,15 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.formats import Format, check_claims, find_format, read_mesh_file
-from guidance.geometry.glb import read_glb, write_glb
+from guidance.geometry.glb import UNUSED, read_glb
+from guidance.geometry.glb_write import write_glb
+from guidance.geometry.maps import read_glb_material
 from guidance.geometry.obj import read_obj, write_obj
 from guidance.geometry.off import read_off, write_off
 from guidance.geometry.primitives import PRIMITIVES, primitive
 from guidance.geometry.raw import RawMesh
 from guidance.geometry.repair import repair
+from guidance.geometry.textured_obj import write_textured_obj
 from guidance.types import Mesh
 
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
@@ -61,12 +64,15 @@ class Normalization:
         return vertices * self.radius + vertices.new_tensor(self.center)
 
 
-def load_mesh(source: str | Path) -> LoadedMesh:
+def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
     """A mesh from a file, or a built-in one by its name ("sphere", "cube", "torus" ...).
 
     The format is told by the content: OBJ, PLY, STL, GLB or OFF. Only this one file is read, so
     materials and textures outside are not used. Parts of a scene become one mesh; polygons become
-    triangles; see `repair` for the rest.
+    triangles; see `repair` for the rest. Texture coordinates are kept.
+
+    Args:
+        maps: reads the maps inside a GLB as well; other formats have none inside.
 
     Raises:
         InputError: one line that says what is wrong with the file and what to do.
@@ -94,36 +100,69 @@ def load_mesh(source: str | Path) -> LoadedMesh:
         )
     raw = repair(raw, where)
     colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
-    mesh = Mesh(torch.from_numpy(raw.vertices).float(), torch.from_numpy(raw.faces), colors)
-    return LoadedMesh(mesh, tuple(raw.notes))
+    vertices, faces = torch.from_numpy(raw.vertices).float(), torch.from_numpy(raw.faces)
+    uv = None if raw.uv is None else torch.from_numpy(raw.uv).float()
+    face_uv = None if raw.face_uv is None else torch.from_numpy(raw.face_uv)
+    material = read_glb_material(content, where) if maps and kind == "glb" else None
+    notes = tuple(note for note in raw.notes if material is None or note != UNUSED)
+    return LoadedMesh(Mesh(vertices, faces, colors, uv, face_uv, material), notes)
 
 
 def save_mesh(mesh: Mesh, path: str | Path) -> Path:
     """Writes a mesh in the format of the path's extension: GLB, OBJ, PLY, STL or OFF.
 
-    Colours of vertices are kept but in STL, which has none; PLY and OFF hold them in 8 bits.
+    Colours of vertices are kept but in STL, which has none; PLY and OFF hold them in 8 bits. Maps
+    of a material, and the texture coordinates that they need, are kept in GLB and OBJ.
 
     Raises:
-        InputError: another extension; vertices that are not finite.
+        InputError: another extension; values that are not finite; maps without coordinates.
     """
     path = Path(path)
-    colors = None if mesh.colors is None else mesh.colors.detach().double().cpu().numpy()
-    faces = mesh.faces.detach().long().cpu()
-    vertices = mesh.vertices.detach().cpu()
-    raw = RawMesh(vertices.double().numpy(), faces.numpy(), colors)
-    if not np.isfinite(raw.vertices).all() or (
-        colors is not None and not np.isfinite(colors).all()
-    ):
-        raise InputError(f"{path}: not written, since the mesh has values that are not finite")
+    raw = _raw(mesh, path)
     writers = {".obj": write_obj, ".ply": _write_ply, ".stl": _write_stl, ".off": write_off}
     suffix = path.suffix.lower()
     if suffix == ".glb":
-        path.write_bytes(write_glb(raw, _normals(raw)))
+        path.write_bytes(write_glb(raw, _normals(raw), mesh.material))
+    elif suffix == ".obj" and mesh.material is not None:
+        save_textured_obj(mesh, path)
     elif suffix in writers:
         path.write_bytes(writers[suffix](raw))
     else:
         raise InputError(f"{path}: meshes are written as {', '.join(SUFFIXES)}, not {suffix!r}")
     return path
+
+
+def save_textured_obj(mesh: Mesh, path: Path) -> list[Path]:
+    """Writes an OBJ with its material (MTL) and maps (PNG) beside it; returns all of them.
+
+    Raises:
+        InputError: values that are not finite; no maps.
+    """
+    if mesh.material is None:
+        raise InputError(f"{path}: not written, since the mesh has no maps; use save_mesh")
+    raw = _raw(mesh, path)
+    return write_textured_obj(raw, _normals(raw), mesh.material, path)
+
+
+def _raw(mesh: Mesh, path: Path) -> RawMesh:
+    """The arrays of a mesh, if they can be written."""
+
+    def array(values: Tensor | None) -> Any:
+        if values is None:
+            return None
+        kind = torch.float64 if values.is_floating_point() else torch.int64
+        return values.detach().to("cpu", kind).numpy()
+
+    arrays = [array(t) for t in (mesh.vertices, mesh.faces, mesh.colors, mesh.uv, mesh.face_uv)]
+    vertices, faces, colors, uv, face_uv = arrays
+    if not all(np.isfinite(values).all() for values in arrays if values is not None):
+        raise InputError(f"{path}: not written, since the mesh has values that are not finite")
+    if mesh.material is not None and (uv is None or face_uv is None):
+        raise InputError(
+            f"{path}: not written, since maps need texture coordinates; see "
+            "guidance.geometry.unwrap.with_uv"
+        )
+    return RawMesh(vertices, faces, colors, [], uv, face_uv)
 
 
 def _read_with_trimesh(content: bytes, kind: Format, where: str) -> RawMesh:
@@ -151,7 +190,11 @@ def _read_with_trimesh(content: bytes, kind: Format, where: str) -> RawMesh:
     colors = None
     if made.visual.kind == "vertex":
         colors = np.asarray(made.visual.vertex_colors, dtype=np.float64)[:, :3] / 255
-    return RawMesh(vertices.reshape(-1, 3), faces.reshape(-1, 3), colors)
+    raw = RawMesh(vertices.reshape(-1, 3), faces.reshape(-1, 3), colors)
+    uv = getattr(made.visual, "uv", None)
+    if uv is not None and len(uv) == len(raw.vertices):
+        raw.uv, raw.face_uv = np.asarray(uv, dtype=np.float64) * [1, -1] + [0, 1], raw.faces
+    return raw
 
 
 def _normals(mesh: RawMesh) -> Any:

@@ -1,9 +1,10 @@
-"""Wavefront OBJ: vertices with colours, and polygons; materials and textures are left out."""
+"""Wavefront OBJ: vertices with colours, polygons, texture coordinates; no materials."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,14 @@ from guidance.errors import InputError
 from guidance.geometry.formats import check_counts
 from guidance.geometry.raw import RawMesh
 
+Array = Any
+
 
 def read_obj(content: bytes, where: str) -> RawMesh:
-    """Reads `v x y z [r g b]` and `f`, whose polygons become fans of triangles.
+    """Reads `v x y z [r g b]`, `vt u v` and `f`, whose polygons become fans of triangles.
 
-    Vertices keep their order; texture coordinates, normals and materials are not read.
+    Vertices keep their order; normals and materials are not read. Texture coordinates are, if all
+    corners have them.
 
     Raises:
         InputError: a line that cannot be read; too large; empty.
@@ -28,6 +32,8 @@ def read_obj(content: bytes, where: str) -> RawMesh:
     text = content.decode("utf-8", errors="replace").replace("\\\n", " ")
     vertices: list[list[float]] = []
     faces: list[tuple[int, int, int]] = []
+    uv: list[list[float]] = []
+    face_uv: list[tuple[int, int, int]] = []
     textured = False
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
@@ -38,23 +44,56 @@ def read_obj(content: bytes, where: str) -> RawMesh:
                 vertices.append([float(word) for word in words[1:]])
                 if len(words) < 4:
                     raise ValueError("a vertex needs three numbers")
+            elif words[0] == "vt":
+                uv.append([float(word) for word in words[1:3]] + [0.0] * (3 - len(words)))
             elif words[0] == "f":
                 corners = [_corner(word, len(vertices)) for word in words[1:]]
                 if len(corners) < 3:
                     raise ValueError("a face needs three corners")
                 faces += [(corners[0], *pair) for pair in pairwise(corners[1:])]
+                places = [_place(word, len(uv)) for word in words[1:]]
+                face_uv += [(places[0], *pair) for pair in pairwise(places[1:])]
             textured |= words[0] == "mtllib"
         except ValueError as error:
             raise InputError(f"{where}: line {number} cannot be read as OBJ: {error}") from None
     check_counts(len(vertices), len(faces), where)
     notes = ["its materials and textures are not used"] if textured else []
-    places = np.array([vertex[:3] for vertex in vertices])
+    points = np.array([vertex[:3] for vertex in vertices])
     colors = None
+    coordinates, corners_uv = _coordinates(uv, face_uv, notes)
     if all(len(vertex) == 6 for vertex in vertices):
         colors = np.array([vertex[3:] for vertex in vertices])
         if colors.max() > 1:  # some programs write 0 to 255
             colors = colors / 255
-    return RawMesh(places, np.array(faces, dtype=np.int64), colors, notes)
+    return RawMesh(points, np.array(faces, dtype=np.int64), colors, notes, coordinates, corners_uv)
+
+
+def _coordinates(
+    uv: list[list[float]], face_uv: list[tuple[int, int, int]], notes: list[str]
+) -> tuple[Array, Array]:
+    """Texture coordinates with v downwards and those of the corners, or twice None."""
+    corners = np.array(face_uv, dtype=np.int64)
+    missing = corners < 0
+    if missing.all() or not uv:
+        return None, None
+    if missing.any():
+        notes.append("some of its faces have no texture coordinates, so none are used")
+        return None, None
+    if corners.max() >= len(uv):
+        notes.append("its faces name texture coordinates that are not there, so none are used")
+        return None, None
+    return np.array(uv) * [1, -1] + [0, 1], corners
+
+
+def _place(word: str, count: int) -> int:
+    """Index of a corner's texture coordinate, -1 where it has none."""
+    parts = word.split("/")
+    if len(parts) < 2 or not parts[1]:
+        return -1
+    index = int(parts[1])
+    if index == 0 or index < -count:
+        raise ValueError("texture coordinates are counted from 1")
+    return index - 1 if index > 0 else count + index
 
 
 def _corner(word: str, count: int) -> int:

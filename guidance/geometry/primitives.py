@@ -63,3 +63,11 @@ def primitive(name: str) -> Mesh:
     vertices = torch.stack([x, z, -y], 1)
     vertices = vertices / vertices.norm(dim=-1).max()
     return subdivide(Mesh(vertices, torch.tensor(made.faces, dtype=torch.long)), EDGE_LENGTH)
+
+
+def octahedron() -> Mesh:
+    """Eight triangles, their corners at 1 along the axes: the smallest mesh that tests need."""
+    corners = torch.cat([torch.eye(3), -torch.eye(3)])
+    faces = [(x, y, z) for x in (0, 3) for y in (1, 4) for z in (2, 5)]
+    outwards = [f if sum(i > 2 for i in f) % 2 == 0 else (f[0], f[2], f[1]) for f in faces]
+    return Mesh(corners, torch.tensor(outwards))

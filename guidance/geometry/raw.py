@@ -16,6 +16,8 @@ class RawMesh:
     faces: Int[np.ndarray, "f 3"]
     colors: Float[np.ndarray, "p 3"] | None = None  # sRGB in [0, 1]
     notes: list[str] = field(default_factory=list)
+    uv: Float[np.ndarray, "q 2"] | None = None  # v downwards, as in `guidance.types.Mesh`
+    face_uv: Int[np.ndarray, "f 3"] | None = None
 
 
 def to_linear(srgb: Float[np.ndarray, "*k"]) -> Float[np.ndarray, "*k"]:

@@ -30,6 +30,7 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
     """
     check_counts(len(mesh.vertices), len(mesh.faces), where)
     vertices, faces, colors = mesh.vertices, mesh.faces, mesh.colors
+    uv, face_uv = mesh.uv, mesh.face_uv
     notes = list(mesh.notes)
     if not np.isfinite(vertices).all() or (colors is not None and not np.isfinite(colors).all()):
         bad = int((~np.isfinite(vertices)).any(1).sum())
@@ -38,6 +39,9 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
         raise InputError(
             f"{where}: a face names vertex {int(faces.max())}, but there are {len(vertices):,}"
         )
+    if uv is not None and not np.isfinite(uv).all():
+        notes.append("its texture coordinates are not finite numbers, so none are used")
+        uv = face_uv = None
     keys = vertices if colors is None else np.hstack([vertices, colors])
     first, of_vertex = _merge(keys.astype(np.float32))
     if len(first) < len(vertices):
@@ -47,11 +51,11 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
     kept = _proper(vertices, faces)
     if not kept.all():
         notes.append(f"removed {int((~kept).sum()):,} degenerate faces")
-        faces = faces[kept]
+        faces, face_uv = faces[kept], None if face_uv is None else face_uv[kept]
     once = _first_of_each(np.sort(faces, axis=1))
     if len(once) < len(faces):
         notes.append(f"removed {len(faces) - len(once):,} faces that were there twice")
-        faces = faces[once]
+        faces, face_uv = faces[once], None if face_uv is None else face_uv[once]
     if not len(faces):
         raise InputError(f"{where}: none of its faces has an area; it is an empty mesh")
     used = np.zeros(len(vertices), dtype=bool)
@@ -60,9 +64,11 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
         notes.append(f"removed {int((~used).sum()):,} vertices that no face uses")
         faces = (np.cumsum(used) - 1)[faces]
         vertices, colors = vertices[used], None if colors is None else colors[used]
-    faces = _turn(vertices, faces, notes)
-    _look(faces, notes)
-    return RawMesh(vertices, faces, colors, notes)
+    turned = _turn(vertices, faces, notes)
+    if face_uv is not None:
+        face_uv = _follow(faces, turned, face_uv)
+    _look(turned, notes)
+    return RawMesh(vertices, turned, colors, notes, uv, face_uv)
 
 
 def _merge(keys: Array) -> tuple[Array, Array]:
@@ -104,6 +110,12 @@ def _turn(vertices: Array, faces: Array, notes: list[str]) -> Array:
             notes.append("turned the whole mesh, which was inside out")
             faces = faces[:, ::-1].copy()
     return faces
+
+
+def _follow(before: Array, after: Array, face_uv: Array) -> Array:
+    """Texture coordinates of corners that were put in another order."""
+    order = (after[:, :, None] == before[:, None, :]).argmax(2)
+    return np.take_along_axis(face_uv, order, 1)
 
 
 def _look(faces: Array, notes: list[str]) -> None:

@@ -37,7 +37,7 @@ def visible(
     pictures = []
     for corners in clip[:, faces.long()]:  # [f, 3, 4]
         owners, columns, rows = _candidates(corners, height, width)
-        edges = _edge_functions(corners[owners], columns, rows, height, width)
+        edges = edge_functions(corners[owners], columns, rows, height, width)
         facing = _facing(corners)[owners]
         edges = edges * facing[:, None]
         area = (edges * corners[owners, :, 3]).sum(-1)
@@ -66,7 +66,7 @@ def barycentrics(fragments: Fragments) -> Float[Tensor, "b h w 3"]:
     height, width = fragments.triangles.shape[1:]
     triangles = fragments.triangles[pictures, rows, columns].long()
     corners = fragments.clip_vertices[pictures[:, None], fragments.faces[triangles].long()]
-    edges = _edge_functions(corners, columns, rows, height, width)
+    edges = edge_functions(corners, columns, rows, height, width)
     total = edges.sum(-1, keepdim=True)
     weights = (edges / torch.where(total == 0, 1, total)).clamp(0, 1)  # slivers are rounded
     empty = weights.new_zeros(*fragments.triangles.shape, 3)
@@ -179,7 +179,7 @@ def _candidates(
     return owners, first[:, 0] + index % span, first[:, 1] + index // span
 
 
-def _edge_functions(
+def edge_functions(
     corners: Float[Tensor, "m 3 4"], columns: Pixels, rows: Pixels, height: int, width: int
 ) -> Float[Tensor, "m 3"]:
     """e_i of each triangle at the centre of its pixel."""

@@ -1,0 +1,163 @@
+"""Light from all around, made of a few soft lamps, whose effects have closed forms.
+
+A lamp is a spherical Gaussian, color * exp(sharpness * (v . direction - 1)): a small one is a bulb,
+a large one a sky. What a matt surface gets of it is taken from its spherical harmonics, and what a
+rough mirror shows of it from its product with the mirror's own lobe.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """One light; directions are x to the right of the main light, y up, z towards it."""
+
+    direction: tuple[float, float, float]  # of any length
+    sharpness: float  # at least 0.5: 1 lights a whole half, 100 is 10 degrees wide
+    color: tuple[float, float, float]  # linear radiance at its middle
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Lamps that turn together about the vertical, towards a camera's light."""
+
+    lamps: tuple[Lamp, ...]
+
+
+#: Chosen so that a white matt surface that faces the main light is white, by eye and measurement.
+ENVIRONMENTS = {
+    "studio": Environment(
+        (
+            Lamp((0.0, 0.9, 1.0), 6.0, (1.9, 1.86, 1.8)),
+            Lamp((0.0, 0.1, 1.0), 1.2, (0.62, 0.62, 0.63)),
+            Lamp((1.0, 0.3, -0.2), 12.0, (0.9, 0.95, 1.05)),
+            Lamp((-1.0, 0.5, -0.9), 20.0, (1.6, 1.6, 1.7)),
+            Lamp((0.0, -1.0, 0.0), 1.5, (0.3, 0.29, 0.28)),
+        )
+    ),
+    "sky": Environment(
+        (
+            Lamp((0.35, 0.9, 1.0), 40.0, (7.5, 7.2, 6.5)),
+            Lamp((0.0, 1.0, 0.2), 1.0, (0.58, 0.64, 0.74)),
+            Lamp((0.0, -1.0, 0.4), 1.2, (0.4, 0.38, 0.34)),
+        )
+    ),
+    "sunset": Environment(
+        (
+            Lamp((0.5, 0.25, 1.0), 25.0, (5.2, 4.1, 2.9)),
+            Lamp((0.0, 0.1, 1.0), 1.5, (0.62, 0.54, 0.5)),
+            Lamp((0.0, 1.0, -0.6), 1.0, (0.3, 0.33, 0.45)),
+            Lamp((0.0, -1.0, 0.0), 1.5, (0.22, 0.19, 0.18)),
+        )
+    ),
+}
+
+
+def find_environment(name: str) -> Environment:
+    """A built-in environment. Raises InputError if there is none of that name."""
+    if name not in ENVIRONMENTS:
+        raise InputError(f"environment {name!r} is unknown; use {', '.join(ENVIRONMENTS)}")
+    return ENVIRONMENTS[name]
+
+
+@dataclass(frozen=True)
+class Lights:
+    """The lamps of an environment as `b` pictures have them, in world space."""
+
+    directions: Float[Tensor, "b l 3"]
+    sharpness: Float[Tensor, "l"]
+    colors: Float[Tensor, "l 3"]
+
+    @classmethod
+    def of(cls, environment: Environment, towards: Float[Tensor, "b 3"]) -> Lights:
+        """Turned about the vertical so that the main light comes from where `towards` points."""
+        like = towards.detach()
+        level = like * like.new_tensor([1.0, 0.0, 1.0])
+        straight = level.norm(dim=-1, keepdim=True) < 1e-6  # from above: as good as any way
+        front = F.normalize(torch.where(straight, like.new_tensor([0.0, 0, 1]), level), dim=-1)
+        up = like.new_tensor([0.0, 1, 0]).expand_as(front)
+        frame = torch.stack([torch.linalg.cross(up, front), up, front], 1)
+        lamps = environment.lamps
+        own = F.normalize(like.new_tensor([lamp.direction for lamp in lamps]), dim=-1)
+        return cls(
+            own @ frame,
+            like.new_tensor([lamp.sharpness for lamp in lamps]),
+            like.new_tensor([lamp.color for lamp in lamps]),
+        )
+
+    def radiance(self, towards: Float[Tensor, "b k 3"]) -> Float[Tensor, "b k 3"]:
+        """The light that comes from directions, linear."""
+        cosines = towards @ self.directions.mT
+        return ((cosines - 1) * self.sharpness).exp() @ self.colors
+
+    def harmonics(self) -> Float[Tensor, "b 9 3"]:
+        """The first nine coefficients of what a matt surface gets: irradiance.
+
+        A lamp's coefficients are those of its zonal function times the harmonics at its direction,
+        and irradiance multiplies band l by A_l. What is left out stays below 5% here.
+
+        Source: Ramamoorthi and Hanrahan 2001, "An Efficient Representation for Irradiance
+        Environment Maps" (A_l). The zonal coefficients of exp(s (t - 1)) obey the recurrence of
+        modified spherical Bessel functions.
+        """
+        s = self.sharpness
+        first = 2 * math.pi * (1 - (-2 * s).exp()) / s
+        second = first * (1 / s.tanh() - 1 / s)
+        third = first - 3 / s * second
+        bands = torch.stack(
+            [math.pi * first, 2 * math.pi / 3 * second, math.pi / 4 * third], -1
+        ).repeat_interleave(torch.tensor([1, 3, 5], device=s.device), -1)
+        return torch.einsum("bli,li,lc->bic", basis(self.directions), bands, self.colors)
+
+    def reflected(
+        self,
+        directions: Float[Tensor, "m 3"],
+        roughness: Float[Tensor, "m"],
+        picture: Tensor,
+    ) -> Float[Tensor, "m 3"]:
+        """The mean radiance around mirror directions, as a rough surface shows it.
+
+        The surface's lobe is a spherical Gaussian of sharpness 1 / (2 a^2), a = roughness^2; its
+        product with a lamp has the integral 4 pi sinh(k) / k * exp(-both sharpnesses), where k is
+        the length of the sum of both directions, each times its sharpness.
+
+        Source: Wang et al. 2009, "All-Frequency Rendering of Dynamic, Spatially-Varying
+        Reflectance" (lobe and product), as seen from straight above, which split sums assume.
+        """
+        total = 0
+        lobe = 0.5 / roughness.pow(4)
+        gain = lobe / (2 * math.pi * (1 - (-2 * lobe).exp()))
+        for index, color in enumerate(self.colors):
+            s = self.sharpness[index]
+            towards = self.directions[:, index][picture]
+            cosine = (directions * towards).sum(-1)
+            length = (lobe.square() + s.square() + 2 * lobe * s * cosine).clamp_min(1e-12).sqrt()
+            # length - lobe - s, without the difference of large numbers.
+            less = 2 * lobe * s * (cosine - 1) / (length + lobe + s)
+            product = 2 * math.pi * less.exp() * (1 - (-2 * length).exp()) / length
+            total = total + (gain * product)[:, None] * color
+        assert isinstance(total, Tensor)
+        return total
+
+
+def basis(directions: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 9"]:
+    """The real spherical harmonics of bands 0, 1 and 2 at unit directions.
+
+    Source: Ramamoorthi and Hanrahan 2001, equation 3.
+    """
+    x, y, z = directions.unbind(-1)
+    first = torch.full_like(x, 0.282095)
+    second = [0.488603 * y, 0.488603 * z, 0.488603 * x]
+    third = [1.092548 * x * y, 1.092548 * y * z, 0.315392 * (3 * z * z - 1)]
+    third += [1.092548 * x * z, 0.546274 * (x * x - y * y)]
+    return torch.stack([first, *second, *third], -1)
