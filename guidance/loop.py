@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.schedule import Schedule
 from guidance.snapshot import Best, restore, snapshot
-from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms
+from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms, Windows
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
-Views = Callable[[Moment], Cameras]
+Views = Callable[[Moment], Cameras | Windows]
 T = TypeVar("T")
 
 
@@ -368,7 +368,12 @@ class Wrapped(Generator):
         self.module = module
         self.num_samples = num_samples
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        if isinstance(cameras, Windows):
+            raise InputError(
+                f"{type(self.module).__name__}: a plain module has no windows; leave out the "
+                "views, or make it a gd.Generator"
+            )
         pictures = self.module()
         if isinstance(pictures, Rendering):
             return pictures

@@ -180,8 +180,9 @@ def _composite(
     colors = color.new_zeros(depth * t, 3).index_copy(0, slot, color)
     picture = ground.repeat_interleave(t // len(ground), 0)[:, :, None]
     picture = picture.expand(-1, -1, alpha.shape[1])
+    layers = alphas.view(depth, t, 1, alpha.shape[1])
     for above, paint_color in zip(
-        alphas.view(depth, t, 1, -1).unbind(0), colors.view(depth, t, 3, 1).unbind(0), strict=True
+        layers.unbind(0), colors.view(depth, t, 3, 1).unbind(0), strict=True
     ):
         picture = picture + above * (paint_color - picture)
     return picture

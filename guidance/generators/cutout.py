@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.generators.color import to_rgb
-from guidance.generators.png import save_png
+from guidance.generators.png import save_levels, save_png
 from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
-from guidance.types import Cameras, Generator, Rendering
+from guidance.generators.windows import BLOCK, DETAIL, as_windows, in_blocks, rows_and_columns
+from guidance.types import Cameras, Generator, Rendering, Windows
 
 
 class Cutout(Generator):
@@ -33,6 +34,8 @@ class Cutout(Generator):
             whole inside the picture.
         start: a picture to start from, of any size; with an alpha channel (straight), that is
             where the outline starts, otherwise it is the soft disc.
+        coarse: cells a side of the finest level that moves from the first step; those beyond it
+            join from `DETAIL` of the run on. None for all.
     """
 
     #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
@@ -50,11 +53,12 @@ class Cutout(Generator):
         sharpness: float = 4.0,
         margin: float = 0.08,
         start: Float[Tensor, "c h w"] | None = None,
+        coarse: int | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.size, self.sharpness = len(seeds), size, sharpness
-        self.learning_rate, self.decorrelate = learning_rate, decorrelate
-        self.register_buffer("window", _window(size, margin), persistent=False)
+        self.learning_rate, self.decorrelate, self.margin = learning_rate, decorrelate, margin
+        self.finest, self.coarse = finest, finest if coarse is None else coarse
         if start is None:
             self.color = Levels(seeds, 3, finest, purpose="color")
         else:
@@ -68,22 +72,45 @@ class Cutout(Generator):
         else:
             alpha = torch.logit(start[3:], MARGIN) / sharpness
             self.outline = Levels(seeds, 1, finest, FAINT, purpose="outline", start=alpha)
+        self.advance(0.0)
 
     def _disc(self, side: int) -> Float[Tensor, "h w"]:
         place = (torch.arange(side) + 0.5) / side * 2 - 1
         square = place[:, None] ** 2 + place[None, :] ** 2
         return self.START_MIDDLE - self.START_FALL / 2 * square
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """One picture a sample, its colour multiplied by its alpha."""
+    def advance(self, progress: float) -> None:
+        for levels in (self.color, self.outline):
+            levels.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """One picture a sample, or what its windows show; colour is multiplied by alpha."""
+        windows = as_windows(cameras, self)
+        if windows is not None:
+            color, alpha = self._seen(windows)
+            return Rendering(color * alpha, alpha, windows=windows)
         color, alpha = self._layers()
         return Rendering((color * alpha)[:, None], alpha[:, None])
 
     def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
-        color = self.color(self.size)
-        color = (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
+        """Colour and alpha of the whole pictures."""
+        color = self._squashed(self.color(self.size))
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
-        return color, alpha * self.get_buffer("window")
+        fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
+        return color, alpha * (fade[:, None] * fade[None, :])
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> tuple[Float[Tensor, "n v 3 pixels pixels"], Float[Tensor, "n v 1 pixels pixels"]]:
+        """Colour and alpha of some samples, through their windows."""
+        levels = self.color.seen(windows, samples)
+        color = self._squashed(levels.flatten(0, 1)).view_as(levels)
+        alpha = torch.sigmoid(self.sharpness * self.outline.seen(windows, samples))
+        rows, columns = (_fade(line, self.margin).to(alpha) for line in rows_and_columns(windows))
+        return color, alpha * (rows[:, :, None, :, None] * columns[:, :, None, None, :])
+
+    def _squashed(self, color: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        return (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
@@ -91,21 +118,29 @@ class Cutout(Generator):
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png over white, and cutout.png with its alpha channel."""
-        color, alpha = (layer[sample] for layer in self._layers())
-        return [
-            save_png(folder / "image.png", color * alpha + 1 - alpha),
-            save_png(folder / "cutout.png", torch.cat([color, alpha])),
-        ]
+        image, cutout = folder / "image.png", folder / "cutout.png"
+        if self.size <= BLOCK:
+            color, alpha = (layer[sample] for layer in self._layers())
+            return [
+                save_png(image, color * alpha + 1 - alpha),
+                save_png(cutout, torch.cat([color, alpha])),
+            ]
+        only = slice(sample, sample + 1)
+
+        def show(block: Windows) -> Float[Tensor, "c pixels pixels"]:
+            color, alpha = (layer[0, 0] for layer in self._seen(block, only))
+            return torch.cat([color * alpha + 1 - alpha, color, alpha])
+
+        levels = in_blocks(self.size, 7, show)
+        return [save_levels(image, levels[..., :3]), save_levels(cutout, levels[..., 3:])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Cutout:
         return cls(range(num_samples), size=16, finest=16)
 
 
-def _window(side: int, margin: float) -> Float[Tensor, "h w"]:
-    """1 inside, falling to 0 over the margin along a smooth step."""
-    place = (torch.arange(side) + 0.5) / side
-    distance = torch.minimum(place, 1 - place) / max(margin, 1e-6)
+def _fade(places: Float[Tensor, "*b"], margin: float) -> Float[Tensor, "*b"]:
+    """Along one side: 1 inside, falling to 0 over the margin along a smooth step."""
+    distance = torch.minimum(places, 1 - places) / max(margin, 1e-6)
     step = distance.clamp(0, 1)
-    step = step * step * (3 - 2 * step)
-    return step[:, None] * step[None, :]
+    return step * step * (3 - 2 * step)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.windows import whole_only
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 
 class Fourier(Generator):
@@ -52,8 +53,9 @@ class Fourier(Generator):
         noise = Moment(tuple(seeds), phase="start").normal("spectrum", 3, *frequency.shape, 2)
         self.spectrum = nn.Parameter(start_sd * noise)
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample."""
+        whole_only(cameras, self)
         return Rendering(self._pictures()[:, None])
 
     def _pictures(self) -> Float[Tensor, "n 3 h w"]:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from guidance.colors import parse_color
 from guidance.errors import InputError
-from guidance.generators.png import save_png
+from guidance.generators.png import save_levels, save_png
+from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns, through
 from guidance.schedule import Schedule
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 
 class Grid(Generator):
@@ -97,8 +98,11 @@ class Grid(Generator):
     def advance(self, progress: float) -> None:
         self.temperature = self.temperatures(progress)
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """One picture a sample."""
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """One picture a sample, or what its windows show."""
+        windows = as_windows(cameras, self)
+        if windows is not None:
+            return Rendering(_seen(self.tiles(), windows, self.repeats), windows=windows)
         tiles = self.tiles().repeat(1, 1, self.repeats, self.repeats)
         return Rendering(_enlarged(tiles, self.size)[:, None])
 
@@ -132,10 +136,12 @@ class Grid(Generator):
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png, enlarged to `export_size`, and cells.png with one pixel a cell."""
         tile = self.tiles()[sample]
-        return [
-            save_png(folder / "image.png", _enlarged(tile[None], self.export_size)[0]),
-            save_png(folder / "cells.png", tile),
-        ]
+        path, size = folder / "image.png", self.export_size
+        if size <= BLOCK:
+            save_png(path, _enlarged(tile[None], size)[0])
+        else:
+            save_levels(path, in_blocks(size, 3, lambda block: _seen(tile[None], block)[0, 0]))
+        return [path, save_png(folder / "cells.png", tile)]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Grid:
@@ -144,6 +150,19 @@ class Grid(Generator):
 
 def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 h w"]:
     return F.interpolate(cells, scale_factor=size // cells.shape[-1], mode="nearest")
+
+
+def _seen(
+    cells: Float[Tensor, "n 3 k k"], windows: Windows, repeats: int = 1
+) -> Float[Tensor, "n v 3 pixels pixels"]:
+    """What windows show of cells that are repeated side by side, each pixel that of one cell."""
+    count = cells.shape[-1]
+    rows, columns = (
+        # Each pixel's weight is 1 for its cell and 0 for the others, so the product is exact.
+        F.one_hot((line * count * repeats).long() % count, count).to(cells)
+        for line in rows_and_columns(windows)
+    )
+    return through(rows, cells, columns)
 
 
 def _check_sizes(cells: int, shown: int, size: int, export_size: int) -> None:

@@ -12,7 +12,8 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.png import save_png
 from guidance.generators.pyramid import Pyramid
-from guidance.types import Cameras, Generator, Rendering
+from guidance.generators.windows import whole_only
+from guidance.types import Cameras, Generator, Rendering, Windows
 
 
 def blend(
@@ -52,8 +53,9 @@ class Masked(Generator):
         self.register_buffer("picture", picture, persistent=False)
         self.register_buffer("mask", mask, persistent=False)
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """The inner generator's pictures over the given one."""
+        whole_only(cameras, self)
         picture, mask = self.get_buffer("picture"), self.get_buffer("mask")
         shown = self.inner(cameras)
         image = shown.image

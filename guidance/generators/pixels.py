@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.windows import whole_only
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 
 class Pixels(Generator):
@@ -36,8 +37,9 @@ class Pixels(Generator):
         noise = Moment(tuple(seeds), phase="start").normal("pixels", 3, size, size)
         self.pixels = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample."""
+        whole_only(cameras, self)
         return Rendering(self.pixels[:, None])
 
     def param_groups(self) -> list[dict[str, Any]]:

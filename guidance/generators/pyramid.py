@@ -15,8 +15,16 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.color import from_rgb, to_rgb
-from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.png import save_levels, save_png
+from guidance.generators.windows import (
+    BLOCK,
+    DETAIL,
+    as_windows,
+    in_blocks,
+    rows_and_columns,
+    through,
+)
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 #: How far from black and white a picture may start: there the slope is 0.04 of the middle's.
 MARGIN = 0.01
@@ -74,14 +82,32 @@ class Levels(nn.Module):
                 for level, values in zip(self.levels, _differences(start, sides), strict=True):
                     level.add_(values)
 
+    def rest_beyond(self, side: int) -> None:
+        """Lets the levels of more cells a side than that keep their values, and no others."""
+        for level in self.levels:
+            level.requires_grad_(level.shape[-1] <= side)
+
+    def seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v c pixels pixels"]:
+        """The maps of some samples through their windows: the pixels that the whole ones have."""
+        total = self._sum(samples)
+        cells = total.shape[-1]
+        rows, columns = (_bicubic_weights(line, cells) for line in rows_and_columns(windows))
+        return through(rows, total, columns)
+
+    def _sum(self, samples: slice = slice(None)) -> Float[Tensor, "n c finest finest"]:
+        total: Tensor = self.levels[0][samples]
+        for level in list(self.levels)[1:]:
+            total = _doubled(total) + level[samples]
+        return total
+
     def forward(self, size: int | tuple[int, int]) -> Float[Tensor, "n c h w"]:
         """The maps at `size` cells a side, or height and width, which stretches the cells.
 
         Bicubic where that is not the finest level's.
         """
-        total: Tensor = self.levels[0]
-        for level in list(self.levels)[1:]:
-            total = _doubled(total) + level
+        total = self._sum()
         finest = total.shape[-1]
         height, width = (size, size) if isinstance(size, int) else size
         if height != finest:
@@ -128,6 +154,29 @@ def _bicubic_lines(cells: int, size: int) -> Float[Tensor, "size cells"]:
     return F.interpolate(eye, (size, cells), mode="bicubic", align_corners=False)[0, 0]
 
 
+def _bicubic_weights(
+    places: Float[Tensor, "*b pixels"], cells: int
+) -> Float[Tensor, "*b pixels cells"]:
+    """What each cell counts at places in shares of the side: torch's bicubic, at any place.
+
+    Source: Keys, "Cubic convolution interpolation for digital image processing" (1981), with the
+    slope of -0.75 that torch uses, and the cells at the border repeated beyond it.
+    """
+    slope = -0.75
+    at = places * cells - 0.5
+    first = at.floor()
+    t = at - first
+    weights = []
+    for offset in (-1, 0, 1, 2):
+        x = (t - offset).abs()
+        near = (slope + 2) * x**3 - (slope + 3) * x**2 + 1
+        far = slope * (x**3 - 5 * x**2 + 8 * x - 4)
+        weights.append(torch.where(x <= 1, near, far))
+    index = torch.stack([first + offset for offset in (-1, 0, 1, 2)], -1).clamp(0, cells - 1)
+    lines = places.new_zeros(*places.shape, cells)
+    return lines.scatter_add_(-1, index.long(), torch.stack(weights, -1))
+
+
 class Pyramid(Generator):
     """Pictures as squashed sums of levels: `(1 + tanh(levels)) / 2`.
 
@@ -139,6 +188,8 @@ class Pyramid(Generator):
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the colour axes of photographs instead of RGB.
         start: a picture to start from, of any size, as sharp as `finest` allows.
+        coarse: cells a side of the finest level that moves from the first step; those beyond it
+            join from `DETAIL` of the run on. None for all.
     """
 
     def __init__(
@@ -150,22 +201,36 @@ class Pyramid(Generator):
         learning_rate: float = 0.02,
         decorrelate: bool = False,
         start: Float[Tensor, "3 h w"] | None = None,
+        coarse: int | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.size = len(seeds), size
+        self.num_samples, self.size, self.finest = len(seeds), size, finest
+        self.coarse = finest if coarse is None else coarse
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
         if start is None:
             self.color = Levels(seeds, 3, finest)
         else:
             values = squashable(start, decorrelate=decorrelate)
             self.color = Levels(seeds, 3, finest, FAINT, start=values)
+        self.advance(0.0)
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """One picture a sample."""
-        return Rendering(self._pictures()[:, None])
+    def advance(self, progress: float) -> None:
+        self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
 
-    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
-        color = self.color(self.size)
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """One picture a sample, or what its windows show."""
+        windows = as_windows(cameras, self)
+        if windows is None:
+            return Rendering(self._squashed(self.color(self.size))[:, None])
+        return Rendering(self._seen(windows), windows=windows)
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+        color = self.color.seen(windows, samples)
+        return self._squashed(color.flatten(0, 1)).view_as(color)
+
+    def _squashed(self, color: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -174,7 +239,11 @@ class Pyramid(Generator):
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png."""
-        return [save_png(folder / "image.png", self._pictures()[sample])]
+        path = folder / "image.png"
+        if isinstance(self.size, tuple) or self.size <= BLOCK:
+            return [save_png(path, self().image[sample, 0])]
+        only = slice(sample, sample + 1)
+        return [save_levels(path, in_blocks(self.size, 3, lambda w: self._seen(w, only)[0, 0]))]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Pyramid:

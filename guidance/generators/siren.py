@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.color import to_rgb
-from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.png import save_levels, save_png
+from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 
 class Siren(Generator):
@@ -78,24 +79,50 @@ class Siren(Generator):
             self.weights.append(nn.Parameter(bound * weight))
             self.biases.append(nn.Parameter(bias / math.sqrt(fan_in)))
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """One picture a sample."""
-        return Rendering(self.pictures(self.size)[:, None])
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """One picture a sample, or what its windows show."""
+        windows = as_windows(cameras, self)
+        if windows is None:
+            return Rendering(self.pictures(self.size)[:, None])
+        return Rendering(self._seen(windows), windows=windows)
 
     def pictures(self, size: int) -> Float[Tensor, "n 3 h w"]:
         """The pictures at any size, each pixel as the formula's value at its middle."""
         first = self.weights[0]
         line = (torch.arange(size, dtype=first.dtype, device=first.device) + 0.5) * 2 / size - 1
         y, x = torch.meshgrid(line, line, indexing="ij")
-        values = torch.stack([x, y], -1).view(1, -1, 2).expand(self.num_samples, -1, -1)
+        places = torch.stack([x, y], -1).view(1, -1, 2).expand(self.num_samples, -1, -1)
+        return self._colors(self._values(places).reshape(-1, 3, size, size))
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+        """What the windows of some samples show."""
+        first = self.weights[0]
+        y, x = (2 * line.to(first) - 1 for line in rows_and_columns(windows))
+        n, v, pixels = x.shape
+        across = x[:, :, None, :].expand(-1, -1, pixels, -1)
+        down = y[:, :, :, None].expand(-1, -1, -1, pixels)
+        grid = torch.stack([across, down], -1)
+        values = self._values(grid.view(n, -1, 2), samples).view(n, 3, v, pixels, pixels)
+        colors = self._colors(values.transpose(1, 2).flatten(0, 1))
+        return colors.view(n, v, 3, pixels, pixels)
+
+    def _values(
+        self, values: Float[Tensor, "n places 2"], samples: slice = slice(None)
+    ) -> Float[Tensor, "n 3 places"]:
+        """The networks of some samples at places in [-1, 1]^2."""
         last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for layer, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
+            weight, bias = weights[samples], biases[samples]
             if layer == last:
                 values = torch.baddbmm(bias, values, weight)
             else:
                 scaled = torch.baddbmm(bias, values, weight, beta=self.omega, alpha=self.omega)
                 values = scaled.sin()
-        colors = values.mT.reshape(-1, 3, size, size)
+        return values.mT
+
+    def _colors(self, colors: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return (1 + torch.tanh(to_rgb(colors) if self.decorrelate else colors)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -104,7 +131,11 @@ class Siren(Generator):
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png at `export_size`."""
-        return [save_png(folder / "image.png", self.pictures(self.export_size)[sample])]
+        path, size = folder / "image.png", self.export_size
+        if size <= BLOCK:
+            return [save_png(path, self.pictures(size)[sample])]
+        only = slice(sample, sample + 1)
+        return [save_levels(path, in_blocks(size, 3, lambda block: self._seen(block, only)[0, 0]))]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Siren:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from guidance.colors import parse_color
 from guidance.errors import InputError
 from guidance.generators.bezier import paint
-from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.png import save_levels, save_png
+from guidance.generators.windows import BLOCK, as_windows, in_blocks
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 
 class Strokes(Generator):
@@ -99,13 +100,35 @@ class Strokes(Generator):
         points = torch.cat([torch.zeros_like(steps[..., :1, :]), steps.cumsum(-2)], -2)
         return points - points.mean(-2, keepdim=True) + middles[:, :, None]
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
-        """One picture a sample."""
-        return Rendering(self._pictures()[:, None])
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """One picture a sample, or what its windows show."""
+        windows = as_windows(cameras, self)
+        if windows is None:
+            return Rendering(self._pictures()[:, None])
+        return Rendering(self._seen(windows), windows=windows)
 
     def _pictures(self) -> Float[Tensor, "n 3 h w"]:
         points, width = self.points * self.size, self.width * self.size
         return paint(points, width, self.color, self.ground, self.size)
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+        """What the windows of some samples show: the strokes moved and scaled into each."""
+        points, width = self.points[samples, None], self.width[samples, None]
+        corner = torch.stack([windows.left, windows.top], -1).to(points)
+        scale = (windows.pixels / windows.side).to(points)
+        points = (points - corner[:, :, None, None]) * scale[..., None, None, None]
+        n, v = scale.shape
+        color, ground = self.color[samples, None], self.ground[samples, None]
+        pictures = paint(
+            points.flatten(0, 1),
+            (width * scale[..., None]).flatten(0, 1),
+            color.expand(-1, v, -1, -1).flatten(0, 1),
+            ground.expand(-1, v, -1).flatten(0, 1),
+            windows.pixels,
+        )
+        return pictures.view(n, v, *pictures.shape[1:])
 
     def param_groups(self) -> list[dict[str, Any]]:
         rates = {
@@ -130,7 +153,11 @@ class Strokes(Generator):
         """Writes image.png and strokes.svg, which shows the same at any size."""
         drawing = folder / "strokes.svg"
         drawing.write_text(self.svg(sample), encoding="utf-8")
-        return [save_png(folder / "image.png", self._pictures()[sample]), drawing]
+        path, only = folder / "image.png", slice(sample, sample + 1)
+        if self.size <= BLOCK:
+            return [save_png(path, self._pictures()[sample]), drawing]
+        levels = in_blocks(self.size, 3, lambda block: self._seen(block, only)[0, 0])
+        return [save_levels(path, levels), drawing]
 
     @torch.no_grad()
     def svg(self, sample: int) -> str:

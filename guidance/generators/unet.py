@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from guidance.generators.masked import blend
 from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.windows import whole_only
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 #: Pixels that the network halves a picture to: three times a half.
 STRIDE = 8
@@ -92,8 +93,9 @@ class UNet(Generator):
             self.weights[name] = nn.Parameter(weight)
             self.biases[name] = nn.Parameter(torch.zeros(len(seeds), width_out))
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample."""
+        whole_only(cameras, self)
         content = self.get_buffer("content")
         height, width = content.shape[-2:]
         pictures = self._styled(_padded(content), slice(None))

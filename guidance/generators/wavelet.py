@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
-from guidance.types import Cameras, Generator, Moment, Rendering
+from guidance.generators.windows import whole_only
+from guidance.types import Cameras, Generator, Moment, Rendering, Windows
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
 #: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.
@@ -97,8 +98,9 @@ class Wavelet(Generator):
                 noise = start.normal(f"{name}/{fine}", 3, height, width)
                 getattr(self, name).append(nn.Parameter(start_sd * noise))
 
-    def forward(self, cameras: Cameras | None = None) -> Rendering:
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample."""
+        whole_only(cameras, self)
         return Rendering(self._pictures()[:, None])
 
     def _pictures(self) -> Float[Tensor, "n 3 h w"]:

@@ -1,7 +1,8 @@
 """How pictures are composed, whatever the words are: colours, mirror images, calm, border.
 
-All four read pictures only and average over the views of a sample. Of pictures with alpha they
-read the colour over black, except `Edge`, which reads them over its own colour.
+All four read pictures only and average over the views of a sample; `Symmetry` and `Edge` leave out
+windows that show a part. Of pictures with alpha they read the colour over black, except `Edge`,
+which reads them over its own colour.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Symmetry(Loss):
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 1] for pictures in [0, 1]."""
-        image = rendering.image
+        image = rendering.whole().image
         values = [(image - image.flip(d)).square().mean((1, 2, 3, 4)) for d in self.dimensions]
         return torch.stack(values).mean(0)
 
@@ -173,6 +174,7 @@ class Edge(Loss):
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 1] for pictures in [0, 1]."""
+        rendering = rendering.whole()
         image = rendering.image
         color = image.new_tensor(self.color)[:, None, None]
         # image + (1 - alpha) * color - color

@@ -19,7 +19,8 @@ class Outline(Loss):
         + crispness * mean(4 a (1 - a))               0 where a is 0 or 1, 1 where it is 0.5
         + perimeter * mean(|da/dx| + |da/dy|) * side  outline length in sides of the picture
 
-    averaged over the views of a sample. Everything is differentiable in alpha.
+    averaged over the views of a sample that show the whole picture. Everything is differentiable
+    in alpha.
 
     Source: the area term is Dream Fields' transmittance loss (arXiv 2112.01455, section 3.2),
     squared and with a lower bound, in shares of it: a thing that has vanished gets no
@@ -50,7 +51,7 @@ class Outline(Loss):
         self._alpha(start)
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
-        alpha = self._alpha(rendering)
+        alpha = self._alpha(rendering.whole())
         mean = alpha.mean((2, 3, 4))
         low, high = self.area
         value = (mean - high).clamp_min(0).square()

@@ -33,6 +33,7 @@ class Window:
         Augmentation then puts backgrounds behind it, which change from crop to crop, as it does
         for things that are cut out to begin with; what lies outside has no say at all.
         """
+        rendering = rendering.whole()
         if rendering.image.shape[-2:] != self.size:
             raise InputError(
                 f"regions were prepared for pictures of {_by(*self.size)} pixels, got "
