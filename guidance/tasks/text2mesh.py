@@ -1,8 +1,8 @@
-"""Meshes from words: a given mesh is painted, and moved a little, until its views fit the words."""
+"""Meshes from words: a given mesh is painted, and may move, until its views fit the words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,20 +11,39 @@ from guidance.tasks.base import Task
 
 if TYPE_CHECKING:
     from guidance.generators.mesh import MeshGenerator
+    from guidance.generators.texture import TexturedMesh
     from guidance.rendering.cameras import Orbit
     from guidance.runs.plan import Plan
-    from guidance.types import Terms
+    from guidance.types import Mesh, Terms
 
 
-#: Defaults of options that only some kinds of mesh have.
-FREQUENCY, LAPLACIAN, NORMAL_CONSISTENCY = 0.7, 0.1, 1.0
+#: Options that only some modes have, with their modes, and what they are if nothing is given.
+ONLY_OF: dict[str, tuple[tuple[str, ...], Any]] = {
+    "paint": (("stylize",), "field"),
+    "frequency": (("stylize",), 0.7),
+    "max_displacement": (("stylize",), 0.05),
+    "edge_length": (("stylize",), 0.08),
+    "ambient": (("stylize",), 0.6),
+    "laplacian": (("stylize",), 0.1),
+    "normal_consistency": (("stylize",), 1.0),
+    "finest": (("texture",), 32),
+    "texels": (("texture",), 256),
+    "map_size": (("texture",), 1024),
+    "relief": (("texture",), 0.5),
+    "environment": (("texture",), "studio"),
+    "unwrap": (("texture",), False),
+}
+#: How much of a view a crop shows, a side; by eye.
+SCALE = {"stylize": (0.5, 1.1), "texture": (0.8, 1.5)}
 
 
 class TextToMesh(Task):
     """Meshes from words.
 
     `guide run text2mesh --mesh cow.obj --prompt "a zebra"` stylizes a mesh after Text2Mesh
-    (Michel et al., arXiv 2112.03221): colours, and displacements along the normals.
+    (Michel et al., arXiv 2112.03221): colours, and displacements along the normals. With
+    `--mode texture` it paints maps of a material instead, after Paint-it (Youwang et al., arXiv
+    2312.11360), and the shape stays.
     """
 
     PRESETS: ClassVar = {
@@ -39,22 +58,34 @@ class TextToMesh(Task):
         "best": "44 seconds on two cores; not measured on a GPU",
     }
 
-    mode: Literal["stylize"] = "stylize"
-    """"stylize" paints the mesh and moves it along its normals."""
+    mode: Literal["stylize", "texture"] = "stylize"
+    """"stylize" paints and moves vertices, "texture" makes maps for a shape that stays."""
     mesh: str = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
-    paint: Literal["field", "vertices"] = "field"
-    """Colours from a smooth function of the place, or for each vertex by itself."""
+    paint: Literal["field", "vertices"] | None = None
+    """Colours from a smooth function of the place, or for each vertex by itself (field)."""
     frequency: float | None = Field(default=None, gt=0, le=20)
     """Of a field's features, in waves per radius (0.7): higher gives finer patterns."""
-    max_displacement: float = Field(default=0.05, ge=0, lt=1)
-    """How far the surface may move along its normals, in radii; 0 keeps the shape."""
-    edge_length: float = Field(default=0.08, gt=0, le=2)
-    """Longer edges are split before the run; in radii."""
+    max_displacement: float | None = Field(default=None, ge=0, lt=1)
+    """How far the surface may move along its normals, in radii (0.05); 0 keeps the shape."""
+    edge_length: float | None = Field(default=None, gt=0, le=2)
+    """Longer edges are split before the run; in radii (0.08)."""
     symmetric: bool = False
     """Paints and moves the left half like the right one."""
-    ambient: float = Field(default=0.6, ge=0, le=1)
-    """Light that comes from everywhere; the rest comes from near the camera."""
+    ambient: float | None = Field(default=None, ge=0, le=1)
+    """Light that comes from everywhere (0.6); the rest comes from near the camera."""
+    finest: int | None = Field(default=None, ge=1, le=128)
+    """Cells along the mesh that a texture is painted in, a power of two (32)."""
+    texels: int | None = Field(default=None, ge=16, le=2048)
+    """Pixels a side of a texture's maps during the run (256)."""
+    map_size: int | None = Field(default=None, ge=16, le=4096)
+    """Pixels a side of a texture's maps in the files (1024)."""
+    relief: float | None = Field(default=None, ge=0, le=2)
+    """Steepest slope of a texture's normal map (0.5); 0 leaves the surface smooth."""
+    environment: Literal["studio", "sky", "sunset"] | None = None
+    """The light that a texture is looked at in (studio)."""
+    unwrap: bool | None = None
+    """Makes new texture coordinates even where the mesh has its own."""
     views: int = Field(default=4, ge=1, le=64)
     """Cameras around the mesh in each step."""
     resolution: int = Field(default=112, ge=16, le=1024)
@@ -71,9 +102,18 @@ class TextToMesh(Task):
     """Weight of neighbouring faces that look the same way (1)."""
 
     def build(self) -> Plan:
+        from guidance.geometry.mesh_io import LoadedMesh, load_mesh
         from guidance.runs.plan import Plan
 
-        generator, notes = self._generator()
+        self._refuse_ignored()
+        loaded = load_mesh(self.mesh)
+        generator: MeshGenerator | TexturedMesh
+        if self.mode == "texture":
+            generator = self._textured(loaded.mesh)
+            loaded = LoadedMesh(loaded.mesh, (*loaded.notes, *generator.notes))
+        else:
+            generator = self._stylized(loaded.mesh)
+        notes = tuple(f"{self.mesh}: {note}" for note in loaded.notes)
         orbit = self._orbit(self.resolution)
         n, sheet = generator.num_samples, self._orbit(max(self.resolution, 256))
         return Plan(
@@ -86,33 +126,48 @@ class TextToMesh(Task):
             notes=notes,
         )
 
-    def _generator(self) -> tuple[MeshGenerator, tuple[str, ...]]:
+    def _stylized(self, mesh: Mesh) -> MeshGenerator:
         from guidance.generators.mesh import MeshGenerator, Surface
-        from guidance.geometry.mesh_io import load_mesh
         from guidance.rendering.rasterize import Shading
 
-        self._refuse_ignored()
-        loaded = load_mesh(self.mesh)
+        own = ("paint", "frequency", "max_displacement", "edge_length")
         surface = Surface(
-            paint=self.paint,
-            frequency=FREQUENCY if self.frequency is None else self.frequency,
-            max_displacement=self.max_displacement,
-            edge_length=self.edge_length,
+            **{name: self._value(name) for name in own},
             symmetric=self.symmetric,
-            shading=Shading(ambient=self.ambient),
+            shading=Shading(ambient=self._value("ambient")),
         )
-        notes = tuple(f"{self.mesh}: {note}" for note in loaded.notes)
-        return MeshGenerator(loaded.mesh, self.sample_seeds, surface), notes
+        return MeshGenerator(mesh, self.sample_seeds, surface)
+
+    def _textured(self, mesh: Mesh) -> TexturedMesh:
+        from guidance.generators.texture import Paint, TexturedMesh
+
+        own = ("finest", "texels", "relief", "environment", "unwrap")
+        paint = Paint(
+            **{name: self._value(name) for name in own},
+            exported=self._value("map_size"),
+            symmetric=self.symmetric,
+        )
+        return TexturedMesh(mesh, self.sample_seeds, paint)
+
+    def _value(self, name: str) -> Any:
+        """What was given for an option of some modes, or its default."""
+        given = getattr(self, name)
+        return ONLY_OF[name][1] if given is None else given
 
     def _refuse_ignored(self) -> None:
         """Raises InputError for options that were given and would do nothing."""
+        for name, (modes, _) in ONLY_OF.items():
+            value = getattr(self, name)
+            if value is not None and value is not False and self.mode not in modes:
+                raise InputError(
+                    f"{name}: {self.mode} has none; leave it out, or use --mode "
+                    f"{' or '.join(modes)}"
+                )
         if self.paint == "vertices" and self.frequency is not None:
             raise InputError("frequency: is of --paint field; vertices have none, leave it out")
         for name in ("laplacian", "normal_consistency"):
-            if not self.max_displacement and getattr(self, name) is not None:
-                raise InputError(
-                    f"{name}: without displacements nothing is smoothed; leave it out"
-                )
+            if self.max_displacement == 0 and getattr(self, name) is not None:
+                raise InputError(f"{name}: without displacements nothing is smoothed; leave it out")
 
     def _orbit(self, resolution: int) -> Orbit:
         from guidance.rendering.cameras import Orbit
@@ -129,10 +184,9 @@ class TextToMesh(Task):
         from guidance.losses.mesh import Laplacian, NormalConsistency
         from guidance.types import Terms
 
-        augment = Augment(crops=self.crops, scale=(0.5, 1.1))
+        augment = Augment(crops=self.crops, scale=SCALE[self.mode])
         losses = Terms.of(self.clip(augment, view_words=self.view_words))
-        if self.max_displacement:
-            smooth, even = self.laplacian, self.normal_consistency
-            losses = losses + (LAPLACIAN if smooth is None else smooth) * Laplacian()
-            losses = losses + (NORMAL_CONSISTENCY if even is None else even) * NormalConsistency()
+        if self.mode == "stylize" and self._value("max_displacement"):
+            losses = losses + self._value("laplacian") * Laplacian()
+            losses = losses + self._value("normal_consistency") * NormalConsistency()
         return losses

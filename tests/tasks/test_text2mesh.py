@@ -11,7 +11,8 @@ import torch
 from guidance import cli
 from guidance.errors import InputError
 from guidance.geometry.mesh_io import load_mesh, save_mesh
-from guidance.tasks.text2mesh import TextToMesh
+from guidance.loop import StepEvent, optimize
+from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
 from guidance.types import Mesh
 from tests.tasks.options import OF_THE_RUN, differ, trace
 
@@ -52,8 +53,29 @@ OPTIONS: dict[str, Any] = {
     "laplacian": 5.0,
     "normal_consistency": 5.0,
 }
-#: These have one value, or are told by the options of pictures, or refused.
-WALKED_ELSEWHERE = {"mode", "image_prompt", "region"}
+#: The options of a texture, from another start than those of the other modes.
+SMALL_TEXTURE: dict[str, Any] = {
+    "mode": "texture",
+    "mesh": "cube",
+    "finest": 4,
+    "texels": 32,
+    "map_size": 32,
+    "views": 2,
+    "resolution": 32,
+    "crops": 2,
+    "steps": 2,
+}
+TEXTURE_OPTIONS: dict[str, Any] = {
+    "finest": 8,
+    "texels": 64,
+    "relief": 0.0,
+    "environment": "sunset",
+    "symmetric": True,
+    "mesh": "cone",
+    "view_words": True,
+}
+#: These are told by the options of pictures, or refused, or by tests of their own below.
+WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap"}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +88,59 @@ def test_every_option_changes_the_result(option: str, plain: list[Any]) -> None:
     assert differ(plain, trace(TextToMesh, **{**SMALL, option: OPTIONS[option]}))
 
 
+@pytest.fixture(scope="module")
+def plain_texture() -> list[Any]:
+    return trace(TextToMesh, **SMALL_TEXTURE)
+
+
+@pytest.mark.parametrize("option", TEXTURE_OPTIONS)
+def test_every_option_changes_the_texture(option: str, plain_texture: list[Any]) -> None:
+    given = {**SMALL_TEXTURE, option: TEXTURE_OPTIONS[option]}
+    assert differ(plain_texture, trace(TextToMesh, **given))
+
+
+def test_unwrapping_anew_changes_the_maps(tmp_path: Path) -> None:
+    square = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\nvt 0 0\nvt 0.5 0\nvt 0.5 1\nvt 0 1\n"
+    path = tmp_path / "square.obj"
+    path.write_text(square + "f 1/1 2/2 3/3\nf 1/1 3/3 4/4\n")
+    given = {**SMALL_TEXTURE, "mesh": str(path)}
+    assert differ(trace(TextToMesh, **given), trace(TextToMesh, **given, unwrap=True))
+
+
+def test_a_texture_run_leaves_a_mesh_with_maps(tmp_path: Path) -> None:
+    given = {**SMALL_TEXTURE, "map_size": 64}
+    task = TextToMesh(prompt="a red heart", **given, judge=False, output=tmp_path)
+    (sample,) = task.run().samples
+    names = {path.name for path in sample.files}
+    maps = {f"mesh_{name}.png" for name in ("base_color", "roughness", "metallic", "normal")}
+    videos = {"turntable.mp4", "contact.png", "progress.mp4"}
+    assert names == {"mesh.glb", "mesh.obj", "mesh.mtl"} | maps | videos
+    mesh = load_mesh(sample.folder / "mesh.glb", maps=True).mesh
+    assert mesh.material is not None and mesh.material.base_color.shape == (3, 64, 64)
+    given_mesh = load_mesh("cube").mesh
+    assert torch.equal(mesh.vertices, given_mesh.vertices)
+    assert torch.equal(mesh.faces, given_mesh.faces)
+
+
+def test_a_texture_goes_on_from_a_snapshot_to_the_bit() -> None:
+    plan = TextToMesh(prompt="a red heart", device="cpu", **{**SMALL_TEXTURE, "steps": 4}).build()
+    snapshots: list[dict[str, torch.Tensor]] = []
+
+    def keep(event: object) -> None:
+        if isinstance(event, StepEvent) and event.step == 2:
+            snapshots.append({k: v.clone() for k, v in event.snapshot().items()})
+
+    whole = optimize(plan.generator, plan.losses, plan.settings, views=plan.views, listeners=[keep])
+    again = TextToMesh(prompt="a red heart", device="cpu", **{**SMALL_TEXTURE, "steps": 4}).build()
+    resumed = optimize(
+        again.generator, again.losses, again.settings, views=again.views, resume=snapshots[0]
+    )
+    assert torch.equal(whole.images, resumed.images)
+
+
 def test_every_field_is_walked() -> None:
-    assert set(TextToMesh.model_fields) == set(OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
+    walked = set(OPTIONS) | set(TEXTURE_OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
+    assert set(TextToMesh.model_fields) == walked
 
 
 def test_an_option_that_would_be_ignored_is_refused() -> None:
@@ -75,6 +148,25 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
         TextToMesh(prompt="a heart", paint="vertices", frequency=1.0).build()
     with pytest.raises(InputError, match="laplacian: without displacements nothing is smoothed"):
         TextToMesh(prompt="a heart", max_displacement=0, laplacian=1.0).build()
+
+
+@pytest.mark.parametrize(
+    ("mode", "option"),
+    [
+        *(("texture", name) for name, (modes, _) in ONLY_OF.items() if "texture" not in modes),
+        *(("stylize", name) for name, (modes, _) in ONLY_OF.items() if "stylize" not in modes),
+    ],
+)
+def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
+    value = {**OPTIONS, **TEXTURE_OPTIONS, "map_size": 64, "unwrap": True}[option]
+    message = f"{option}: {mode} has none; leave it out, or use --mode"
+    with pytest.raises(InputError, match=message):
+        TextToMesh(prompt="a heart", mode=mode, **{option: value}).build()
+
+
+def test_nothing_is_no_reason_to_pass_over_an_option() -> None:
+    with pytest.raises(InputError, match="max_displacement: texture has none"):
+        TextToMesh(prompt="a heart", mode="texture", max_displacement=0).build()
 
 
 def test_a_region_of_rendered_views_is_refused() -> None:
