@@ -16,7 +16,7 @@ LAYERS = [
     {"cli"},
     {"tasks"},
     {"losses", "generators", "rendering", "evaluate", "runs", "loop"},
-    {"encoders", "geometry", "augment", "models"},
+    {"encoders", "diffusion", "geometry", "augment", "models"},
     {"snapshot", "prompts", "schedule", "types", "errors", "colors", "_torchvision", "_memory"},
 ]
 #: Pairs within a layer that may go one way.
@@ -24,6 +24,7 @@ ALLOWED = {
     ("generators", "rendering"),  # a mesh generator renders
     ("runs", "loop"),  # a recorder listens to the loop's events
     ("encoders", "models"),  # an encoder looks a name up in the catalogue
+    ("diffusion", "models"),
     ("evaluate", "rendering"),
     ("types", "errors"),
     ("prompts", "errors"),

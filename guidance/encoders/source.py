@@ -85,7 +85,7 @@ def _folder_source(name: str, folder: Path) -> Source:
 
 def _tag_source(name: str) -> Source:
     known = find_model(name)
-    if known and known.repository:
+    if known and known.repository and known.kind == "encoder":
         hub_folder(known.repository, name)  # tells what is missing before open_clip is imported
     config, tag = read_tag(name)
     repository, filename, _ = tag_repository(name)

@@ -1,7 +1,8 @@
 """The weights that this package knows of: what they are, from where, and under which licence.
 
-Any other model of open_clip works too, by the names that `guidance.encoders.load_encoder` takes;
-then its licence is for the user to read.
+Any other model of open_clip works too, by the names that `guidance.encoders.load_encoder` takes,
+and any other diffusion model of the kinds that `guidance.diffusion.load_denoiser` reads; then its
+licence is for the user to read.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from guidance.models.store import (
     EMBEDDED,
@@ -28,13 +30,14 @@ WITH_US = "part of this package, see the LICENSE.md beside the weights"
 class Model:
     """One model of the catalogue."""
 
-    name: str  # as `load_encoder` takes it
+    name: str  # as `load_encoder`, or `load_denoiser`, takes it
     family: str  # models of one family never judge one another
     serves: str  # what it is good for here
     repository: Repository | None  # of the Hugging Face hub; None: part of this package
     license: str  # of the weights, as their publisher states it; says so where non-commercial
-    megabytes: int | None = None  # of the checkpoint; None: unknown
+    megabytes: int | None = None  # of what is fetched; None: unknown
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
+    kind: Literal["encoder", "denoiser"] = "encoder"
 
     @property
     def folder(self) -> Path | None:
@@ -112,15 +115,49 @@ CATALOGUE = (
     ),
 )
 
+#: Diffusion models in the folders of diffusers. Sizes are those of the files in half precision that
+#: are fetched, worked out from the numbers of parameters. Licences are as their publishers were
+#: known to state them, and were not read again here: the repository's counts.
+DENOISERS = (
+    Model(
+        "sd-1.5",
+        "stable-diffusion",
+        "score distillation at 512 pixels, the lightest",
+        Repository("stable-diffusion-v1-5/stable-diffusion-v1-5"),
+        "CreativeML OpenRAIL-M: commercial use with restrictions of use; read the repository's",
+        2130,
+        kind="denoiser",
+    ),
+    Model(
+        "sdxl",
+        "stable-diffusion",
+        "score distillation at 1024 pixels",
+        Repository("stabilityai/stable-diffusion-xl-base-1.0"),
+        "CreativeML OpenRAIL++-M: commercial use with restrictions of use; read the repository's",
+        6940,
+        kind="denoiser",
+    ),
+    Model(
+        "sd3-medium",
+        "stable-diffusion",
+        "score distillation through a flow model",
+        Repository("stabilityai/stable-diffusion-3-medium-diffusers"),
+        "Stability AI Community: non-commercial, commercial only up to a revenue that it names; "
+        "to be accepted on the hub first; read the repository's",
+        15400,
+        kind="denoiser",
+    ),
+)
+
 
 def list_models() -> tuple[Model, ...]:
-    """The catalogue, the embedded models first."""
-    return CATALOGUE
+    """The catalogue, the embedded models first, the diffusion models last."""
+    return CATALOGUE + DENOISERS
 
 
 def find_model(name: str) -> Model | None:
     """The catalogue's entry of that name, if it has one."""
-    return next((model for model in CATALOGUE if model.name == name), None)
+    return next((model for model in list_models() if model.name == name), None)
 
 
 def check_is_here(name: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError, MissingWeights
+from guidance.models.catalogue import find_model
+from guidance.models.denoisers import files_to_fetch
 from guidance.models.store import (
     EMBEDDED,
     PACKAGED,
@@ -37,7 +39,7 @@ def fetch(name: str) -> Path:
     Only safetensors are fetched. The embedded models are here already.
 
     Args:
-        name: as `load_encoder` takes it.
+        name: as `load_encoder` or `load_denoiser` takes it.
 
     Returns:
         The folder where the model now lies.
@@ -71,6 +73,9 @@ def describe(name: str) -> tuple[Repository, str | None, Mapping[str, Any] | Non
     """
     from guidance.models.tags import tag_repository
 
+    known = find_model(name)
+    if known is not None and known.kind == "denoiser" and known.repository is not None:
+        return known.repository, None, {}
     if name.startswith("hf-hub:"):
         return Repository.parse(name.removeprefix("hf-hub:")), None, None
     if name.startswith("local-dir:"):
@@ -102,7 +107,10 @@ def _download(
     try:
         if not small_only:
             files = HfApi().list_repo_files(repository.name, revision=repository.revision)
-            patterns.append(choose_checkpoint(files, repository.name, checkpoint))
+            if "model_index.json" in files:
+                patterns = files_to_fetch(files, repository.name)
+            else:
+                patterns.append(choose_checkpoint(files, repository.name, checkpoint))
         return Path(
             snapshot_download(
                 repository.name,

@@ -50,7 +50,9 @@ def _verify_one(name: str) -> Iterator[Checked]:
     repository = describe(name)[0]
     model = find_model(name)
     known = model.sha256 if model else {}
-    for path in sorted(hub_folder(repository, name).iterdir()):
+    for path in sorted(hub_folder(repository, name).rglob("*")):
+        if path.is_dir():
+            continue
         if path.name in known:
             _compare(path, known[path.name], file_sha256(path))
             yield Checked(name, path, "the catalogue")

@@ -18,6 +18,7 @@ USUAL_NAMES = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "model.safetensors",
+    "diffusion_pytorch_model.safetensors",
 )
 
 
@@ -47,25 +48,26 @@ def hub_cache() -> Path:
     return Path(base).expanduser() / "huggingface" / "hub"
 
 
-def hub_folder(repository: Repository, fetch_name: str) -> Path:
+def hub_folder(repository: Repository, fetch_name: str, megabytes: int | None = None) -> Path:
     """The snapshot of a repository in the local cache.
 
     Raises:
-        MissingWeights: it is not there; says where it was looked for, and `guide models fetch`
-            with `fetch_name`.
+        MissingWeights: it is not there; says where it was looked for, how large it is where that
+            is known, and `guide models fetch` with `fetch_name`.
     """
     root = hub_cache() / f"models--{repository.name.replace('/', '--')}"
     reference = root / "refs" / repository.revision
     commit = reference.read_text().strip() if reference.is_file() else repository.revision
     folder = root / "snapshots" / commit
     if not folder.is_dir():
-        raise missing(fetch_name, folder if reference.is_file() else root)
+        raise missing(fetch_name, folder if reference.is_file() else root, megabytes)
     return folder
 
 
-def missing(fetch_name: str, path: Path) -> MissingWeights:
+def missing(fetch_name: str, path: Path, megabytes: int | None = None) -> MissingWeights:
     """The error that tells where weights were expected and how to get them."""
-    way = f"fetch them once, with a connection: guide models fetch {fetch_name}"
+    size = f" ({megabytes} MB)" if megabytes else ""
+    way = f"fetch them once{size}, with a connection: guide models fetch {fetch_name}"
     if fetch_name in EMBEDDED:
         way = "they are part of the package: install it again"
     if fetch_name.startswith("local-dir:"):

@@ -1,7 +1,8 @@
 """What every loss must do. A new file in guidance/losses/ is found by itself.
 
 A loss that cannot be made without arguments brings a classmethod `tiny(encoder, prompts)`; one that
-looks through an encoder and reads no words, `tiny_of_pictures(encoder)`.
+looks through an encoder and reads no words, `tiny_of_pictures(encoder)`; one that asks a denoiser,
+`tiny_of_denoiser(denoiser, prompts)`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 import guidance.losses
 from guidance.types import Loss, Rendering, Terms
+from tests.diffusion.stand_ins import Mixture
 from tests.losses.stand_ins import Linear, everything, moment
 
 
@@ -32,13 +34,26 @@ def losses() -> list[type[Loss]]:
 
 PROMPTS = ("a red apple | a sketch:0.5", "a boat:2")
 ALL = pytest.mark.parametrize("kind", losses(), ids=lambda kind: kind.__name__)
-OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny")]
+OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny") or kind.is_vector_field]
 WORDY = pytest.mark.parametrize("kind", OF_WORDS, ids=lambda kind: kind.__name__)
 
 
+def frozen_model(kind: type[Loss]) -> Linear | Mixture:
+    """What a loss of words asks."""
+    return Mixture() if hasattr(kind, "tiny_of_denoiser") else Linear()
+
+
+def of_words(kind: type[Loss], model: Linear | Mixture, prompts: tuple[str, ...]) -> Loss:
+    return (
+        kind.tiny_of_denoiser(model, prompts)
+        if isinstance(model, Mixture)
+        else kind.tiny(model, prompts)
+    )
+
+
 def unprepared(kind: type[Loss], prompts: tuple[str, ...]) -> Loss:
-    if hasattr(kind, "tiny"):
-        return kind.tiny(Linear(), prompts)
+    if kind in OF_WORDS:
+        return of_words(kind, frozen_model(kind), prompts)
     return kind.tiny_of_pictures(Linear()) if hasattr(kind, "tiny_of_pictures") else kind()
 
 
@@ -94,6 +109,8 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
 @ALL
 def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
     loss, rendering = make(kind), everything()
+    if kind.is_vector_field:
+        return  # they are no slope of any value; tests/losses/test_distillation.py has their own
     if kind.__name__ == "Range":  # its slope would be 0 everywhere
         rendering.image.data.mul_(3).sub_(1)
 
@@ -153,8 +170,8 @@ def test_parts_add_up(kind: type[Loss], micro_batch: int) -> None:
 @WORDY
 @pytest.mark.parametrize("micro_batch", [1, 3, 7])
 def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
-    encoder, rendering = Linear(), everything()
-    loss = kind.tiny(encoder, PROMPTS)
+    encoder, rendering = frozen_model(kind), everything()
+    loss = of_words(kind, encoder, PROMPTS)
     loss.prepare(rendering)
     encoder.batches.clear()
     list(loss.parts(rendering, moment(), micro_batch))
@@ -164,8 +181,8 @@ def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
 
 @WORDY
 def test_encoders_are_frozen_and_no_part_of_the_state(kind: type[Loss]) -> None:
-    encoder = Linear()
-    loss = kind.tiny(encoder, PROMPTS)
+    encoder = frozen_model(kind)
+    loss = of_words(kind, encoder, PROMPTS)
     loss.prepare(everything())
     loss(everything(), moment()).sum().backward()
     assert encoder.weight.grad is None
@@ -174,8 +191,8 @@ def test_encoders_are_frozen_and_no_part_of_the_state(kind: type[Loss]) -> None:
 
 @WORDY
 def test_texts_are_encoded_once(kind: type[Loss]) -> None:
-    encoder = Linear()
-    loss = kind.tiny(encoder, PROMPTS)
+    encoder = frozen_model(kind)
+    loss = of_words(kind, encoder, PROMPTS)
     loss.prepare(everything())
     encoded = len(encoder.texts)
     for step in range(3):
@@ -186,7 +203,7 @@ def test_texts_are_encoded_once(kind: type[Loss]) -> None:
 @WORDY
 def test_another_number_of_prompts_is_an_error(kind: type[Loss]) -> None:
     with pytest.raises(ValueError, match="3 prompts for 2 samples: give one prompt"):
-        kind.tiny(Linear(), ("a", "b", "c")).prepare(everything())
+        of_words(kind, frozen_model(kind), ("a", "b", "c")).prepare(everything())
 
 
 @WORDY

@@ -1,0 +1,47 @@
+"""Frozen denoisers, by name."""
+
+from __future__ import annotations
+
+from weakref import WeakValueDictionary
+
+import torch
+
+from guidance.diffusion.base import Condition, Denoiser, Level
+
+__all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
+
+#: Denoisers are frozen, so all who ask for the same one share it, for as long as one of them lives.
+_loaded: WeakValueDictionary[tuple[str, ...], Denoiser] = WeakValueDictionary()
+
+
+def load_denoiser(
+    name: str,
+    device: str | torch.device = "cpu",
+    *,
+    precision: str = "auto",
+    vae: str = "full",
+) -> Denoiser:
+    """A frozen text-to-image diffusion model from weights on this machine; never downloads.
+
+    Args:
+        name: one of the catalogue, such as "sd-1.5"; "hf-hub:org/repository" with an optional
+            "@revision"; or "local-dir:PATH", a folder with a `model_index.json` of diffusers.
+        device: where the model is to live.
+        precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 where a GPU
+            has it and fp32 elsewhere. Latents and gradients stay in float32.
+        vae: what turns pictures into latents: "full", the model's own; "tiny", the small stand-in
+            of the catalogue, five to nine times cheaper; or "hf-hub:..." or "local-dir:PATH" of
+            another AutoencoderTiny.
+
+    Raises:
+        InputError: an unknown name, a pipeline that is not supported, or weights that cannot be
+            read or trusted; or diffusers is not installed.
+        MissingWeights: the weights are not on this machine.
+    """
+    key = (name, str(torch.device(device)), precision, vae)
+    denoiser = _loaded.get(key)
+    if denoiser is None:
+        from guidance.diffusion.pipeline import Pipeline
+
+        denoiser = _loaded[key] = Pipeline.load(name, torch.device(device), precision, vae)
+    return denoiser

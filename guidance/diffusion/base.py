@@ -1,0 +1,149 @@
+"""The interface of a frozen denoiser, and the arithmetic of noise that all of them share.
+
+A noisy latent is `x = alpha z + sigma e`, of a clean latent z and standard normal noise e. Networks
+answer in one of three ways, which are the same knowledge in other units:
+
+    epsilon   e                     v   alpha e - sigma z         flow   e - z
+
+`Level` turns each into the noise and the clean latent that are meant. Models of v and epsilon keep
+alpha^2 + sigma^2 = 1, those of flow alpha + sigma = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+Prediction = Literal["epsilon", "v", "flow"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Texts as a network reads them, one row each; what the tensors are, only it knows."""
+
+    tensors: Mapping[str, Float[Tensor, "b ..."]]
+
+    def rows(self, index: Int[Tensor, "b"]) -> Condition:
+        """The rows at these places, which may repeat."""
+        return Condition({name: tensor[index] for name, tensor in self.tensors.items()})
+
+    def to(self, device: torch.device) -> Condition:
+        """The same rows on a device."""
+        return Condition({name: tensor.to(device) for name, tensor in self.tensors.items()})
+
+    @classmethod
+    def stack(cls, rows: list[Condition]) -> Condition:
+        """Conditions of one row each, one below the other."""
+        return cls({name: torch.cat([row.tensors[name] for row in rows]) for name in _names(rows)})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+
+@dataclass(frozen=True)
+class Level:
+    """How noisy each of `b` latents is."""
+
+    timestep: Float[Tensor, "b"]  # as the network takes it
+    alpha: Float[Tensor, "b 1 1 1"]
+    sigma: Float[Tensor, "b 1 1 1"]
+    prediction: Prediction
+
+    def mix(
+        self, clean: Float[Tensor, "b c h w"], noise: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The noisy latent of a clean one."""
+        return self.alpha * clean + self.sigma * noise
+
+    def noise(
+        self, noisy: Float[Tensor, "b c h w"], output: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The noise that the network's output means."""
+        if self.prediction == "epsilon":
+            return output
+        if self.prediction == "v":
+            return self.sigma * noisy + self.alpha * output
+        return noisy + self.alpha * output
+
+    def clean(
+        self, noisy: Float[Tensor, "b c h w"], noise: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The clean latent that a noise means; infinite where alpha is 0."""
+        return (noisy - self.sigma * noise) / self.alpha
+
+    def rows(self, index: Int[Tensor, "b"]) -> Level:
+        """The levels at these places, which may repeat."""
+        return Level(self.timestep[index], self.alpha[index], self.sigma[index], self.prediction)
+
+
+class Denoiser(nn.Module):
+    """A frozen model that tells the noise in a noisy latent, by text.
+
+    Everything but `encode_image` is without gradient. Callers give times in [0, 1], from clean to
+    noise: for models with a schedule of `num_timesteps` betas the share of the way through it, for
+    flow models sigma itself (a scheduler's shift only says where a sampler steps, and is not used).
+    """
+
+    name: str  # what the user asked for
+    prediction: Prediction
+    image_size: int  # pixels a side of the pictures that it was trained on
+    num_timesteps: int = 1000
+    #: Of the schedule, in float64 on the CPU; None for flow models.
+    alphas_cumprod: Float[Tensor, "timesteps"] | None = None
+
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
+        """Clean latents of pictures in [0, 1], in float32 or more; differentiable in these."""
+        raise NotImplementedError
+
+    def encode_text(self, texts: list[str]) -> Condition:
+        """One row a text; "" is no condition. Cached: a text is encoded once in a run."""
+        raise NotImplementedError
+
+    def free_text_towers(self) -> None:
+        """Drops the text towers once the prompts are encoded; cached texts stay available."""
+        raise NotImplementedError
+
+    def predict(
+        self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
+    ) -> Float[Tensor, "b c h w"]:
+        """The network's own answer, in the dtype of `noisy`; without gradient."""
+        raise NotImplementedError
+
+    def level(self, time: Float[Tensor, "b"], like: Float[Tensor, "b c h w"]) -> Level:
+        """The level at times in [0, 1]; schedules are looked up at the nearest timestep.
+
+        Args:
+            time: on the CPU, so that nothing waits for the device.
+            like: latents, whose device and dtype the level gets.
+        """
+        if self.alphas_cumprod is None:
+            sigma = time.double().clamp(0, 1)
+            timestep, alpha = sigma * self.num_timesteps, 1 - sigma
+        else:
+            last = self.num_timesteps - 1
+            timestep = (time * last).round().long().clamp(0, last)
+            kept = self.alphas_cumprod[timestep]
+            alpha, sigma = kept.sqrt(), (1 - kept).sqrt()
+        shape = (-1, 1, 1, 1)
+        return Level(
+            timestep.to(like),
+            alpha.view(shape).to(like),
+            sigma.view(shape).to(like),
+            self.prediction,
+        )
+
+    @torch.no_grad()
+    def noise(
+        self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
+    ) -> Float[Tensor, "b c h w"]:
+        """The noise in noisy latents, as the network sees it under a condition."""
+        return level.noise(noisy, self.predict(noisy, level, condition))
+
+
+def _names(rows: list[Condition]) -> list[str]:
+    return list(rows[0].tensors)

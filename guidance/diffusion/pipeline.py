@@ -1,0 +1,231 @@
+"""Denoisers in the folders of diffusers: Stable Diffusion 1.5, XL and 3, FLUX, DeepFloyd IF.
+
+Everything here runs with frozen weights from safetensors: no custom pipeline, no remote code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance._torchvision import mend
+from guidance.diffusion.base import Condition, Denoiser, Level
+from guidance.diffusion.networks import ask
+from guidance.diffusion.noising import read_schedule
+from guidance.diffusion.quiet import quiet
+from guidance.diffusion.source import TINY, Source, check_weights, find_folder, find_source
+from guidance.diffusion.texts import TextTowers
+from guidance.errors import InputError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+#: Pixels a side where none is asked for: FLUX was trained on 256 to 1024.
+FLUX_SIZE = 512
+
+
+class Pipeline(Denoiser):
+    """A diffusion model of diffusers as a frozen denoiser.
+
+    The network runs in `precision`, channels-last where it is convolutional; attention is torch's
+    scaled_dot_product_attention, diffusers' default. The autoencoder, which pictures are
+    differentiated through, runs in float32, or bfloat16 with the network; in float16 that of SDXL
+    overflows. A latent is the mean of the autoencoder's posterior: the noise that sampling it
+    would add only blurs the gradient.
+
+    Args:
+        source: the model's checked files.
+        network: UNet2DConditionModel, SD3Transformer2DModel or FluxTransformer2DModel.
+        autoencoder: AutoencoderKL or AutoencoderTiny; None for networks that work on pixels.
+        dtype: the network's.
+    """
+
+    def __init__(
+        self, source: Source, network: nn.Module, autoencoder: nn.Module | None, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.name, self.source = source.name, source
+        self.network = network.eval().requires_grad_(False)
+        self.autoencoder = None
+        if autoencoder is not None:
+            self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self._dtype = dtype
+        self._pictures = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+        self.num_timesteps = int(source.scheduler.get("num_train_timesteps", 1000))
+        self.prediction, self.alphas_cumprod = read_schedule(source)
+        self._factor = 1 if autoencoder is None else _factor(autoencoder)
+        # FLUX reads latents in squares of 2 x 2, and its configuration names no size of pictures.
+        flux = source.kind == "FluxPipeline"
+        self._multiple = self._factor * (2 if flux else 1)
+        size = _config(network).get("sample_size")
+        self.image_size = FLUX_SIZE if flux or size is None else int(size) * self._factor
+        self._towers: TextTowers | None = None
+        self._rows: dict[str, Condition] = {}
+        self._settle()
+
+    @classmethod
+    def load(cls, name: str, device: torch.device, precision: str, vae: str) -> Pipeline:
+        """The model of that name, from files on this machine; see `load_denoiser`."""
+        source = find_source(name)
+        dtype = network_dtype(precision, device)
+        tiny = None if vae == "full" else _tiny_folder(vae, source)
+        _import_diffusers()
+        import diffusers
+
+        kind = {
+            "unet": "UNet2DConditionModel",
+            "transformer": "SD3Transformer2DModel"
+            if source.kind == "StableDiffusion3Pipeline"
+            else "FluxTransformer2DModel",
+        }[source.network]
+        network = _load(getattr(diffusers, kind), source, source.network, dtype)
+        autoencoder = None
+        if tiny is not None:
+            half = check_weights(tiny, vae)
+            autoencoder = diffusers.AutoencoderTiny.from_pretrained(
+                tiny, local_files_only=True, use_safetensors=True, variant=half
+            )
+        elif source.vae:
+            autoencoder = _load(diffusers.AutoencoderKL, source, "vae", torch.float32)
+        return cls(source, network, autoencoder, dtype).to(device)
+
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
+        """Latents as the network knows them; of pixel models the picture in [-1, 1].
+
+        Raises:
+            InputError: sides that the autoencoder does not divide.
+        """
+        height, width = images.shape[-2:]
+        if height % self._multiple or width % self._multiple:
+            raise InputError(
+                f"{self.name}: expected sides that are multiples of {self._multiple}, got "
+                f"{height} x {width} pixels"
+            )
+        pixels = images.float() * 2 - 1
+        if self.autoencoder is None:
+            return pixels
+        pixels = pixels.to(self._pictures).contiguous(memory_format=torch.channels_last)
+        network: Any = self.autoencoder
+        found = network.encode(pixels)
+        if hasattr(found, "latents"):  # tiny ones, whose latents have the scale that is expected
+            return cast(Tensor, found.latents.float())
+        config = _config(self.autoencoder)
+        latents: Tensor = found.latent_dist.mode().float() - (config.get("shift_factor") or 0.0)
+        return latents * float(config["scaling_factor"])
+
+    def encode_text(self, texts: list[str]) -> Condition:
+        """Rows for texts; loads the text towers from their files where a text is new."""
+        for text in dict.fromkeys(texts):
+            if text not in self._rows:
+                if self._towers is None:
+                    self._towers = TextTowers(
+                        self.source, self.network, self._device(), self._dtype
+                    )
+                self._rows[text] = self._towers.encode(text)
+        return Condition.stack([self._rows[text] for text in texts]).to(self._device())
+
+    def free_text_towers(self) -> None:
+        """Drops the text towers; a new text loads them again."""
+        self._towers = None
+
+    @torch.no_grad()
+    def predict(
+        self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
+    ) -> Float[Tensor, "b c h w"]:
+        """The network's answer."""
+        return ask(
+            self.network,
+            self.source.kind,
+            noisy.to(self._dtype),
+            level,
+            {name: tensor.to(self._dtype) for name, tensor in condition.tensors.items()},
+            pixels_a_latent=self._factor,
+        ).to(noisy)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Pipeline:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._settle()
+        return self
+
+    def _settle(self) -> None:
+        """Gives network and autoencoder their precision and layout, which `to` may have changed."""
+        pairs = [(self.network, self._dtype, self.source.network == "unet")]
+        if self.autoencoder is not None:
+            pairs.append((self.autoencoder, self._pictures, True))
+        for module, dtype, convolutional in pairs:
+            for tensor in (*module.parameters(), *module.buffers()):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.to(dtype)
+                if convolutional and tensor.ndim == 4:
+                    tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+
+def network_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """What a precision means on a device. Raises InputError for an unknown one."""
+    if precision == "auto":
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if bf16 else torch.float32
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is unknown; use auto, fp32, bf16 or fp16")
+    return PRECISIONS[precision]
+
+
+def _load(kind: Any, source: Source, part: str, dtype: torch.dtype) -> nn.Module:
+    try:
+        with quiet():
+            made: nn.Module = kind.from_pretrained(
+                source.folder,
+                subfolder=part,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=source.variants[part],
+            )
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{source.folder / part}: cannot be read ({reason:.200})") from error
+    return made
+
+
+def _tiny_folder(vae: str, source: Source) -> Any:
+    """The folder of the autoencoder to use in place of the model's own."""
+    if not source.vae:
+        raise InputError(f"{source.name}: works on pixels and has no autoencoder; leave out vae")
+    if vae == "tiny":
+        vae = TINY[source.kind]
+    elif not vae.startswith(("hf-hub:", "local-dir:")):
+        raise InputError(
+            f"vae {vae!r} is unknown; use full, tiny, hf-hub:org/repository or local-dir:PATH"
+        )
+    folder = find_folder(vae)
+    check_weights(folder, vae)
+    return folder
+
+
+def _factor(autoencoder: nn.Module) -> int:
+    """Pixels a side of one latent."""
+    config = _config(autoencoder)
+    blocks = config.get("block_out_channels") or config["encoder_block_out_channels"]
+    return int(2 ** (len(config.get("encoder_block_out_channels") or blocks) - 1))
+
+
+def _config(module: nn.Module) -> Any:
+    return module.config
+
+
+def _import_diffusers() -> None:
+    mend()  # before diffusers and transformers, which import torchvision
+    try:
+        import accelerate  # noqa: F401  (without it, weights are read twice)
+        import diffusers  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"diffusion models need {error.name}, which is not installed: "
+            "pip install 'guidance-by-gradient[diffusion]'"
+        ) from None

@@ -1,0 +1,168 @@
+"""From the name of a diffusion model to its files, which are checked before anything reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guidance.errors import InputError, MissingWeights
+from guidance.models.catalogue import find_model
+from guidance.models.denoisers import choose_weights
+from guidance.models.store import (
+    PICKLES,
+    Repository,
+    check_is_safetensors,
+    hub_folder,
+    missing,
+    pickle_refused,
+)
+
+#: What a `model_index.json` may name, and where the network and the text towers of each lie.
+#: Everything else in the index (safety checkers, picture encoders) is left unread.
+NETWORKS = {
+    "StableDiffusionPipeline": ("unet", ("text_encoder",)),
+    "StableDiffusionXLPipeline": ("unet", ("text_encoder", "text_encoder_2")),
+    "StableDiffusion3Pipeline": (
+        "transformer",
+        ("text_encoder", "text_encoder_2", "text_encoder_3"),
+    ),
+    "FluxPipeline": ("transformer", ("text_encoder", "text_encoder_2")),
+    "IFPipeline": ("unet", ("text_encoder",)),
+}
+#: The small autoencoders that know each one's latents.
+TINY = {
+    "StableDiffusionPipeline": "hf-hub:madebyollin/taesd",
+    "StableDiffusionXLPipeline": "hf-hub:madebyollin/taesdxl",
+    "StableDiffusion3Pipeline": "hf-hub:madebyollin/taesd3",
+    "FluxPipeline": "hf-hub:madebyollin/taef1",
+}
+#: Classes that may fill a place, by the library that the index has to name with them.
+TOWERS = ("CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel")
+TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerFast")
+CLASSES = {
+    "unet": ("diffusers", ("UNet2DConditionModel",)),
+    "transformer": ("diffusers", ("SD3Transformer2DModel", "FluxTransformer2DModel")),
+    "vae": ("diffusers", ("AutoencoderKL",)),
+    "text": ("transformers", TOWERS),
+    "tokenizer": ("transformers", TOKENIZERS),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A diffusion model's folder, whose index and weights were found to be in order."""
+
+    name: str  # what the user asked for
+    folder: Path
+    kind: str  # the pipeline's class, a key of NETWORKS
+    network: str  # "unet" or "transformer"
+    towers: tuple[str, ...]  # the text towers that are there
+    vae: bool  # False: the network works on pixels
+    variants: Mapping[str, str | None]  # part -> "fp16" where only half precision is there
+    scheduler: Mapping[str, Any]  # its configuration
+
+
+def find_source(name: str) -> Source:
+    """Looks a diffusion model up, on this machine only.
+
+    Raises:
+        InputError: an unknown name, a pipeline or part that is not supported, or pickled weights.
+        MissingWeights: the weights, or some of them, are not here.
+    """
+    folder = find_folder(name)
+    index = _read_json(folder / "model_index.json", name)
+    kind = index.get("_class_name")
+    if not isinstance(kind, str) or kind not in NETWORKS:
+        raise InputError(
+            f"{folder / 'model_index.json'}: expected one of {', '.join(NETWORKS)}, got "
+            f"{kind!s:.60}; other pipelines, and those with code of their own, are not read"
+        )
+    network, towers = NETWORKS[kind]
+    there = tuple(tower for tower in towers if _is_named(index, tower))
+    has_vae = _is_named(index, "vae")
+    parts = [network, *there, *(["vae"] if has_vae else [])]
+    for part in (*parts, *(tokenizer_of(tower) for tower in there)):
+        _check_class(index, part, folder)
+    if not there:
+        raise InputError(f"{folder / 'model_index.json'}: names no text encoder; it needs one")
+    scheduler = _read_json(folder / "scheduler" / "scheduler_config.json", name)
+    variants = {part: check_weights(folder / part, name) for part in parts}
+    return Source(name, folder, kind, network, there, has_vae, variants, scheduler)
+
+
+def tokenizer_of(tower: str) -> str:
+    """The name of the tokenizer that belongs to a text tower."""
+    return tower.replace("text_encoder", "tokenizer")
+
+
+def find_folder(name: str) -> Path:
+    """Where a model lies. Raises as `find_source` does."""
+    schema, _, rest = name.partition(":")
+    if schema == "local-dir":
+        folder = Path(rest).expanduser()
+        if not folder.is_dir():
+            raise missing(name, folder)
+        return folder
+    if schema == "hf-hub":
+        return hub_folder(Repository.parse(rest), name)
+    known = find_model(name)
+    if known is None or known.kind != "denoiser" or known.repository is None:
+        raise InputError(
+            f"denoiser {name!r} is unknown; use sd-1.5, sdxl, sd3-medium, "
+            "hf-hub:org/repository or local-dir:PATH"
+        )
+    return hub_folder(known.repository, name, known.megabytes)
+
+
+def check_weights(folder: Path, name: str) -> str | None:
+    """Whether a part's weights are safetensors; "fp16" if it has those of half precision only.
+
+    Raises:
+        MissingWeights: there are no weights.
+        InputError: there are pickles only, or a file is no safetensors file or was cut off.
+    """
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    variant, chosen = choose_weights([path.name for path in files], prefer_half=False)
+    if not chosen:
+        for path in files:
+            if path.suffix in PICKLES:
+                raise pickle_refused(path)
+        raise missing(name, folder)
+    for file in chosen:
+        check_is_safetensors(folder / file)
+    return variant
+
+
+def _is_named(index: Mapping[str, Any], part: str) -> bool:
+    named = index.get(part)
+    return isinstance(named, list) and named[:1] != [None]
+
+
+def _check_class(index: Mapping[str, Any], part: str, folder: Path) -> None:
+    library, classes = CLASSES[part.split("_", maxsplit=1)[0]]
+    named = index.get(part)
+    if named not in [[library, name] for name in classes]:
+        raise InputError(
+            f"{folder / 'model_index.json'}: expected {part} to be {' or '.join(classes)} of "
+            f"{library}, got {named!r:.80}; parts with code of their own are not read"
+        )
+
+
+def _read_json(path: Path, name: str) -> Mapping[str, Any]:
+    if not path.is_file():
+        if path.name == "model_index.json" and any(path.parent.glob("*.ckpt")):
+            raise pickle_refused(next(path.parent.glob("*.ckpt")))
+        raise MissingWeights(
+            f"{name}: no {path.name} at {path.parent}; name a folder of diffusers, with a "
+            "model_index.json, or fetch it again"
+        )
+    try:
+        stored = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error})") from None
+    if not isinstance(stored, dict):
+        raise InputError(f"{path}: expected an object, got {type(stored).__name__}")
+    return stored

@@ -1,0 +1,316 @@
+"""Score distillation: pictures follow what a frozen diffusion model makes of their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from guidance.augment import Augment, Crops, Part
+from guidance.diffusion.base import Condition, Denoiser
+from guidance.errors import InputError
+from guidance.losses.conditions import Group, Texts
+from guidance.losses.fields import Point
+from guidance.losses.methods import (
+    FINE_ENDING,
+    POOR_ENDING,
+    Times,
+    check_negatives,
+    check_source,
+    find_method,
+    find_weighting,
+)
+from guidance.losses.scores import Scores
+from guidance.losses.targets import broadcast_prompts, negative_phrases, view_indices
+from guidance.losses.vision import sample_means
+from guidance.prompts import parse_prompt
+from guidance.schedule import Schedule
+from guidance.types import Loss, Moment, Rendering
+
+#: The levels of validation.
+FIXED_TIMES = (0.2, 0.4, 0.6, 0.8)
+
+
+class Distillation(Loss):
+    """The gradient by which a frozen denoiser would change pictures to fit their words.
+
+    On the latent z of each picture, `g = w(t) [sum_k c_k e(x_t; y_k, t) - r]`, found without
+    gradient, see `guidance.losses.fields` for the methods; then summed over the latent, averaged
+    over views. It is a vector field and no slope of any number: the loss is a surrogate whose
+    gradient is `g` through the encoder of pictures, and nothing through the network or a decoder.
+    Its value in a step is the root mean square of g, to be looked at, not to be compared.
+
+    Validation needs a value that says which state is better, and that is not it. There, with
+    fixed noise at fixed times, the value is `mean[(e_y - e)^2 - (e_0 - e)^2]`: how much better
+    the noise is told with the words than without, or than with the source's words for methods
+    that edit. Lower is better, and a plain picture, whose noise anyone can tell, is worth 0.
+    Source: diffusion classifier, Li et al. 2023, arXiv 2303.16203, section 3.2.
+
+    Args:
+        prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
+            Phrases are composed, `e_0 + s sum_k w_k (e_k - e_0)`.
+        denoiser: a name as `guidance.diffusion.load_denoiser` takes it, or a Denoiser.
+        method: sds, csd, nfsd, bridge, asd, ism, sdi, dds, pds or rfds.
+        guidance_scale: a number or a schedule, by default the method's own; 1 is the condition
+            alone.
+        negative: phrases to be guided away from, for all samples, as strongly as their weight
+            says. A negative in place of the empty text, as samplers use it, is one of weight
+            1 - 1 / guidance_scale.
+        perp_neg: lets negatives take nothing from what the prompt wants; with `view_words`, views
+            that hide the front get "front view" as one more negative.
+        view_words: adds "front view", "side view" ... by the cameras, for rendered objects.
+        times: the range of times in (0, 1), from clean to noise, each a number or a schedule; by
+            default the method's own.
+        weighting: w(t): "one", "sigma2", "snr" or "sample"; by default the method's own.
+        unit: brings g of each picture to rms 1 before the weight; by default the method's own.
+        source: what the pictures show before, for dds and pds; like `prompt`.
+        reference: pictures [n, v, 3, h, w] to edit, for dds and pds; by default those before the
+            first step.
+        augment: how pictures are varied before they are encoded; None shows each as it is, over
+            white.
+        size: pixels a side that are encoded; by default what the denoiser was trained on.
+
+    Raises:
+        InputError: an unknown method or weighting; an option that the method has no use for; times
+            outside (0, 1); another number of prompts than samples; `view_words` without cameras,
+            or editing with cameras; phrases that are pictures or have a stop.
+    """
+
+    is_vector_field = True
+
+    def __init__(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        denoiser: str | Denoiser,
+        method: str = "sds",
+        guidance_scale: float | str | None = None,
+        negative: str | Sequence[str] = (),
+        perp_neg: bool = False,
+        view_words: bool = False,
+        times: tuple[float | str, float | str] | None = None,
+        weighting: str | None = None,
+        unit: bool | None = None,
+        source: str | Sequence[str] | None = None,
+        reference: Float[Tensor, "n v 3 h w"] | None = None,
+        augment: Augment | None = None,
+        size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.method = method, find_method(method)
+        if guidance_scale is not None and self.method.scale is None:
+            raise InputError(f"guidance_scale: {method} has none; leave it out")
+        scale = self.method.scale if guidance_scale is None else guidance_scale
+        self.scale = Schedule.parse(1.0 if scale is None else scale)
+        self.prompts, self.sources = _tuple(prompt), _tuple(source or ())
+        check_source(method, self.sources, reference is not None)
+        self.given = reference
+        given = _tuple(negative)
+        check_negatives(method, bool(given), perp_neg, view_words)
+        self.negatives = negative_phrases(given or _tuple(self.method.negative or ()))
+        self.perp_neg, self.view_words = perp_neg, view_words
+        self.times = Times.parse(*(times or (self.method.low, self.method.high)))
+        self.weight = find_weighting(weighting or self.method.weighting)
+        self.unit = self.method.unit if unit is None else unit
+        self.augment, self.size = augment or Augment.plain(), size
+        # Tells what denoisers do not read before one is loaded.
+        Texts().group([self.negatives, *map(parse_prompt, (*self.prompts, *self.sources))])
+        self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
+        self._groups: dict[str, Group] = {}
+
+    def prepare(self, start: Rendering) -> None:
+        """Loads the denoiser, encodes all texts once, and drops its text towers."""
+        n = len(start.image)
+        texts = Texts()
+        wanted = [parse_prompt(prompt) for prompt in broadcast_prompts(self.prompts, n)]
+        away = texts.group([self.negatives] * n)
+        if self.view_words:
+            away = texts.with_front(away, wanted) if self.perp_neg else away.in_all_views()
+        groups = {"wanted": texts.group(wanted, by_view=self.view_words), "unwanted": away}
+        if self.name == "bridge":
+            for name, ending in (("fine", FINE_ENDING), ("poor", POOR_ENDING)):
+                groups[name] = texts.group(wanted, by_view=self.view_words, ending=ending)
+        if self.method.edits:
+            if start.cameras is not None:
+                raise InputError(f"{self.name}: edits flat pictures; for rendered objects use sds")
+            sources = [parse_prompt(source) for source in broadcast_prompts(self.sources, n)]
+            groups["source"] = texts.group(sources)
+            self._reference = _reference(start, self.given)
+        device = start.image.device
+        denoiser = _frozen(self.denoisers[0], device)
+        if denoiser.prediction not in self.method.predictions:
+            raise InputError(
+                f"{self.name}: needs a denoiser of {' or '.join(self.method.predictions)}, and "
+                f"{denoiser.name} is one of {denoiser.prediction}; use another method"
+            )
+        self._condition: Condition = denoiser.encode_text(list(texts.texts))
+        denoiser.free_text_towers()
+        self._loaded, self._groups = (denoiser,), groups
+
+    @property
+    def _denoiser(self) -> Denoiser:
+        return self._loaded[0]
+
+    def parts(
+        self, rendering: Rendering, moment: Moment, micro_batch: int
+    ) -> Iterator[Float[Tensor, "n"]]:
+        """Micro-batches of pictures; the network gets its latents in micro-batches too."""
+        n = len(rendering.image)
+        if not self._groups:
+            self.prepare(rendering)
+        prepared = len(self._groups["wanted"].phrases)
+        if prepared != n:
+            raise InputError(
+                f"{self.name} was prepared for {prepared} samples, got pictures of {n}"
+            )
+        views = self._views(rendering)
+        crops = self.augment.draw(moment, rendering, self.size or self._denoiser.image_size)
+        for part in crops.parts(micro_batch):
+            latents = self._encode(rendering, crops, part)
+            with torch.no_grad():
+                scores = self._scores(crops, part, views, moment.progress, micro_batch)
+                if moment.phase == "validation":
+                    value = self._gain(scores, latents, crops, part, moment)
+                    yield _means(value, crops, part)
+                    continue
+                field = self._field(scores, latents, crops, part, moment)
+                value = field.flatten(1).square().mean(1).sqrt()
+            # In at least float32, and never as a difference of squares, which would cancel.
+            surrogate = (field * latents).flatten(1).sum(1)
+            yield _means(surrogate - surrogate.detach() + value, crops, part)
+
+    def _field(
+        self,
+        scores: Scores,
+        latents: Float[Tensor, "b c h w"],
+        crops: Crops,
+        part: Part,
+        moment: Moment,
+    ) -> Float[Tensor, "b c h w"]:
+        """The field of one part, with its weight."""
+        _, v, k = crops.shape
+        draws = moment.uniform("distillation/time", v, k, 2)[part.place].flatten(0, 2)
+        point = Point(
+            scores=scores,
+            clean=latents,
+            noise=_noise(moment, "distillation/noise", crops, part, latents),
+            time=self.times.at(draws[:, 0], moment.progress),
+            spare=draws[:, 1],
+            least=self.times.low(moment.progress),
+            scale=self.scale(moment.progress),
+            progress=moment.progress,
+            source=self._encode(self._reference, crops, part) if self.method.edits else None,
+        )
+        field = self.method.field(point)
+        if self.unit:
+            rms = field.flatten(1).square().mean(1).sqrt().clamp_min(1e-12)
+            field = field / rms.view(-1, 1, 1, 1)
+        return self.weight(point.level) * field
+
+    def _gain(
+        self,
+        scores: Scores,
+        latents: Float[Tensor, "b c h w"],
+        crops: Crops,
+        part: Part,
+        moment: Moment,
+    ) -> Float[Tensor, "b"]:
+        """How much better the noise is told with the words than without; below 0 is better."""
+        gain = latents.new_zeros(len(latents))
+        without = {"source": 1.0} if self.method.edits else {}
+        for time in FIXED_TIMES:
+            noise = _noise(moment, f"distillation/noise at {time}", crops, part, latents)
+            level = self._denoiser.level(torch.full((len(latents),), time), latents)
+            noisy = level.mix(latents, noise)
+            errors = [
+                (scores.sum(noisy, level, 1.0, **words) - noise).flatten(1).square().mean(1)
+                for words in ({"wanted": 1.0}, without)
+            ]
+            gain = gain + (errors[0] - errors[1]) / len(FIXED_TIMES)
+        return gain
+
+    def _encode(self, rendering: Rendering, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
+        latents = self._denoiser.encode_image(self.augment.apply(rendering, crops, part))
+        return latents.to(torch.promote_types(latents.dtype, torch.float32))
+
+    def _scores(
+        self,
+        crops: Crops,
+        part: Part,
+        views: Int[Tensor, "n v"],
+        progress: float,
+        micro_batch: int,
+    ) -> Scores:
+        """What is asked about the pictures of one part."""
+        n, v, k = crops.shape
+        samples = torch.arange(n).view(n, 1, 1).expand(n, v, k)[part.place]
+        seen = views[:, :, None].expand(n, v, k)[part.place]
+        asks = {
+            name: group.of(samples.flatten(), seen.flatten(), progress)
+            for name, group in self._groups.items()
+        }
+        return Scores(
+            self._denoiser,
+            self._condition,
+            asks,
+            micro_batch=micro_batch,
+            perpendicular=self.perp_neg,
+        )
+
+    def _views(self, rendering: Rendering) -> Int[Tensor, "n v"]:
+        """Which wording belongs to each picture, on the CPU; 0 where there is one for all."""
+        if not self.view_words:
+            n, v = rendering.image.shape[:2]
+            return torch.zeros(n, v, dtype=torch.long)
+        if rendering.cameras is None:
+            raise InputError(
+                f"{self.name}: view_words=True needs pictures with cameras, as mesh generators "
+                "give; these have none, leave it out"
+            )
+        return view_indices(rendering.cameras).cpu()
+
+    @classmethod
+    def tiny_of_denoiser(cls, denoiser: Denoiser, prompts: Sequence[str]) -> Distillation:
+        """A small instance for the contract tests."""
+        return cls(prompts, denoiser=denoiser, negative="a house")
+
+
+def _noise(
+    moment: Moment, purpose: str, crops: Crops, part: Part, like: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b c h w"]:
+    """Noise of one part; each sample's is its own, and all views and crops of it differ."""
+    _, v, k = crops.shape
+    drawn = moment.normal(purpose, v, k, *like.shape[1:])[part.place]
+    return drawn.flatten(0, 2).to(like)
+
+
+def _means(values: Float[Tensor, "b"], crops: Crops, part: Part) -> Float[Tensor, "n"]:
+    """One part's share of each sample's mean over views and crops."""
+    shape = crops.homographies[part.place].shape[:3]
+    return sample_means(values.view(shape), crops, part)
+
+
+def _reference(start: Rendering, given: Float[Tensor, "n v 3 h w"] | None) -> Rendering:
+    """The pictures to edit. Raises InputError if they are not as many as those of the generator."""
+    if given is None:
+        return start.detach()
+    if given.shape[:2] != start.image.shape[:2]:
+        raise InputError(
+            f"reference: expected {start.image.shape[0]} x {start.image.shape[1]} pictures, got "
+            f"{given.shape[0]} x {given.shape[1]}"
+        )
+    return Rendering(given.to(start.image))
+
+
+def _frozen(denoiser: str | Denoiser, device: torch.device) -> Denoiser:
+    if isinstance(denoiser, str):
+        from guidance.diffusion import load_denoiser
+
+        denoiser = load_denoiser(denoiser, device)
+    return denoiser.to(device).requires_grad_(False).eval()
+
+
+def _tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
