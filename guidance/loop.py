@@ -181,6 +181,8 @@ class _Run:
             if preview is not None:
                 tell(preview)
         self.best.load_into(self.generator)
+        # A run that is resumed behind its last step has not been told yet how far it is.
+        self.generator.advance(1.0)
         with torch.no_grad():
             rendering = self._render(self._moment(validation=True)).detach()
         result = Result(

@@ -92,6 +92,7 @@ class MeshScene:
     vertices: Float[Tensor, "n p 3"]
     faces: Int[Tensor, "f 3"]
     rest_vertices: Float[Tensor, "p 3"]  # where the vertices were before the optimization
+    jacobians: Float[Tensor, "n f 3 3"] | None = None  # where they are what is optimized
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,10 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def advance(self, progress: float) -> None:
-        """Called before each step with progress in [0, 1]; for coarse-to-fine generators."""
+        """Called before each step, and before the end with 1; for coarse-to-fine generators.
+
+        Progress in [0, 1] is all that it may depend on: resumed runs call it with the same.
+        """
 
     def project(self) -> None:
         """Called after each step under no_grad: brings parameters back to their constraints."""

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.generators.windows import BLOCK, DETAIL, as_windows, in_blocks, rows_and_columns
+from guidance.schedule import Schedule
 from guidance.types import Cameras, Generator, Rendering, Windows
 
 
@@ -29,13 +31,15 @@ class Cutout(Generator):
         finest: cells a side of the finest level of colour and of alpha, a power of two.
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the colour axes of photographs instead of RGB.
-        sharpness: slope of alpha over its levels; higher gives crisper outlines.
+        sharpness: slope of alpha over its levels, a number or a schedule over the run; higher
+            gives crisper outlines. What it grows by, the border of the margin is sharpened by too.
         margin: share of the side along the border where alpha falls to 0, so that the thing lies
             whole inside the picture.
         start: a picture to start from, of any size; with an alpha channel (straight), that is
             where the outline starts, otherwise it is the soft disc.
-        coarse: cells a side of the finest level that moves from the first step; those beyond it
-            join from `DETAIL` of the run on. None for all.
+        coarse: cells a side of the finest level that moves from the first step. Those of colour
+            beyond it join from `DETAIL` of the run on; alpha has none, since what makes an outline
+            crisp is its slope, and finer cells make it ripple. None for all levels of both.
     """
 
     #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
@@ -50,28 +54,33 @@ class Cutout(Generator):
         finest: int = 64,
         learning_rate: float = 0.02,
         decorrelate: bool = False,
-        sharpness: float = 4.0,
+        sharpness: float | str = 4.0,
         margin: float = 0.08,
         start: Float[Tensor, "c h w"] | None = None,
         coarse: int | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.size, self.sharpness = len(seeds), size, sharpness
+        self.num_samples, self.size = len(seeds), size
+        self.sharpnesses = Schedule.parse(sharpness)
+        if min(self.sharpnesses.values) <= 0:
+            raise InputError(f"Cutout.sharpness: expected values above 0, got {sharpness!r}")
+        first = self.sharpnesses(0.0)
         self.learning_rate, self.decorrelate, self.margin = learning_rate, decorrelate, margin
         self.finest, self.coarse = finest, finest if coarse is None else coarse
+        of_alpha = min(self.finest, self.coarse)
         if start is None:
             self.color = Levels(seeds, 3, finest, purpose="color")
         else:
             values = squashable(start[:3], decorrelate=decorrelate)
             self.color = Levels(seeds, 3, finest, FAINT, purpose="color", start=values)
         if start is None or len(start) == 3:
-            alpha = self._disc(finest)[None] / sharpness
-            self.outline = Levels(seeds, 1, finest, purpose="outline")
+            alpha = self._disc(of_alpha)[None] / first
+            self.outline = Levels(seeds, 1, of_alpha, purpose="outline")
             with torch.no_grad():
                 self.outline.levels[-1] += alpha
         else:
-            alpha = torch.logit(start[3:], MARGIN) / sharpness
-            self.outline = Levels(seeds, 1, finest, FAINT, purpose="outline", start=alpha)
+            alpha = torch.logit(start[3:], MARGIN) / first
+            self.outline = Levels(seeds, 1, of_alpha, FAINT, purpose="outline", start=alpha)
         self.advance(0.0)
 
     def _disc(self, side: int) -> Float[Tensor, "h w"]:
@@ -80,8 +89,8 @@ class Cutout(Generator):
         return self.START_MIDDLE - self.START_FALL / 2 * square
 
     def advance(self, progress: float) -> None:
-        for levels in (self.color, self.outline):
-            levels.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+        self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+        self.sharpness = self.sharpnesses(progress)
 
     def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample, or what its windows show; colour is multiplied by alpha."""
@@ -97,7 +106,7 @@ class Cutout(Generator):
         color = self._squashed(self.color(self.size))
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
         fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
-        return color, alpha * (fade[:, None] * fade[None, :])
+        return color, alpha * self._border(fade[:, None] * fade[None, :])
 
     def _seen(
         self, windows: Windows, samples: slice = slice(None)
@@ -107,7 +116,16 @@ class Cutout(Generator):
         color = self._squashed(levels.flatten(0, 1)).view_as(levels)
         alpha = torch.sigmoid(self.sharpness * self.outline.seen(windows, samples))
         rows, columns = (_fade(line, self.margin).to(alpha) for line in rows_and_columns(windows))
-        return color, alpha * (rows[:, :, None, :, None] * columns[:, :, None, None, :])
+        fade = rows[:, :, None, :, None] * columns[:, :, None, None, :]
+        return color, alpha * self._border(fade)
+
+    def _border(self, fade: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
+        """The fall along the border, as much steeper as outlines have become since the start."""
+        steeper = self.sharpness / self.sharpnesses(0.0)
+        if steeper == 1:
+            return fade
+        inside, outside = fade**steeper, (1 - fade) ** steeper
+        return inside / (inside + outside)
 
     def _squashed(self, color: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2

@@ -19,7 +19,7 @@ class Plan:
     losses: Loss | Terms
     settings: Settings
     prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
-    views: Views | None = None  # cameras of a moment, for things that are rendered
+    views: Views | None = None  # cameras of a moment for things that are rendered, or windows
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
 

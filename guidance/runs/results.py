@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from guidance.runs.folder import DONE, contained
 from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
-from guidance.types import Cameras
+from guidance.types import Cameras, Windows
 
 SCHEMA_VERSION = 1
 FPS = 15
@@ -109,8 +109,19 @@ def _turntable(plan: Plan, views: int) -> Float[Tensor, "n v 3 h w"] | None:
     return torch.cat(pictures, 1)
 
 
-def some_views(cameras: Cameras, views: slice) -> Cameras:
+@overload
+def some_views(cameras: Cameras, views: slice) -> Cameras: ...
+
+
+@overload
+def some_views(cameras: Windows, views: slice) -> Windows: ...
+
+
+def some_views(cameras: Cameras | Windows, views: slice) -> Cameras | Windows:
     """Some of the views of every sample."""
+    if isinstance(cameras, Windows):
+        left, top, side = (x[:, views] for x in (cameras.left, cameras.top, cameras.side))
+        return replace(cameras, left=left, top=top, side=side)
     names = ("view", "projection", "light", "azimuth_deg", "elevation_deg")
     return replace(cameras, **{name: getattr(cameras, name)[:, views] for name in names})
 

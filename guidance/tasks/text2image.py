@@ -11,13 +11,23 @@ from guidance.errors import InputError
 from guidance.tasks.base import Task
 
 if TYPE_CHECKING:
+    from guidance.loop import Views
     from guidance.runs.plan import Plan
-    from guidance.types import Generator, Terms
+    from guidance.types import Generator, Moment, Terms, Windows
 
 #: Of a cutout: what a person names soonest, chosen by eye among areas of 0.15 to 0.6.
 OUTLINE: dict[str, Any] = {"area": (0.15, 0.4), "crispness": "0 -> 0.6", "perimeter": 0.075}
 #: Cells a side of the finest level, and how much of the picture a crop shows; by eye, too.
 FINEST, SCALE_OF_CUTOUT, SCALE = 32, (0.8, 1.5), (0.7, 1.3)
+#: Above `IN_ONE` pixels, a step looks at the whole at `LOOK`, and in the detail phase through
+#: `WINDOWS` windows of the share `WINDOW` of its side as well. By eye at 1024: three windows of a
+#: half fill a frog with small frogs' eyes, and none leaves the encoder's pixels in fine levels.
+IN_ONE, LOOK, WINDOWS, WINDOW = 512, 256, 1, 0.75
+#: Generators that can be asked for any place of their picture, so that it is never whole in memory.
+OF_PLACES = ("cutout", "pyramid", "siren", "grid", "strokes")
+#: Cells a side of the finest level of colour that joins in then. Outlines need none: they are where
+#: smooth values cross 0, and crisp at any size once the slope there is steep: this, times the size.
+DETAILED, SHARPNESS = 64, 1 / 32
 #: Options that only some generators have.
 ONLY_OF = {
     "finest": ("cutout", "pyramid"),
@@ -54,11 +64,13 @@ class TextToImage(Task):
     ] = "cutout"
     """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas."""
     size: int = Field(default=128, ge=8, le=2048)
-    """Pixels a side."""
+    """Pixels a side. Above 512, a step looks at less, and memory stays that of 512; "pixels",
+    "wavelet" and "fourier" have as many values as pixels, and their memory grows with them."""
     crops: int = Field(default=10, ge=1, le=1024)
     """Random crops of each picture that the encoder sees in a step."""
     finest: int | None = Field(default=None, ge=1, le=2048)
-    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32)."""
+    """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32; above 512
+    pixels 64 for colour, from the middle of the run on)."""
     start: Path | None = None
     """A picture that "cutout" and "pyramid" start from."""
     wavelet: Literal["cdf97", "haar"] | None = None
@@ -88,7 +100,27 @@ class TextToImage(Task):
         from guidance.runs.plan import Plan
 
         self._refuse_ignored()
-        return Plan(self._generator(), self._losses(), self.settings(), self.sample_prompts)
+        return Plan(
+            self._generator(), self._losses(), self.settings(), self.sample_prompts, self._views()
+        )
+
+    @property
+    def _is_large(self) -> bool:
+        """Whether the picture is looked at in parts."""
+        return self.size > IN_ONE and self.generator in OF_PLACES
+
+    def _views(self) -> Views | None:
+        """Looks at a large picture: from afar, and later through windows as well."""
+        if not self._is_large:
+            return None
+        from guidance.generators.windows import DETAIL, whole, whole_and_parts
+
+        def views(moment: Moment) -> Windows:
+            if moment.phase == "validation" or moment.progress < DETAIL:
+                return whole(len(moment.seeds), LOOK)
+            return whole_and_parts(moment, WINDOWS, WINDOW, LOOK, self.size)
+
+        return views
 
     def _refuse_ignored(self) -> None:
         """Raises InputError for options that were given and would do nothing."""
@@ -111,6 +143,7 @@ class TextToImage(Task):
         from guidance.generators.siren import Siren
         from guidance.generators.strokes import Strokes
         from guidance.generators.wavelet import Wavelet
+        from guidance.generators.windows import DETAIL
         from guidance.losses.targets import load_picture
 
         kinds: dict[str, Any] = {
@@ -124,7 +157,13 @@ class TextToImage(Task):
             "pixels": Pixels,
         }
         own = ("finest", "wavelet", "cells", "tileable", "num_strokes")
-        options: dict[str, Any] = {"finest": FINEST} if self.generator in ONLY_OF["finest"] else {}
+        options: dict[str, Any] = {}
+        if self.finest is None and self.generator in ONLY_OF["finest"]:
+            options["finest"] = FINEST
+            if self._is_large:
+                options |= {"finest": DETAILED, "coarse": FINEST}
+        if self.generator == "cutout" and self._is_large:
+            options["sharpness"] = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * self.size} log"
         options |= {name: getattr(self, name) for name in own if getattr(self, name) is not None}
         if self.start is not None:
             options["start"] = load_picture(self.start, "start")

@@ -30,11 +30,13 @@ OPTIONS: list[tuple[type[Generator], str, Any]] = [
     (Pyramid, "finest", 8),
     (Pyramid, "learning_rate", 0.1),
     (Pyramid, "decorrelate", True),
+    (Pyramid, "coarse", 4),
     (Cutout, "size", 24),
     (Cutout, "finest", 8),
     (Cutout, "learning_rate", 0.1),
     (Cutout, "decorrelate", True),
     (Cutout, "sharpness", 8.0),
+    (Cutout, "coarse", 4),
     (Cutout, "margin", 0.0),
 ]
 
@@ -110,3 +112,40 @@ def test_a_cutout_exports_its_alpha(tmp_path: Path) -> None:
     assert alpha is not None and cutout.shape == (32, 32, 4)
     expected = (alpha[0, 0, 0] * 255).detach().numpy()
     assert np.abs(cutout[..., 3] - expected).max() <= 0.51
+
+
+def test_fine_levels_rest_until_the_detail_phase() -> None:
+    generator = Cutout((0,), size=16, finest=16, coarse=4)
+    for progress, moving in ((0.0, 4), (0.49, 4), (0.5, 16), (1.0, 16)):
+        generator.advance(progress)
+        sides = [level.shape[-1] for level in generator.parameters() if level.requires_grad]
+        assert max(sides) == moving
+    assert max(level.shape[-1] for level in generator.outline.parameters()) == 4
+
+
+def test_sharpness_follows_its_schedule_and_so_does_the_border() -> None:
+    generator = Cutout((0,), size=64, finest=16, sharpness="4 -> 64 log", margin=0.25)
+    soft = generator().alpha
+    generator.advance(1.0)
+    crisp = generator().alpha
+    assert soft is not None and crisp is not None
+
+    def grey(alpha: torch.Tensor) -> float:
+        return (4 * alpha * (1 - alpha)).mean().item()
+
+    assert grey(crisp) < 0.3 * grey(soft)
+    with torch.no_grad():
+        for level in generator.outline.levels:
+            level.fill_(1.0)  # nothing is left but the border
+    filled = generator().alpha
+    assert filled is not None and grey(filled) < 0.1
+    generator.advance(0.0)
+    filled = generator().alpha
+    assert filled is not None and grey(filled) > 0.3
+
+
+def test_a_sharpness_of_nothing_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"Cutout.sharpness: .* above 0, got '4 -> 0'"
+    ):
+        Cutout((0,), size=16, sharpness="4 -> 0")
