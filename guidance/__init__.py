@@ -48,6 +48,8 @@ _PUBLIC = {
     "Masked": "guidance.generators.masked",
     "MeshGenerator": "guidance.generators.mesh",
     "Surface": "guidance.generators.mesh",
+    "TexturedMesh": "guidance.generators.texture",
+    "Maps": "guidance.generators.texture",
     "Orbit": "guidance.rendering.cameras",
     "load_mesh": "guidance.geometry.mesh_io",
     "save_mesh": "guidance.geometry.mesh_io",

@@ -23,7 +23,7 @@ from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of, to_linear
 from guidance.types import Cameras, Generator, Material, Mesh, Rendering, Windows
 
-#: Limits that keep a surface from mirrors and from pure metal. Source: Paint-it, section 3.2.
+#: Limits that keep a surface from mirrors and from pure metal. Source: Paint-it (arXiv 2312.11360).
 SMOOTHEST, MOST_METAL = 0.08, 0.9
 #: Where roughness and metal start, before their squashing: as chalk, not as plastic.
 START_ROUGH, START_METAL = 1.0, -2.5
@@ -36,7 +36,7 @@ AT_ONCE = 2**18
 
 
 @dataclass(frozen=True)
-class Paint:
+class Maps:
     """How maps are made and looked at."""
 
     finest: int = 32  # cells of the volume along the mesh's diameter, a power of two
@@ -51,10 +51,10 @@ class Paint:
         find_environment(self.environment)
         if min(self.texels, self.exported) < 1:
             raise InputError(
-                f"Paint: expected maps of at least one texel, got {self.texels} and {self.exported}"
+                f"Maps: expected maps of at least one texel, got {self.texels} and {self.exported}"
             )
         if not 0 <= self.relief <= 2:
-            raise InputError(f"Paint.relief: expected a slope in [0, 2], got {self.relief:g}")
+            raise InputError(f"Maps.relief: expected a slope in [0, 2], got {self.relief:g}")
 
 
 class TexturedMesh(Generator):
@@ -70,7 +70,7 @@ class TexturedMesh(Generator):
     Args:
         mesh: triangles, not all at one place. Its texture coordinates are kept if it has any.
         seeds: one a sample.
-        paint: see `Paint`.
+        maps: see `Maps`.
         learning_rate: of Adam for colours; see `SLOWER` for the rest.
 
     Raises:
@@ -81,21 +81,21 @@ class TexturedMesh(Generator):
         self,
         mesh: Mesh,
         seeds: Sequence[int],
-        paint: Paint = Paint(),
+        maps: Maps = Maps(),
         *,
         learning_rate: float = 0.02,
     ) -> None:
         super().__init__()
-        self.num_samples, self.paint, self.learning_rate = len(seeds), paint, learning_rate
-        self.given, self.notes = with_uv(replace(mesh, colors=None), anew=paint.unwrap)
+        self.num_samples, self.maps, self.learning_rate = len(seeds), maps, learning_rate
+        self.given, self.notes = with_uv(replace(mesh, colors=None), anew=maps.unwrap)
         places = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
         unit = replace(self.given, vertices=places)
         # What the mesh implies comes from the mesh again, so it is no part of the state.
         for name, value in vars(Skin.of(unit)).items():
             self.register_buffer(name, value, persistent=False)
-        self.volume = Volume(seeds, 8 if paint.relief else 5, paint.finest)
-        self.environment = find_environment(paint.environment)
-        index, weights, across = self._places(bake(unit, paint.texels))
+        self.volume = Volume(seeds, 8 if maps.relief else 5, maps.finest)
+        self.environment = find_environment(maps.environment)
+        index, weights, across = self._places(bake(unit, maps.texels))
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("across", across, persistent=False)
@@ -111,7 +111,7 @@ class TexturedMesh(Generator):
         index, weights, across = (self.get_buffer(n) for n in ("index", "weights", "across"))
         color, *rest = self._maps(index, weights, across)
         values = torch.cat([to_linear(color), *rest], -1).mT
-        texels = values.reshape(self.num_samples, 8, self.paint.texels, self.paint.texels)
+        texels = values.reshape(self.num_samples, 8, self.maps.texels, self.maps.texels)
         return render_material(self._skin(), texels, cameras, self.environment)
 
     def _skin(self) -> Skin:
@@ -128,7 +128,7 @@ class TexturedMesh(Generator):
         tangents = baked.at_corners(skin.tangents, skin.face_tangents, rows)
         bitangent = torch.linalg.cross(normal, tangents[:, :3]) * tangents[:, 3:].sign()
         across = F.normalize(torch.stack([tangents[:, :3], bitangent], 1), dim=-1)
-        if self.paint.symmetric:
+        if self.maps.symmetric:
             # A relief that is mirrored, too, slopes the other way.
             across = torch.where(places[:, :1, None] < 0, across * MIRROR.to(across), across)
             places = torch.cat([places[:, :1].abs(), places[:, 1:]], 1)
@@ -147,8 +147,8 @@ class TexturedMesh(Generator):
         rough, metal = (SLOWER * values[..., 3:5]).split(1, -1)
         roughness = SMOOTHEST + (1 - SMOOTHEST) * torch.sigmoid(START_ROUGH + rough)
         metallic = MOST_METAL * torch.sigmoid(START_METAL + metal)
-        if self.paint.relief:
-            tilt = self.paint.relief / 3**0.5 * torch.tanh(SLOWER * values[..., 5:])
+        if self.maps.relief:
+            tilt = self.maps.relief / 3**0.5 * torch.tanh(SLOWER * values[..., 5:])
             slope = (tilt[..., None, :] * across).sum(-1)
             normal = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
         else:
@@ -164,7 +164,7 @@ class TexturedMesh(Generator):
 
         The maps are padded: texels beside the surface continue it.
         """
-        size = self.paint.exported
+        size = self.maps.exported
         baked = bake(self.given, size).to(self.get_buffer("vertices").device)
         rows = max(1, AT_ONCE // size)
         pieces = []
@@ -183,8 +183,8 @@ class TexturedMesh(Generator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> TexturedMesh:
-        paint = Paint(finest=4, texels=32, exported=32)
-        return cls(octahedron(), range(num_samples), paint)
+        maps = Maps(finest=4, texels=32, exported=32)
+        return cls(octahedron(), range(num_samples), maps)
 
     @staticmethod
     def tiny_views(num_samples: int) -> Cameras:
@@ -197,5 +197,5 @@ class TexturedMesh(Generator):
         mesh = load_mesh(folder / "mesh.glb", maps=True).mesh
         assert mesh.material is not None
         texels = texels_of(mesh.material)[None]
-        environment = find_environment(Paint().environment)
+        environment = find_environment(Maps().environment)
         return render_material(Skin.of(mesh), texels, cls.tiny_views(1), environment).over()[0]

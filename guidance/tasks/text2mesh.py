@@ -139,15 +139,15 @@ class TextToMesh(Task):
         return MeshGenerator(mesh, self.sample_seeds, surface)
 
     def _textured(self, mesh: Mesh) -> TexturedMesh:
-        from guidance.generators.texture import Paint, TexturedMesh
+        from guidance.generators.texture import Maps, TexturedMesh
 
         own = ("finest", "texels", "relief", "environment", "unwrap")
-        paint = Paint(
+        maps = Maps(
             **{name: self._value(name) for name in own},
             exported=self._value("map_size"),
             symmetric=self.symmetric,
         )
-        return TexturedMesh(mesh, self.sample_seeds, paint)
+        return TexturedMesh(mesh, self.sample_seeds, maps)
 
     def _value(self, name: str) -> Any:
         """What was given for an option of some modes, or its default."""
