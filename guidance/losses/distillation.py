@@ -22,15 +22,13 @@ from guidance.losses.methods import (
     find_method,
     find_weighting,
 )
+from guidance.losses.potential import FIXED_TIMES, potential
 from guidance.losses.scores import Scores
 from guidance.losses.targets import broadcast_prompts, negative_phrases, view_indices
 from guidance.losses.vision import sample_means
 from guidance.prompts import parse_prompt
 from guidance.schedule import Schedule
 from guidance.types import Loss, Moment, Rendering
-
-#: The levels of validation.
-FIXED_TIMES = (0.2, 0.4, 0.6, 0.8)
 
 
 class Distillation(Loss):
@@ -42,11 +40,9 @@ class Distillation(Loss):
     gradient is `g` through the encoder of pictures, and nothing through the network or a decoder.
     Its value in a step is the root mean square of g, to be looked at, not to be compared.
 
-    Validation needs a value that says which state is better, and that is not it. There, with
-    fixed noise at fixed times, the value is `mean[(e_y - e)^2 - (e_0 - e)^2]`: how much better
-    the noise is told with the words than without, or than with the source's words for methods
-    that edit. Lower is better, and a plain picture, whose noise anyone can tell, is worth 0.
-    Source: diffusion classifier, Li et al. 2023, arXiv 2303.16203, section 3.2.
+    Validation needs a value that says which state is better, and that is not it. There the value
+    is the potential that the field goes down, as far as it goes down any, by fixed noise at fixed
+    times: see `guidance.losses.potential`.
 
     Args:
         prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
@@ -172,7 +168,7 @@ class Distillation(Loss):
             with torch.no_grad():
                 scores = self._scores(crops, part, views, moment.progress, micro_batch)
                 if moment.phase == "validation":
-                    value = self._gain(scores, latents, crops, part, moment)
+                    value = self._potential(scores, latents, crops, part, moment)
                     yield _means(value, crops, part)
                     continue
                 field = self._field(scores, latents, crops, part, moment)
@@ -209,7 +205,7 @@ class Distillation(Loss):
             field = field / rms.view(-1, 1, 1, 1)
         return self.weight(point.level) * field
 
-    def _gain(
+    def _potential(
         self,
         scores: Scores,
         latents: Float[Tensor, "b c h w"],
@@ -217,19 +213,13 @@ class Distillation(Loss):
         part: Part,
         moment: Moment,
     ) -> Float[Tensor, "b"]:
-        """How much better the noise is told with the words than without; below 0 is better."""
-        gain = latents.new_zeros(len(latents))
-        without = {"source": 1.0} if self.method.edits else {}
-        for time in FIXED_TIMES:
-            noise = _noise(moment, f"distillation/noise at {time}", crops, part, latents)
-            level = self._denoiser.level(torch.full((len(latents),), time), latents)
-            noisy = level.mix(latents, noise)
-            errors = [
-                (scores.sum(noisy, level, 1.0, **words) - noise).flatten(1).square().mean(1)
-                for words in ({"wanted": 1.0}, without)
-            ]
-            gain = gain + (errors[0] - errors[1]) / len(FIXED_TIMES)
-        return gain
+        """The value of validation, of each picture of one part."""
+        noises = {
+            time: _noise(moment, f"distillation/noise at {time}", crops, part, latents)
+            for time in FIXED_TIMES
+        }
+        factors = self.method.potential(self.scale(moment.progress))
+        return potential(scores, latents, noises, factors, self.weight)
 
     def _encode(self, rendering: Rendering, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
         latents = self._denoiser.encode_image(self.augment.apply(rendering, crops, part))

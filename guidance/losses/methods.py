@@ -13,6 +13,14 @@ from guidance.diffusion.base import Level
 from guidance.errors import InputError
 from guidance.losses import fields
 from guidance.losses.fields import Point
+from guidance.losses.potential import (
+    Factors,
+    bridged,
+    classified,
+    edited,
+    guided,
+    noise_free,
+)
 from guidance.schedule import Schedule
 
 #: What negatives say where a method needs some and none are given.
@@ -27,6 +35,7 @@ class Method:
     """A field with the defaults that its source gives it."""
 
     field: Callable[[Point], Tensor]
+    potential: Callable[[float], Factors]  # what validation scores
     scale: float | str | None = None  # of guidance; None: it has none
     weighting: str = "sigma2"
     low: float | str = 0.02
@@ -39,16 +48,20 @@ class Method:
 
 
 METHODS = {
-    "sds": Method(fields.sds, 100.0),
-    "csd": Method(fields.csd, weighting="one", unit=True),
-    "nfsd": Method(fields.nfsd, 7.5, negative=POOR),
-    "bridge": Method(fields.bridge, 40.0, takes_negative=False),
-    "asd": Method(fields.asd, 7.5),
-    "ism": Method(fields.ism, 7.5),
-    "sdi": Method(fields.sdi, 7.5, weighting="sample", low="0.98 -> 0.25", high="0.98 -> 0.25"),
-    "dds": Method(fields.dds, 7.5, weighting="one", low=0.05, high=0.95, edits=True),
-    "pds": Method(fields.pds, 100.0, weighting="one", edits=True, predictions=("epsilon", "v")),
-    "rfds": Method(fields.rfds, 50.0, weighting="one", predictions=("flow",)),
+    "sds": Method(fields.sds, guided, 100.0),
+    "csd": Method(fields.csd, classified, weighting="one", unit=True),
+    "nfsd": Method(fields.nfsd, noise_free, 7.5, negative=POOR),
+    "bridge": Method(fields.bridge, bridged, 40.0, takes_negative=False),
+    "asd": Method(fields.asd, guided, 7.5),
+    "ism": Method(fields.ism, guided, 7.5),
+    "sdi": Method(
+        fields.sdi, guided, 7.5, weighting="sample", low="0.98 -> 0.25", high="0.98 -> 0.25"
+    ),
+    "dds": Method(fields.dds, edited, 7.5, weighting="one", low=0.05, high=0.95, edits=True),
+    "pds": Method(
+        fields.pds, edited, 100.0, weighting="one", edits=True, predictions=("epsilon", "v")
+    ),
+    "rfds": Method(fields.rfds, guided, 50.0, weighting="one", predictions=("flow",)),
 }
 
 

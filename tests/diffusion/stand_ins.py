@@ -17,7 +17,8 @@ class Mixture(Denoiser):
     """Exact answers for latents of Gaussians with the means of texts and one variance.
 
     A text is its own Gaussian; "" is the even mixture of all `modes`. Other texts have means that
-    follow from their letters. The "autoencoder" is a smooth random map of the shrunk picture.
+    follow from their letters; `broad` is one of everything, with mean 0 and variance 1. The
+    "autoencoder" is a smooth random map of the shrunk picture.
     """
 
     name = "mixture"
@@ -29,9 +30,11 @@ class Mixture(Denoiser):
         variance: float = 0.05,
         prediction: Prediction = "epsilon",
         linear: bool = False,
+        broad: str | None = None,
     ) -> None:
         super().__init__()
         self.prediction, self.variance, self.linear = prediction, variance, linear
+        self.broad = broad
         self.modes = modes or {text: self.mean(text) for text in ("a cat", "a dog", "a house")}
         random = torch.Generator().manual_seed(5)
         weight = torch.randn(CHANNELS, 3, 1, 1, generator=random, dtype=torch.float64)
@@ -55,7 +58,10 @@ class Mixture(Denoiser):
         self.texts += texts
         means = torch.stack([self.modes.get(text, self.mean(text)) for text in texts])
         empty = torch.tensor([[float(text == "")] for text in texts])
-        return Condition({"means": means, "empty": empty})
+        broad = torch.tensor([[float(text == self.broad)] for text in texts]).double()
+        means = means * (1 - broad[..., None, None])
+        variances = self.variance + broad * (1 - self.variance)
+        return Condition({"means": means, "empty": empty, "variances": variances})
 
     def free_text_towers(self) -> None:
         self.freed = True
@@ -69,7 +75,9 @@ class Mixture(Denoiser):
         def noise(mean: Tensor) -> Tensor:
             return level.sigma * (noisy - level.alpha * mean) / spread
 
-        told = noise(condition.tensors["means"].to(noisy))
+        own = condition.tensors["variances"].to(noisy)[..., None, None]
+        wide = level.alpha.square() * own + level.sigma.square()
+        told = noise(condition.tensors["means"].to(noisy)) * spread / wide
         modes = torch.stack(list(self.modes.values())).to(noisy)
         far = noisy[:, None] - level.alpha[:, None] * modes
         shares = (-far.square().sum((2, 3, 4)) / (2 * spread.flatten()[:, None])).softmax(1)
