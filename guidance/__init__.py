@@ -27,6 +27,7 @@ _PUBLIC = {
     "Loss": "guidance.types",
     "Rendering": "guidance.types",
     "Cameras": "guidance.types",
+    "Windows": "guidance.types",
     "Mesh": "guidance.types",
     "Moment": "guidance.types",
     "Clip": "guidance.losses.clip",
