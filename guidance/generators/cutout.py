@@ -55,7 +55,7 @@ class Cutout(Generator):
         learning_rate: float = 0.02,
         decorrelate: bool = False,
         sharpness: float | str = 4.0,
-        margin: float = 0.08,
+        margin: float = 0.12,
         start: Float[Tensor, "c h w"] | None = None,
         coarse: int | None = None,
     ) -> None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from guidance.runs.plan import Plan
     from guidance.types import Generator, Moment, Terms, Windows
 
-#: Of a cutout: what a person names soonest, chosen by eye among areas of 0.15 to 0.6.
-OUTLINE: dict[str, Any] = {"area": (0.15, 0.4), "crispness": "0 -> 0.6", "perimeter": 0.075}
+#: Of a cutout: what a person names soonest, chosen by eye among areas of 0.1 to 0.6.
+OUTLINE: dict[str, Any] = {"area": (0.12, 0.3), "crispness": "0 -> 0.6", "perimeter": 0.075}
 #: Cells a side of the finest level, and how much of the picture a crop shows; by eye, too.
-FINEST, SCALE_OF_CUTOUT, SCALE = 32, (0.8, 1.5), (0.7, 1.3)
+FINEST, SCALE_OF_CUTOUT, SCALE = 32, (1.0, 1.8), (0.7, 1.3)
 #: Above `IN_ONE` pixels, a step looks at the whole at `LOOK`, and in the detail phase through
 #: `WINDOWS` windows of the share `WINDOW` of its side as well. By eye at 1024: three windows of a
 #: half fill a frog with small frogs' eyes, and none leaves the encoder's pixels in fine levels.
