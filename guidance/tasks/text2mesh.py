@@ -51,11 +51,12 @@ class TextToMesh(Task):
         "normal": {"steps": 150, "views": 4, "crops": 8},
         "best": {"steps": 400, "views": 6, "crops": 18, "resolution": 224},
     }
-    #: One prompt on the sphere, the whole command, with the embedded models.
+    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures are
+    #: processor time, that of "best" reckoned from 20 of its steps.
     PRESET_MINUTES: ClassVar = {
         "draft": "10 seconds on two cores, a texture 24 of one core; not measured on a GPU",
         "normal": "15 seconds on two cores, a texture 31 to 44 of one core; not measured on a GPU",
-        "best": "44 seconds on two cores, a texture 4 minutes of one core by 20 steps; not measured on a GPU",
+        "best": "44 seconds on two cores, a texture 4 minutes of one core; not measured on a GPU",
     }
 
     mode: Literal["stylize", "texture"] = "stylize"
