@@ -4,6 +4,7 @@ from guidance.augment import Augment
 from guidance.losses.clip import Clip
 from guidance.losses.content import Content
 from guidance.losses.directional import Directional
+from guidance.losses.distillation import Distillation
 from guidance.losses.image import Range, TotalVariation
 from guidance.losses.outline import Outline
 from guidance.losses.patches import PatchDirectional
@@ -13,6 +14,7 @@ __all__ = [
     "Clip",
     "Content",
     "Directional",
+    "Distillation",
     "Outline",
     "PatchDirectional",
     "Range",

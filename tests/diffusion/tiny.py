@@ -34,11 +34,7 @@ def _seeded(kind: Any, *arguments: Any, **options: Any) -> Any:
 
 def clip_tokenizer(folder: Path) -> Any:
     """A tokenizer that spells everything in bytes, and knows the word "red"."""
-    letters = (
-        list(transformers.models.clip.tokenization_clip.bytes_to_unicode().values())
-        if hasattr(transformers.models.clip.tokenization_clip, "bytes_to_unicode")
-        else _bytes()
-    )
+    letters = _bytes()
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "re", "red</w>"]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     vocabulary["<|startoftext|>"] = len(vocabulary)
@@ -53,6 +49,7 @@ def clip_tokenizer(folder: Path) -> Any:
 
 @cache
 def _bytes() -> list[str]:
+    """The letters that byte-level tokenizers write bytes with."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [chr(byte) for byte in plain] + [chr(256 + i) for i in range(256 - len(plain))]
 

@@ -178,6 +178,77 @@ def test_pickles_are_not_even_fetched(cache: Path, monkeypatch: pytest.MonkeyPat
     assert not asked
 
 
+def test_of_a_diffusion_model_only_what_is_read_is_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [
+        "model_index.json",
+        "v1-5-pruned.ckpt",
+        "v1-5-pruned.safetensors",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.bin",
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "text_encoder/config.json",
+        "text_encoder/model-00001-of-00002.safetensors",
+        "text_encoder/model-00002-of-00002.safetensors",
+        "text_encoder/model.safetensors.index.json",
+        "safety_checker/model.safetensors",
+        "tokenizer/vocab.json",
+        "scheduler/scheduler_config.json",
+    ]
+    asked = _play_hub(monkeypatch, files)
+    models.fetch("sd-1.5")
+    assert asked[0]["repository"] == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert sorted(asked[0]["allow_patterns"]) == sorted(
+        [
+            "model_index.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.fp16.safetensors",
+            "text_encoder/config.json",
+            "text_encoder/model-00001-of-00002.safetensors",
+            "text_encoder/model-00002-of-00002.safetensors",
+            "text_encoder/model.safetensors.index.json",
+            "tokenizer/vocab.json",
+            "scheduler/scheduler_config.json",
+        ]
+    )
+
+
+def test_a_diffusion_model_of_pickles_or_nothing_is_not_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["model_index.json", "unet/diffusion_pytorch_model.bin"]
+    asked = _play_hub(monkeypatch, files)
+    with pytest.raises(InputError, match=r"unet/diffusion_pytorch_model.bin: is a pickle"):
+        models.fetch("hf-hub:someone/old")
+    files[1:] = ["other/model.safetensors"]
+    with pytest.raises(InputError, match="someone/old: has no weights in unet, transformer"):
+        models.fetch("hf-hub:someone/old")
+    assert not asked
+
+
+def test_a_small_autoencoder_is_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = "diffusion_pytorch_model.safetensors"
+    files = ["config.json", weights, "taesd_decoder.safetensors"]
+    asked = _play_hub(monkeypatch, files, lambda _: "{}")
+    models.fetch("hf-hub:madebyollin/taesd")
+    patterns = asked[0]["allow_patterns"]
+    assert {weights, "config.json"} <= set(patterns)
+    assert "taesd_decoder.safetensors" not in patterns
+
+
+def test_diffusion_models_are_listed_with_their_licences_and_are_no_encoders(cache: Path) -> None:
+    from guidance.encoders import load_encoder
+
+    listed = {model.name: model for model in models.list_models() if model.kind == "denoiser"}
+    assert {"sd-1.5", "sdxl", "sd3-medium"} <= set(listed)
+    assert "non-commercial" in listed["sd3-medium"].license
+    with pytest.raises(InputError, match=r"encoder 'sd-1.5' is unknown"):
+        load_encoder("sd-1.5")
+
+
 def test_no_connection(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 

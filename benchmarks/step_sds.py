@@ -1,0 +1,169 @@
+"""A step of score distillation against its frozen models alone: what all the rest costs.
+
+    python benchmarks/step_sds.py [--model small | sd-1.5] [--size 256] [--vae full | tiny]
+
+The step is the real loop's: a pyramid, the loss Distillation by SDS, Adam. The frozen models alone
+are the network's forward on the pair of answers that guidance needs, and the autoencoder's encoder
+both ways, in the same batch. Weights are random, which speed does not depend on. Both are measured
+in one process, in alternating pairs, and the ratio is the median of the pairs'. "sd-1.5" has the
+sizes of Stable Diffusion 1.5 (860 M parameters, 3.5 GB in float32); "small" is a network of the
+same build with a twentieth of the parameters, which two cores can do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import report
+from torch import nn
+
+from guidance._memory import keep_freed_memory
+from guidance._torchvision import mend
+from guidance.diffusion.base import Condition
+from guidance.diffusion.pipeline import Pipeline
+from guidance.diffusion.source import Source
+from guidance.generators.pyramid import Pyramid
+from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.losses.distillation import Distillation
+
+BAR = 1.10
+#: Channels of the network and of the autoencoder, and the width of words.
+SIZES = {
+    "small": ((64, 128, 256, 256), (32, 64, 128, 128), 256),
+    "sd-1.5": ((320, 640, 1280, 1280), (128, 256, 512, 512), 768),
+}
+SCHEDULER = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+class Random(Pipeline):
+    """A network with random weights, which reads random words."""
+
+    words: int
+
+    def encode_text(self, texts: list[str]) -> Condition:
+        device = next(self.network.parameters()).device
+        return Condition({"words": torch.randn(len(texts), 77, self.words, device=device)})
+
+
+def random_denoiser(model: str, size: int, vae: str, dtype: torch.dtype) -> Random:
+    """A denoiser of those sizes, for pictures of `size` pixels a side."""
+    mend()
+    import diffusers
+
+    channels, of_vae, words = SIZES[model]
+    down = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
+    up = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
+    network = diffusers.UNet2DConditionModel(
+        sample_size=size // 8,
+        block_out_channels=channels,
+        down_block_types=down,
+        up_block_types=up,
+        cross_attention_dim=words,
+    )
+    autoencoder: nn.Module = diffusers.AutoencoderTiny()
+    if vae == "full":
+        autoencoder = diffusers.AutoencoderKL(
+            block_out_channels=of_vae,
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            layers_per_block=2,
+            latent_channels=4,
+        )
+    source = Source(
+        name=f"random {model}",
+        folder=Path(),
+        kind="StableDiffusionPipeline",
+        network="unet",
+        towers=(),
+        vae=True,
+        variants={},
+        scheduler=SCHEDULER,
+    )
+    made = Random(source, network, autoencoder, dtype)
+    made.words = words
+    return made
+
+
+def seconds_alone(denoiser: Random, pictures: torch.Tensor, condition: Condition) -> float:
+    """The encoder both ways and the pair of answers, which is what no loop can do without."""
+    start = time.perf_counter()
+    latents = denoiser.encode_image(pictures)
+    two = torch.cat([latents.detach()] * 2)
+    denoiser.noise(two, denoiser.level(torch.full((2,), 0.5), two), condition)
+    torch.autograd.grad(latents.sum(), pictures)
+    if pictures.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def seconds_of_network(denoiser: Random, size: int, condition: Condition, device: str) -> float:
+    """The pair of answers alone."""
+    two = torch.randn(2, 4, size // 8, size // 8, device=device)
+    level = denoiser.level(torch.full((2,), 0.5), two)
+    start = time.perf_counter()
+    denoiser.noise(two, level, condition)
+    if two.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[float, ...]]:
+    """Seconds of each step, of the frozen models right after it, and of the network alone."""
+    pictures = torch.rand(1, 3, size, size, device=device).requires_grad_()
+    condition = denoiser.encode_text(["", "a red apple"])
+    seconds: list[tuple[float, ...]] = []
+    start = 0.0
+
+    def listen(event: Event) -> None:
+        nonlocal start
+        if isinstance(event, StepEvent):
+            float(event.losses["sds"].sum())  # waits for the device
+            step = time.perf_counter() - start
+            alone = seconds_alone(denoiser, pictures, condition)
+            network = seconds_of_network(denoiser, size, condition, device)
+            seconds.append((step, alone, network))
+        start = time.perf_counter()
+
+    optimize(
+        Pyramid((0,), size, finest=size // 2),
+        Distillation("a red apple", denoiser=denoiser),
+        # The first steps warm up; the last one is followed by a validation.
+        Settings(steps=pairs + 3, validations=1, device=device),
+        listeners=[listen],
+    )
+    return seconds[2:-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=SIZES, default="small")
+    parser.add_argument("--size", type=int, default=256, help="pixels a side; 512 is SD 1.5's own")
+    parser.add_argument("--vae", choices=("full", "tiny"), default="full")
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    dtype = torch.bfloat16 if arguments.device.startswith("cuda") else torch.float32
+    denoiser = random_denoiser(arguments.model, arguments.size, arguments.vae, dtype)
+    denoiser.to(arguments.device)
+    found = measure(denoiser, arguments.size, arguments.pairs, arguments.device)
+    for step, alone, network in found:
+        print(
+            f"step {step:.4f} s   frozen models alone {alone:.4f} s   network {network:.4f} s   "
+            f"ratio {step / alone:.3f}"
+        )
+    value = statistics.median(step / alone for step, alone, _ in found)
+    more: dict[str, Any] = {
+        "step_over_network": round(statistics.median(s / n for s, _, n in found), 4)
+    }
+    name = f"SDS step / frozen models alone, {arguments.model}, {arguments.size} px, "
+    report(f"{name}{arguments.vae} vae, {dtype}", value, "ratio", BAR, more=more)
+
+
+if __name__ == "__main__":
+    main()
