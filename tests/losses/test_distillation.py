@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from guidance.diffusion.base import Level
 from guidance.errors import InputError
-from guidance.loop import PreviewEvent, Settings, optimize
+from guidance.loop import PreviewEvent, Settings, StepEvent, optimize
 from guidance.losses.distillation import Distillation
 from guidance.losses.methods import METHODS, POOR, Times
 from guidance.types import Moment, Rendering
@@ -532,3 +532,25 @@ def test_a_run_by_micro_batches_is_the_same_run() -> None:
             slope += torch.autograd.grad(part.sum(), image)[0]
         fields.append(slope)
     assert torch.allclose(fields[0], fields[1]) and torch.allclose(fields[0], fields[2])
+
+
+@pytest.mark.parametrize("method", ["sds", "dds"])
+def test_a_resumed_run_is_the_same_run_to_the_bit(method: str) -> None:
+    source = {"source": DOG} if METHODS[method].edits else {}
+    snapshots: dict[int, dict[str, Tensor]] = {}
+
+    def run(resume: dict[str, Tensor] | None = None) -> Tensor:
+        def keep(event: object) -> None:
+            if isinstance(event, StepEvent):
+                snapshots[event.step] = event.snapshot()
+
+        module = Latent(torch.full((1, CHANNELS, SIZE, SIZE), 0.1))
+        loss = Distillation(CAT, denoiser=Mixture(), method=method, **source)
+        optimize(module, loss, Settings(steps=6), listeners=[keep], resume=resume)
+        return snapshots[6]["generator/module.z"]
+
+    whole = run()
+    half = snapshots[3]
+    snapshots.clear()
+    assert torch.equal(run(half), whole)
+    assert set(snapshots) == {4, 5, 6}
