@@ -82,7 +82,7 @@ def sds(at: Point) -> Tensor:
 def csd(at: Point) -> Tensor:
     """e_y - e_0, turning over the run into e_y - e_negative.
 
-    Source: classifier score distillation, Yu et al. 2023, arXiv 2310.19415, equations 6 and 9.
+    Source: classifier score distillation, Yu et al. 2023, arXiv 2310.19415.
     """
     noisy = at.level.mix(at.clean, at.noise)
     return at.scores.sum(noisy, at.level, 0.0, wanted=1.0, unwanted=-at.progress)
@@ -91,7 +91,7 @@ def csd(at: Point) -> Tensor:
 def nfsd(at: Point) -> Tensor:
     """7.5 (e_y - e_0) + (e_0 at low noise, else e_0 - e_negative).
 
-    Source: noise-free score distillation, Katzir et al. 2023, arXiv 2310.17590, equation 9.
+    Source: noise-free score distillation, Katzir et al. 2023, arXiv 2310.17590.
     """
     low = (at.time < NFSD_TIME).double()
     noisy = at.level.mix(at.clean, at.noise)
@@ -101,7 +101,7 @@ def nfsd(at: Point) -> Tensor:
 def bridge(at: Point) -> Tensor:
     """40 (e of the prompt that ends finely - e of the prompt that ends poorly).
 
-    Source: McAllister et al. 2024, arXiv 2406.09417, equation 12. Deviation: shorter endings.
+    Source: McAllister et al. 2024, arXiv 2406.09417. Deviation: shorter endings.
     """
     noisy = at.level.mix(at.clean, at.noise)
     return at.scores.sum(noisy, at.level, 0.0, fine=at.scale, poor=-at.scale)
@@ -121,8 +121,7 @@ def asd(at: Point) -> Tensor:
 def ism(at: Point) -> Tensor:
     """cfg(7.5) at t - e_0 at s, on the path of a DDIM inversion without words.
 
-    Source: interval score matching, LucidDreamer, Liang et al. 2023, arXiv 2311.11284, equation
-    15. Deviation: two even steps up to s, in place of steps of 200 timesteps.
+    Source: interval score matching, LucidDreamer, Liang et al. 2023, arXiv 2311.11284. Deviation: two even steps up to s, in place of steps of 200 timesteps.
     """
     before = (at.time - ISM_GAP).clamp_min(at.least / 2)
     lower = at.level_at(before)
@@ -135,7 +134,7 @@ def ism(at: Point) -> Tensor:
 def sdi(at: Point) -> Tensor:
     """cfg(7.5) - the noise that a DDIM inversion finds; pulls z to the clean latent of the answer.
 
-    Source: Lukoianov et al. 2024, arXiv 2405.15891, algorithm 1, and the authors' scale of the
+    Source: Lukoianov et al. 2024, arXiv 2405.15891, and the authors' scale of the
     inversion, -7.5. Deviation: the inversion adds no noise of its own.
     """
     noisy = at.inverted(at.time, SDI_STEPS, SDI_FACTOR * at.scale)
@@ -146,7 +145,7 @@ def sdi(at: Point) -> Tensor:
 def dds(at: Point) -> Tensor:
     """cfg(7.5) of the edited picture - cfg(7.5) of the source, under the same noise.
 
-    Source: delta denoising score, Hertz et al. 2023, arXiv 2304.07090, equation 5.
+    Source: delta denoising score, Hertz et al. 2023, arXiv 2304.07090.
     """
     assert at.source is not None
     edited = at.guided(at.level.mix(at.clean, at.noise), at.level)
@@ -157,7 +156,7 @@ def pds(at: Point) -> Tensor:
     """The difference of the stochastic latents of the edited picture and of the source.
 
     `psi (z - z_source) + chi (cfg_z - cfg_source)`: DDS with a pull to the source. Source:
-    posterior distillation sampling, Koo et al. 2023, arXiv 2311.13831, equations 8 to 11, with
+    posterior distillation sampling, Koo et al. 2023, arXiv 2311.13831, with
     the coefficients of the authors' code, which takes the beta of one timestep between levels
     that lie two apart; with levels one apart psi is 0.
     """
@@ -179,6 +178,6 @@ def pds(at: Point) -> Tensor:
 def rfds(at: Point) -> Tensor:
     """The velocity of cfg - (e - z), of flow models; cfg - e divided by 1 - sigma.
 
-    Source: Yang et al. 2024, arXiv 2406.03293, equation 6.
+    Source: Yang et al. 2024, arXiv 2406.03293.
     """
     return sds(at) / at.level.alpha

@@ -61,6 +61,7 @@ METHODS = {
     "pds": Method(
         fields.pds, edited, 100.0, weighting="one", edits=True, predictions=("epsilon", "v")
     ),
+    # Its scale is a judgement between those of SDS and of samplers, not its source's.
     "rfds": Method(fields.rfds, guided, 50.0, weighting="one", predictions=("flow",)),
 }
 

@@ -48,8 +48,8 @@ class Scores:
         asked only what the sum needs: with `empty=1, wanted=1` and one phrase of weight 1 that is
         the phrase alone.
 
-        Source: composition of phrases, Liu et al. 2022, arXiv 2206.01714, equation 11; Perp-Neg,
-        Armandpour et al. 2023, arXiv 2304.04968, equation 8.
+        Source: composition of phrases, Liu et al. 2022, arXiv 2206.01714; Perp-Neg,
+        Armandpour et al. 2023, arXiv 2304.04968.
         """
         b = len(noisy)
         names = [name for name in groups if self.asks[name].index.shape[1]]
