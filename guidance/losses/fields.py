@@ -121,7 +121,8 @@ def asd(at: Point) -> Tensor:
 def ism(at: Point) -> Tensor:
     """cfg(7.5) at t - e_0 at s, on the path of a DDIM inversion without words.
 
-    Source: interval score matching, LucidDreamer, Liang et al. 2023, arXiv 2311.11284. Deviation: two even steps up to s, in place of steps of 200 timesteps.
+    Source: interval score matching, LucidDreamer, Liang et al. 2023, arXiv 2311.11284.
+    Deviation: two even steps up to s, in place of steps of 200 timesteps.
     """
     before = (at.time - ISM_GAP).clamp_min(at.least / 2)
     lower = at.level_at(before)
