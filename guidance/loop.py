@@ -23,11 +23,13 @@ from torch import Tensor, nn
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.schedule import Schedule
 from guidance.snapshot import Best, restore, snapshot
-from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms, Windows
+from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms, Warp, Windows
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
 Views = Callable[[Moment], Cameras | Windows]
+#: How the pictures move before the step of a moment, if they do.
+Warps = Callable[[Moment], Warp | None]
 T = TypeVar("T")
 
 
@@ -43,6 +45,7 @@ class Settings:
     micro_batch: int = 64  # pictures given to an encoder at once
     validations: int = 10  # how often in a run the fixed views are scored and shown
     device: str = "cpu"
+    warm_up: int = 0  # steps of progress 0, before schedules begin to run
 
     def validation_follows(self, step: int) -> bool:
         """Whether the fixed views are scored and shown after this many steps."""
@@ -107,6 +110,7 @@ def optimize(
     *,
     steps: int | None = None,
     views: Views | None = None,
+    warps: Warps | None = None,
     listeners: Sequence[Listener] = (),
     resume: dict[str, Tensor] | None = None,
 ) -> Result:
@@ -118,6 +122,11 @@ def optimize(
         losses: one loss or a weighted sum, e.g. `gd.Clip("an apple") + 0.1 * gd.TotalVariation()`.
         settings: the loop's settings; `steps` alone is a shorthand for `Settings(steps=steps)`.
         views: cameras for a moment, for generators that need them.
+        warps: moves the pictures between steps, for animations. Losses of before and after a move
+            do not compare, so the result is then the last state instead of the best. Adam's
+            moments stay as they are: the second ones are scales that hardly change with the
+            place; the first ones forget within some ten steps, in which pictures move little.
+            Without them, each step behind a move would be a small fraction of a step.
         listeners: called with every event; what they raise ends the run.
         resume: a snapshot, as events give it, to go on from.
 
@@ -128,7 +137,7 @@ def optimize(
     settings = settings or Settings()
     if steps is not None:
         settings = Settings(**{**vars(settings), "steps": steps})
-    run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views)
+    run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
     if resume is not None:
         run.resume(resume)
     return run.go(listeners)
@@ -138,12 +147,17 @@ class _Run:
     """The state of one optimization: what a snapshot holds, and the steps that change it."""
 
     def __init__(
-        self, generator: Generator, terms: Terms, settings: Settings, views: Views | None
+        self,
+        generator: Generator,
+        terms: Terms,
+        settings: Settings,
+        views: Views | None,
+        warps: Warps | None,
     ) -> None:
         _check(settings, terms)
         self.device = torch.device(settings.device)
         self.generator = generator.to(self.device)
-        self.settings, self.views = settings, views
+        self.settings, self.views, self.warps = settings, views, warps
         self.names = _names(terms)
         self.terms = [(term.loss, Schedule.parse(term.weight)) for term in terms]
         self.rate = Schedule.parse(settings.learning_rate)
@@ -194,6 +208,7 @@ class _Run:
     def _step(self) -> tuple[dict[str, Tensor], bool]:
         moment = self._moment()
         self.generator.advance(moment.progress)
+        self._warp(moment)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.rate(moment.progress) * self.rate_scale
         self.optimizer.zero_grad(set_to_none=True)
@@ -209,6 +224,15 @@ class _Run:
         with torch.no_grad():
             self.generator.project()
         return losses, False
+
+    @torch.no_grad()
+    def _warp(self, moment: Moment) -> None:
+        """Moves the pictures if it is time; a rollback must not lead to where they were before."""
+        warp = self.warps(moment) if self.warps else None
+        if warp is not None:
+            self.generator.warp(warp, moment)
+            self.generator.project()
+            self.best.restart(self.generator)
 
     def _within_memory(self, work: Callable[[Moment], T], moment: Moment) -> T:
         """Out of memory halves the micro-batch and starts the work over: the same result."""
@@ -307,6 +331,8 @@ class _Run:
     def _validate(self) -> PreviewEvent:
         """Scores the fixed views by the fixed draws; a sample's better state is kept."""
         rendering, total = self._within_memory(self._score, self._moment(validation=True))
+        if self.warps:  # the last state counts, see `optimize`
+            self.best.restart(self.generator)
         self.best.update(self.generator, total)
         return PreviewEvent(
             self.step, self.settings.steps, rendering.detach(), self.best.loss.clone()
@@ -323,7 +349,9 @@ class _Run:
     def _moment(self, validation: bool = False) -> Moment:
         if validation:
             return Moment(self.seeds, 0, 1.0, "validation")
-        return Moment(self.seeds, self.step, self.step / max(1, self.settings.steps - 1))
+        running = self.step - self.settings.warm_up
+        last = self.settings.steps - 1 - self.settings.warm_up
+        return Moment(self.seeds, self.step, max(0, running) / max(1, last))
 
     def _render(self, moment: Moment) -> Rendering:
         rendering = self.generator(self.views(moment) if self.views else None)
@@ -436,6 +464,11 @@ def _names(terms: Terms) -> list[str]:
 def _check(settings: Settings, terms: Terms) -> None:
     if settings.steps < 1:
         raise InputError(f"steps: expected at least 1, got {settings.steps}")
+    if not 0 <= settings.warm_up < settings.steps:
+        raise InputError(
+            f"warm_up: expected 0 to {settings.steps - 1} of {settings.steps} steps, got "
+            f"{settings.warm_up}"
+        )
     if settings.micro_batch < 1:
         raise InputError(f"micro_batch: expected at least 1, got {settings.micro_batch}")
     if settings.optimizer not in ("adam", "sgd"):

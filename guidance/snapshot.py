@@ -37,6 +37,11 @@ class Best:
             elif bool(better.any()):
                 self.state[name] = tensor.clone()
 
+    def restart(self, generator: Generator) -> None:
+        """Forgets what was better before: from here on the present state is the one to beat."""
+        self.loss = torch.full_like(self.loss, torch.inf)
+        self.state = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+
     def load_into(self, generator: Generator) -> None:
         generator.load_state_dict(self.state)
 

@@ -12,6 +12,7 @@ Pictures are float, sRGB, in [0, 1].
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,41 @@ class Windows:
     top: Float[Tensor, "n v"]
     side: Float[Tensor, "n v"]
     pixels: int  # a side, to render each window at
+
+
+@dataclass(frozen=True)
+class Warp:
+    """How flat pictures move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
+
+    Places are in [-1, 1]^2: x to the right, y down, 0 in the middle.
+    """
+
+    matrix: Float[Tensor, "n 2 3"]  # float64
+
+    @classmethod
+    def of(
+        cls,
+        num_samples: int,
+        zoom: float = 1.0,
+        pan: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
+    ) -> Warp:
+        """The same for all samples: turned and enlarged around the middle, then moved.
+
+        Args:
+            zoom: above 1 comes nearer.
+            pan: to the right and down, in shares of the picture's side.
+            rotate_deg: counterclockwise.
+        """
+        angle = math.radians(rotate_deg)
+        cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
+        rows = [[cosine, sine, 2 * pan[0]], [-sine, cosine, 2 * pan[1]]]
+        return cls(torch.tensor(rows, dtype=torch.float64).expand(num_samples, 2, 3))
+
+    def back(self) -> Float[Tensor, "n 2 3"]:
+        """Where what is at a place now has come from."""
+        turned = torch.linalg.inv(self.matrix[..., :2])
+        return torch.cat([turned, -turned @ self.matrix[..., 2:]], -1)
 
 
 @dataclass(frozen=True)
@@ -176,6 +212,10 @@ class Moment:
             yield torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
+#: Generators of the package whose pictures `Generator.warp` moves, by their names in text2image.
+MOVABLE = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
+
+
 class Generator(nn.Module):
     """Makes pictures from parameters, and owns every learnable value of a run.
 
@@ -203,6 +243,19 @@ class Generator(nn.Module):
 
     def project(self) -> None:
         """Called after each step under no_grad: brings parameters back to their constraints."""
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """Moves the pictures by changing the parameters in place; called under no_grad.
+
+        `moment` is that of the step before which it happens, for what is new in the picture. An
+        optimizer's moments stay as they are: see `guidance.loop`.
+
+        Raises:
+            InputError: this generator cannot, or not by this warp.
+        """
+        raise InputError(
+            f"{type(self).__name__}: cannot be moved between frames; {', '.join(MOVABLE)} can"
+        )
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes what a user opens for one sample, and returns the files."""

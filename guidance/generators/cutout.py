@@ -16,7 +16,7 @@ from guidance.generators.png import save_levels, save_png
 from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.generators.windows import BLOCK, DETAIL, as_windows, in_blocks, rows_and_columns
 from guidance.schedule import Schedule
-from guidance.types import Cameras, Generator, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Cutout(Generator):
@@ -91,6 +91,12 @@ class Cutout(Generator):
     def advance(self, progress: float) -> None:
         self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
         self.sharpness = self.sharpnesses(progress)
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """Colour is mirrored at the border; the outline goes on as the disc that it started as."""
+        self.color.warp(warp)
+        disc = self._disc(min(self.finest, self.coarse)) / self.sharpness
+        self.outline.warp(warp, beyond=disc[None].to(next(self.parameters())))
 
     def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample, or what its windows show; colour is multiplied by alpha."""

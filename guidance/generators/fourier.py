@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
+from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Fourier(Generator):
@@ -59,11 +60,18 @@ class Fourier(Generator):
         return Rendering(self._pictures()[:, None])
 
     def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+        pictures = self._values() / 4  # lucid's constant: a natural contrast at spectrum sd 0.01
+        return torch.sigmoid(to_rgb(pictures) if self.decorrelate else pictures)
+
+    def _values(self) -> Float[Tensor, "n 3 h w"]:
         scale = self.get_buffer("scale")
         spectrum = torch.view_as_complex((self.spectrum * scale).contiguous())
-        pictures = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
-        pictures = pictures / 4  # lucid's constant: it puts a natural contrast at spectrum sd 0.01
-        return torch.sigmoid(to_rgb(pictures) if self.decorrelate else pictures)
+        values: Tensor = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
+        return values
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        spectrum = torch.fft.rfft2(warped(self._values(), warp), norm="ortho")
+        self.spectrum.copy_(torch.view_as_real(spectrum) / self.get_buffer("scale"))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": [self.spectrum], "lr": self.learning_rate}]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.colors import parse_color
@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns, through
 from guidance.schedule import Schedule
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Grid(Generator):
@@ -117,6 +117,26 @@ class Grid(Generator):
         shown = self.palette.detach().gather(1, chosen[..., None].expand(-1, -1, 3))
         return shown.mT.reshape_as(mixed) + (mixed - mixed.detach())
 
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """Moves cells, which come in again on the other side if tileable, mirrored otherwise.
+
+        Raises:
+            InputError: see `whole_cells`.
+        """
+        moves = whole_cells(warp, self.cells)
+        maps = self.colors if self.is_free else self.choices
+        place = torch.arange(self.cells, device=maps.device)
+        for map_, (right, down) in zip(maps, moves.tolist(), strict=True):
+            rows, columns = (self._folded(place - shift) for shift in (down, right))
+            map_.copy_(map_[:, rows][:, :, columns])
+
+    def _folded(self, index: Int[Tensor, "cells"]) -> Int[Tensor, "cells"]:
+        """Cells beyond the border as those that are shown there."""
+        if self.repeats > 1:
+            return index.remainder(self.cells)
+        index = index.remainder(2 * self.cells)
+        return torch.minimum(index, 2 * self.cells - 1 - index)
+
     def param_groups(self) -> list[dict[str, Any]]:
         groups = [
             {"params": [parameter], "lr": self.learning_rate}
@@ -146,6 +166,22 @@ class Grid(Generator):
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Grid:
         return cls(range(num_samples), size=16, cells=8, palette=4, learning_rate=0.05)
+
+
+def whole_cells(warp: Warp, cells: int) -> Int[Tensor, "n 2"]:
+    """How many cells to the right and down a warp moves a grid.
+
+    Raises:
+        InputError: no whole number of them, or it turns or enlarges.
+    """
+    moves = warp.matrix[..., 2] / 2 * cells
+    plain = torch.allclose(warp.matrix[..., :2], torch.eye(2, dtype=warp.matrix.dtype))
+    if not plain or not torch.allclose(moves, moves.round(), atol=1e-3):
+        raise InputError(
+            f"grid: moves by whole cells only, a pan of {1 / cells:g} or a multiple of it each "
+            "frame, without zoom and rotate; or use --generator pyramid"
+        )
+    return moves.round().long()
 
 
 def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 h w"]:

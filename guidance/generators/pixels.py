@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from guidance.generators.png import save_png
+from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Pixels(Generator):
@@ -47,6 +48,9 @@ class Pixels(Generator):
 
     def project(self) -> None:
         self.pixels.clamp_(0, 1)
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        self.pixels.copy_(warped(self.pixels, warp).clamp(0, 1))
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.color import from_rgb, to_rgb
 from guidance.generators.png import save_levels, save_png
+from guidance.generators.warping import seen_before, warped
 from guidance.generators.windows import (
     BLOCK,
     DETAIL,
@@ -24,7 +25,7 @@ from guidance.generators.windows import (
     rows_and_columns,
     through,
 )
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 #: How far from black and white a picture may start: there the slope is 0.04 of the middle's.
 MARGIN = 0.01
@@ -79,13 +80,26 @@ class Levels(nn.Module):
         )
         if start is not None:
             with torch.no_grad():
-                for level, values in zip(self.levels, _differences(start, sides), strict=True):
+                differences = _differences(start[None], sides)
+                for level, values in zip(self.levels, differences, strict=True):
                     level.add_(values)
 
     def rest_beyond(self, side: int) -> None:
         """Lets the levels of more cells a side than that keep their values, and no others."""
         for level in self.levels:
             level.requires_grad_(level.shape[-1] <= side)
+
+    @torch.no_grad()
+    def warp(self, warp: Warp, beyond: Float[Tensor, "c h w"] | None = None) -> None:
+        """Moves the maps. What comes in at the border is mirrored, or is `beyond`, if given."""
+        total = self._sum()
+        moved = warped(total, warp)
+        if beyond is not None:
+            seen = seen_before(moved, warp)
+            moved = seen * moved + (1 - seen) * beyond
+        sides = [level.shape[-1] for level in self.levels]
+        for level, values in zip(self.levels, _differences(moved, sides), strict=True):
+            level.copy_(values)
 
     def seen(
         self, windows: Windows, samples: slice = slice(None)
@@ -122,12 +136,14 @@ def _doubled(cells: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c hh ww"]:
 
 
 def _differences(
-    start: Float[Tensor, "c h w"], sides: list[int]
-) -> list[Float[Tensor, "1 c side side"]]:
-    """What each level adds to the doubled coarser one, so that all of them make `start`."""
-    finest = F.interpolate(
-        start[None], (sides[-1],) * 2, mode="bicubic", antialias=True, align_corners=False
-    )
+    maps: Float[Tensor, "b c h w"], sides: list[int]
+) -> list[Float[Tensor, "b c side side"]]:
+    """What each level adds to the doubled coarser one, so that all of them make the maps."""
+    finest = maps
+    if maps.shape[2:] != (sides[-1], sides[-1]):
+        finest = F.interpolate(
+            maps, (sides[-1],) * 2, mode="bicubic", antialias=True, align_corners=False
+        )
     means = [F.adaptive_avg_pool2d(finest, side) for side in sides]
     return [means[0], *(fine - _doubled(coarse) for coarse, fine in pairwise(means))]
 
@@ -216,6 +232,9 @@ class Pyramid(Generator):
 
     def advance(self, progress: float) -> None:
         self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        self.color.warp(warp)
 
     def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
         """One picture a sample, or what its windows show."""

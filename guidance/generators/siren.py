@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Siren(Generator):
@@ -124,6 +124,13 @@ class Siren(Generator):
 
     def _colors(self, colors: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return (1 + torch.tanh(to_rgb(colors) if self.decorrelate else colors)) / 2
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """Exact: the first layer takes its places from where they were. Beyond, sines go on."""
+        weight, bias = self.weights[0], self.biases[0]
+        came_from = warp.back().to(weight)
+        bias += came_from[..., 2:].mT @ weight
+        weight.copy_(came_from[..., :2].mT @ weight)
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]

@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.bezier import paint
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 
 class Strokes(Generator):
@@ -49,6 +49,8 @@ class Strokes(Generator):
     START_LENGTH, START_TURN_DEG = 0.15, 30.0
     #: How far control points may leave the picture, in sides: beyond, nothing would pull them back.
     BEYOND = 0.1
+    #: Of a stroke that starts anew in a moved picture: it must not pop up, but needs a gradient.
+    ANEW_OPACITY = 0.3
 
     def __init__(
         self,
@@ -73,8 +75,8 @@ class Strokes(Generator):
         self.learning_rate = learning_rate
         start = Moment(tuple(seeds), phase="start")
         self.points = nn.Parameter(self._start_points(start, num_strokes))
-        first_width = widths[0] + (widths[1] - widths[0]) / 4
-        self.width = nn.Parameter(torch.full((len(seeds), num_strokes), first_width))
+        self._first_width = widths[0] + (widths[1] - widths[0]) / 4
+        self.width = nn.Parameter(torch.full((len(seeds), num_strokes), self._first_width))
         color = start.uniform("colors", num_strokes, 4)
         color[..., 3] = 0.5 + color[..., 3] / 2  # a stroke that cannot be seen learns nothing
         self.color = nn.Parameter(color)
@@ -129,6 +131,29 @@ class Strokes(Generator):
             windows.pixels,
         )
         return pictures.view(n, v, *pictures.shape[1:])
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """Exact for all strokes that stay in the picture.
+
+        Those that leave it start anew at a random place, faint and in the colour that is there:
+        an enlarged picture would run out of strokes.
+        """
+        matrix = warp.matrix.to(self.points)
+        places = (2 * self.points - 1) @ matrix[:, None, :, :2].mT + matrix[:, None, None, :, 2]
+        self.points.copy_((places + 1) / 2)
+        self.width.mul_(torch.linalg.det(matrix[..., :2]).abs().sqrt()[:, None])
+        low, high = self.points.amin(-2), self.points.amax(-2)
+        gone = ((high < 0) | (low > 1)).any(-1)
+        if not bool(gone.any()):
+            return
+        anew = self._start_points(moment, gone.shape[1]).to(self.points)
+        self.points.copy_(torch.where(gone[..., None, None], anew, self.points))
+        index = (anew.mean(-2).clamp(0, 1) * (self.size - 1)).round().long()
+        index = (index[..., 1] * self.size + index[..., 0])[:, None].expand(-1, 3, -1)
+        there = self._pictures().flatten(2).gather(2, index).mT
+        color = torch.cat([there, torch.full_like(there[..., :1], self.ANEW_OPACITY)], -1)
+        self.color.copy_(torch.where(gone[..., None], color, self.color))
+        self.width.copy_(torch.where(gone, self._first_width, self.width))
 
     def param_groups(self) -> list[dict[str, Any]]:
         rates = {

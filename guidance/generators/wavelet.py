@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
+from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
 #: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.
@@ -104,6 +105,10 @@ class Wavelet(Generator):
         return Rendering(self._pictures()[:, None])
 
     def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+        values = self._values()
+        return (1 + torch.tanh(to_rgb(values) if self.decorrelate else values)) / 2
+
+    def _values(self) -> Float[Tensor, "n 3 h w"]:
         # The transform keeps lengths, so a plain value of 1 is a coefficient of 2^levels.
         strength = 2.0 ** (len(self.both) + len(self.skipped_sides))
         picture = strength * self.coarse
@@ -118,7 +123,24 @@ class Wavelet(Generator):
             for _ in ("across", "down"):
                 nothing = picture.new_zeros(*picture.shape[:-1], fine // 2)
                 picture = _merge(picture, nothing, self.wavelet).mT
-        return (1 + torch.tanh(to_rgb(picture) if self.decorrelate else picture)) / 2
+        return picture
+
+    def warp(self, warp: Warp, moment: Moment) -> None:
+        """What falls into the skipped levels is lost."""
+        picture = warped(self._values(), warp)
+        for _ in self.skipped_sides:
+            for _ in ("down", "across"):
+                picture, _ = _split(picture.mT, self.wavelet)
+        levels = len(self.both)
+        for level in reversed(range(levels)):
+            strength = 2.0 ** (levels + len(self.skipped_sides) - self.decay * level)
+            low, high = (half.mT for half in _split(picture.mT, self.wavelet))
+            picture, across = _split(low, self.wavelet)
+            down, both = _split(high, self.wavelet)
+            self.across[level].copy_(across / strength)
+            self.down[level].copy_(down / strength)
+            self.both[level].copy_(both / strength)
+        self.coarse.copy_(picture / 2.0 ** (levels + len(self.skipped_sides)))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
@@ -150,6 +172,24 @@ def _merge(
         else:
             odd = odd - step * _around_odd(even, odd.shape[-1])
     return _interleave(even, odd)
+
+
+def _split(
+    values: Float[Tensor, "n c h w"], wavelet: str
+) -> tuple[Float[Tensor, "n c h even"], Float[Tensor, "n c h odd"]]:
+    """The inverse of `_merge`: the low and the high half."""
+    even, odd = values[..., ::2], values[..., 1::2]
+    if wavelet == "haar":
+        paired, rest = even[..., : odd.shape[-1]], even[..., odd.shape[-1] :]
+        root = math.sqrt(2)
+        return torch.cat([(paired + odd) / root, root * rest], -1), (paired - odd) / root
+    steps, gain = CDF97
+    for index, step in enumerate(steps):
+        if index % 2:
+            even = even + step * _around_even(odd, even.shape[-1])
+        else:
+            odd = odd + step * _around_odd(even, odd.shape[-1])
+    return even * gain, odd / gain
 
 
 def _around_even(odd: Float[Tensor, "n c h odd"], count: int) -> Float[Tensor, "n c h even"]:

@@ -33,7 +33,7 @@ from guidance.runs.folder import (
     only_writer,
     remove_remains,
 )
-from guidance.runs.frames import Frames
+from guidance.runs.frames import frames_of, previews_of
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
 from guidance.runs.record import Metrics, find_end
@@ -99,6 +99,7 @@ def conduct(
             plan.losses,
             plan.settings,
             views=plan.views,
+            warps=None if plan.animation is None else plan.animation.warp,
             listeners=[recorder, *listeners],
             resume=None if resumed is None else resumed.tensors,
         )
@@ -152,7 +153,8 @@ class _Recorder:
         step = int(self.resumed.tensors["counter/step"]) if self.resumed else 0
         self.metrics = Metrics(folder / METRICS, self.resumed.metrics_end if self.resumed else 0)
         self.stack.callback(self.metrics.close)
-        self.frames = Frames(folder / "preview", self.plan, step)
+        self.previews = previews_of(folder, self.plan, step)
+        self.frames = frames_of(folder, self.plan, step)
         self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
         self.progress.tell(self.plan.notes)
         self.stack.callback(self.progress.close)
@@ -168,7 +170,9 @@ class _Recorder:
             "micro_batch": event.micro_batch,
         }
         self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
-        self.frames.after(event.step)
+        self.previews.after(event.step)
+        if self.frames is not None:
+            self.frames.after(event.step)
         self.progress.show(event)
         # A snapshot taken before the preview of the same step is on record would lose its line.
         self.last = event
@@ -185,7 +189,7 @@ class _Recorder:
                 self.before = scores
         self.metrics.write(line)
         if event.step == 0:
-            self.frames.keep(0, event.rendering.over()[:, 0])
+            self.previews.keep(0, event.rendering.over()[:, 0])
         if self.last is not None:
             self._settle(self.last)
 

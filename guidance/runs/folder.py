@@ -21,6 +21,8 @@ from guidance.runs.atomic import sync_folder, telling, write_text
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
 ENVIRONMENT = "environment.json"
+#: Folders of pictures, numbered by their steps.
+PREVIEW, ANIMATION = "preview", "frames"
 
 
 def slug(prompt: str) -> str:

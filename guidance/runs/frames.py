@@ -1,7 +1,8 @@
-"""The pictures that a run keeps on its way, in `preview/`: the frames of progress.mp4."""
+"""The pictures that a run keeps on its way: the frames of progress.mp4 and of animation.mp4."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,42 +10,74 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.runs import media
-from guidance.runs.atomic import telling
+from guidance.runs.atomic import telling, write_bytes
+from guidance.runs.folder import ANIMATION, PREVIEW
 from guidance.runs.plan import Plan
 from guidance.runs.results import some_views
 from guidance.types import Moment
 
-#: About so many are kept: four seconds at 15 a second.
+#: About so many previews are kept: four seconds at 15 a second.
 FRAMES = 60
 
 
-class Frames:
-    """Looks at the first of the fixed views, at the first step, the last, and evenly between."""
+def previews_of(run: Path, plan: Plan, step: int) -> Frames:
+    """Looks at the first step, the last, and evenly between, in `preview/`."""
+    steps = plan.settings.steps
+    every = max(1, steps // FRAMES)
+    return Frames(run / PREVIEW, plan, step, lambda done: done % every == 0 or done == steps)
 
-    def __init__(self, folder: Path, plan: Plan, step: int) -> None:
-        """Drops frames behind `step`, which an interrupted process left."""
+
+def frames_of(run: Path, plan: Plan, step: int) -> Frames | None:
+    """The frames of an animation, in `frames/`; None where a run makes no animation."""
+    if plan.animation is None:
+        return None
+    return Frames(run / ANIMATION, plan, step, plan.animation.frame_follows, is_synced=True)
+
+
+class Frames:
+    """Looks at the first of the fixed views, after the steps that `is_due` names.
+
+    Args:
+        step: the one that a run goes on from. Frames behind it, which an interrupted process left,
+            are dropped.
+        is_synced: each frame is made sure of. Without, a frame lost to a power cut is one frame
+            less in a video.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        step: int,
+        is_due: Callable[[int], bool],
+        *,
+        is_synced: bool = False,
+    ) -> None:
         self.folder, self.plan = folder, plan
-        self.every = max(1, plan.settings.steps // FRAMES)
+        self.is_due, self.is_synced = is_due, is_synced
         with telling(folder):
             folder.mkdir(exist_ok=True)
+            for path in folder.glob("*.tmp"):
+                path.unlink()
             for path in folder.glob("*.png"):
                 if not path.stem.isdecimal() or int(path.stem) > step:
                     path.unlink()
 
     def after(self, step: int) -> None:
         """Keeps a frame if it is time for one."""
-        if step % self.every == 0 or step == self.plan.settings.steps:
+        if self.is_due(step):
             self.keep(step, self._look())
 
     def keep(self, step: int, pictures: Float[Tensor, "n 3 h w"]) -> None:
-        """Writes a frame of all samples.
-
-        Without a sync to the disk: a frame lost to a power cut is one frame less in a video.
-        """
+        """Writes a frame of all samples."""
         path = self.folder / f"{step:07d}.png"
+        content = media.encode_png(media.tiled(pictures))
+        if self.is_synced:
+            write_bytes(path, content)
+            return
         aside = path.with_suffix(".tmp")
         with telling(path):
-            aside.write_bytes(media.encode_png(media.tiled(pictures)))
+            aside.write_bytes(content)
             aside.replace(path)
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guidance.loop import Settings, Views
+from guidance.runs.animation import Animation
 from guidance.types import Cameras, Generator, Loss, Rendering, Terms
 
 
@@ -21,6 +22,7 @@ class Plan:
     prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
     views: Views | None = None  # cameras of a moment for things that are rendered, or windows
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
+    animation: Animation | None = None  # of flat pictures; its steps are those of the settings
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
 
 

@@ -17,8 +17,9 @@ from guidance.errors import InputError
 from guidance.loop import Result
 from guidance.prompts import plain_text
 from guidance.runs import media
+from guidance.runs.animation import Animation
 from guidance.runs.atomic import move_into, telling, write_bytes, write_text
-from guidance.runs.folder import DONE, contained
+from guidance.runs.folder import ANIMATION, DONE, PREVIEW, contained
 from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
@@ -58,7 +59,10 @@ def write_results(
             sheet = media.contact_sheet(tiles, captions)
             files.append(write_bytes(place / "contact.png", _with(sheet, comment)))
         best = result.images[sample, 0]
-        progress = _progress_video(folder / "preview", (sample, n), best, comment)
+        if plan.animation is not None:
+            video = _animation(folder / ANIMATION, plan.animation, (sample, n), comment)
+            files.append(write_bytes(place / "animation.mp4", video))
+        progress = _progress_video(folder / PREVIEW, (sample, n), best, comment)
         if progress is not None:
             files.append(write_bytes(place / "progress.mp4", progress))
         yield tuple(files)
@@ -138,6 +142,20 @@ def _progress_video(
     if len({frame.shape for frame in frames}) > 1:
         raise InputError(f"{preview}: its pictures are of several sizes; they were changed")
     return media.encode_mp4(frames, FPS, comment)
+
+
+def _animation(
+    folder: Path, animation: Animation, sample: tuple[int, int], comment: str | None
+) -> bytes:
+    """The video of one sample of n. Raises InputError if frames are not there any more."""
+    paths = sorted(folder.glob("*.png"))
+    if len(paths) != animation.frames:
+        raise InputError(
+            f"{folder}: holds {len(paths)} of {animation.frames} frames; it was changed: put them "
+            "back, or start the run anew"
+        )
+    frames = (media.untiled(media.read_png(path), *sample) for path in paths)
+    return media.encode_mp4(frames, animation.fps, comment)
 
 
 def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
