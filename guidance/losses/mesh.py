@@ -1,8 +1,8 @@
 """What the surface behind the pictures should be like: smooth, and true to its rest shape.
 
-All three measure in units of the rest shape's mean edge length, so that one weight suits meshes of
-any size, and cost 0 at rest unless asked to smooth the shape itself. Their gradient goes to the
-vertices and skips the pictures.
+Lengths are measured in units of the rest shape's mean edge, so that one weight suits meshes of any
+size. All cost 0 at rest unless asked to smooth the shape itself. Their gradient goes to the
+vertices, or to the Jacobians behind them, and skips the pictures.
 """
 
 from __future__ import annotations
@@ -138,3 +138,30 @@ class EdgeLength(Loss):
         rest = _lengths(scene.rest_vertices[None], *edges)
         unit = rest.clamp_min(0.01 * rest.mean())
         return ((_lengths(scene.vertices, *edges) - rest) / unit).square().mean(0)
+
+
+class Rigidity(Loss):
+    """0.5 |J - I|^2, the mean over the rest shape's area, of meshes whose Jacobians are moved.
+
+    Jacobians have no unit, so one weight suits meshes of any size.
+
+    Source: the regularizer of TextDeformer (Gao et al., arXiv 2304.13348). Deviation: the mean is
+    weighted by area, so that it does not depend on how finely a part is meshed.
+    """
+
+    reads_scene = True
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """`[n]`, 0 at rest.
+
+        Raises:
+            InputError: a mesh without Jacobians.
+        """
+        scene = _scene(self, rendering)
+        if scene.jacobians is None:
+            raise InputError("Rigidity: this mesh has no Jacobians; it goes with DeformedMesh only")
+        a, b, c = (scene.rest_vertices[corner] for corner in scene.faces.unbind(1))
+        area = torch.linalg.cross(b - a, c - a).norm(dim=-1)
+        away = scene.jacobians - torch.eye(3).to(scene.jacobians)
+        energy: Float[Tensor, "n"] = 0.5 * away.square().sum((-2, -1)) @ (area / area.sum())
+        return energy

@@ -67,7 +67,8 @@ def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
 
 def leaves(rendering: Rendering) -> list[Tensor]:
     assert rendering.alpha is not None
-    return [rendering.image, rendering.alpha, rendering.scene.vertices]
+    scene = rendering.scene
+    return [rendering.image, rendering.alpha, scene.vertices, scene.jacobians]
 
 
 def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
@@ -98,7 +99,11 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
     alone = Rendering(
         rendering.image[:1],
         rendering.alpha[:1],
-        replace(rendering.scene, vertices=rendering.scene.vertices[:1]),
+        replace(
+            rendering.scene,
+            vertices=rendering.scene.vertices[:1],
+            jacobians=rendering.scene.jacobians[:1],
+        ),
     )
     loss = unprepared(kind, PROMPTS[:1])
     start = everything(2).image[:1].detach() * 0.8 + 0.02
@@ -114,8 +119,8 @@ def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
     if kind.__name__ == "Range":  # its slope would be 0 everywhere
         rendering.image.data.mul_(3).sub_(1)
 
-    def value(image: Tensor, alpha: Tensor, vertices: Tensor) -> Tensor:
-        scene = replace(rendering.scene, vertices=vertices)
+    def value(image: Tensor, alpha: Tensor, vertices: Tensor, jacobians: Tensor) -> Tensor:
+        scene = replace(rendering.scene, vertices=vertices, jacobians=jacobians)
         return loss(replace(rendering, image=image, alpha=alpha, scene=scene), moment())
 
     assert value(*leaves(rendering)).requires_grad

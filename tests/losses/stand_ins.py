@@ -72,8 +72,11 @@ def everything(
     image = (alpha * torch.rand(n, v, 3, size, size, generator=random, dtype=dtype)).clone()
     rest = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=dtype)
     vertices = rest + 0.1 * torch.randn(n, 4, 3, generator=random, dtype=dtype)
-    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices)]
-    scene = MeshScene(leaves[2], FACES, rest)
+    jacobians = torch.eye(3, dtype=dtype) + 0.1 * torch.randn(n, 4, 3, 3, generator=random).to(
+        dtype
+    )
+    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices, jacobians)]
+    scene = MeshScene(leaves[2], FACES, rest, leaves[3])
     return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from guidance.losses.mesh import EdgeLength, Laplacian, NormalConsistency
+from guidance.losses.mesh import EdgeLength, Laplacian, NormalConsistency, Rigidity
 from guidance.types import Loss, MeshScene, Rendering
 from tests.losses.stand_ins import FACES, moment
 
@@ -90,3 +90,18 @@ def test_other_faces_are_noticed() -> None:
 def test_pictures_without_a_mesh_are_told(kind: type[Loss]) -> None:
     with pytest.raises(ValueError, match="expected pictures of a mesh, got a scene of NoneType"):
         kind()(Rendering(torch.zeros(1, 1, 3, 2, 2)), moment(1))
+
+
+def test_rigidity_is_half_the_squared_distance_from_the_identity_over_the_rest_area() -> None:
+    """By hand: three faces of area 1/2 and one of sqrt(3)/2, which is twice as large all over."""
+    jacobians = torch.eye(3).repeat(2, 4, 1, 1)
+    jacobians[1, 3] *= 2
+    scene = MeshScene(torch.stack([REST, REST]), FACES, REST, jacobians)
+    found = Rigidity()(Rendering(torch.zeros(2, 1, 3, 2, 2), scene=scene), moment(2))
+    wanted = 0.5 * 3 * math.sqrt(3) / (3 + math.sqrt(3))
+    assert found.tolist() == pytest.approx([0, wanted])
+
+
+def test_rigidity_wants_jacobians() -> None:
+    with pytest.raises(ValueError, match="this mesh has no Jacobians; it goes with DeformedMesh"):
+        value(Rigidity(), REST)

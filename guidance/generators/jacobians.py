@@ -1,0 +1,165 @@
+"""A given mesh that changes its shape as a whole, smoothly, and keeps its triangles good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.geometry.deformation import Deformation
+from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
+from guidance.geometry.poisson import Poisson
+from guidance.geometry.primitives import octahedron
+from guidance.geometry.subdivision import subdivide
+from guidance.rendering.cameras import Orbit
+from guidance.rendering.rasterize import Shading
+from guidance.rendering.shading import GREY, render_mesh
+from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering, Windows
+
+#: Of the Jacobians at the start, so that seeds differ: too little to be seen, since the solve
+#: averages it away.
+START_SD = 1e-3
+
+
+@dataclass(frozen=True)
+class Clay:
+    """How a mesh is deformed and shown; lengths are in radii of the mesh."""
+
+    edge_length: float = 0.1  # longer edges are split before the run
+    symmetric: bool = False  # what a face does, its mirror image in the plane x = 0 does as well
+    shading: Shading = Shading(ambient=0.3)  # noqa: RUF009  (frozen)
+
+
+class DeformedMesh(Generator):
+    """One mesh whose faces turn, stretch and shear, for each sample in its own way.
+
+    The parameters are one Jacobian a face; the vertices are those whose gradients fit them best
+    (`guidance.geometry.poisson`, which says where the solve runs). So one face's wish moves all of
+    the surface a little, and noise of single faces moves nothing. The mesh is centred and scaled to
+    radius 1, and its long edges are split; exports undo the first. It is shown in its own colours,
+    grey if it has none.
+
+    Source: TextDeformer (Gao et al., arXiv 2304.13348). Deviations: the Jacobians start beside the
+    identity, by a thousandth, so that seeds differ; and the mesh is refined to an edge length.
+
+    Args:
+        mesh: triangles, not all at one place.
+        seeds: one a sample.
+        clay: see `Clay`.
+        learning_rate: of Adam for the Jacobians (TextDeformer: 0.0025 for 2,500 steps).
+
+    Raises:
+        InputError: the edge length asks for too many vertices; see also `Poisson`.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        seeds: Sequence[int],
+        clay: Clay = Clay(),
+        *,
+        learning_rate: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.clay, self.learning_rate = len(seeds), clay, learning_rate
+        self.normalization = Normalization.of(mesh.vertices)
+        unit = self.normalization.apply(mesh.vertices.double()).float()
+        made = subdivide(Mesh(unit, mesh.faces, mesh.colors), clay.edge_length)
+        self.poisson = Poisson(made.vertices, made.faces)
+        colors = made.colors
+        if colors is None:
+            colors = torch.full_like(made.vertices, GREY)
+        # What the mesh implies comes from the mesh again, so it is no part of the state.
+        self.register_buffer("rest", made.vertices, persistent=False)
+        self.register_buffer("faces", made.faces.long(), persistent=False)
+        self.register_buffer("colors", colors.float(), persistent=False)
+        twin = _mirrored(made.vertices, made.faces) if clay.symmetric else None
+        self.register_buffer("twin", twin, persistent=False)
+        noise = Moment(tuple(seeds), phase="start").normal("jacobians", len(made.faces), 3, 3)
+        self.jacobians = nn.Parameter(torch.eye(3) + START_SD * noise)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the mesh, a line each."""
+        notes = []
+        if self.poisson.num_parts > 1:
+            parts = f"{self.poisson.num_parts:,} parts"
+            notes.append(f"is in {parts}, which move along with the nearest larger one")
+        if self.poisson.num_thin:
+            notes.append(
+                f"has faces too thin to be deformed by themselves: {self.poisson.num_thin:,}"
+            )
+        return tuple(notes)
+
+    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+        """Pictures from the cameras, premultiplied, with mesh and Jacobians behind as `scene`.
+
+        Raises:
+            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
+        """
+        if not isinstance(cameras, Cameras):
+            raise InputError("DeformedMesh: needs cameras; give views=Orbit(...)")
+        jacobians = self._jacobians()
+        rest = self.get_buffer("rest")
+        vertices = rest + self.poisson.displacements(jacobians)
+        scene = MeshScene(vertices, self.get_buffer("faces"), rest, jacobians)
+        colors = self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
+        return render_mesh(scene, cameras, colors, self.clay.shading)
+
+    def _jacobians(self) -> Float[Tensor, "n f 3 3"]:
+        """With symmetry, means of each face's own and its twin's, which is mirrored."""
+        if not self.clay.symmetric:
+            return self.jacobians
+        mirror = self.jacobians.new_tensor([-1.0, 1, 1])
+        others = self.jacobians.index_select(1, self.get_buffer("twin"))
+        return (self.jacobians + mirror[:, None] * others * mirror) / 2
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.jacobians], "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def deformation(self, sample: int) -> Deformation:
+        """One sample's deformation in the units of the mesh that was given."""
+        moved = self.poisson.displacements(self._jacobians()[sample : sample + 1].double().cpu())
+        rest = self.normalization.undo(self.get_buffer("rest").double().cpu())
+        mesh = Mesh(rest, self.get_buffer("faces").cpu(), self.get_buffer("colors").cpu())
+        return Deformation(mesh, moved[0] * self.normalization.radius)
+
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes mesh.glb, mesh.obj, and deformation.npz for `guide tune`."""
+        deformation = self.deformation(sample)
+        mesh = deformation.at(1.0)
+        meshes = [save_mesh(mesh, folder / name) for name in ("mesh.glb", "mesh.obj")]
+        return [*meshes, deformation.save(folder / "deformation.npz")]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> DeformedMesh:
+        return cls(octahedron(), range(num_samples), Clay(edge_length=0.8))
+
+    @staticmethod
+    def tiny_views(num_samples: int) -> Cameras:
+        """Cameras for the tiny mesh."""
+        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
+
+    @classmethod
+    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
+        """What the tiny mesh's export shows, read back from its file."""
+        mesh = load_mesh(folder / "mesh.glb").mesh
+        assert mesh.colors is not None
+        scene = MeshScene(mesh.vertices[None], mesh.faces.long(), mesh.vertices)
+        shading = Clay().shading
+        return render_mesh(scene, cls.tiny_views(1), mesh.colors[None], shading).over()[0]
+
+
+def _mirrored(vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]) -> Int[Tensor, "f"]:
+    """For each face, the one whose middle is nearest to its mirror image in the plane x = 0."""
+    from scipy.spatial import cKDTree
+
+    middles = vertices.double()[faces.long()].mean(1).cpu().numpy()
+    return torch.from_numpy(cKDTree(middles).query(middles * [-1.0, 1.0, 1.0])[1]).long()

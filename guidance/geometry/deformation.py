@@ -1,0 +1,145 @@
+"""How far a run moved each vertex of a mesh: kept, so that its strength can be dialled later."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.geometry.formats import MAX_BYTES, MAX_FACES, MAX_VERTICES
+from guidance.types import Mesh
+
+#: The file of a run that `Deformation.save` writes.
+NAME = "deformation.npz"
+#: Strengths beyond these turn any shape inside out.
+LEAST, MOST = -2.0, 3.0
+#: What the file holds: name, kind of numbers, whether rows are vertices or faces.
+ARRAYS = {
+    "vertices": (np.float64, "vertices"),
+    "displacements": (np.float64, "vertices"),
+    "colors": (np.float32, "vertices"),
+    "faces": (np.int32, "faces"),
+}
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """A mesh at rest, with colours, and the full displacement of each vertex, in its units.
+
+    The vertices come from a linear solve (`guidance.geometry.poisson`), so scaling J - I by a
+    strength before it is the same as scaling the displacement after it.
+    """
+
+    mesh: Mesh
+    displacements: Float[Tensor, "p 3"]
+
+    def at(self, strength: float) -> Mesh:
+        """The mesh at a strength: 0 is the rest shape, 1 what the run came to.
+
+        Raises:
+            InputError: a strength that is no number from -2 to 3.
+        """
+        if not LEAST <= strength <= MOST:  # False for NaN
+            raise InputError(
+                f"strength: expected a number from {LEAST:g} to {MOST:g}, got {strength:g}"
+            )
+        return replace(self.mesh, vertices=self.mesh.vertices + strength * self.displacements)
+
+    def save(self, path: Path) -> Path:
+        """Writes an .npz of plain arrays; see `load`."""
+        assert self.mesh.colors is not None
+        tensors = {
+            "vertices": self.mesh.vertices,
+            "displacements": self.displacements,
+            "colors": self.mesh.colors,
+            "faces": self.mesh.faces,
+        }
+        arrays = {
+            name: np.ascontiguousarray(tensor.detach().cpu().numpy(), ARRAYS[name][0])
+            for name, tensor in tensors.items()
+        }
+        with path.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Deformation:
+        """Reads what `save` wrote. Nothing in the file is run, and claims are checked first.
+
+        Raises:
+            InputError: missing, too large, damaged, or not such a file.
+        """
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: is larger than any deformation; run it again")
+        try:
+            arrays = _read(path)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            SyntaxError,
+            NotImplementedError,
+            RuntimeError,
+            struct.error,
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"{path}: is damaged ({reason:.80}); run it again") from None
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        mesh = Mesh(tensors["vertices"], tensors["faces"].long(), tensors["colors"])
+        return cls(mesh, tensors["displacements"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The arrays of the file. Raises ValueError, or what zipfile and numpy raise, if it is bad."""
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        if set(entries) != {f"{name}.npy" for name in ARRAYS} or len(archive.infolist()) != 4:
+            raise ValueError(f"it holds {', '.join(sorted(entries)[:6])}")
+        if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:
+            raise ValueError("its arrays are too large")
+        found = {}
+        for name in ARRAYS:
+            # Never more than what was claimed is unpacked; its end is where its checksum is told.
+            with archive.open(entries[f"{name}.npy"]) as file:
+                content = file.read(entries[f"{name}.npy"].file_size + 1)
+            found[name] = _array(content, name)
+    rows = {"vertices": len(found["vertices"]), "faces": len(found["faces"])}
+    for name, (_, of) in ARRAYS.items():
+        if len(found[name]) != rows[of]:
+            raise ValueError(f"it has {rows[of]} {of}, but {len(found[name])} {name}")
+        if not np.isfinite(found[name]).all():
+            raise ValueError(f"its {name} are not finite")
+    if found["faces"].min() < 0 or found["faces"].max() >= rows["vertices"]:
+        raise ValueError("its faces name vertices that are not there")
+    return found
+
+
+def _array(content: bytes, name: str) -> Any:
+    """One array. Its header is read first: numpy would allocate whatever that claims."""
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"its {name} are of another version")
+    shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
+    wanted, of = ARRAYS[name]
+    most = {"vertices": MAX_VERTICES, "faces": MAX_FACES}[of]
+    if kind != wanted or by_columns or len(shape) != 2 or shape[1] != 3:
+        raise ValueError(f"its {name} are {kind} {list(shape)}")
+    rows = shape[0]
+    if not 0 < rows <= most or len(content) - file.tell() != 3 * rows * kind.itemsize:
+        raise ValueError(f"its {name} claim {rows} rows")
+    return np.load(io.BytesIO(content), allow_pickle=False)

@@ -1,0 +1,110 @@
+"""The mesh that is deformed by Jacobians, beyond what every generator must do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from guidance.errors import InputError
+from guidance.generators.jacobians import START_SD, Clay, DeformedMesh
+from guidance.geometry.deformation import Deformation
+from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.primitives import octahedron, primitive
+from guidance.losses.mesh import Rigidity
+from guidance.types import Mesh, MeshScene, Moment
+
+COARSE = Clay(edge_length=2.0)  # nothing is split
+
+
+def with_jacobian(generator: DeformedMesh, jacobian: torch.Tensor) -> DeformedMesh:
+    """The same with one Jacobian at all faces of all samples."""
+    with torch.no_grad():
+        generator.jacobians.copy_(jacobian.expand_as(generator.jacobians))
+    return generator
+
+
+def scene(generator: DeformedMesh) -> MeshScene:
+    found = generator(DeformedMesh.tiny_views(generator.num_samples)).scene
+    assert isinstance(found, MeshScene)
+    return found
+
+
+def test_it_starts_beside_the_rest_shape() -> None:
+    found = scene(DeformedMesh(primitive("cube"), [3, 4]))
+    away = (found.vertices - found.rest_vertices).norm(dim=-1)
+    assert 0 < away.max() < START_SD
+    assert found.jacobians is not None and found.jacobians.shape == (2, len(found.faces), 3, 3)
+
+
+def test_the_identity_is_the_rest_shape_to_the_bit() -> None:
+    found = scene(with_jacobian(DeformedMesh.tiny(), torch.eye(3)))
+    assert torch.equal(found.vertices, found.rest_vertices.expand_as(found.vertices))
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+def test_exports_are_in_the_units_of_the_mesh(unit: float, tmp_path: Path) -> None:
+    mesh = Mesh(octahedron().vertices * unit + 3 * unit, octahedron().faces)
+    stretch = torch.diag(torch.tensor([2.0, 1.0, 0.5]))
+    generator = with_jacobian(DeformedMesh(mesh, [0], COARSE), stretch)
+    files = generator.export(tmp_path, 0)
+    assert [file.name for file in files] == ["mesh.glb", "mesh.obj", "deformation.npz"]
+    wanted = octahedron().vertices @ stretch * unit + 3 * unit
+    for name in ("mesh.glb", "mesh.obj"):
+        found = load_mesh(tmp_path / name).mesh.vertices
+        assert torch.allclose(found, wanted, rtol=0, atol=1e-5 * unit)
+    kept = Deformation.load(tmp_path / "deformation.npz")
+    assert torch.allclose(kept.at(0.0).vertices.float(), mesh.vertices, rtol=1e-5, atol=0)
+    assert torch.allclose(kept.at(1.0).vertices.float(), wanted, rtol=0, atol=1e-5 * unit)
+
+
+def test_colors_are_the_meshs_own_or_grey(tmp_path: Path) -> None:
+    colors = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+    mesh = Mesh(octahedron().vertices, octahedron().faces, colors)
+    made = DeformedMesh(mesh, [0], COARSE).deformation(0).mesh.colors
+    assert made is not None and torch.equal(made, colors)
+    grey = DeformedMesh(octahedron(), [0], COARSE).deformation(0).mesh.colors
+    assert grey is not None and grey.unique().numel() == 1
+    views = DeformedMesh.tiny_views(1)
+    painted, plain = (DeformedMesh(m, [0], COARSE)(views).image for m in (mesh, octahedron()))
+    assert (plain.amax(2) - plain.amin(2)).max() < 1e-6
+    assert (painted.amax(2) - painted.amin(2)).max() > 0.1
+
+
+def test_symmetric_meshes_stay_symmetric() -> None:
+    generator = DeformedMesh(primitive("cube"), [0], Clay(symmetric=True))
+    noise = Moment((5,)).normal("test", *generator.jacobians.shape[1:])
+    with torch.no_grad():
+        generator.jacobians.add_(noise)
+    found = generator.deformation(0).at(1.0).vertices
+    mirrored = found * torch.tensor([-1.0, 1, 1])
+    assert torch.cdist(found, mirrored).amin(1).max() < 1e-4
+    assert (found - generator.deformation(0).mesh.vertices).norm(dim=1).max() > 0.05
+
+
+def test_notes_tell_of_parts_and_thin_faces() -> None:
+    mesh = octahedron()
+    vertices = torch.cat([mesh.vertices, mesh.vertices + 4, torch.tensor([[0.5, 0.5, 0]])])
+    faces = torch.cat([mesh.faces, mesh.faces + 6, torch.tensor([[0, 1, 12]])])
+    assert DeformedMesh(Mesh(vertices, faces), [0], COARSE).notes == (
+        "is in 3 parts, which move along with the nearest larger one",
+        "has faces too thin to be deformed by themselves: 1",
+    )
+    assert DeformedMesh(mesh, [0], COARSE).notes == ()
+
+
+def test_without_cameras_there_is_nothing_to_see() -> None:
+    with pytest.raises(InputError, match="DeformedMesh: needs cameras"):
+        DeformedMesh.tiny()()
+
+
+def test_rigidity_pulls_back_to_the_rest_shape() -> None:
+    generator = with_jacobian(DeformedMesh.tiny(1), 2 * torch.eye(3))
+    rendering = generator(DeformedMesh.tiny_views(1))
+    value = Rigidity()(rendering, Moment((0,)))
+    assert value.item() == pytest.approx(1.5)  # 0.5 * 3 * 1^2
+    (slope,) = torch.autograd.grad(value.sum(), [generator.jacobians])
+    faces = generator.jacobians.shape[1]  # of one size, so each has its share of the slope
+    moved = with_jacobian(generator, 2 * torch.eye(3) - faces * slope[0, 0])
+    assert torch.allclose(scene(moved).vertices, scene(moved).rest_vertices, atol=1e-6)
