@@ -25,7 +25,7 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,diffusion]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,diffusion,lpips]'
 	@touch $@
 
 clean:

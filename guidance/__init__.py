@@ -37,6 +37,7 @@ _PUBLIC = {
     "Distillation": "guidance.losses.distillation",
     "TotalVariation": "guidance.losses.image",
     "Range": "guidance.losses.image",
+    "Lpips": "guidance.losses.lpips",
     "Outline": "guidance.losses.outline",
     "Laplacian": "guidance.losses.mesh",
     "NormalConsistency": "guidance.losses.mesh",

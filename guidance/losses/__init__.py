@@ -6,6 +6,7 @@ from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.distillation import Distillation
 from guidance.losses.image import Range, TotalVariation
+from guidance.losses.lpips import Lpips
 from guidance.losses.outline import Outline
 from guidance.losses.patches import PatchDirectional
 
@@ -15,6 +16,7 @@ __all__ = [
     "Content",
     "Directional",
     "Distillation",
+    "Lpips",
     "Outline",
     "PatchDirectional",
     "Range",

@@ -20,6 +20,7 @@ from guidance.models.store import (
     is_cached,
     missing,
 )
+from guidance.models.torch_hub import TorchFile
 
 #: What a reader of the list should know where the publisher's statement was not seen.
 UNKNOWN = "unknown: read the repository's"
@@ -33,20 +34,23 @@ class Model:
     name: str  # as `load_encoder`, or `load_denoiser`, takes it
     family: str  # models of one family never judge one another
     serves: str  # what it is good for here
-    repository: Repository | None  # of the Hugging Face hub; None: part of this package
+    repository: Repository | None  # of the Hugging Face hub; None: a file, or part of this package
     license: str  # of the weights, as their publisher states it; says so where non-commercial
     megabytes: int | None = None  # of what is fetched; None: unknown
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
-    kind: Literal["encoder", "denoiser"] = "encoder"
+    kind: Literal["encoder", "denoiser", "backbone"] = "encoder"
+    file: TorchFile | None = None  # of torch's hub
 
     @property
     def folder(self) -> Path | None:
         """Where an embedded model lies."""
-        return PACKAGED / EMBEDDED[self.name] if self.repository is None else None
+        return PACKAGED / EMBEDDED[self.name] if self.name in EMBEDDED else None
 
     @property
     def is_here(self) -> bool:
         """Whether the weights are on this machine."""
+        if self.file is not None:
+            return self.file.path.is_file()
         if self.repository is None:
             return (PACKAGED / EMBEDDED[self.name]).is_dir()
         return is_cached(self.repository)
@@ -149,10 +153,39 @@ DENOISERS = (
     ),
 )
 
+#: Networks that perceptual distances look through; their linear layers come with the extra `lpips`
+#: (BSD-2-Clause). Addresses, and the sizes, are torchvision's own.
+OF_IMAGENET = (
+    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms allow non-commercial research: "
+    "torchvision leaves to the user how far they reach"
+)
+BACKBONES = (
+    Model(
+        "lpips-alex",
+        "imagenet",
+        "--lpips, the fastest",
+        None,
+        OF_IMAGENET,
+        233,
+        kind="backbone",
+        file=TorchFile("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
+    ),
+    Model(
+        "lpips-vgg",
+        "imagenet",
+        "--lpips, keeps more of textures",
+        None,
+        OF_IMAGENET,
+        528,
+        kind="backbone",
+        file=TorchFile("https://download.pytorch.org/models/vgg16-397923af.pth"),
+    ),
+)
+
 
 def list_models() -> tuple[Model, ...]:
-    """The catalogue, the embedded models first, the diffusion models last."""
-    return CATALOGUE + DENOISERS
+    """The catalogue, the embedded models first, those that are no encoders last."""
+    return CATALOGUE + DENOISERS + BACKBONES
 
 
 def find_model(name: str) -> Model | None:

@@ -36,13 +36,14 @@ SMALL_FILES = (
 def fetch(name: str) -> Path:
     """Downloads a model's checkpoint, configuration and tokenizer into the hub's cache.
 
-    Only safetensors are fetched. The embedded models are here already.
+    Only safetensors are fetched, but for files of torch's hub. The embedded models are here
+    already.
 
     Args:
         name: as `load_encoder` or `load_denoiser` takes it.
 
     Returns:
-        The folder where the model now lies.
+        The folder where the model now lies, or its file.
 
     Raises:
         InputError: an unknown name; or the repository holds nothing but pickles.
@@ -53,6 +54,9 @@ def fetch(name: str) -> Path:
         if not folder.is_dir():
             raise missing(name, folder)
         return folder
+    known = find_model(name)
+    if known is not None and known.file is not None:
+        return known.file.fetch(name)
     # Tags are open_clip's business; encoders know how to ask it, and fetching knows encoders
     # only by the configuration that they would read.
     repository, filename, text = describe(name)

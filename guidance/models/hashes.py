@@ -47,8 +47,14 @@ def _verify_one(name: str) -> Iterator[Checked]:
     if name in EMBEDDED:
         yield from _verify_embedded(name)
         return
-    repository = describe(name)[0]
     model = find_model(name)
+    if model is not None and model.file is not None:
+        if not model.is_here:
+            raise missing(name, model.file.path, model.megabytes)
+        model.file.check()
+        yield Checked(name, model.file.path, "its name")
+        return
+    repository = describe(name)[0]
     known = model.sha256 if model else {}
     for path in sorted(hub_folder(repository, name).rglob("*")):
         if path.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,7 +12,8 @@ from guidance.errors import InputError
 from guidance.tasks.base import Task
 
 if TYPE_CHECKING:
-    from guidance.loop import Views
+    from guidance.loop import Settings, Views
+    from guidance.runs.animation import Animation
     from guidance.runs.plan import Plan
     from guidance.types import Generator, Moment, Terms, Windows
 
@@ -28,6 +30,8 @@ OF_PLACES = ("cutout", "pyramid", "siren", "grid", "strokes")
 #: Cells a side of the finest level of colour that joins in then. Outlines need none: they are where
 #: smooth values cross 0, and crisp at any size once the slope there is steep: this, times the size.
 DETAILED, SHARPNESS = 64, 1 / 32
+#: Of animations, where nothing is said; and the cells a side of "grid" where nothing is said.
+STEPS_PER_FRAME, FPS, CELLS = 3, 15, 32
 #: Options that only some generators have.
 ONLY_OF = {
     "finest": ("cutout", "pyramid"),
@@ -39,6 +43,8 @@ ONLY_OF = {
     "tileable": ("grid",),
     "num_strokes": ("strokes",),
 }
+#: Options that only animations have.
+OF_FRAMES = ("steps_per_frame", "fps", "zoom", "pan", "rotate")
 
 
 class TextToImage(Task):
@@ -64,7 +70,7 @@ class TextToImage(Task):
     ] = "cutout"
     """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas."""
     size: int = Field(default=128, ge=8, le=2048)
-    """Pixels a side. Above 512, a step looks at less, and memory stays that of 512; "pixels",
+    """Pixels a side. Above 512, a step looks at less, so memory stays that of 512; but "pixels",
     "wavelet" and "fourier" have as many values as pixels, and their memory grows with them."""
     crops: int = Field(default=10, ge=1, le=1024)
     """Random crops of each picture that the encoder sees in a step."""
@@ -93,16 +99,84 @@ class TextToImage(Task):
     """Weight of left looking like right."""
     palette: list[str] = Field(default=[])
     """Colours to be kept to, "#rrggbb" or names; "grid" uses no others."""
+    palette_weight: float | str | None = None
+    """Weight of the palette, but for "grid", which has no choice; a number or a schedule (1)."""
     edge: str | None = None
     """A colour that the border of the picture should have."""
+    edge_weight: float | str | None = None
+    """Weight of the border's colour; a number or a schedule (1)."""
+    reference: Path | None = None
+    """A picture to look like, as --lpips says how much."""
+    lpips: float | str | None = None
+    """Weight of the perceptual distance LPIPS from the reference, e.g. 0.5; a number or a schedule.
+    Needs the extra [lpips], and once `guide models fetch lpips-alex`."""
+    lpips_network: Literal["alex", "vgg"] | None = None
+    """What LPIPS looks through: "alex" is faster, "vgg" keeps more of textures (alex)."""
+    frames: int | None = Field(default=None, ge=2, le=100_000)
+    """Frames of an animation; the first one gets all the steps of a picture (no animation)."""
+    steps_per_frame: int | None = Field(default=None, ge=1, le=10_000)
+    """Steps of each further frame (3)."""
+    fps: int | None = Field(default=None, ge=1, le=120)
+    """Frames a second (15)."""
+    zoom: float | str | None = None
+    """Factor a frame by which the picture grows: a number, or a schedule over the video (1)."""
+    pan: str | None = None
+    """How far the picture moves right and down, in shares of its side a frame: "0.01,0", or two
+    schedules (0,0)."""
+    rotate: float | str | None = None
+    """Degrees a frame, counterclockwise: a number, or a schedule over the video (0)."""
 
     def build(self) -> Plan:
         from guidance.runs.plan import Plan
 
         self._refuse_ignored()
         return Plan(
-            self._generator(), self._losses(), self.settings(), self.sample_prompts, self._views()
+            self._generator(),
+            self._losses(),
+            self.settings(),
+            self.sample_prompts,
+            self._views(),
+            animation=self._animation(),
         )
+
+    def settings(self) -> Settings:
+        """Those of the common fields, and the steps of all frames."""
+        settings, animation = super().settings(), self._animation()
+        if animation is None:
+            return settings
+        return replace(settings, steps=animation.steps, warm_up=self.steps)
+
+    def _animation(self) -> Animation | None:
+        if self.frames is None:
+            return None
+        from guidance.runs.animation import Animation, parse_pan
+        from guidance.schedule import Schedule
+
+        animation = Animation(
+            self.frames,
+            self.steps,
+            self.steps_per_frame or STEPS_PER_FRAME,
+            self.fps or FPS,
+            Schedule.parse(1.0 if self.zoom is None else self.zoom),
+            parse_pan("0,0" if self.pan is None else self.pan),
+            Schedule.parse(self.rotate or 0.0),
+        )
+        if self.generator == "grid":
+            self._check_cells(animation)
+        return animation
+
+    def _check_cells(self, animation: Animation) -> None:
+        """Raises InputError where a frame would move by a part of a cell."""
+        from guidance.generators.grid import whole_cells
+        from guidance.types import Moment
+
+        further = animation.frames - 1
+        for frame in range(further):
+            step = animation.first + frame * animation.between
+            progress = frame * animation.between / max(1, further * animation.between - 1)
+            warp = animation.warp(Moment((0,), step, progress))
+            if warp is not None:
+                whole_cells(warp, self.cells or CELLS)
 
     @property
     def _is_large(self) -> bool:
@@ -131,6 +205,34 @@ class TextToImage(Task):
                     f"{name}: {self.generator} has none; leave it out, or use --generator "
                     f"{' or '.join(generators)}"
                 )
+        for name in OF_FRAMES:
+            if self.frames is None and getattr(self, name) is not None:
+                raise InputError(
+                    f"{name}: is of animations, and a picture has one frame; give e.g. "
+                    "--frames 120, or leave it out"
+                )
+        if self.frames is not None and self._is_large:
+            raise InputError(
+                f"frames: above {IN_ONE} pixels {self.generator} is given more detail in the "
+                f"middle of a run, which would show; use --size {IN_ONE} or less"
+            )
+        if (self.reference is None) != (self.lpips is None):
+            given, other = (
+                ("lpips", "reference") if self.reference is None else ("reference", "lpips")
+            )
+            ways = {"lpips": "--lpips 0.5", "reference": "--reference photo.png"}
+            raise InputError(
+                f"{given}: goes together with {other}; give {ways[other]}, or leave it out"
+            )
+        if self.lpips_network is not None and self.lpips is None:
+            raise InputError(
+                "lpips_network: there is no --lpips; give --lpips 0.5, or leave it out"
+            )
+        if self.palette_weight is not None and (not self.palette or self.generator == "grid"):
+            reason = "grid uses no other colours" if self.palette else "there is no palette"
+            raise InputError(f"palette_weight: {reason}; leave it out")
+        if self.edge_weight is not None and self.edge is None:
+            raise InputError("edge_weight: there is no edge; give --edge white, or leave it out")
         if self.colors is not None and self.palette:
             raise InputError("colors: the palette says the colours; give one of the two")
 
@@ -176,6 +278,7 @@ class TextToImage(Task):
         from guidance.augment import Augment
         from guidance.losses.composition import Edge, Palette, Smoothness, Symmetry
         from guidance.losses.image import TotalVariation
+        from guidance.losses.lpips import Lpips
         from guidance.losses.outline import Outline
         from guidance.types import Terms
 
@@ -185,9 +288,14 @@ class TextToImage(Task):
             weight = 1.0 if self.outline is None else self.outline
             losses = losses + weight * Outline(**OUTLINE)
         if self.palette and self.generator != "grid":
-            losses = losses + Palette(self.palette)
+            weight = 1.0 if self.palette_weight is None else self.palette_weight
+            losses = losses + weight * Palette(self.palette)
         if self.edge is not None:
-            losses = losses + Edge(self.edge)
+            losses = losses + (1.0 if self.edge_weight is None else self.edge_weight) * Edge(
+                self.edge
+            )
+        if self.reference is not None and self.lpips is not None:
+            losses = losses + self.lpips * Lpips(self.reference, self.lpips_network or "alex")
         for term, weight in (
             (TotalVariation(), self.total_variation),
             (Smoothness(), self.smoothness),

@@ -12,7 +12,8 @@ from PIL import Image
 
 from guidance.errors import InputError
 from guidance.tasks.text2image import ONLY_OF, TextToImage
-from tests.tasks.options import OF_THE_RUN, differ, trace
+from tests.losses.hub import play_hub
+from tests.tasks.options import OF_ANIMATIONS, OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {"size": 32, "finest": 16, "crops": 2, "steps": 2}
 OPTIONS: dict[str, Any] = {
@@ -85,8 +86,65 @@ def test_every_generator_runs(palette: list[str]) -> None:
         trace(TextToImage, generator=generator, size=32, crops=2, palette=palette)
 
 
+#: Options that go together with others, each with those and with two values to compare.
+WEIGHTS = {
+    "palette_weight": ({"palette": ["red"]}, 1.0, "0 -> 3"),
+    "edge_weight": ({"edge": "lime"}, 1.0, 3.0),
+}
+
+
+@pytest.mark.parametrize("option", WEIGHTS)
+def test_weights_change_the_result(option: str) -> None:
+    others, usual, value = WEIGHTS[option]
+    plain = trace(TextToImage, **{**SMALL, **others})
+    assert not differ(plain, trace(TextToImage, **{**SMALL, **others, option: usual}))
+    assert differ(plain, trace(TextToImage, **{**SMALL, **others, option: value}))
+
+
+OF_LPIPS = {"reference", "lpips", "lpips_network"}
+
+
+def test_lpips_and_its_options_change_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lpips", reason="the extra [lpips] is not installed")
+    play_hub(monkeypatch, tmp_path / "alex")
+    play_hub(monkeypatch, tmp_path / "alex", "vgg")
+    for color in ("red", "lime"):
+        Image.new("RGB", (20, 12), color).save(tmp_path / f"{color}.png")
+    given = {**SMALL, "reference": tmp_path / "red.png", "lpips": 0.5}
+    plain = trace(TextToImage, **given)
+    assert differ(trace(TextToImage, **SMALL), plain)
+    for option, value in (
+        ("reference", tmp_path / "lime.png"),
+        ("lpips", "2 -> 0"),
+        ("lpips_network", "vgg"),
+    ):
+        assert differ(plain, trace(TextToImage, **{**given, option: value})), option
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lpips": 0.5}, "lpips: goes together with reference; give --reference photo.png"),
+        ({"reference": "photo.png"}, "reference: goes together with lpips; give --lpips 0.5"),
+        ({"lpips_network": "vgg"}, "lpips_network: there is no --lpips; give --lpips 0.5"),
+        ({"palette_weight": 2.0}, "palette_weight: there is no palette; leave it out"),
+        (
+            {"palette_weight": 2.0, "palette": ["red", "blue"], "generator": "grid"},
+            "palette_weight: grid uses no other colours; leave it out",
+        ),
+        ({"edge_weight": 2.0}, "edge_weight: there is no edge; give --edge white"),
+    ],
+)
+def test_options_that_need_others_are_refused_alone(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TextToImage(prompt="a heart", **options).build()
+
+
 def test_every_field_is_walked() -> None:
-    assert set(TextToImage.model_fields) == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
+    together = set(WEIGHTS) | OF_LPIPS
+    assert set(TextToImage.model_fields) - together == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 
 def test_the_same_again_is_the_same_to_the_bit(plain: list[Any]) -> None:

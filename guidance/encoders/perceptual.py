@@ -1,0 +1,163 @@
+"""The frozen networks of LPIPS, and how much each of their channels counts for a person."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance._torchvision import mend
+from guidance.errors import InputError
+from guidance.models.catalogue import find_model
+from guidance.models.hashes import file_sha256
+from guidance.models.torch_hub import read_tensors
+
+Maps = Callable[[Tensor], list[Tensor]]
+#: What LPIPS takes off pictures in [-1, 1], and divides them by. Source: its `ScalingLayer`.
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A network of torchvision, and what LPIPS reads of it."""
+
+    model: str  # of the catalogue
+    build: str  # torchvision's function
+    ends: tuple[int, ...]  # behind which of its layers the maps are taken: behind ReLUs
+    least: int  # pixels a side that leave something of the last maps
+    sha256: str  # of the linear layers of version 0.1
+
+
+LAYOUTS = {
+    "alex": Layout(
+        "lpips-alex",
+        "alexnet",
+        (2, 5, 8, 10, 12),
+        31,
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    ),
+    "vgg": Layout(
+        "lpips-vgg",
+        "vgg16",
+        (4, 9, 16, 23, 30),
+        16,
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Perceptual:
+    """Maps of pictures in [0, 1], from fine to coarse, and a weight for each channel of them."""
+
+    maps: Maps
+    weights: tuple[Float[Tensor, "_"], ...] | None = None  # None: all channels alike
+    least: int = 1  # pixels a side
+
+
+class Stages(nn.Module):
+    """The convolutions of a network, cut behind some of its layers.
+
+    Args:
+        features: its layers in their order.
+        ends: how many of them lie before each cut.
+    """
+
+    def __init__(self, features: nn.Sequential, ends: Sequence[int]) -> None:
+        super().__init__()
+        starts = (0, *ends[:-1])
+        self.stages = nn.ModuleList(
+            features[start:end] for start, end in zip(starts, ends, strict=True)
+        )
+        self.register_buffer("shift", torch.tensor(SHIFT).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1))
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """The maps at the cuts, of pictures in [0, 1]."""
+        x = (2 * images - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
+        found = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found
+
+
+def load_perceptual(network: str, device: torch.device) -> Perceptual:
+    """One of LPIPS' networks, from the cache of torch's hub and the extra `lpips`.
+
+    Args:
+        network: "alex" or "vgg".
+
+    Raises:
+        InputError: another network; the extra is not installed, or of another version.
+        MissingWeights: the network's weights are not on this machine.
+    """
+    if network not in LAYOUTS:
+        raise InputError(f"Lpips.network: expected {' or '.join(LAYOUTS)}, got {network!r:.40}")
+    layout = LAYOUTS[network]
+    known = find_model(layout.model)
+    assert known is not None and known.file is not None
+    # The small files first: what is quickly told should not wait for 233 MB to be hashed.
+    weights = _channel_weights(network, layout)
+    return _built(layout, weights, known.file.read, device)
+
+
+def _built(
+    layout: Layout,
+    weights: tuple[Tensor, ...],
+    read: Callable[[str], dict[str, Tensor]],
+    device: torch.device,
+) -> Perceptual:
+    stored = read(layout.model)
+    features = _skeleton(layout.build)
+    wanted = features.state_dict()
+    found = {
+        name.removeprefix("features."): tensor
+        for name, tensor in stored.items()
+        if name.startswith("features.")
+    }
+    if {n: t.shape for n, t in wanted.items()} != {n: t.shape for n, t in found.items()}:
+        raise InputError(f"{layout.model}: its file does not hold the layers of {layout.build}")
+    features.load_state_dict(found, assign=True)
+    for layer in features:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # it would change maps that are taken before it
+    stages = Stages(features, layout.ends).requires_grad_(False).eval().to(device)
+    return Perceptual(stages, tuple(w.to(device) for w in weights), layout.least)
+
+
+def _skeleton(build: str) -> nn.Sequential:
+    """The layers without values, and without the classifier's, which are most of a network."""
+    mend()
+    from torchvision import models
+
+    with torch.device("meta"):
+        features: Any = getattr(models, build)(weights=None).features
+    assert isinstance(features, nn.Sequential)
+    return features
+
+
+@cache
+def _channel_weights(network: str, layout: Layout) -> tuple[Tensor, ...]:
+    """The linear layers of version 0.1, read from the package that publishes them."""
+    found = importlib.util.find_spec("lpips")
+    if found is None or found.origin is None:
+        raise InputError(
+            "Lpips needs the linear layers of lpips, which is not installed: "
+            "pip install 'guidance-by-gradient[lpips]'"
+        )
+    path = Path(found.origin).parent / "weights" / "v0.1" / f"{network}.pth"
+    if not path.is_file() or file_sha256(path) != layout.sha256:
+        raise InputError(
+            f"{path}: expected the linear layers of lpips 0.1.4; install it again: "
+            "pip install 'guidance-by-gradient[lpips]'"
+        )
+    stored = read_tensors(path)
+    return tuple(stored[f"lin{i}.model.1.weight"].flatten() for i in range(len(layout.ends)))
