@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.schedule import Schedule
 from guidance.snapshot import Best, restore, snapshot
-from guidance.types import Cameras, Generator, Loss, Moment, Rendering, Terms, Warp, Windows
+from guidance.types import Frames, Generator, Looks, Loss, Moment, Rendering, Terms, Warp, Windows
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
-Views = Callable[[Moment], Cameras | Windows]
+Views = Callable[[Moment], Looks]
 #: How the pictures move before the step of a moment, if they do.
 Warps = Callable[[Moment], Warp | None]
 T = TypeVar("T")
@@ -398,10 +398,11 @@ class Wrapped(Generator):
         self.module = module
         self.num_samples = num_samples
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
-        if isinstance(cameras, Windows):
+    def forward(self, cameras: Looks | None = None) -> Rendering:
+        if isinstance(cameras, Windows | Frames):
+            kind = type(cameras).__name__.lower()
             raise InputError(
-                f"{type(self.module).__name__}: a plain module has no windows; leave out the "
+                f"{type(self.module).__name__}: a plain module has no {kind}; leave out the "
                 "views, or make it a gd.Generator"
             )
         pictures = self.module()

@@ -57,6 +57,17 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """Pictures of a clip to look at, `v` for each of `n` samples; always on the CPU."""
+
+    index: Int[Tensor, "n v"]  # from 0
+
+
+#: What a generator may be looked at with.
+Looks = Cameras | Windows | Frames
+
+
+@dataclass(frozen=True)
 class Warp:
     """How flat pictures move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
 
@@ -138,7 +149,8 @@ class Rendering:
     With `alpha`, `image` is premultiplied by it (colour over black), so that
     `image + (1 - alpha) * background` is the picture before any background. Without, `image` is
     the whole picture. `scene` is for regularizers, `cameras` for view-dependent words. `windows`
-    says what the views of a flat picture show; without, each shows all of it.
+    says what the views of a flat picture show; without, each shows all of it. `source` is what each
+    view shows before anything is changed, where that is another picture in every view.
     """
 
     image: Float[Tensor, "n v 3 h w"]
@@ -146,6 +158,7 @@ class Rendering:
     scene: Any = None
     cameras: Cameras | None = None
     windows: Windows | None = None
+    source: Float[Tensor, "n v 3 h w"] | None = None  # without a gradient
 
     def whole(self) -> Rendering:
         """The views that show the whole picture: for losses of its composition.
@@ -227,8 +240,10 @@ class Generator(nn.Module):
     #: True where samples do share parameters: they then have one best state together.
     shares_parameters = False
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
-        """Pictures of all samples; flat ones take windows in place of cameras, or nothing."""
+    def forward(self, cameras: Looks | None = None) -> Rendering:
+        """Pictures of all samples; flat ones take windows in place of cameras, clips take frames,
+        and both may be given nothing.
+        """
         raise NotImplementedError
 
     def param_groups(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from guidance.generators.png import save_levels, save_png
 from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.generators.windows import BLOCK, DETAIL, as_windows, in_blocks, rows_and_columns
 from guidance.schedule import Schedule
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
 
 
 class Cutout(Generator):
@@ -98,7 +98,7 @@ class Cutout(Generator):
         disc = self._disc(min(self.finest, self.coarse)) / self.sharpness
         self.outline.warp(warp, beyond=disc[None].to(next(self.parameters())))
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, or what its windows show; colour is multiplied by alpha."""
         windows = as_windows(cameras, self)
         if windows is not None:

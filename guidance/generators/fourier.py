@@ -14,7 +14,7 @@ from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp
 
 
 class Fourier(Generator):
@@ -54,7 +54,7 @@ class Fourier(Generator):
         noise = Moment(tuple(seeds), phase="start").normal("spectrum", 3, *frequency.shape, 2)
         self.spectrum = nn.Parameter(start_sd * noise)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample."""
         whole_only(cameras, self)
         return Rendering(self._pictures()[:, None])

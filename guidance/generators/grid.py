@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns, through
 from guidance.schedule import Schedule
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
 
 
 class Grid(Generator):
@@ -98,7 +98,7 @@ class Grid(Generator):
     def advance(self, progress: float) -> None:
         self.temperature = self.temperatures(progress)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, or what its windows show."""
         windows = as_windows(cameras, self)
         if windows is not None:

@@ -20,7 +20,7 @@ from guidance.geometry.subdivision import subdivide
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading
 from guidance.rendering.shading import GREY, render_mesh
-from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Looks, Mesh, MeshScene, Moment, Rendering
 
 #: Of the Jacobians at the start, so that seeds differ: too little to be seen, since the solve
 #: averages it away.
@@ -97,7 +97,7 @@ class DeformedMesh(Generator):
             )
         return tuple(notes)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """Pictures from the cameras, premultiplied, with mesh and Jacobians behind as `scene`.
 
         Raises:

@@ -13,7 +13,7 @@ from guidance.errors import InputError
 from guidance.generators.png import save_png
 from guidance.generators.pyramid import Pyramid
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Rendering, Windows
+from guidance.types import Generator, Looks, Rendering
 
 
 def blend(
@@ -53,7 +53,7 @@ class Masked(Generator):
         self.register_buffer("picture", picture, persistent=False)
         self.register_buffer("mask", mask, persistent=False)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """The inner generator's pictures over the given one."""
         whole_only(cameras, self)
         picture, mask = self.get_buffer("picture"), self.get_buffer("mask")

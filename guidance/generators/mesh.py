@@ -19,7 +19,7 @@ from guidance.geometry.subdivision import subdivide
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading, vertex_normals
 from guidance.rendering.shading import render_mesh
-from guidance.types import Cameras, Generator, Mesh, MeshScene, Moment, Rendering, Windows
+from guidance.types import Cameras, Generator, Looks, Mesh, MeshScene, Moment, Rendering
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class MeshGenerator(Generator):
             return Field(seeds, channels, frequency=self.surface.frequency)
         return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """Pictures from the cameras, premultiplied, with the mesh behind them as `scene`.
 
         Raises:

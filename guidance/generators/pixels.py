@@ -12,7 +12,7 @@ from torch import nn
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp
 
 
 class Pixels(Generator):
@@ -38,7 +38,7 @@ class Pixels(Generator):
         noise = Moment(tuple(seeds), phase="start").normal("pixels", 3, size, size)
         self.pixels = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample."""
         whole_only(cameras, self)
         return Rendering(self.pixels[:, None])

@@ -25,7 +25,7 @@ from guidance.generators.windows import (
     rows_and_columns,
     through,
 )
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
 
 #: How far from black and white a picture may start: there the slope is 0.04 of the middle's.
 MARGIN = 0.01
@@ -236,7 +236,7 @@ class Pyramid(Generator):
     def warp(self, warp: Warp, moment: Moment) -> None:
         self.color.warp(warp)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, or what its windows show."""
         windows = as_windows(cameras, self)
         if windows is None:

@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
 
 
 class Siren(Generator):
@@ -79,7 +79,7 @@ class Siren(Generator):
             self.weights.append(nn.Parameter(bound * weight))
             self.biases.append(nn.Parameter(bias / math.sqrt(fan_in)))
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, or what its windows show."""
         windows = as_windows(cameras, self)
         if windows is None:

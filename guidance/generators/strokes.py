@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.bezier import paint
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
 
 
 class Strokes(Generator):
@@ -102,7 +102,7 @@ class Strokes(Generator):
         points = torch.cat([torch.zeros_like(steps[..., :1, :]), steps.cumsum(-2)], -2)
         return points - points.mean(-2, keepdim=True) + middles[:, :, None]
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, or what its windows show."""
         windows = as_windows(cameras, self)
         if windows is None:

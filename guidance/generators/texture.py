@@ -21,7 +21,7 @@ from guidance.rendering.bake import Bake, bake
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of, to_linear
-from guidance.types import Cameras, Generator, Material, Mesh, Rendering, Windows
+from guidance.types import Cameras, Generator, Looks, Material, Mesh, Rendering
 
 #: Limits that keep a surface from mirrors and from pure metal. Source: Paint-it (arXiv 2312.11360).
 SMOOTHEST, MOST_METAL = 0.08, 0.9
@@ -100,7 +100,7 @@ class TexturedMesh(Generator):
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("across", across, persistent=False)
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """Pictures from the cameras, premultiplied, with the mesh behind them as `scene`.
 
         Raises:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from guidance.generators.masked import blend
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Windows
+from guidance.types import Generator, Looks, Moment, Rendering
 
 #: Pixels that the network halves a picture to: three times a half.
 STRIDE = 8
@@ -93,7 +93,7 @@ class UNet(Generator):
             self.weights[name] = nn.Parameter(weight)
             self.biases[name] = nn.Parameter(torch.zeros(len(seeds), width_out))
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample."""
         whole_only(cameras, self)
         content = self.get_buffer("content")

@@ -16,7 +16,7 @@ from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Cameras, Generator, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Looks, Moment, Rendering, Warp
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
 #: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.
@@ -99,7 +99,7 @@ class Wavelet(Generator):
                 noise = start.normal(f"{name}/{fine}", 3, height, width)
                 getattr(self, name).append(nn.Parameter(start_sd * noise))
 
-    def forward(self, cameras: Cameras | Windows | None = None) -> Rendering:
+    def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample."""
         whole_only(cameras, self)
         return Rendering(self._pictures()[:, None])

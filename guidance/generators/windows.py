@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Cameras, Generator, Moment, Windows
+from guidance.types import Cameras, Frames, Generator, Looks, Moment, Windows
 
 #: Pixels a side that are rendered at once, at most.
 BLOCK = 512
@@ -67,20 +67,21 @@ def through(
     return rows.to(cells)[:, :, None] @ cells[:, None] @ columns.to(cells)[:, :, None].mT
 
 
-def as_windows(looks: Cameras | Windows | None, generator: Generator) -> Windows | None:
+def as_windows(looks: Looks | None, generator: Generator) -> Windows | None:
     """What a flat picture is looked at with.
 
     Raises:
-        InputError: cameras, which are for things that are rendered.
+        InputError: cameras or frames, which are for things that are rendered, and for clips.
     """
-    if isinstance(looks, Cameras):
+    if isinstance(looks, Cameras | Frames):
+        kind = type(looks).__name__.lower()
         raise InputError(
-            f"{type(generator).__name__}: a flat picture takes no cameras; give windows or nothing"
+            f"{type(generator).__name__}: a flat picture takes no {kind}; give windows or nothing"
         )
     return looks
 
 
-def whole_only(looks: Cameras | Windows | None, generator: Generator) -> None:
+def whole_only(looks: Looks | None, generator: Generator) -> None:
     """Refuses windows of a generator whose picture is made in one piece.
 
     Raises:

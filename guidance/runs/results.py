@@ -23,7 +23,7 @@ from guidance.runs.folder import ANIMATION, DONE, PREVIEW, contained
 from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
-from guidance.types import Cameras, Windows
+from guidance.types import Cameras, Frames, Looks, Windows
 
 SCHEMA_VERSION = 1
 FPS = 15
@@ -121,8 +121,14 @@ def some_views(cameras: Cameras, views: slice) -> Cameras: ...
 def some_views(cameras: Windows, views: slice) -> Windows: ...
 
 
-def some_views(cameras: Cameras | Windows, views: slice) -> Cameras | Windows:
+@overload
+def some_views(cameras: Frames, views: slice) -> Frames: ...
+
+
+def some_views(cameras: Looks, views: slice) -> Looks:
     """Some of the views of every sample."""
+    if isinstance(cameras, Frames):
+        return Frames(cameras.index[:, views])
     if isinstance(cameras, Windows):
         left, top, side = (x[:, views] for x in (cameras.left, cameras.top, cameras.side))
         return replace(cameras, left=left, top=top, side=side)
