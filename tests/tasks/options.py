@@ -13,6 +13,15 @@ from guidance.tasks.base import Task
 
 #: Fields that say where and how a run happens and is recorded; tests/runs and test_cli walk them.
 OF_THE_RUN = {"preset", "device", "output", "judge", "metadata", "micro_batch", "samples"}
+#: Options of animations; tests/tasks/test_animation.py walks them.
+OF_ANIMATIONS = {
+    "frames": 4,
+    "steps_per_frame": 1,
+    "fps": 30,
+    "zoom": 1.1,
+    "pan": "0.1,0.05",
+    "rotate": "5 -> 10",
+}
 
 
 def trace(kind: type[Task], **fields: Any) -> list[Tensor]:

@@ -143,7 +143,7 @@ def test_options_that_need_others_are_refused_alone(options: dict[str, Any], mes
 
 
 def test_every_field_is_walked() -> None:
-    together = set(WEIGHTS) | OF_LPIPS
+    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS}
     assert set(TextToImage.model_fields) - together == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 
