@@ -13,9 +13,10 @@ from guidance.types import Loss, Moment, Rendering
 class Outline(Loss):
     """Keeps alpha from filling the canvas or vanishing, and makes it crisp and compact.
 
-    With alpha a in [0, 1] and its mean m over a view:
+    With alpha a in [0, 1], its mean m over a view and the mean q of a^2, which a faint veil over
+    everything does not raise:
 
-        max(0, 1 - m / low)^2 + max(0, m - high)^2    area; 1 where nothing is left of the thing
+        max(0, 1 - q / low)^2 + max(0, m - high)^2    area; 1 where nothing is left of the thing
         + crispness * mean(4 a (1 - a))               0 where a is 0 or 1, 1 where it is 0.5
         + perimeter * mean(|da/dx| + |da/dy|) * side  outline length in sides of the picture
 
@@ -27,7 +28,7 @@ class Outline(Loss):
     gradient from any words. The other two are ours.
 
     Args:
-        area: least and greatest mean of alpha that cost nothing.
+        area: least q and greatest m that cost nothing.
         crispness: weight, or a schedule such as "0 -> 0.1": a thing first needs room to move.
         perimeter: weight, or a schedule.
 
@@ -56,7 +57,8 @@ class Outline(Loss):
         low, high = self.area
         value = (mean - high).clamp_min(0).square()
         if low:
-            value = value + (1 - mean / low).clamp_min(0).square()
+            solid = alpha.square().mean((2, 3, 4))
+            value = value + (1 - solid / low).clamp_min(0).square()
         crispness, perimeter = self.crispness(moment.progress), self.perimeter(moment.progress)
         if crispness:
             value = value + crispness * (4 * alpha * (1 - alpha)).mean((2, 3, 4))

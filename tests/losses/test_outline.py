@@ -31,6 +31,11 @@ def test_an_area_out_of_bounds_costs_its_square(area: tuple[float, float], expec
     assert Outline(area)(shown(HALF), NOW).item() == pytest.approx(expected)
 
 
+def test_a_veil_is_as_good_as_nothing() -> None:
+    veil = torch.full((8, 8), 0.2)  # mean 0.2, mean square 0.04
+    assert Outline((0.2, 0.6))(shown(veil), NOW).item() == pytest.approx((1 - 0.04 / 0.2) ** 2)
+
+
 def test_crispness_follows_its_schedule() -> None:
     grey = torch.full((8, 8), 0.25)
     loss = Outline((0.0, 1.0), crispness="0 -> 2")
