@@ -28,6 +28,7 @@ _PUBLIC = {
     "Rendering": "guidance.types",
     "Cameras": "guidance.types",
     "Windows": "guidance.types",
+    "Warp": "guidance.types",
     "Mesh": "guidance.types",
     "Moment": "guidance.types",
     "Clip": "guidance.losses.clip",

@@ -8,6 +8,7 @@ run over the time of the video.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guidance.errors import InputError
@@ -68,6 +69,16 @@ class Animation:
         if zoom == 1 and rotate_deg == across == down == 0:
             return None
         return Warp.of(len(moment.seeds), zoom, (across, down), rotate_deg)
+
+    def moves(self) -> Iterator[Warp]:
+        """Those of the whole video, for one sample."""
+        further = self.frames - 1
+        for frame in range(further):
+            running = frame * self.between
+            progress = running / max(1, further * self.between - 1)
+            warp = self.warp(Moment((0,), self.first + running, progress))
+            if warp is not None:
+                yield warp
 
 
 def parse_pan(text: str) -> tuple[Schedule, Schedule]:

@@ -62,6 +62,22 @@ def test_progress_waits_for_the_first_frame_and_then_runs_to_the_end() -> None:
     assert seen == [0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0]
 
 
+def test_the_moves_told_beforehand_are_those_of_the_run() -> None:
+    animation = Animation(4, 5, 2, 15, Schedule.parse("1 -> 1.5"))
+    made = []
+
+    class Noting(Shifted):
+        def warp(self, warp: Warp, moment: Moment) -> None:
+            made.append(warp.matrix)
+
+    settings = Settings(steps=animation.steps, warm_up=5)
+    optimize(Noting(), Target([0.0]), settings, warps=animation.warp)
+    told = [warp.matrix for warp in animation.moves()]
+    # The first zoom is 1, which moves nothing.
+    assert len(told) == len(made) == 2
+    assert all(torch.equal(a, b) for a, b in zip(told, made, strict=True))
+
+
 @pytest.mark.parametrize("warm_up", [-1, 8])
 def test_a_warm_up_leaves_steps(warm_up: int) -> None:
     with pytest.raises(InputError, match=f"warm_up: expected 0 to 7 of 8 steps, got {warm_up}"):
