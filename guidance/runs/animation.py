@@ -32,7 +32,7 @@ class Animation:
 
     frames: int
     first: int  # steps of the first frame
-    between: int = 3  # steps of each further frame
+    between: int = 5  # steps of each further frame
     fps: int = 15
     zoom: Schedule = STILL[0]
     pan: tuple[Schedule, Schedule] = STILL[1]

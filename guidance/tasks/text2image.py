@@ -33,8 +33,12 @@ OF_PLACES = ("cutout", "pyramid", "siren", "grid", "strokes")
 #: Cells a side of the finest level of colour that joins in then. Outlines need none: they are where
 #: smooth values cross 0, and crisp at any size once the slope there is steep: this, times the size.
 DETAILED, SHARPNESS = 64, 1 / 32
-#: Of animations, where nothing is said; and the cells a side of "grid" where nothing is said.
-STEPS_PER_FRAME, FPS, CELLS = 3, 15, 32
+#: Of animations, where nothing is said. Measured on two prompts, pyramid, 24 frames of zoom 1.03:
+#: with 2 steps a frame, differences between pixels fall by 19% and the loss rises from 0.562 to
+#: 0.618; with 5 by 8%, most of it at once, and the loss stays (0.553 to 0.561).
+STEPS_PER_FRAME, FPS = 5, 15
+#: Cells a side of "grid" where nothing is said.
+CELLS = 32
 #: Options that only some generators have.
 ONLY_OF = {
     "finest": ("cutout", "pyramid"),
@@ -118,7 +122,7 @@ class TextToImage(Task):
     frames: int | None = Field(default=None, ge=2, le=100_000)
     """Frames of an animation; the first one gets all the steps of a picture (no animation)."""
     steps_per_frame: int | None = Field(default=None, ge=1, le=10_000)
-    """Steps of each further frame (3)."""
+    """Steps of each further frame (5)."""
     fps: int | None = Field(default=None, ge=1, le=120)
     """Frames a second (15)."""
     zoom: float | str | None = None
