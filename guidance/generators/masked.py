@@ -17,7 +17,7 @@ from guidance.types import Generator, Looks, Rendering
 
 
 def blend(
-    new: Float[Tensor, "*b 3 h w"], old: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"]
+    new: Float[Tensor, "*b 3 h w"], old: Float[Tensor, "*#b 3 h w"], mask: Float[Tensor, "1 h w"]
 ) -> Float[Tensor, "*b 3 h w"]:
     """New where the mask is 1, mixed where it is grey, and old to the bit where it is 0."""
     return torch.where(mask > 0, mask * new + (1 - mask) * old, old)

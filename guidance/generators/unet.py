@@ -98,8 +98,8 @@ class UNet(Generator):
         whole_only(cameras, self)
         content = self.get_buffer("content")
         height, width = content.shape[-2:]
-        pictures = self._styled(_padded(content), slice(None))
-        return Rendering(pictures[:, None, :, :height, :width])
+        given = content.expand(self.num_samples, 1, *content.shape)
+        return Rendering(self.styled(padded(given), slice(None))[..., :height, :width])
 
     @torch.no_grad()
     def restyle(
@@ -111,7 +111,7 @@ class UNet(Generator):
         the memory that of one tile.
         """
         height, width = picture.shape[-2:]
-        whole = _padded(picture)
+        whole = padded(picture)
         made = torch.empty_like(picture)
         for top in range(0, height, tile):
             for left in range(0, width, tile):
@@ -119,32 +119,34 @@ class UNet(Generator):
                     slice(max(0, start - REACH), start + tile + REACH) for start in (top, left)
                 )
                 piece = whole[:, rows, columns].to(self.get_buffer("content"))
-                styled = self._styled(piece, slice(sample, sample + 1))[0]
+                styled = self.styled(piece[None, None], slice(sample, sample + 1))[0, 0]
                 styled = styled[:, top - rows.start :, left - columns.start :]
                 place = made[:, top : top + tile, left : left + tile]
                 place.copy_(styled[:, : place.shape[1], : place.shape[2]])
         return made
 
-    def _styled(self, picture: Float[Tensor, "3 h w"], samples: slice) -> Float[Tensor, "n 3 h w"]:
-        """Sides must be multiples of the stride."""
+    def styled(
+        self, pictures: Float[Tensor, "n v 3 h w"], samples: slice
+    ) -> Float[Tensor, "n v 3 h w"]:
+        """Pictures of some samples by their networks; sides must be multiples of the stride."""
 
         def layer(name: str, x: Tensor, stride: int = 1) -> Tensor:
             return F.leaky_relu(self._convolved(name, x, samples, stride), SLOPE)
 
-        n = len(self.biases["out"][samples])
-        full = layer("full2", layer("full1", (2 * picture - 1).repeat(n, 1, 1)[None]))
+        n, v = pictures.shape[:2]
+        full = layer("full2", layer("full1", (2 * pictures - 1).transpose(0, 1).flatten(1, 2)))
         half = layer("half2", layer("half1", full, 2))
         quarter = layer("quarter2", layer("quarter1", half, 2))
         x = layer("eighth2", layer("eighth1", quarter, 2))
         for name, skip in (("up3", quarter), ("up2", half), ("up1", full)):
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = layer(name, _beside(x, skip, n))
-        change = self._convolved("out", x, samples).view(n, 3, *picture.shape[1:])
-        return torch.sigmoid(torch.logit(picture, MARGIN) + change)
+        change = self._convolved("out", x, samples).view(v, n, *pictures.shape[2:]).transpose(0, 1)
+        return torch.sigmoid(torch.logit(pictures, MARGIN) + change)
 
     def _convolved(
-        self, name: str, x: Float[Tensor, "1 nc h w"], samples: slice, stride: int = 1
-    ) -> Float[Tensor, "1 nd hh ww"]:
+        self, name: str, x: Float[Tensor, "v nc h w"], samples: slice, stride: int = 1
+    ) -> Float[Tensor, "v nd hh ww"]:
         """A convolution with weights of each sample's own, which are groups of one convolution."""
         weight, bias = self.weights[name][samples], self.biases[name][samples]
         # Zeros around the picture would show as a frame.
@@ -172,18 +174,20 @@ class UNet(Generator):
         return cls(range(num_samples), content, widths=(6, 8, 8, 8), learning_rate=0.01)
 
 
-def _padded(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 hh ww"]:
+def padded(pictures: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 hh ww"]:
     """Continued at the right and below, up to a multiple of the stride."""
-    height, width = picture.shape[-2:]
-    return F.pad(picture, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    height, width = pictures.shape[-2:]
+    flat = pictures.reshape(-1, height, width)
+    flat = F.pad(flat, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    return flat.view(*pictures.shape[:-2], *flat.shape[1:])
 
 
 def _beside(
-    x: Float[Tensor, "1 nc h w"], skip: Float[Tensor, "1 nd h w"], n: int
-) -> Float[Tensor, "1 ne h w"]:
+    x: Float[Tensor, "v nc h w"], skip: Float[Tensor, "v nd h w"], n: int
+) -> Float[Tensor, "v ne h w"]:
     """The channels of both, sample by sample."""
     if n == 1:
         return torch.cat([x, skip], 1)
-    height, width = x.shape[-2:]
-    both = torch.cat([t.view(n, -1, height, width) for t in (x, skip)], 1)
-    return both.view(1, -1, height, width)
+    v, _, height, width = x.shape
+    both = torch.cat([t.view(v, n, -1, height, width) for t in (x, skip)], 2)
+    return both.view(v, -1, height, width)

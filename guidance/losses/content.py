@@ -37,7 +37,8 @@ class Content(Loss):
         encoder: a name or an Encoder that shows its maps, as all of open_clip do.
         size: pixels a side of what the tower sees, where it takes any size.
         depths: which of the tower's blocks, as shares in (0, 1]; 1 is the last.
-        reference: pictures [n, v, 3, h, w] to resemble; by default those before the first step.
+        reference: pictures [n, v, 3, h, w] to resemble; by default those before the first step,
+            or of clips each frame's source.
 
     Raises:
         InputError: an encoder that does not show its maps; a depth outside (0, 1]; pictures of
@@ -64,6 +65,8 @@ class Content(Loss):
         self._encoder = frozen(self.encoders, start.image.device)
         if self.given is not None:
             start = Rendering(self.given.to(start.image))
+        elif start.source is not None:
+            start = Rendering(start.source)
         n, v = start.image.shape[:2]
         with torch.no_grad():
             # One picture at a time: what is kept is small, what a tower needs may not be.
@@ -78,7 +81,8 @@ class Content(Loss):
         if not self._reference:
             self.prepare(rendering)
         n, v = rendering.image.shape[:2]
-        if self._shape != (n, v):
+        follows = self.given is None and rendering.source is not None
+        if self._shape != (n, v) and not follows:
             raise InputError(
                 f"Content: expected {self._shape[0]} x {self._shape[1]} pictures like the "
                 f"reference, got {n} x {v}"
@@ -87,13 +91,21 @@ class Content(Loss):
         for start in range(0, n * v, micro_batch):
             batch = slice(start, min(start + micro_batch, n * v))
             apart = image.new_zeros(batch.stop - start)
-            for maps, reference in zip(self._maps(rendering, batch), self._reference, strict=True):
-                wanted = reference[batch]
+            for maps, wanted in zip(
+                self._maps(rendering, batch), self._wanted(rendering, batch), strict=True
+            ):
                 difference = (maps - wanted).square().flatten(1).mean(1)
                 apart = apart + (difference / wanted.square().flatten(1).mean(1)).to(apart)
             places = torch.arange(start, batch.stop, device=image.device) // v
             shares = apart / (len(self.depths) * v)
             yield image.new_zeros(n).index_add(0, places, shares)
+
+    @torch.no_grad()
+    def _wanted(self, rendering: Rendering, batch: slice) -> list[Float[Tensor, "b _ _ _"]]:
+        """Maps of the reference of some of the pictures."""
+        if self.given is None and rendering.source is not None:
+            return self._maps(Rendering(rendering.source), batch)
+        return [reference[batch] for reference in self._reference]
 
     def _maps(self, rendering: Rendering, batch: slice) -> list[Float[Tensor, "b c rows columns"]]:
         """Maps of some of the pictures, counted sample by sample and view by view."""

@@ -85,30 +85,45 @@ class Course:
     source: Float[Tensor, "n d"]  # unit vectors
     reference: Rendering
     origin: Float[Tensor, "n v 1 d"] | None  # the whole reference, if crops come from there
+    follows: bool = False  # each picture's own source in place of the reference, where it has one
 
     @classmethod
     def between(
-        cls, texts: Texts, encoder: Encoder, reference: Rendering, *, from_whole: bool = False
+        cls,
+        texts: Texts,
+        encoder: Encoder,
+        start: Rendering,
+        given: Float[Tensor, "n v 3 h w"] | None = None,
+        *,
+        from_whole: bool = False,
     ) -> Course:
         """From the sources to the targets, by the means over templates.
 
         Args:
+            start: what there is before the first step.
+            given: the reference; without, it is the source of each picture, or else the start.
             from_whole: crops come from the whole reference, not from the same crop of it.
 
         Raises:
             InputError: see `Texts.phrases`; target and source mean the same.
         """
+        reference = start
+        if given is not None:
+            reference = Rendering(given.to(start.image))
+        elif start.source is not None:
+            reference = Rendering(start.source)
         device = reference.image.device
         rows, sources = texts.phrases(len(reference.image))
         wanted = timeline(
             encoder, rows, device, keyframes=texts.keyframes, templates=texts.templates
         )
-        given = timeline(encoder, sources, device, templates=texts.templates).at(0.0)
-        start = (given.embeddings[:, 0] * given.weights[..., None]).sum(1)
+        now = timeline(encoder, sources, device, templates=texts.templates).at(0.0)
+        mean = (now.embeddings[:, 0] * now.weights[..., None]).sum(1)
         alpha = None if reference.alpha is None else reference.alpha.detach().clone()
         kept = Rendering(reference.image.detach().clone(), alpha, cameras=reference.cameras)
         origin = _whole(encoder, kept) if from_whole else None
-        course = cls(encoder, wanted, F.normalize(start, dim=-1), kept, origin)
+        source = F.normalize(mean, dim=-1)
+        course = cls(encoder, wanted, source, kept, origin, given is None)
         lengths = torch.stack([course._way(progress).norm(dim=-1) for progress in (0.0, 1.0)])
         if bool((lengths.amax(0) < 1e-4).any()):
             raise InputError("Directional: target and source mean the same; there is no direction")
@@ -126,15 +141,19 @@ class Course:
 
         A crop comes from the same crop of the reference, seen without gradient, or from the whole.
         """
-        _check(rendering, self.reference)
+        reference, origin = self.reference, self.origin
+        if self.follows and rendering.source is not None:
+            reference = Rendering(rendering.source)
+            origin = None if origin is None else _whole(self.encoder, reference)
+        _check(rendering, reference)
         directions = F.normalize(self._way(moment.progress), dim=-1)
         crops = augment.draw(moment, rendering, self.encoder.image_size)
         for part in crops.parts(micro_batch):
-            if self.origin is not None:
-                before = self.origin[part.place[:2]]
+            if origin is not None:
+                before = origin[part.place[:2]]
             else:
                 with torch.no_grad():
-                    before = embed(self.encoder, augment, self.reference, crops, part)
+                    before = embed(self.encoder, augment, reference, crops, part)
             way = embed(self.encoder, augment, rendering, crops, part) - before
             direction = directions[part.samples, None, None].to(way)
             length = (way.square().sum(-1) + SOFT**2).sqrt()
@@ -144,10 +163,11 @@ class Course:
 class Directional(Loss):
     """1 - cos(E(x) - E(x_ref), T(target) - T(source)), averaged over crops and views.
 
-    x_ref are the pictures before the first step, or those given; each crop of x is compared with
-    the same crop of x_ref, which takes one more forward pass of the encoder, without gradient.
-    T is the mean over the encoder's templates; with several phrases, the differences of each from
-    the source are added by their weights.
+    x_ref are the pictures before the first step, or those given, or the source of each picture
+    where it brings one, as frames of clips do. Each crop of x is compared with the same crop of
+    x_ref, which takes one more forward pass of the encoder, without gradient. T is the mean over
+    the encoder's templates; with several phrases, the differences of each from the source are
+    added by their weights.
 
     Source: StyleGAN-NADA (Gal et al. 2021, arXiv 2108.00946, equation 2). Deviation: a difference
     x is divided by sqrt(|x|^2 + 0.01^2), because at x = x_ref the cosine is 0/0: there the loss is
@@ -192,9 +212,7 @@ class Directional(Loss):
     def prepare(self, start: Rendering) -> None:
         """Loads the encoder, encodes both texts, and keeps the pictures to compare with."""
         (encoder,) = frozen(self.encoders, start.image.device)
-        if self.given is not None:
-            start = Rendering(self.given.to(start.image))
-        self._course = Course.between(self.texts, encoder, start)
+        self._course = Course.between(self.texts, encoder, start, self.given)
 
     def parts(
         self, rendering: Rendering, moment: Moment, micro_batch: int

@@ -74,7 +74,8 @@ class PatchDirectional(Loss):
         crops: of each sample in a step.
         crop_size: their side, as a share of the picture's shorter side; above 1, in pixels.
         threshold: crops with a lower loss do not count; 0 counts all.
-        reference: pictures [n, v, 3, h, w] to start from; by default those before the first step.
+        reference: pictures [n, v, 3, h, w] to start from; by default those before the first step,
+            or of clips each frame's source.
 
     Raises:
         InputError: as `Directional`, and crops larger than the picture.
@@ -109,9 +110,7 @@ class PatchDirectional(Loss):
         height, width = start.image.shape[-2:]
         augment = patches(self.crops, self.crop_size, (height, width))
         (encoder,) = frozen(self.encoders, start.image.device)
-        if self.given is not None:
-            start = Rendering(self.given.to(start.image))
-        course = Course.between(self.texts, encoder, start, from_whole=True)
+        course = Course.between(self.texts, encoder, start, self.given, from_whole=True)
         self._prepared = course, augment
 
     def parts(

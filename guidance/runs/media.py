@@ -104,10 +104,17 @@ def contact_sheet(pictures: Sequence[Frame], captions: Sequence[str], columns: i
     return file.getvalue()
 
 
-def encode_mp4(frames: Iterable[Frame], fps: int, comment: str | None = None) -> bytes:
+def encode_mp4(
+    frames: Iterable[Frame],
+    fps: int | Fraction,
+    comment: str | None = None,
+    *,
+    least_side: int = FRAME,
+) -> bytes:
     """An H.264 video that any browser plays, with a text in its metadata.
 
-    Small frames are enlarged to `FRAME`; sides are made even, as the format demands.
+    Frames whose longer side is below `least_side` are enlarged to it; sides are made even, as the
+    format demands.
     """
     import av
     from PIL import Image
@@ -120,11 +127,11 @@ def encode_mp4(frames: Iterable[Frame], fps: int, comment: str | None = None) ->
         stream.pix_fmt = "yuv420p"
         # One thread each: the same frames then give the same bytes on any machine.
         stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, fps)
+        stream.codec_context.time_base = 1 / Fraction(fps)
         for frame in frames:
             image = Image.fromarray(frame)
-            if max(image.size) < FRAME:
-                image = _fitted(image, FRAME)
+            if max(image.size) < least_side:
+                image = _fitted(image, least_side)
             image = image.resize((image.width // 2 * 2, image.height // 2 * 2))
             if not stream.codec_context.is_open:
                 stream.width, stream.height = image.size

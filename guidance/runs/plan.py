@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
 
 from guidance.loop import Settings, Views
 from guidance.runs.animation import Animation
 from guidance.types import Cameras, Generator, Loss, Rendering, Terms
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of each sample that is made when the run is done, in its own size."""
+
+    name: str  # of the file
+    rate: Fraction  # frames a second
+    frames: Callable[[int], Iterable[UInt8[np.ndarray, "_ _ 3"]]]  # of a sample, one by one
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class Plan:
     views: Views | None = None  # cameras of a moment for things that are rendered, or windows
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
     animation: Animation | None = None  # of flat pictures; its steps are those of the settings
+    video: Video | None = None
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
 
 

@@ -62,6 +62,10 @@ def write_results(
         if plan.animation is not None:
             video = _animation(folder / ANIMATION, plan.animation, (sample, n), comment)
             files.append(write_bytes(place / "animation.mp4", video))
+        if plan.video is not None:
+            frames_of_sample = plan.video.frames(sample)
+            video = media.encode_mp4(frames_of_sample, plan.video.rate, comment, least_side=2)
+            files.append(write_bytes(place / plan.video.name, video))
         progress = _progress_video(folder / PREVIEW, (sample, n), best, comment)
         if progress is not None:
             files.append(write_bytes(place / "progress.mp4", progress))

@@ -1,4 +1,4 @@
-"""Pictures in another style: a photo is changed until its patches fit the words."""
+"""Pictures and clips in another style: a photo is changed until its patches fit the words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FINEST, PYRAMID_RATE = 2048, 0.01
 #: Weights of smoothness, chosen by eye. A network makes even pictures by itself.
 TOTAL_VARIATION = {"unet": 0.02, "pyramid": 0.5}
+#: Of a clip: more frames share the same crops, fewer are a random walk among them.
+FRAMES_PER_STEP = 4
 #: CLIPstyler's threshold is of ViT-B/32. Crops that the embedded models see go further: at 0.7 most
 #: of them are done before the style can be seen, at 0.2 few are (chosen by eye).
 THRESHOLD, THRESHOLD_OF_MINI = 0.7, 0.2
@@ -54,7 +56,8 @@ class Stylize(Task):
     }
 
     picture: Path | None = None
-    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
+    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM. Or a clip, MP4, MOV, MKV, WebM,
+    AVI or GIF, that one "unet" changes as a whole: stylized.mp4 in its own size, without sound."""
     source: str = "a photo"
     """What the picture is, in words: the style leads from there to the prompt."""
     mask: Path | None = None
@@ -65,6 +68,8 @@ class Stylize(Task):
     """Pixels of the longer side, which the picture is brought to."""
     full_size: bool | None = None
     """Applies the finished "unet" to the picture in its own size as well, in tiles: full.png."""
+    frames_per_step: int | None = Field(default=None, ge=1, le=64)
+    """Frames of a clip that a step looks at, among which the crops are dealt out (4)."""
     sharpen: float = Field(default=0.0, ge=0)
     """Weight of the "logit" loss, whole pictures against the prompt, beside the others."""
     loss: Literal["cosine"] = "cosine"
@@ -93,10 +98,47 @@ class Stylize(Task):
     def build(self) -> Plan:
         from guidance.runs.plan import Plan
 
+        from guidance.runs.footage import is_clip
+
         self._refuse_ignored()
+        if self.picture is not None and is_clip(self.picture):
+            return self._plan_of_clip(self.picture)
+        if self.frames_per_step is not None:
+            raise InputError("frames_per_step: a still picture has one frame; leave it out")
         pictures = self._pictures()
         return Plan(
             self._generator(pictures), self._losses(pictures), self.settings(), self.sample_prompts
+        )
+
+    def _plan_of_clip(self, path: Path) -> Plan:
+        from guidance.runs.footage import open_footage
+        from guidance.runs.plan import Plan
+        from guidance.tasks import filming
+        from guidance.tasks.photos import masks_of, sides_of
+
+        if self.generator != "unet":
+            raise InputError(
+                f"generator: a {self.generator} is the pixels of one picture; a clip needs "
+                "--generator unet"
+            )
+        if self.full_size is not None:
+            raise InputError("full_size: a clip is made in its own size anyway; leave it out")
+        footage = open_footage(path)
+        size = (footage.height, footage.width)
+        sides = sides_of(path, size, self.size)
+        original_mask, mask = masks_of(self.mask, size, sides)
+        made = filming.film(self.sample_seeds, footage, sides, mask)
+        return Plan(
+            made,
+            self._losses(None),
+            self.settings(),
+            self.sample_prompts,
+            filming.looks(footage, self.frames_per_step or FRAMES_PER_STEP),
+            video=filming.video(made, footage, original_mask),
+            notes=(
+                f"{path.name}: {footage.frames} frames of {footage.width} x {footage.height} "
+                f"pixels, {float(footage.rate):g} a second",
+            ),
         )
 
     def _refuse_ignored(self) -> None:
@@ -110,28 +152,15 @@ class Stylize(Task):
 
     def _pictures(self) -> _Pictures:
         from guidance.losses.targets import load_picture
+        from guidance.tasks.photos import eight_bits, masks_of, resized, sides_of
 
         if self.picture is None:
             raise InputError("stylize: no picture; give one: --picture photo.jpg")
         original = load_picture(self.picture, "picture")
         height, width = original.shape[1:]
-        scale = self.size / max(height, width)
-        sides = (max(1, round(height * scale)), max(1, round(width * scale)))
-        if min(sides) < 8:
-            raise InputError(
-                f"picture {self.picture}: {width} x {height} pixels are too oblong for --size "
-                f"{self.size}, which leaves {min(sides)} of the shorter side; 8 are needed"
-            )
-        content = _eight_bits(_resized(original, sides))
-        if self.mask is None:
-            return _Pictures(original, content, None, None)
-        mask = load_picture(self.mask, "mask").mean(0, keepdim=True)
-        if mask.shape[1:] != original.shape[1:]:
-            raise InputError(
-                f"mask {self.mask}: expected the picture's {width} x {height} pixels, got "
-                f"{mask.shape[2]} x {mask.shape[1]}"
-            )
-        return _Pictures(original, content, mask, _resized(mask, sides))
+        sides = sides_of(self.picture, (height, width), self.size)
+        content = eight_bits(resized(original, sides))
+        return _Pictures(original, content, *masks_of(self.mask, (height, width), sides))
 
     def _generator(self, pictures: _Pictures) -> Generator:
         from guidance.generators.masked import Masked
@@ -155,8 +184,8 @@ class Stylize(Task):
             )
         return made if pictures.mask is None else Masked(made, content, pictures.mask)
 
-    def _losses(self, pictures: _Pictures) -> Terms:
-        """Those of CLIPstyler, in this house's units.
+    def _losses(self, pictures: _Pictures | None) -> Terms:
+        """Those of CLIPstyler, in this house's units; the frames of a clip bring their own source.
 
         Its weights are 9000, 500, 150 and 0.002; Adam does not mind a common factor, so all are
         divided by 9000. Patch and direction mean the same there and here: 1 and 0.06. Its content
@@ -171,7 +200,9 @@ class Stylize(Task):
         from guidance.losses.patches import PatchDirectional
         from guidance.types import Terms
 
-        reference = pictures.content.expand(len(self.sample_prompts), 1, -1, -1, -1)
+        reference = None
+        if pictures is not None:
+            reference = pictures.content.expand(len(self.sample_prompts), 1, -1, -1, -1)
         wordings = read_templates(self.templates)
         losses = Terms()
         for encoder in self.encoder:
@@ -217,18 +248,3 @@ class Stylize(Task):
                 templates=wordings,
             )
         return losses
-
-
-def _resized(picture: Tensor, sides: tuple[int, int]) -> Tensor:
-    """Of that height and width; to the bit the same if it is so already."""
-    import torch.nn.functional as F
-
-    if tuple(picture.shape[1:]) == sides:
-        return picture
-    resized = F.interpolate(picture[None], sides, mode="bicubic", antialias=True)
-    return resized[0].clamp(0, 1)
-
-
-def _eight_bits(picture: Tensor) -> Tensor:
-    """Rounded to what a PNG can hold, so that what is left alone is written as it is read."""
-    return (picture * 255).round() / 255

@@ -45,8 +45,9 @@ OPTIONS: dict[str, Any] = {
     "content": 2.0,
     "total_variation": 2.0,
 }
-#: These have one value, are refused, or change what is exported alone.
-WALKED_ELSEWHERE = {"loss", "region", "full_size"}
+#: These have one value, are refused, change what is exported alone, or are of clips
+#: (test_stylize_clips.py).
+WALKED_ELSEWHERE = {"loss", "region", "full_size", "frames_per_step"}
 
 
 @pytest.fixture(scope="module")

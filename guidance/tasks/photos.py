@@ -1,0 +1,71 @@
+"""Photos and masks of users in the size of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.losses.targets import load_picture
+
+#: Pixels that a side of the run must have.
+LEAST = 8
+
+
+def sides_of(path: Path, size: tuple[int, int], longer: int) -> tuple[int, int]:
+    """Height and width in the size of the run.
+
+    Args:
+        path: of the picture, for messages.
+        size: its height and width.
+        longer: pixels of the longer side in the run.
+
+    Raises:
+        InputError: the shorter side would be too short.
+    """
+    height, width = size
+    scale = longer / max(size)
+    sides = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if min(sides) < LEAST:
+        raise InputError(
+            f"picture {path}: {width} x {height} pixels are too oblong for --size {longer}, which "
+            f"leaves {min(sides)} of the shorter side; {LEAST} are needed"
+        )
+    return sides
+
+
+def masks_of(
+    path: Path | None, size: tuple[int, int], sides: tuple[int, int]
+) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, "1 rows columns"]] | tuple[None, None]:
+    """A mask in the picture's own size, and in that of the run; it is 0 or more inside.
+
+    Raises:
+        InputError: it cannot be read, or is of another size than the picture.
+    """
+    if path is None:
+        return None, None
+    mask = load_picture(path, "mask").mean(0, keepdim=True)
+    if tuple(mask.shape[1:]) != size:
+        raise InputError(
+            f"mask {path}: expected the picture's {size[1]} x {size[0]} pixels, got "
+            f"{mask.shape[2]} x {mask.shape[1]}"
+        )
+    return mask, resized(mask, sides)
+
+
+def resized(
+    picture: Float[Tensor, "c h w"], sides: tuple[int, int]
+) -> Float[Tensor, "c rows columns"]:
+    """Of that height and width; to the bit the same if it is so already."""
+    if tuple(picture.shape[1:]) == sides:
+        return picture
+    scaled = F.interpolate(picture[None], sides, mode="bicubic", antialias=True)
+    return scaled[0].clamp(0, 1)
+
+
+def eight_bits(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """Rounded to what a PNG can hold, so that what is left alone is written as it is read."""
+    return (picture * 255).round() / 255
