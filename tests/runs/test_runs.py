@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -108,7 +109,7 @@ def test_the_written_configuration_repeats_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", [1, 5, 6, 12, 13, 24])
 def test_resumed_runs_are_the_same_to_the_bit(tmp_path: Path, step: int, monkeypatch) -> None:
     monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", 1.0)
+    monkeypatch.setattr(conduct, "SHARE", math.inf)
     whole = Dot(prompt="a", output=tmp_path / "whole").run()
     task, folder = interrupted(tmp_path / "killed", step)
     with (folder / "metrics.jsonl").open("ab") as file:
@@ -195,7 +196,7 @@ def test_divergence_keeps_a_valid_checkpoint(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", 1.0)
+    monkeypatch.setattr(conduct, "SHARE", math.inf)
     whole = Dot(prompt="a", output=tmp_path / "whole").run()
     fsync, calls = os.fsync, iter(range(10**6))
     task = Dot(prompt="a", output=tmp_path / "full")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -93,7 +94,7 @@ def test_resumed_runs_are_the_same_to_the_bit(
 ) -> None:
     """Killed within a frame, between a frame and the move, and at a frame without a checkpoint."""
     monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", 1.0)
+    monkeypatch.setattr(conduct, "SHARE", math.inf)
     monkeypatch.setattr(conduct, "FIRST_CHECKPOINT", 3)
     fields = {**SMALL, "generator": generator, "zoom": 1.2, "rotate": 3.0, "at": ["50% a pizza"]}
     fields["finest"] = 16 if generator == "cutout" else None
