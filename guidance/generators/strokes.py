@@ -36,6 +36,7 @@ class Strokes(Generator):
         widths: the least and the greatest width, as shares of the side.
         ground: colour under the strokes: "learned" (from white), "#rrggbb" or a name of CSS.
         learning_rate: of Adam, for points in pixels of a picture of 224; the others follow.
+        export_size: pixels a side of the exported picture and drawing; None for `size`.
 
     Raises:
         InputError: a size or number of strokes below 1, widths that are not
@@ -61,10 +62,12 @@ class Strokes(Generator):
         widths: tuple[float, float] = (0.01, 0.06),
         ground: str = "white",
         learning_rate: float = 1.0,
+        export_size: int | None = None,
     ) -> None:
         super().__init__()
-        for name, count in (("size", size), ("num_strokes", num_strokes)):
-            if count < 1:
+        counts = {"size": size, "num_strokes": num_strokes, "export_size": export_size}
+        for name, count in counts.items():
+            if count is not None and count < 1:
                 raise InputError(f"Strokes.{name}: expected at least 1, got {count}")
         if not 0 < widths[0] < widths[1] <= 1:
             raise InputError(
@@ -72,7 +75,7 @@ class Strokes(Generator):
                 f"{widths}"
             )
         self.num_samples, self.size, self.widths = len(seeds), size, widths
-        self.learning_rate = learning_rate
+        self.learning_rate, self.export_size = learning_rate, export_size or size
         start = Moment(tuple(seeds), phase="start")
         self.points = nn.Parameter(self._start_points(start, num_strokes))
         self._first_width = widths[0] + (widths[1] - widths[0]) / 4
@@ -175,20 +178,21 @@ class Strokes(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png and strokes.svg, which shows the same at any size."""
+        """Writes image.png at `export_size` and strokes.svg, which shows the same at any size."""
         drawing = folder / "strokes.svg"
         drawing.write_text(self.svg(sample), encoding="utf-8")
         path, only = folder / "image.png", slice(sample, sample + 1)
-        if self.size <= BLOCK:
+        if self.export_size == self.size <= BLOCK:
             return [save_png(path, self._pictures()[sample]), drawing]
-        levels = in_blocks(self.size, 3, lambda block: self._seen(block, only)[0, 0])
+        levels = in_blocks(self.export_size, 3, lambda block: self._seen(block, only)[0, 0])
         return [save_levels(path, levels), drawing]
 
     @torch.no_grad()
     def svg(self, sample: int) -> str:
-        """One sample as the text of an SVG file, in pixels of `size`, a path for each stroke."""
-        points = (self.points[sample] * self.size).flatten(1).tolist()
-        widths = (self.width[sample] * self.size).tolist()
+        """One sample as the text of an SVG file, in pixels of `export_size`, a path a stroke."""
+        side = self.export_size
+        points = (self.points[sample] * side).flatten(1).tolist()
+        widths = (self.width[sample] * side).tolist()
         paths = []
         for places, width, (*rgb, opacity) in zip(
             points, widths, self.color[sample].tolist(), strict=True
@@ -200,7 +204,6 @@ class Strokes(Generator):
                 f'<path d="M {move} C {", ".join(curve)}" stroke="{_hex(rgb)}" '
                 f'stroke-opacity="{opacity:.4f}" stroke-width="{width:.4f}"/>'
             )
-        side = self.size
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" '

@@ -49,6 +49,7 @@ ONLY_OF = {
     "colors": ("grid",),
     "tileable": ("grid",),
     "num_strokes": ("strokes",),
+    "export_size": ("strokes", "siren", "grid"),
 }
 #: Options that only animations have.
 OF_FRAMES = ("steps_per_frame", "fps", "zoom", "pan", "rotate")
@@ -96,6 +97,8 @@ class TextToImage(Task):
     """Lets "grid" fit to itself at its borders."""
     num_strokes: int | None = Field(default=None, ge=1, le=4096)
     """Strokes of "strokes" (512)."""
+    export_size: int | None = Field(default=None, ge=8, le=8192)
+    """Pixels a side of the files of "strokes", "siren" and "grid", which are sharp at any (size)."""
     outline: float | str | None = None
     """Weight of a compact outline of "cutout" (1)."""
     total_variation: float | str = 0.3
@@ -254,7 +257,7 @@ class TextToImage(Task):
             "strokes": Strokes,
             "pixels": Pixels,
         }
-        own = ("finest", "wavelet", "cells", "tileable", "num_strokes")
+        own = ("finest", "wavelet", "cells", "tileable", "num_strokes", "export_size")
         options: dict[str, Any] = {}
         if self.finest is None and self.generator in ONLY_OF["finest"]:
             options["finest"] = FINEST

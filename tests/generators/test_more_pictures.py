@@ -92,6 +92,7 @@ def test_every_option_changes_the_result(kind: type[Generator], option: str, val
             "Grid.palette: expected a colour such as .* got '#1'",
         ),
         (lambda: make(Strokes, size=0), "Strokes.size: expected at least 1, got 0"),
+        (lambda: make(Strokes, export_size=0), "Strokes.export_size: expected at least 1, got 0"),
         (lambda: make(Strokes, num_strokes=0), "Strokes.num_strokes: expected at least 1, got 0"),
         (lambda: make(Strokes, widths=(0.1, 0.1)), r"0 < least < greatest <= 1, got \(0.1, 0.1\)"),
         (
@@ -396,6 +397,19 @@ def test_the_svg_holds_the_numbers(tmp_path: Path) -> None:
         assert float(width) == pytest.approx(16 * generator.width[0, index].item(), abs=1e-4)
         color = [*(int(rgb[at : at + 2], 16) / 255 for at in (0, 2, 4)), float(opacity)]
         assert color == pytest.approx(generator.color[0, index].tolist(), abs=0.003)
+
+
+@pytest.mark.parametrize("export_size", [90, 600])
+def test_strokes_are_exported_sharp_at_any_size(export_size: int, tmp_path: Path) -> None:
+    """As if they had been optimized there, and not enlarged."""
+    small = Strokes((3,), 32, num_strokes=20, export_size=export_size)
+    large = Strokes((3,), export_size, num_strokes=20)
+    small.export(tmp_path, 0)
+    written = np.asarray(Image.open(tmp_path / "image.png"))
+    wanted = (large().image[0, 0] * 255).permute(1, 2, 0).detach().numpy()
+    assert np.abs(written - wanted).max() <= 1
+    assert (tmp_path / "strokes.svg").read_text() == large.svg(0)
+    assert small().image.shape[-1] == 32
 
 
 @pytest.mark.parametrize("size", [50, 128])

@@ -46,6 +46,7 @@ def write_clip(
             stream.options = {"crf": "8", "preset": "veryfast"}
         else:
             stream.bit_rate = 8_000_000
+            stream.codec_context.qmax = 4
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())

@@ -101,6 +101,18 @@ def test_weights_change_the_result(option: str) -> None:
     assert differ(plain, trace(TextToImage, **{**SMALL, **others, option: value}))
 
 
+@pytest.mark.parametrize("generator", ONLY_OF["export_size"])
+def test_files_have_the_size_that_was_asked_for(generator: str, tmp_path: Path) -> None:
+    small: dict[str, Any] = {"size": 32, "crops": 2, "generator": generator, "device": "cpu"}
+    small |= {"cells": 8} if generator == "grid" else {}
+    plan = TextToImage(prompt="a heart", export_size=72, **small).build()
+    assert plan.generator().image.shape[-1] == 32
+    plan.generator.export(tmp_path, 0)
+    assert Image.open(tmp_path / "image.png").size == (72, 72)
+    if generator == "strokes":
+        assert 'width="72"' in (tmp_path / "strokes.svg").read_text()
+
+
 OF_LPIPS = {"reference", "lpips", "lpips_network"}
 
 
@@ -143,7 +155,7 @@ def test_options_that_need_others_are_refused_alone(options: dict[str, Any], mes
 
 
 def test_every_field_is_walked() -> None:
-    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS}
+    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS, "export_size"}
     assert set(TextToImage.model_fields) - together == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 
@@ -153,7 +165,8 @@ def test_the_same_again_is_the_same_to_the_bit(plain: list[Any]) -> None:
 
 @pytest.mark.parametrize("option", ONLY_OF)
 def test_an_option_that_would_be_ignored_is_refused(option: str) -> None:
-    value = {**OPTIONS, **{name: value for name, (_, value) in OPTIONS_OF.items()}}[option]
+    values = {**OPTIONS, **{name: value for name, (_, value) in OPTIONS_OF.items()}}
+    value = {**values, "export_size": 64}[option]
     with pytest.raises(InputError, match=f"{option}: pixels has none; leave it out, or use"):
         TextToImage(prompt="a heart", generator="pixels", **{option: value}).build()
 
