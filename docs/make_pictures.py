@@ -1,0 +1,100 @@
+"""Makes the small pictures of docs/generators.md: one prompt and one seed for all generators.
+
+    python docs/make_pictures.py [NAME ...] [--preset draft|normal|best]
+
+Without names it makes all, in a few minutes on two cores. Run it again when the embedded models
+have changed. Generators that change a given picture or mesh are given a green apple, or a sphere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import guidance as gd
+from guidance.runs.media import encode_mp4
+
+PROMPT, SEED, SIDE = "a red apple", 0, 160
+SOURCE = "a green apple"
+IMAGES = Path(__file__).parent / "images" / "generators"
+#: What a picture on the page may take, in bytes; all together stay below 300 KB.
+MOST = 16_000
+FLAT = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
+MESHES = {"mesh": "stylize", "texture": "texture", "jacobians": "deform"}
+
+
+def flat(name: str, prompt: str, preset: str, folder: Path) -> Path:
+    """The picture that a generator of text2image makes."""
+    run = gd.TextToImage(prompt=prompt, generator=name, **common(preset, folder)).run()
+    return run.folder / "image.png"
+
+
+def common(preset: str, folder: Path) -> dict[str, Any]:
+    return {"preset": preset, "seed": SEED, "judge": False, "output": folder}
+
+
+def changed(name: str, preset: str, folder: Path) -> Path:
+    """A green apple that a network, or a clip's network, or a network behind a mask makes red."""
+    picture = flat("cutout", SOURCE, preset, folder)
+    options: dict[str, Any] = {"picture": picture, "source": SOURCE, "size": 128}
+    if name == "masked":
+        levels = np.asarray(Image.open(picture).convert("L")) * 0
+        levels[:, levels.shape[1] // 2 :] = 255
+        options["mask"] = folder / "mask.png"
+        Image.fromarray(levels).save(options["mask"])
+    if name == "film":
+        given = np.asarray(Image.open(picture).convert("RGB"))
+        frames = [np.roll(given, shift, 1) for shift in range(-8, 9, 2)]
+        options["picture"] = folder / "clip.mp4"
+        options["picture"].write_bytes(encode_mp4(frames, 12, least_side=2))
+    run = gd.Stylize(prompt=PROMPT, **options, **common(preset, folder)).run()
+    return run.folder / "image.png"
+
+
+def mesh(name: str, preset: str, folder: Path) -> Path:
+    """The first of the fixed views of a sphere that was changed."""
+    run = gd.TextToMesh(prompt=PROMPT, mode=MESHES[name], **common(preset, folder)).run()
+    return sorted((run.folder / "preview").glob("*.png"))[-1]
+
+
+MAKERS: dict[str, Callable[[str, str, Path], Path]] = {
+    **{name: lambda name, preset, folder: flat(name, PROMPT, preset, folder) for name in FLAT},
+    **dict.fromkeys(("unet", "film", "masked"), changed),
+    **dict.fromkeys(MESHES, mesh),
+}
+
+
+def shrink(made: Path, target: Path) -> None:
+    """A JPEG of `SIDE` pixels a side and at most `MOST` bytes."""
+    picture = Image.open(made).convert("RGB")
+    kind = Image.Resampling.NEAREST if picture.width < SIDE else Image.Resampling.LANCZOS
+    picture = picture.resize((SIDE, SIDE), kind)
+    for quality in (90, 80, 65, 50):
+        picture.save(target, "JPEG", quality=quality, optimize=True)
+        if target.stat().st_size <= MOST:
+            return
+    raise SystemExit(f"{target}: {target.stat().st_size} bytes at the least quality")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MAKERS))
+    parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(MAKERS):
+        parser.error(f"no picture of {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names or MAKERS:
+        with tempfile.TemporaryDirectory() as folder:
+            shrink(MAKERS[name](name, arguments.preset, Path(folder)), IMAGES / f"{name}.jpg")
+        print(IMAGES / f"{name}.jpg", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The page of generators shows each of them, and its pictures stay small."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from guidance import cli
+from guidance.tasks.discovery import defines, first_line
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "generators.md"
+GENERATORS = sorted(
+    path for path in (ROOT / "guidance" / "generators").glob("*.py") if defines(path, "Generator")
+)
+
+
+@pytest.mark.parametrize("path", GENERATORS, ids=lambda path: path.stem)
+def test_each_generator_has_a_section_with_its_picture(path: Path) -> None:
+    section = re.search(rf"\n### {path.stem}\n\n(.*?)(\n##|\Z)", PAGE.read_text(), re.DOTALL)
+    assert section is not None, f"docs/generators.md has no section {path.stem}"
+    image = f"images/generators/{path.stem}.jpg"
+    assert section[1].startswith(f"![{path.stem}]({image})\n\n")
+    assert "Take it" in section[1]
+    with Image.open(PAGE.parent / image) as picture:
+        assert picture.size == (160, 160)
+        spread = max(high - low for low, high in picture.convert("RGB").getextrema())
+        assert spread > 60, "shows nothing"
+
+
+def test_the_page_shows_nothing_else_and_is_small() -> None:
+    images = sorted((ROOT / "docs" / "images" / "generators").iterdir())
+    assert [image.stem for image in images] == sorted(path.stem for path in GENERATORS)
+    assert sum(image.stat().st_size for image in images) < 300_000
+
+
+def test_options_on_the_page_are_those_of_the_tasks() -> None:
+    from guidance.tasks.stylize import Stylize
+    from guidance.tasks.text2image import TextToImage
+    from guidance.tasks.text2mesh import TextToMesh
+
+    known = {name for task in (Stylize, TextToImage, TextToMesh) for name in task.model_fields}
+    said = set(re.findall(r"--([a-z-]+)", PAGE.read_text()))
+    assert {name.replace("-", "_") for name in said} <= known
+
+
+def test_the_list_shows_each_with_its_line_and_names_the_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["list"])
+    told = capsys.readouterr().out
+    for path in GENERATORS:
+        assert re.search(rf"\n  {path.stem} +{re.escape(first_line(path))}\n", told)
+    assert "docs/generators.md shows a picture of each generator" in told
+
+
+def test_its_command_makes_a_picture_of_each(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "make_pictures.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    assert set(made.MAKERS) == {path.stem for path in GENERATORS}
+    monkeypatch.setattr(made, "IMAGES", tmp_path)
+    monkeypatch.setattr(
+        made,
+        "common",
+        lambda preset, folder: {
+            "preset": preset,
+            "steps": 1,
+            "size": 32,
+            "judge": False,
+            "output": folder,
+            "device": "cpu",
+        },
+    )
+    monkeypatch.setattr(sys, "argv", ["make_pictures.py", "fourier", "--preset", "draft"])
+    made.main()
+    assert [path.name for path in tmp_path.iterdir()] == ["fourier.jpg"]
+    monkeypatch.setattr(sys, "argv", ["make_pictures.py", "nonsense"])
+    with pytest.raises(SystemExit):
+        made.main()
