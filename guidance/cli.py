@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | eval | list | models`.
+"""The command line: `guide run | rerun | eval | tune | list | models`.
 
 Nothing heavy is imported before a command is known, so that help answers at once.
 """
@@ -20,6 +20,7 @@ guide: optimize anything differentiable until it matches words
   guide run --resume FOLDER                 go on with an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has asked
+  guide tune RUN --strength 0.5             the meshes of a deformation, more or less deformed
   guide list                                tasks, generators and losses
   guide models list | fetch NAME | verify [NAME]
   guide --version
@@ -51,6 +52,7 @@ def _dispatch(words: list[str]) -> int:
         "run": _run,
         "rerun": _rerun,
         "eval": _eval,
+        "tune": _tune,
         "list": _list,
         "models": _models,
     }
@@ -105,6 +107,17 @@ def _eval(words: list[str]) -> int:
     return 0
 
 
+def _tune(words: list[str]) -> int:
+    from guidance.tasks.tuning import HELP, parse, tune
+
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if words else InputError.exit_code
+    for path in tune(parse(words)):
+        print(path, flush=True)
+    return 0
+
+
 def _execute(task: object, folder: Path | None) -> int:
     from guidance._memory import keep_freed_memory
     from guidance.models.catalogue import check_is_here
@@ -143,6 +156,7 @@ def _list(words: list[str]) -> int:
         print(room)
         for name, line in found.items():
             print(f"  {name:<12} {line}")
+    print("\ndocs/generators.md shows a picture of each generator, and says when to take it")
     return 0
 
 
