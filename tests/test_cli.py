@@ -171,7 +171,7 @@ def test_every_task_here_is_found() -> None:
 
 
 MISTAKES = [
-    (["nonsense"], "no command 'nonsense'; there are run, rerun, eval, list, models"),
+    (["nonsense"], "no command 'nonsense'; there are run, rerun, eval, tune, list, models"),
     (["run"], "run: which task?"),
     (["run", "text3image"], "no task 'text3image'"),
     (["run", "./nowhere.py"], "nowhere.py: no such file"),

@@ -1,4 +1,4 @@
-"""Scores of finished samples: fit, rank, how much of the fit is robust, and diversity."""
+"""Scores of finished samples: fit, rank, how much of the fit is robust, diversity, and shape."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.evaluate.disturb import DISTURBANCES
 from guidance.evaluate.judge import Listing, Score
+from guidance.evaluate.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Shown:
 
     pictures: Float[Tensor, "v 3 h w"]
     textureless: Float[Tensor, "v 3 h w"] | None = None  # the mesh in plain grey
+    shape: Shape | None = None  # how good the mesh's triangles are
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class SampleScore:
     after: dict[str, float]  # similarity after each of `DISTURBANCES`
     textureless: Score | None  # of the grey mesh: what the shape alone says
     vector: Float[Tensor, "d"]  # the judge's unit vector, mean over the views
+    shape: Shape | None = None  # of meshes
 
     @property
     def gap(self) -> float:
@@ -66,6 +69,7 @@ class Summary:
     diversity: float | None  # mean over prompts that have several samples
     textureless_r_precision: float | None
     textureless_similarity: float | None
+    self_intersections: float | None = None
 
 
 def score_samples(
@@ -97,6 +101,7 @@ def score_samples(
             {name: score.similarity for name, score in after.items()},
             plain,
             F.normalize(vectors.mean(0), dim=-1).cpu(),
+            shown.shape,
         )
 
 
@@ -120,6 +125,7 @@ def diversity(scores: Iterable[SampleScore]) -> dict[str, float]:
 def summarize(scores: Sequence[SampleScore]) -> Summary:
     """The means over at least one sample."""
     plain = [score.textureless for score in scores if score.textureless is not None]
+    shapes = [score.shape.self_intersections for score in scores if score.shape is not None]
     spread = diversity(scores)
     return Summary(
         samples=len(scores),
@@ -129,4 +135,5 @@ def summarize(scores: Sequence[SampleScore]) -> Summary:
         diversity=fmean(spread.values()) if spread else None,
         textureless_r_precision=fmean(score.retrieved for score in plain) if plain else None,
         textureless_similarity=fmean(score.similarity for score in plain) if plain else None,
+        self_intersections=fmean(shapes) if shapes else None,
     )

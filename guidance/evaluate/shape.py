@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.evaluate.intersections import intersecting_faces
 from guidance.geometry.topology import unique_edges
 from guidance.types import Mesh
 
@@ -20,7 +19,9 @@ class Shape:
 
     self_intersections: float  # share of the faces that another face runs through
     edge_spread: float  # standard deviation of the edges' lengths by their mean
-    area_distortion: float | None  # see `area_distortion`; None where the rest shape is unknown
+    # What follows is None where the rest shape is unknown.
+    self_intersections_at_rest: float | None = None
+    area_distortion: float | None = None  # see `area_distortion`
 
 
 def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
@@ -31,13 +32,21 @@ def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
     """
     if rest is not None and not torch.equal(rest.faces.long(), mesh.faces.long()):
         raise InputError("measure: the mesh and its rest shape have different faces")
+    from guidance.evaluate.intersections import intersecting_faces  # its loops want numba
+
     vertices, faces = mesh.vertices.double(), mesh.faces.long()
     start, stop = unique_edges(faces).unbind(1)
     lengths = (vertices[start] - vertices[stop]).norm(dim=-1)
-    return Shape(
+    found = Shape(
         float(intersecting_faces(vertices, faces).double().mean()),
         float(lengths.std(correction=0) / lengths.mean()),
-        None if rest is None else area_distortion(vertices, rest.vertices.double(), faces),
+    )
+    if rest is None:
+        return found
+    return replace(
+        found,
+        self_intersections_at_rest=float(intersecting_faces(rest.vertices, faces).double().mean()),
+        area_distortion=area_distortion(vertices, rest.vertices.double(), faces),
     )
 
 

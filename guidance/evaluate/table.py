@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from guidance.evaluate.scoring import SampleScore, diversity, summarize
+from guidance.evaluate.shape import Shape
 
 SCHEMA_VERSION = 1
 
@@ -23,6 +24,8 @@ def sample_line(score: SampleScore) -> str:
     if score.textureless is not None:
         plain = score.textureless
         line += f", textureless {plain.similarity:.3f}, rank {plain.rank}"
+    if score.shape is not None:
+        line += f", {_shape_words(score.shape)}"
     return line
 
 
@@ -36,6 +39,8 @@ def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
     )
     if total.textureless_r_precision is not None:
         last += f", textureless R-Precision {total.textureless_r_precision:.3f}"
+    if total.self_intersections is not None:
+        last += f", mean self-intersections {total.self_intersections:.2%}"
     return [*lines, f"{last}; {_count(total.samples)} judged by {judge}"]
 
 
@@ -61,7 +66,18 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
         "after": score.after,
         "gap": score.gap,
         "textureless": None if score.textureless is None else asdict(score.textureless),
+        "shape": None if score.shape is None else asdict(score.shape),
     }
+
+
+def _shape_words(shape: Shape) -> str:
+    words = f"self-intersections {shape.self_intersections:.2%}"
+    if shape.self_intersections_at_rest is not None:
+        words += f" ({shape.self_intersections_at_rest:.2%} at rest)"
+    words += f", edge spread {shape.edge_spread:.2f}"
+    if shape.area_distortion is not None:
+        words += f", area distortion {shape.area_distortion:.2f}"
+    return words
 
 
 def _count(samples: int) -> str:

@@ -9,6 +9,8 @@ import torch
 
 from guidance.errors import InputError
 from guidance.evaluate.scoring import Shown
+from guidance.evaluate.shape import measure
+from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
@@ -21,8 +23,13 @@ LIGHT = "studio"
 
 
 @torch.no_grad()
-def show_mesh(path: Path) -> Shown:
+def show_mesh(path: Path, deformation: Path | None = None) -> Shown:
     """Eight pictures from all around over white, with the mesh's colours or maps and without.
+
+    Its shape is measured as well.
+
+    Args:
+        deformation: a file that tells the mesh's rest shape, to measure against.
 
     Raises:
         InputError: the file cannot be read as a mesh, or has no colours.
@@ -41,4 +48,9 @@ def show_mesh(path: Path) -> Shown:
             f"{path}: has no colours of vertices and no maps, so there is nothing painted to judge"
         )
     plain = render_mesh(scene, cameras)
-    return Shown(painted.over().clamp(0, 1)[0], plain.over().clamp(0, 1)[0])
+    if deformation is None:
+        shape = measure(mesh)
+    else:
+        known = Deformation.load(deformation)
+        shape = measure(known.at(1.0), known.mesh)
+    return Shown(painted.over().clamp(0, 1)[0], plain.over().clamp(0, 1)[0], shape)

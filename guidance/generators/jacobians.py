@@ -33,7 +33,7 @@ class Clay:
 
     edge_length: float = 0.1  # longer edges are split before the run
     symmetric: bool = False  # what a face does, its mirror image in the plane x = 0 does as well
-    shading: Shading = Shading(ambient=0.3)  # noqa: RUF009  (frozen)
+    shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
 
 
 class DeformedMesh(Generator):
@@ -64,7 +64,7 @@ class DeformedMesh(Generator):
         seeds: Sequence[int],
         clay: Clay = Clay(),
         *,
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.03,
     ) -> None:
         super().__init__()
         self.num_samples, self.clay, self.learning_rate = len(seeds), clay, learning_rate

@@ -18,6 +18,8 @@ Array = Any  # of numpy, or sparse of scipy
 THIN = 1e-5
 #: Of this many parts, the largest, any may carry others; smaller ones only hang on to them.
 CARRIERS = 32
+#: How near another part has to be to touch, in mean edges of the smaller one.
+REACH = 1.5
 #: Largest residual of the first solve, as a share of its right side.
 ACCURACY = 1e-6
 
@@ -33,8 +35,8 @@ class Poisson:
     The matrix is that of the cotangent Laplacian. It is factorized once, sparse and in float64, by
     SuperLU on the CPU, wherever the Jacobians are; the adjoint is the same solve. Three things make
     it regular on meshes as they come: faces that are too thin for a gradient have no say; parts
-    that do not hang together by others are tied, each by the vertex that is nearest to a larger
-    part, and keep that offset, which costs no energy; and the mean of the displacement, weighted by
+    that do not hang together by others are tied, each by the vertices that touch a larger part, at
+    least by the nearest one, and keep these offsets; and the mean of the displacement, weighted by
     area, is 0.
 
     Args:
@@ -64,8 +66,7 @@ class Poisson:
         weights = np.repeat(area, 3)[:, None]
         self._right = csc_array((gradient * weights).T)  # [p, 3 f]
         self._left = csc_array(gradient * weights)
-        ties = _ties(places, corners[~thin])
-        self.num_parts = len(ties) + 1
+        self.num_parts, ties = _ties(places, corners[~thin])
         matrix = self._right @ gradient + _stiffness(ties, len(places))
         # Shifts of the whole cost nothing. Any weight at one vertex makes the matrix regular, and
         # has no influence, since the right side is always free of shifts.
@@ -164,7 +165,8 @@ def _gradient(places: Array, corners: Array) -> tuple[Array, Array, Array]:
 def _stiffness(pairs: Array, count: int) -> Array:
     """The matrix of the energy sum of |u_i - u_j|^2 over pairs (i, j).
 
-    Where they form a tree of parts, all of them reach 0, whatever their weights: so there are none.
+    Each pulls like an edge between two faces of equal sides. Where a part has one tie only, it
+    reaches 0.
     """
     from scipy.sparse import csc_array
 
@@ -176,8 +178,8 @@ def _stiffness(pairs: Array, count: int) -> Array:
     return csc_array((values, (rows, columns)), shape=(count, count))
 
 
-def _ties(places: Array, corners: Array) -> Array:
-    """Pairs of vertices that join all parts of the mesh to one tree, `[parts - 1, 2]`."""
+def _ties(places: Array, corners: Array) -> tuple[int, Array]:
+    """The number of parts, and pairs of vertices that join them, `[at least parts - 1, 2]`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
@@ -187,18 +189,22 @@ def _ties(places: Array, corners: Array) -> Array:
     links = coo_array((np.ones(len(walks)), tuple(walks.T)), shape=(count, count))
     parts, part = connected_components(links, directed=False)
     if parts == 1:
-        return np.zeros((0, 2), dtype=np.int64)
+        return 1, np.zeros((0, 2), dtype=np.int64)
     # Parts in falling order of size; of equal ones, the one with the lower vertex comes first.
     order = np.argsort(-np.bincount(part), kind="stable")
     rank = np.empty(parts, dtype=np.int64)
     rank[order] = np.arange(parts)
     members = np.split(np.argsort(rank[part], kind="stable"), np.cumsum(np.bincount(rank[part])))
+    lengths = np.linalg.norm(places[walks[:, 0]] - places[walks[:, 1]], axis=1)
+    owners = rank[part[walks[:, 0]]]
+    counts = np.maximum(np.bincount(owners, minlength=parts), 1)
+    reach = REACH * np.bincount(owners, lengths, parts) / counts
     ties = []
     for index in range(1, parts):
         if index <= CARRIERS:
             carriers = np.concatenate(members[:index])
             tree = cKDTree(places[carriers])
         distance, nearest = tree.query(places[members[index]])
-        own = int(distance.argmin())
-        ties.append((members[index][own], carriers[nearest[own]]))
-    return np.array(ties)
+        touching = (distance <= reach[index]) | (np.arange(len(distance)) == distance.argmin())
+        ties.append(np.stack([members[index], carriers[nearest]], 1)[touching])
+    return parts, np.concatenate(ties)

@@ -18,6 +18,7 @@ from guidance.errors import InputError
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.scoring import Sample, SampleScore, Shown, score_samples
 from guidance.evaluate.table import as_json, last_lines, sample_line
+from guidance.geometry.deformation import NAME as DEFORMATION
 from guidance.prompts import plain_text
 from guidance.runs.atomic import write_text
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder
@@ -34,7 +35,8 @@ guide eval RUN... [--against FILE] [--judge NAME] [--json FILE]
 Scores finished runs by a judge that none of their losses has asked. For each sample: the cosine of
 its picture (or of 8 views of its mesh) and its prompt; the rank of the prompt among those of all
 RUNs; how far the similarity falls after blur, JPEG or a shift by one pixel (a large gap shows
-gaming); for meshes also the score of the shape in plain grey.
+gaming); for meshes also the score of the shape in plain grey, the share of faces that others run
+through, how uneven the edges are and, of deformed ones, how unevenly the areas changed.
 
   --against FILE   further texts to rank each prompt among, one a line
   --judge NAME     the model that judges; by default the most trusted one on this machine
@@ -158,7 +160,8 @@ def _sample(place: Path, prompt: str, seed: int) -> Sample:
 def _show_mesh(path: Path) -> Shown:
     from guidance.evaluate.views import show_mesh
 
-    return show_mesh(path)
+    deformation = path.with_name(DEFORMATION)
+    return show_mesh(path, deformation if deformation.is_file() else None)
 
 
 def _show_picture(path: Path) -> Shown:

@@ -10,6 +10,7 @@ from guidance.errors import InputError
 from guidance.tasks.base import Task
 
 if TYPE_CHECKING:
+    from guidance.generators.jacobians import DeformedMesh
     from guidance.generators.mesh import MeshGenerator
     from guidance.generators.texture import TexturedMesh
     from guidance.rendering.cameras import Orbit
@@ -17,24 +18,27 @@ if TYPE_CHECKING:
     from guidance.types import Mesh, Terms
 
 
-#: Options that only some modes have, with their modes, and what they are if nothing is given.
-ONLY_OF: dict[str, tuple[tuple[str, ...], Any]] = {
-    "paint": (("stylize",), "field"),
-    "frequency": (("stylize",), 0.7),
-    "max_displacement": (("stylize",), 0.05),
-    "edge_length": (("stylize",), 0.08),
-    "ambient": (("stylize",), 0.6),
-    "laplacian": (("stylize",), 0.1),
-    "normal_consistency": (("stylize",), 1.0),
-    "finest": (("texture",), 32),
-    "texels": (("texture",), 256),
-    "map_size": (("texture",), 1024),
-    "relief": (("texture",), 0.5),
-    "environment": (("texture",), "studio"),
-    "unwrap": (("texture",), False),
+#: Options that only some modes have: what they are in each of these if nothing is given.
+ONLY_OF: dict[str, dict[str, Any]] = {
+    "paint": {"stylize": "field"},
+    "frequency": {"stylize": 0.7},
+    "max_displacement": {"stylize": 0.05},
+    "edge_length": {"stylize": 0.08, "deform": 0.1},
+    "ambient": {"stylize": 0.6, "deform": 0.6},
+    "laplacian": {"stylize": 0.1},
+    "normal_consistency": {"stylize": 1.0, "deform": 1.0},
+    "rigidity": {"deform": 0.3},
+    "finest": {"texture": 32},
+    "texels": {"texture": 256},
+    "map_size": {"texture": 1024},
+    "relief": {"texture": 0.5},
+    "environment": {"texture": "studio"},
+    "unwrap": {"texture": False},
 }
 #: How much of a view a crop shows, a side; by eye.
-SCALE = {"stylize": (0.5, 1.1), "texture": (0.8, 1.5)}
+SCALE = {"stylize": (0.5, 1.1), "texture": (0.8, 1.5), "deform": (0.8, 1.3)}
+#: How far the cameras are, in radii: a mesh that grows needs room.
+DISTANCE = {"stylize": 3.0, "texture": 3.0, "deform": 3.4}
 
 
 class TextToMesh(Task):
@@ -43,7 +47,8 @@ class TextToMesh(Task):
     `guide run text2mesh --mesh cow.obj --prompt "a zebra"` stylizes a mesh after Text2Mesh
     (Michel et al., arXiv 2112.03221): colours, and displacements along the normals. With
     `--mode texture` it paints maps of a material instead, after Paint-it (Youwang et al., arXiv
-    2312.11360), and the shape stays.
+    2312.11360), and the shape stays. With `--mode deform` the shape as a whole changes, after
+    TextDeformer (Gao et al., arXiv 2304.13348), and `guide tune` dials how much.
     """
 
     PRESETS: ClassVar = {
@@ -51,16 +56,19 @@ class TextToMesh(Task):
         "normal": {"steps": 150, "views": 4, "crops": 8},
         "best": {"steps": 400, "views": 6, "crops": 18, "resolution": 224},
     }
-    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures are
-    #: processor time, that of "best" reckoned from 20 of its steps.
+    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures and
+    #: deformations are processor time, a texture's "best" reckoned from 20 of its steps.
     PRESET_MINUTES: ClassVar = {
-        "draft": "10 seconds on two cores, a texture 24 of one core; not measured on a GPU",
-        "normal": "15 seconds on two cores, a texture 31 to 44 of one core; not measured on a GPU",
-        "best": "44 seconds on two cores, a texture 4 minutes of one core; not measured on a GPU",
+        "draft": "10 seconds on two cores; of one core, a texture 24, a deformation 11; not "
+        "measured on a GPU",
+        "normal": "15 seconds on two cores; of one core, a texture 31 to 44, a deformation 20; not "
+        "measured on a GPU",
+        "best": "44 seconds on two cores; of one core, a texture 4 minutes, a deformation 72 "
+        "seconds; not measured on a GPU",
     }
 
-    mode: Literal["stylize", "texture"] = "stylize"
-    """"stylize" paints and moves vertices, "texture" makes maps for a shape that stays."""
+    mode: Literal["stylize", "texture", "deform"] = "stylize"
+    """"stylize" paints and moves vertices, "texture" makes maps, "deform" changes the shape."""
     mesh: str = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
     paint: Literal["field", "vertices"] | None = None
@@ -70,9 +78,9 @@ class TextToMesh(Task):
     max_displacement: float | None = Field(default=None, ge=0, lt=1)
     """How far the surface may move along its normals, in radii (0.05); 0 keeps the shape."""
     edge_length: float | None = Field(default=None, gt=0, le=2)
-    """Longer edges are split before the run; in radii (0.08)."""
+    """Longer edges are split before the run; in radii (0.08; 0.1 for "deform")."""
     symmetric: bool = False
-    """Paints and moves the left half like the right one."""
+    """Paints and moves the left half like the right one; "deform" moves both by their mean."""
     ambient: float | None = Field(default=None, ge=0, le=1)
     """Light that comes from everywhere (0.6); the rest comes from near the camera."""
     finest: int | None = Field(default=None, ge=1, le=128)
@@ -101,6 +109,8 @@ class TextToMesh(Task):
     """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
     """Weight of neighbouring faces that look the same way (1)."""
+    rigidity: float | str | None = None
+    """Weight of what a deformation costs, 0.5 |J - I|^2 (0.3)."""
 
     def build(self) -> Plan:
         from guidance.geometry.mesh_io import LoadedMesh, load_mesh
@@ -108,9 +118,10 @@ class TextToMesh(Task):
 
         self._refuse_ignored()
         loaded = load_mesh(self.mesh)
-        generator: MeshGenerator | TexturedMesh
-        if self.mode == "texture":
-            generator = self._textured(loaded.mesh)
+        generator: MeshGenerator | TexturedMesh | DeformedMesh
+        if self.mode != "stylize":
+            make = self._textured if self.mode == "texture" else self._deformed
+            generator = make(loaded.mesh)
             loaded = LoadedMesh(loaded.mesh, (*loaded.notes, *generator.notes))
         else:
             generator = self._stylized(loaded.mesh)
@@ -150,14 +161,22 @@ class TextToMesh(Task):
         )
         return TexturedMesh(mesh, self.sample_seeds, maps)
 
+    def _deformed(self, mesh: Mesh) -> DeformedMesh:
+        from guidance.generators.jacobians import Clay, DeformedMesh
+        from guidance.rendering.rasterize import Shading
+
+        shading = Shading(ambient=self._value("ambient"))
+        clay = Clay(self._value("edge_length"), self.symmetric, shading)
+        return DeformedMesh(mesh, self.sample_seeds, clay)
+
     def _value(self, name: str) -> Any:
-        """What was given for an option of some modes, or its default."""
+        """What was given for an option of some modes, or its default in this one."""
         given = getattr(self, name)
-        return ONLY_OF[name][1] if given is None else given
+        return ONLY_OF[name][self.mode] if given is None else given
 
     def _refuse_ignored(self) -> None:
         """Raises InputError for options that were given and would do nothing."""
-        for name, (modes, _) in ONLY_OF.items():
+        for name, modes in ONLY_OF.items():
             value = getattr(self, name)
             if value is not None and value is not False and self.mode not in modes:
                 raise InputError(
@@ -176,18 +195,22 @@ class TextToMesh(Task):
         return Orbit(
             num_views=self.views,
             size=(resolution, resolution),
+            radius=DISTANCE[self.mode],
             offset=self.offset,
             device=self.torch_device(),
         )
 
     def _losses(self) -> Terms:
         from guidance.augment import Augment
-        from guidance.losses.mesh import Laplacian, NormalConsistency
+        from guidance.losses.mesh import Laplacian, NormalConsistency, Rigidity
         from guidance.types import Terms
 
         augment = Augment(crops=self.crops, scale=SCALE[self.mode])
         losses = Terms.of(self.clip(augment, view_words=self.view_words))
         if self.mode == "stylize" and self._value("max_displacement"):
             losses = losses + self._value("laplacian") * Laplacian()
+            losses = losses + self._value("normal_consistency") * NormalConsistency()
+        if self.mode == "deform":
+            losses = losses + self._value("rigidity") * Rigidity()
             losses = losses + self._value("normal_consistency") * NormalConsistency()
         return losses

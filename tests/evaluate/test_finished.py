@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
 from guidance.evaluate.judge import check_judge
 from guidance.generators.png import save_png
+from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.tasks import finished
@@ -218,3 +220,26 @@ def test_scores_are_not_written_where_they_cannot_be(tmp_path: Path, judged, cap
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)
     assert guide("eval", run, "--json", tmp_path / "gone" / "s.json") == 2
     assert "cannot be written: no such file or directory" in capsys.readouterr().err
+
+
+def test_shapes_of_meshes_are_measured(tmp_path: Path, judged: list[str], capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(0, 1, 0)], ["red"])
+    mesh = primitive("cube")
+    red = torch.tensor([1.0, 0, 0]).expand_as(mesh.vertices)
+    rest = Mesh(mesh.vertices.double(), mesh.faces, red)
+    pulled = mesh.vertices.double() * torch.tensor([3.0, 0, 0])  # four times as long, no wider
+    save_mesh(Mesh(rest.vertices + pulled, mesh.faces, red), run / "mesh.glb")
+    assert guide("eval", run) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert ", self-intersections 0.00%, edge spread 0." in line and "area distortion" not in line
+    Deformation(rest, pulled).save(run / "deformation.npz")
+    assert guide("eval", run, "--json", tmp_path / "s.json") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert ", self-intersections 0.00% (0.00% at rest), edge spread 0." in first
+    # Four of six sides are four times as large, of 18 in all: 4/18 each, and 1/18 each.
+    wanted = 4 / 6 * math.log(6 * 4 / 18) + 2 / 6 * math.log(18 / 6)
+    assert first.endswith(f", area distortion {wanted:.2f}")
+    assert ", mean self-intersections 0.00%; 1 sample" in last
+    (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
+    assert entry["shape"]["area_distortion"] == pytest.approx(wanted, rel=1e-4)
+    assert entry["shape"]["self_intersections"] == 0

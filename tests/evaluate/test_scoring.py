@@ -160,6 +160,7 @@ def test_lines_and_json_say_the_same() -> None:
     assert content["samples"][1]["textureless"] is None
     assert set(content["samples"][0]) == {
         "name", "prompt", "seed", "similarity", "rank", "out_of", "after", "gap", "textureless",
+        "shape",
     }  # fmt: skip
 
 

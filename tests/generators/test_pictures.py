@@ -145,7 +145,5 @@ def test_sharpness_follows_its_schedule_and_so_does_the_border() -> None:
 
 
 def test_a_sharpness_of_nothing_is_refused() -> None:
-    with pytest.raises(
-        InputError, match=r"Cutout.sharpness: .* above 0, got '4 -> 0'"
-    ):
+    with pytest.raises(InputError, match=r"Cutout.sharpness: .* above 0, got '4 -> 0'"):
         Cutout((0,), size=16, sharpness="4 -> 0")

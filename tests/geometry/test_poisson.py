@@ -155,7 +155,7 @@ def test_samples_are_solved_apart_to_the_bit() -> None:
 def apart() -> Mesh:
     """A large and a small octahedron, and a vertex without a face."""
     one = octahedron()
-    small = one.vertices * 0.2 + torch.tensor([1.3, 0, 0])
+    small = one.vertices * 0.1 + torch.tensor([1.3, 0, 0])
     vertices = torch.cat([one.vertices, small, torch.tensor([[0.0, 2, 0]])])
     return Mesh(vertices, torch.cat([one.faces, one.faces + 6]))
 
@@ -169,10 +169,32 @@ def test_parts_keep_their_offset_from_the_nearest_vertex_of_a_larger_part() -> N
     found = places(mesh) + solver.displacements(jacobians)[0]
     large, small = found[:6], found[6:12]
     assert torch.allclose(large - large.mean(0), 2 * octahedron().vertices.double())
-    assert torch.allclose(small - small.mean(0), 0.2 * octahedron().vertices.double())
-    # (1, 0, 0) of the large part is 0.1 from the small one's (-1, 0, 0).
-    assert torch.allclose(small[3] - large[0], torch.tensor([0.1, 0, 0]).double(), atol=1e-6)
+    assert torch.allclose(small - small.mean(0), 0.1 * octahedron().vertices.double())
+    # (1, 0, 0) of the large part is 0.2 from the small one's (-1, 0, 0).
+    assert torch.allclose(small[3] - large[0], torch.tensor([0.2, 0, 0]).double(), atol=1e-6)
     assert torch.allclose(found[12] - large[1], torch.tensor([0.0, 1, 0]).double(), atol=1e-6)
+
+
+def test_a_part_that_touches_another_all_around_is_tied_all_around() -> None:
+    """A lid on a tube: where the tube's rim opens on one side, the lid follows on both."""
+    angle = torch.arange(12) / 12 * 2 * torch.pi
+    ring = torch.stack([angle.cos(), torch.zeros(12), angle.sin()], 1)
+    down = torch.tensor([0.0, 2, 0])
+    around = torch.arange(12)
+    after = (around + 1) % 12
+    tube = torch.cat([torch.stack([around, after, around + 12], 1)])
+    tube = torch.cat([tube, torch.stack([after, after + 12, around + 12], 1)])
+    lid = torch.stack([around + 24, torch.full((12,), 36), after + 24], 1)
+    top = ring + torch.tensor([0.0, 0.1, 0])
+    vertices = torch.cat([ring, ring - down, top, top.mean(0, keepdim=True)]).double()
+    solver = Poisson(vertices, torch.cat([tube, lid]))
+    assert solver.num_parts == 2
+    jacobians = torch.eye(3).double().repeat(1, 36, 1, 1)
+    jacobians[:, :24, 0, 0] = 1.5  # the tube gets wider along x, the lid does not want to
+    found = vertices + solver.displacements(jacobians)[0]
+    shifts = (found[24:36] - found[:12]) - (vertices[24:36] - vertices[:12])
+    assert shifts.norm(dim=1).max() < 0.15  # untied, they would be 0.5 apart
+    assert found[24, 0] - found[30, 0] > 2.4
 
 
 def test_many_parts_are_all_tied(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from guidance import cli
 from guidance.errors import InputError
+from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh, save_mesh
 from guidance.loop import StepEvent, optimize
 from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
@@ -74,6 +75,19 @@ TEXTURE_OPTIONS: dict[str, Any] = {
     "mesh": "cone",
     "view_words": True,
 }
+#: And of a deformation.
+SMALL_DEFORM: dict[str, Any] = {**SMALL, "mode": "deform", "edge_length": 0.4}
+DEFORM_OPTIONS: dict[str, Any] = {
+    "edge_length": 0.05,
+    "ambient": 0.2,
+    "rigidity": 4.0,
+    "normal_consistency": 7.0,
+    "symmetric": True,
+    "mesh": "cone",
+    "seed": 7,
+    "view_words": True,
+    "offset": 0.4,
+}
 #: These are told by the options of pictures, or refused, or by tests of their own below.
 WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap"}
 
@@ -99,6 +113,39 @@ def test_every_option_changes_the_texture(option: str, plain_texture: list[Any])
     assert differ(plain_texture, trace(TextToMesh, **given))
 
 
+@pytest.fixture(scope="module")
+def plain_deform() -> list[Any]:
+    return trace(TextToMesh, **SMALL_DEFORM)
+
+
+@pytest.mark.parametrize("option", DEFORM_OPTIONS)
+def test_every_option_changes_the_deformation(option: str, plain_deform: list[Any]) -> None:
+    given = {**SMALL_DEFORM, option: DEFORM_OPTIONS[option]}
+    assert differ(plain_deform, trace(TextToMesh, **given))
+
+
+def test_a_deform_run_leaves_a_mesh_and_its_deformation(tmp_path: Path) -> None:
+    task = TextToMesh(prompt="a red heart", **SMALL_DEFORM, judge=False, output=tmp_path)
+    (sample,) = task.run().samples
+    names = {path.name for path in sample.files}
+    videos = {"turntable.mp4", "contact.png", "progress.mp4"}
+    assert names == {"mesh.glb", "mesh.obj", "deformation.npz"} | videos
+    kept = Deformation.load(sample.folder / "deformation.npz")
+    mesh = load_mesh(sample.folder / "mesh.glb").mesh
+    assert torch.allclose(kept.at(1.0).vertices.float(), mesh.vertices)
+    assert kept.displacements.abs().max() > 1e-3
+
+
+def test_parts_of_a_deformed_mesh_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = _tetrahedron()
+    two = Mesh(torch.cat([one.vertices, one.vertices + 900]), torch.cat([one.faces, one.faces + 4]))
+    given = {**SMALL_DEFORM, "mesh": str(save_mesh(two, tmp_path / "two.obj"))}
+    TextToMesh(prompt="a heart", **given, judge=False, output=tmp_path).run()
+    assert "two.obj: is in 2 parts, which move along with the nearest" in capsys.readouterr().err
+
+
 def test_unwrapping_anew_changes_the_maps(tmp_path: Path) -> None:
     square = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\nvt 0 0\nvt 0.5 0\nvt 0.5 1\nvt 0 1\n"
     path = tmp_path / "square.obj"
@@ -122,8 +169,9 @@ def test_a_texture_run_leaves_a_mesh_with_maps(tmp_path: Path) -> None:
     assert torch.equal(mesh.faces, given_mesh.faces)
 
 
-def test_a_texture_goes_on_from_a_snapshot_to_the_bit() -> None:
-    plan = TextToMesh(prompt="a red heart", device="cpu", **{**SMALL_TEXTURE, "steps": 4}).build()
+@pytest.mark.parametrize("small", [SMALL_TEXTURE, SMALL_DEFORM], ids=["texture", "deform"])
+def test_a_run_goes_on_from_a_snapshot_to_the_bit(small: dict[str, Any]) -> None:
+    plan = TextToMesh(prompt="a red heart", device="cpu", **{**small, "steps": 4}).build()
     snapshots: list[dict[str, torch.Tensor]] = []
 
     def keep(event: object) -> None:
@@ -131,7 +179,7 @@ def test_a_texture_goes_on_from_a_snapshot_to_the_bit() -> None:
             snapshots.append({k: v.clone() for k, v in event.snapshot().items()})
 
     whole = optimize(plan.generator, plan.losses, plan.settings, views=plan.views, listeners=[keep])
-    again = TextToMesh(prompt="a red heart", device="cpu", **{**SMALL_TEXTURE, "steps": 4}).build()
+    again = TextToMesh(prompt="a red heart", device="cpu", **{**small, "steps": 4}).build()
     resumed = optimize(
         again.generator, again.losses, again.settings, views=again.views, resume=snapshots[0]
     )
@@ -139,7 +187,9 @@ def test_a_texture_goes_on_from_a_snapshot_to_the_bit() -> None:
 
 
 def test_every_field_is_walked() -> None:
-    walked = set(OPTIONS) | set(TEXTURE_OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
+    walked = (
+        set(OPTIONS) | set(TEXTURE_OPTIONS) | set(DEFORM_OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
+    )
     assert set(TextToMesh.model_fields) == walked
 
 
@@ -153,12 +203,14 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
 @pytest.mark.parametrize(
     ("mode", "option"),
     [
-        *(("texture", name) for name, (modes, _) in ONLY_OF.items() if "texture" not in modes),
-        *(("stylize", name) for name, (modes, _) in ONLY_OF.items() if "stylize" not in modes),
+        (mode, name)
+        for mode in ("stylize", "texture", "deform")
+        for name, modes in ONLY_OF.items()
+        if mode not in modes
     ],
 )
 def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
-    value = {**OPTIONS, **TEXTURE_OPTIONS, "map_size": 64, "unwrap": True}[option]
+    value = {**OPTIONS, **TEXTURE_OPTIONS, **DEFORM_OPTIONS, "map_size": 64, "unwrap": True}[option]
     message = f"{option}: {mode} has none; leave it out, or use --mode"
     with pytest.raises(InputError, match=message):
         TextToMesh(prompt="a heart", mode=mode, **{option: value}).build()
@@ -237,7 +289,8 @@ def test_bad_meshes_exit_2_with_one_line(
 
 @pytest.mark.slow
 def test_the_judge_prefers_the_result(tmp_path: Path) -> None:
-    task = TextToMesh(prompt="a watermelon", preset="draft", resolution=64, output=tmp_path)
-    (sample,) = task.run().samples
-    assert sample.judge_before and sample.judge_after
-    assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
+    prompts = ["a red apple", "a soccer ball"]
+    task = TextToMesh(prompt=prompts, preset="draft", resolution=64, output=tmp_path)
+    for sample in task.run().samples:
+        assert sample.judge_before and sample.judge_after
+        assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
