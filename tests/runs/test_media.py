@@ -14,6 +14,7 @@ from PIL import Image
 
 from guidance.errors import InputError
 from guidance.runs import media, metadata
+from tests.runs.clips import moving_scene
 
 CONFIG = {"schema_version": 1, "task": "dot", "prompt": ["ein Käse 🧀 <script>"]}
 TEXT = json.dumps(CONFIG, ensure_ascii=False)
@@ -63,6 +64,16 @@ def test_mp4_carries_its_configuration_and_plays(tmp_path: Path) -> None:
         found = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert [round(float(frame.mean()) / 64) for frame in found] == [0, 2, 4]
     assert found[0].shape == (media.FRAME, media.FRAME, 3)
+
+
+def test_the_same_frames_are_the_same_video_whatever_memory_held() -> None:
+    frames = moving_scene(8, (64, 64))
+    made = set()
+    for level in range(40):
+        remains = [np.full(1000 * size, level, np.uint8) for size in range(1, 400, 20)]
+        del remains
+        made.add(media.encode_mp4(frames, 12, TEXT, least_side=2))
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize(
