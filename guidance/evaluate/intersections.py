@@ -38,19 +38,22 @@ def intersecting_faces(
     if not np.isfinite(places).all():
         raise InputError("self-intersections: the mesh has vertices that are not finite")
     hit = np.zeros(len(corners), dtype=bool)
-    boxes = np.stack([places[corners].min(1), places[corners].max(1)])
     axis = int(np.argmax(np.ptp(places, axis=0)))
-    order = np.argsort(boxes[0, :, axis], kind="stable")
+    order = np.argsort(places[corners, axis].min(1), kind="stable")
+    corners = corners[order]  # so that the sweep walks through memory in one direction
+    boxes = np.stack([places[corners].min(1), places[corners].max(1)])
     start = 0
-    while start < len(order):
-        pairs, start = boxes_that_meet(boxes, order, axis, corners, (start, AT_ONCE))
+    while start < len(corners):
+        pairs, start = boxes_that_meet(boxes, axis, corners, (start, AT_ONCE))
         first, second = pairs.T
         found = crossings(places, corners, pairs)  # 1 yes, 0 no, -1 open
         for index in np.flatnonzero(found == -1):
             found[index] = _cross(places, corners[first[index]], corners[second[index]])
         hit[first[found == 1]] = True
         hit[second[found == 1]] = True
-    return torch.from_numpy(hit)
+    given = np.empty_like(hit)
+    given[order] = hit
+    return torch.from_numpy(given)
 
 
 def _cross(places: Any, one: Any, other: Any) -> bool:

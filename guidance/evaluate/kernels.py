@@ -11,6 +11,8 @@ import numpy as np
 
 #: Error of `_volume` in float64, as a share of its permanent: (7 + 56 u) u with u = 2^-53.
 BOUND = (7.0 + 56.0 * 2.0**-53) * 2.0**-53
+#: Above any error of a sum of three products in float64, as a share of their sizes.
+FAR = 1e-14
 Kernel = Callable[..., Any]
 
 
@@ -29,26 +31,23 @@ def _kernel(function: Kernel) -> Kernel:
 
 
 @_kernel
-def boxes_that_meet(boxes, order, axis, corners, turn):  # type: ignore[no-untyped-def]
+def boxes_that_meet(boxes, axis, corners, turn):  # type: ignore[no-untyped-def]
     """Pairs of faces whose boxes meet and that share no edge.
 
     Args:
-        boxes: lower and upper corners, `[2, f, 3]`.
-        order: faces by where their boxes begin along the axis.
-        turn: a place in the order to start from, and about how many pairs to find.
+        boxes: lower and upper corners, `[2, f, 3]`, in the order of where they begin on the axis.
+        turn: a face to start from, and about how many pairs to find.
 
     Returns:
-        `[m, 2]`, those of one face together, and the place to go on from.
+        `[m, 2]`, those of one face together, and the face to go on from.
     """
     low, high = boxes[0], boxes[1]
     start, most = turn
     found = np.empty((1024, 2), np.int64)
     count = 0
-    place = start
-    while place < len(order) and count < most:
-        one = order[place]
-        for next_place in range(place + 1, len(order)):
-            other = order[next_place]
+    one = start
+    while one < len(corners) and count < most:
+        for other in range(one + 1, len(corners)):
             if low[other, axis] > high[one, axis]:
                 break
             apart = False
@@ -71,8 +70,8 @@ def boxes_that_meet(boxes, order, axis, corners, turn):  # type: ignore[no-untyp
             found[count, 0] = one
             found[count, 1] = other
             count += 1
-        place += 1
-    return found[:count], place
+        one += 1
+    return found[:count], one
 
 
 @_kernel
@@ -109,8 +108,31 @@ def _pierces(p, q, a, b, c):  # type: ignore[no-untyped-def]
     if left and right:
         return 0
     if 2 in (above, below, one, two, three):
-        return -1
+        return 0 if _apart(p, q, a, b, c) else -1
     return 1
+
+
+@_kernel
+def _apart(p, q, a, b, c):  # type: ignore[no-untyped-def]
+    """Whether a plane parts an edge and a face for certain, as most do that lie in one plane.
+
+    Any direction across which their shadows are farther apart than rounding can tell is proof.
+    """
+    points = np.empty((5, 3))
+    for i in range(3):
+        points[0, i], points[1, i], points[2, i] = 0.0, b[i] - a[i], c[i] - a[i]
+        points[3, i], points[4, i] = p[i] - a[i], q[i] - a[i]
+    normal = np.cross(points[1], points[2])
+    size = np.abs(points).max()
+    for first, second in ((0, 1), (1, 2), (2, 0), (3, 4)):
+        across = np.cross(normal, points[second] - points[first])
+        shadow = points @ across
+        margin = FAR * size * np.abs(across).sum()
+        if min(shadow[3], shadow[4]) > max(shadow[0], shadow[1], shadow[2]) + margin:
+            return True
+        if max(shadow[3], shadow[4]) < min(shadow[0], shadow[1], shadow[2]) - margin:
+            return True
+    return False
 
 
 @_kernel

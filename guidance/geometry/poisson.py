@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from guidance.errors import InputError
+from guidance.geometry.dissection import nested_dissection
 
 Array = Any  # of numpy, or sparse of scipy
 #: A face whose height is a smaller share of its longest edge has no gradient worth the name: the
@@ -71,10 +72,12 @@ class Poisson:
         # Shifts of the whole cost nothing. Any weight at one vertex makes the matrix regular, and
         # has no influence, since the right side is always free of shifts.
         matrix = matrix + csc_array(([matrix.diagonal().mean()], ([0], [0])), matrix.shape)
+        self._order = nested_dissection(matrix, places)
+        self._back = np.argsort(self._order)
         try:
             self._factors = splu(
-                csc_array(matrix),
-                permc_spec="MMD_AT_PLUS_A",
+                csc_array(matrix[self._order][:, self._order]),
+                permc_spec="NATURAL",
                 diag_pivot_thresh=0.0,
                 options={"SymmetricMode": True},
             )
@@ -83,7 +86,7 @@ class Poisson:
         mass = np.bincount(corners.T.reshape(-1), np.tile(area, 3), len(places))
         self._mass = (mass / mass.sum())[None]
         tried = matrix @ places
-        residual = np.abs(matrix @ self._factors.solve(tried) - tried).max()
+        residual = np.abs(matrix @ self._inverse(tried) - tried).max()
         if not residual <= ACCURACY * np.abs(tried).max():
             raise InputError(_BAD)
 
@@ -105,14 +108,17 @@ class Poisson:
     def solve(self, jacobians: Array) -> Array:
         """`[f, 3, 3]` to `[p, 3]`, both in float64."""
         targets = (jacobians - np.eye(3)).transpose(0, 2, 1).reshape(-1, 3)
-        moved = self._factors.solve(self._right @ targets)
+        moved = self._inverse(self._right @ targets)
         return moved - self._mass @ moved
 
     def adjoint(self, slopes: Array) -> Array:
         """`[p, 3]` to `[f, 3, 3]`: the transpose of `solve`."""
         centred = slopes - self._mass.T * slopes.sum(0)
-        rows = self._left @ self._factors.solve(centred)
+        rows = self._left @ self._inverse(centred)
         return rows.reshape(-1, 3, 3).transpose(0, 2, 1)
+
+    def _inverse(self, right: Array) -> Array:
+        return self._factors.solve(right[self._order])[self._back]
 
 
 class _Solve(torch.autograd.Function):

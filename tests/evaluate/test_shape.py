@@ -14,6 +14,7 @@ from guidance.evaluate import intersections
 from guidance.evaluate.intersections import intersecting_faces
 from guidance.evaluate.shape import area_distortion, measure
 from guidance.geometry.primitives import octahedron, primitive
+from guidance.geometry.subdivision import subdivide
 from guidance.types import Mesh
 
 FLAT = [[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]
@@ -125,3 +126,15 @@ def test_what_cannot_be_measured_is_told() -> None:
         measure(mesh, Mesh(mesh.vertices, mesh.faces.flip(0)))
     with pytest.raises(InputError, match="vertices that are not finite"):
         measure(Mesh(mesh.vertices * float("nan"), mesh.faces))
+
+
+def test_flat_meshes_are_decided_without_fractions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All faces in one plane, or in planes that rounding cannot tell apart: that is common."""
+    flat = Mesh(torch.tensor([[0.0, 0, 0.1], [1, 0, 0.1], [0, 1, 0.1]]), torch.tensor([[0, 1, 2]]))
+    mesh = subdivide(flat, 0.05)
+    asked = []
+    monkeypatch.setattr(intersections, "_cross", lambda *args: asked.append(args))
+    turned = mesh.vertices.double() @ torch.linalg.qr(torch.eye(3) + 0.3)[0].double()
+    for vertices in (mesh.vertices, turned):
+        assert not intersecting_faces(vertices, mesh.faces).any()
+    assert len(asked) < 0.01 * len(mesh.faces)
