@@ -139,6 +139,11 @@ def found_among(listing: Listing, scores: Sequence[SampleScore]) -> float:
     return fmean(listing.score(score.vector[None], score.prompt).retrieved for score in scores)
 
 
+def without_place(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A sample's scores without its name, which is a folder of this machine."""
+    return {key: value for key, value in mapping.items() if key != "name"}
+
+
 def draw_contact_sheet(made: Sequence[Made], scores: Sequence[SampleScore], seeds: int) -> bytes:
     """The first seed of each prompt, with its rank."""
     chosen = list(zip(made, scores, strict=True))[::seeds]
@@ -184,7 +189,7 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
         "similarity_before": fmean(one.before for one in made),
         "similarity_after": fmean(one.after for one in made),
         "diversity": diversity(scores),
-        "samples": [sample_mapping(score) for score in scores],
+        "samples": [without_place(sample_mapping(score)) for score in scores],
     }
 
 
