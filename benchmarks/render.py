@@ -23,9 +23,10 @@ from guidance._memory import keep_freed_memory
 from guidance.encoders.openclip import LARGE_TOWER, OpenClip, picture_dtype
 from guidance.geometry.primitives import primitive
 from guidance.geometry.subdivision import subdivide
+from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.shading import render_mesh
-from guidance.types import Mesh, MeshScene, Moment
+from guidance.types import Moment
 
 BAR = 0.15
 SIZE = 224

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 AROUND, ALONG = 48, 32  # quads around the axis and along the profile
 #: Radius at each height (y) of a profile that runs from 0, the bottom, to 1, the top.

@@ -1,4 +1,4 @@
-"""The shapes and the interfaces that everything else speaks.
+"""The interfaces that everything else speaks: renderings, moments, generators and losses.
 
 Legend of shape letters, used by every annotation in the package:
 
@@ -12,134 +12,17 @@ Pictures are float, sRGB, in [0, 1].
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-
-
-@dataclass(frozen=True)
-class Cameras:
-    """Pinhole cameras, `v` for each of `n` samples, looking at a scene around the origin.
-
-    `view` maps world to camera space (x right, y up, looking along -z); `projection` maps camera
-    to OpenGL clip space, y up. `light` is the unit direction *towards* the light, in world space.
-    Angles are in degrees: azimuth 0 looks at the front (+z), 90 at the right side (+x).
-    """
-
-    view: Float[Tensor, "n v 4 4"]
-    projection: Float[Tensor, "n v 4 4"]
-    light: Float[Tensor, "n v 3"]
-    azimuth_deg: Float[Tensor, "n v"]
-    elevation_deg: Float[Tensor, "n v"]
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Squares of flat pictures to look at, `v` for each of `n` samples; always on the CPU.
-
-    Lengths are shares of the picture's side, from its top left corner; a side of 1 is all of it.
-    """
-
-    left: Float[Tensor, "n v"]
-    top: Float[Tensor, "n v"]
-    side: Float[Tensor, "n v"]
-    pixels: int  # a side, to render each window at
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Pictures of a clip to look at, `v` for each of `n` samples; always on the CPU."""
-
-    index: Int[Tensor, "n v"]  # from 0
-
-
-#: What a generator may be looked at with.
-Looks = Cameras | Windows | Frames
-
-
-@dataclass(frozen=True)
-class Warp:
-    """How flat pictures move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
-
-    Places are in [-1, 1]^2: x to the right, y down, 0 in the middle.
-    """
-
-    matrix: Float[Tensor, "n 2 3"]  # float64
-
-    @classmethod
-    def of(
-        cls,
-        num_samples: int,
-        zoom: float = 1.0,
-        pan: tuple[float, float] = (0.0, 0.0),
-        rotate_deg: float = 0.0,
-    ) -> Warp:
-        """The same for all samples: turned and enlarged around the middle, then moved.
-
-        Args:
-            zoom: above 1 comes nearer.
-            pan: to the right and down, in shares of the picture's side.
-            rotate_deg: counterclockwise.
-        """
-        angle = math.radians(rotate_deg)
-        cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
-        rows = [[cosine, sine, 2 * pan[0]], [-sine, cosine, 2 * pan[1]]]
-        return cls(torch.tensor(rows, dtype=torch.float64).expand(num_samples, 2, 3))
-
-    def back(self) -> Float[Tensor, "n 2 3"]:
-        """Where what is at a place now has come from."""
-        turned = torch.linalg.inv(self.matrix[..., :2])
-        return torch.cat([turned, -turned @ self.matrix[..., 2:]], -1)
-
-
-@dataclass(frozen=True)
-class Material:
-    """Maps over the texture square of a mesh, all of one size; the first row lies at v = 0.
-
-    Source: Khronos, glTF 2.0 specification, section 3.9.2 (metallic-roughness).
-    """
-
-    base_color: Float[Tensor, "3 h w"]  # sRGB in [0, 1]
-    roughness: Float[Tensor, "1 h w"]  # in [0, 1], 0 is a mirror
-    metallic: Float[Tensor, "1 h w"]  # in [0, 1]
-    normal: Float[Tensor, "3 h w"]  # unit vectors: to the right and the top of the map, outwards
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh as it is read from and written to files; nothing here is batched.
-
-    Corners have texture coordinates of their own, so that a vertex on a seam has several: corner i
-    of face f is at `uv[face_uv[f, i]]`, from the top left of the maps (0, 0) to their bottom right
-    (1, 1), and beyond that the maps repeat. So do glTF's; OBJ's begin at the bottom left.
-    """
-
-    vertices: Float[Tensor, "p 3"]
-    faces: Int[Tensor, "f 3"]
-    colors: Float[Tensor, "p 3"] | None = None  # sRGB in [0, 1], one per vertex
-    uv: Float[Tensor, "q 2"] | None = None
-    face_uv: Int[Tensor, "f 3"] | None = None
-    material: Material | None = None
-
-
-@dataclass(frozen=True)
-class MeshScene:
-    """The meshes behind a rendering: `n` sets of vertices that share one list of faces."""
-
-    vertices: Float[Tensor, "n p 3"]
-    faces: Int[Tensor, "f 3"]
-    rest_vertices: Float[Tensor, "p 3"]  # where the vertices were before the optimization
-    jacobians: Float[Tensor, "n f 3 3"] | None = None  # where they are what is optimized
+from guidance.views import Cameras, Looks, Warp, Windows
 
 
 @dataclass(frozen=True)
@@ -225,10 +108,6 @@ class Moment:
             yield torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-#: Generators of the package whose pictures `Generator.warp` moves, by their names in text2image.
-MOVABLE = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
-
-
 class Generator(nn.Module):
     """Makes pictures from parameters, and owns every learnable value of a run.
 
@@ -269,7 +148,8 @@ class Generator(nn.Module):
             InputError: this generator cannot, or not by this warp.
         """
         raise InputError(
-            f"{type(self).__name__}: cannot be moved between frames; {', '.join(MOVABLE)} can"
+            f"{type(self).__name__}: cannot be moved between frames; docs/animation.md says which "
+            "generators can"
         )
 
     def export(self, folder: Path, sample: int) -> list[Path]:

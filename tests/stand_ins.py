@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from guidance.types import Cameras, Generator, Loss, Moment, Rendering
+from guidance.types import Generator, Loss, Moment, Rendering
+from guidance.views import Cameras
 
 
 class Canvas(Generator):

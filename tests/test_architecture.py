@@ -17,7 +17,10 @@ LAYERS = [
     {"tasks"},
     {"losses", "generators", "rendering", "evaluate", "runs", "loop"},
     {"encoders", "diffusion", "geometry", "augment", "models"},
-    {"snapshot", "prompts", "schedule", "types", "errors", "colors", "_torchvision", "_memory"},
+    {
+        *("snapshot", "wrapped", "prompts", "schedule", "types", "views", "meshes"),
+        *("errors", "colors", "_torchvision", "_memory"),
+    },
 ]
 #: Pairs within a layer that may go one way.
 ALLOWED = {
@@ -27,6 +30,10 @@ ALLOWED = {
     ("diffusion", "models"),
     ("evaluate", "rendering"),
     ("types", "errors"),
+    ("types", "views"),
+    ("wrapped", "errors"),
+    ("wrapped", "types"),
+    ("wrapped", "views"),
     ("prompts", "errors"),
     ("prompts", "schedule"),
     ("schedule", "errors"),
@@ -35,7 +42,7 @@ ALLOWED = {
     ("snapshot", "types"),
 }
 #: What the loop may know: no loss, generator or encoder by name.
-LOOP_KNOWS = {"types", "errors", "schedule", "snapshot"}
+LOOP_KNOWS = {"types", "views", "errors", "schedule", "snapshot", "wrapped"}
 
 
 def _room(path: Path) -> str:

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PIL import Image
@@ -18,14 +19,27 @@ PAGE = ROOT / "docs" / "generators.md"
 GENERATORS = sorted(
     path for path in (ROOT / "guidance" / "generators").glob("*.py") if defines(path, "Generator")
 )
+SHOWN = re.findall(r"^### (\S+)$", PAGE.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", GENERATORS, ids=lambda path: path.stem)
-def test_each_generator_has_a_section_with_its_picture(path: Path) -> None:
-    section = re.search(rf"\n### {path.stem}\n\n(.*?)(\n##|\Z)", PAGE.read_text(), re.DOTALL)
-    assert section is not None, f"docs/generators.md has no section {path.stem}"
-    image = f"images/generators/{path.stem}.jpg"
-    assert section[1].startswith(f"![{path.stem}]({image})\n\n")
+def test_what_a_task_offers_is_shown_and_what_is_shown_exists() -> None:
+    from guidance.tasks.stylize import Stylize
+    from guidance.tasks.text2image import TextToImage
+
+    offered = {
+        choice
+        for task in (TextToImage, Stylize)
+        for choice in get_args(task.model_fields["generator"].annotation)
+    }
+    assert offered <= set(SHOWN) <= {path.stem for path in GENERATORS}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_each_section_has_its_picture(name: str) -> None:
+    section = re.search(rf"\n### {name}\n\n(.*?)(\n##|\Z)", PAGE.read_text(), re.DOTALL)
+    assert section is not None
+    image = f"images/generators/{name}.jpg"
+    assert section[1].startswith(f"![{name}]({image})\n\n")
     assert "Take it" in section[1]
     with Image.open(PAGE.parent / image) as picture:
         assert picture.size == (160, 160)
@@ -35,7 +49,7 @@ def test_each_generator_has_a_section_with_its_picture(path: Path) -> None:
 
 def test_the_page_shows_nothing_else_and_is_small() -> None:
     images = sorted((ROOT / "docs" / "images" / "generators").iterdir())
-    assert [image.stem for image in images] == sorted(path.stem for path in GENERATORS)
+    assert [image.stem for image in images] == sorted(SHOWN)
     assert sum(image.stat().st_size for image in images) < 300_000
 
 
@@ -67,7 +81,7 @@ def test_its_command_makes_a_picture_of_each(
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
-    assert set(made.MAKERS) == {path.stem for path in GENERATORS}
+    assert set(made.MAKERS) == set(SHOWN)
     monkeypatch.setattr(made, "IMAGES", tmp_path)
     monkeypatch.setattr(
         made,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.loop import DoneEvent, PreviewEvent, Settings, StepEvent, optimize
-from guidance.types import Loss, MeshScene, Moment, Rendering, Term, Terms
+from guidance.meshes import MeshScene
+from guidance.types import Loss, Moment, Rendering, Term, Terms
 from tests.stand_ins import Canvas, Target
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.topology import unique_edges
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from guidance.evaluate.scoring import Shown
 from guidance.evaluate.shape import measure
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import Normalization, load_mesh
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
 from guidance.rendering.shading import render_mesh
-from guidance.types import MeshScene
 
 VIEWS, SIDE = 8, 224
 LIGHT = "studio"

@@ -16,7 +16,8 @@ from guidance.generators.png import save_levels, save_png
 from guidance.generators.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.generators.windows import BLOCK, DETAIL, as_windows, in_blocks, rows_and_columns
 from guidance.schedule import Schedule
-from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp, Windows
 
 
 class Cutout(Generator):

@@ -13,7 +13,8 @@ from guidance.errors import InputError
 from guidance.generators.masked import blend
 from guidance.generators.png import save_png
 from guidance.generators.unet import UNet, padded
-from guidance.types import Frames, Generator, Looks, Moment, Rendering
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Frames, Looks
 
 
 class Film(Generator):

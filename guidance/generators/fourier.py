@@ -14,7 +14,8 @@ from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Generator, Looks, Moment, Rendering, Warp
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp
 
 
 class Fourier(Generator):

@@ -12,15 +12,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.mesh import MeshGenerator
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
+from guidance.geometry.mesh_io import Normalization, save_mesh
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
-from guidance.rendering.cameras import Orbit
+from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.rasterize import Shading
 from guidance.rendering.shading import GREY, render_mesh
-from guidance.types import Cameras, Generator, Looks, Mesh, MeshScene, Moment, Rendering
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Cameras, Looks
 
 #: Of the Jacobians at the start, so that seeds differ: too little to be seen, since the solve
 #: averages it away.
@@ -142,19 +144,9 @@ class DeformedMesh(Generator):
     def tiny(cls, num_samples: int = 2) -> DeformedMesh:
         return cls(octahedron(), range(num_samples), Clay(edge_length=0.8))
 
-    @staticmethod
-    def tiny_views(num_samples: int) -> Cameras:
-        """Cameras for the tiny mesh."""
-        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
-
-    @classmethod
-    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
-        """What the tiny mesh's export shows, read back from its file."""
-        mesh = load_mesh(folder / "mesh.glb").mesh
-        assert mesh.colors is not None
-        scene = MeshScene(mesh.vertices[None], mesh.faces.long(), mesh.vertices)
-        shading = Clay().shading
-        return render_mesh(scene, cls.tiny_views(1), mesh.colors[None], shading).over()[0]
+    # The tiny mesh is seen and read back as that of the painted meshes is.
+    tiny_views = MeshGenerator.tiny_views
+    tiny_reload = MeshGenerator.tiny_reload
 
 
 def _mirrored(vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]) -> Int[Tensor, "f"]:

@@ -13,7 +13,8 @@ from guidance.errors import InputError
 from guidance.generators.png import save_png
 from guidance.generators.pyramid import Pyramid
 from guidance.generators.windows import whole_only
-from guidance.types import Generator, Looks, Rendering
+from guidance.types import Generator, Rendering
+from guidance.views import Looks
 
 
 def blend(

@@ -16,10 +16,12 @@ from guidance.generators.field import Field
 from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
+from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading, vertex_normals
 from guidance.rendering.shading import render_mesh
-from guidance.types import Cameras, Generator, Looks, Mesh, MeshScene, Moment, Rendering
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Cameras, Looks
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch import nn
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Generator, Looks, Moment, Rendering, Warp
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp
 
 
 class Pixels(Generator):

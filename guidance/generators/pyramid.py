@@ -25,7 +25,8 @@ from guidance.generators.windows import (
     rows_and_columns,
     through,
 )
-from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp, Windows
 
 #: How far from black and white a picture may start: there the slope is 0.04 of the middle's.
 MARGIN = 0.01

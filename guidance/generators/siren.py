@@ -16,7 +16,8 @@ from guidance.errors import InputError
 from guidance.generators.color import to_rgb
 from guidance.generators.png import save_levels, save_png
 from guidance.generators.windows import BLOCK, as_windows, in_blocks, rows_and_columns
-from guidance.types import Generator, Looks, Moment, Rendering, Warp, Windows
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp, Windows
 
 
 class Siren(Generator):

@@ -17,11 +17,13 @@ from guidance.generators.volume import Volume
 from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.unwrap import with_uv
+from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import Bake, bake
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of, to_linear
-from guidance.types import Cameras, Generator, Looks, Material, Mesh, Rendering
+from guidance.types import Generator, Rendering
+from guidance.views import Cameras, Looks
 
 #: Limits that keep a surface from mirrors and from pure metal. Source: Paint-it (arXiv 2312.11360).
 SMOOTHEST, MOST_METAL = 0.08, 0.9

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from guidance.generators.masked import blend
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
-from guidance.types import Generator, Looks, Moment, Rendering
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks
 
 #: Pixels that the network halves a picture to: three times a half.
 STRIDE = 8

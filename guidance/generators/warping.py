@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.types import Warp
+from guidance.views import Warp
 
 #: Cells to the left of a place, and to its right, that a spline of the fifth degree reaches.
 REACH = range(-2, 4)

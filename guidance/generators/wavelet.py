@@ -16,7 +16,8 @@ from guidance.generators.color import to_rgb
 from guidance.generators.png import save_png
 from guidance.generators.warping import warped
 from guidance.generators.windows import whole_only
-from guidance.types import Generator, Looks, Moment, Rendering, Warp
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Looks, Warp
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
 #: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.

@@ -15,7 +15,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Cameras, Frames, Generator, Looks, Moment, Windows
+from guidance.types import Generator, Moment
+from guidance.views import Cameras, Frames, Looks, Windows
 
 #: Pixels a side that are rendered at once, at most.
 BLOCK = 512

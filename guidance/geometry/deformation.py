@@ -17,7 +17,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.formats import MAX_BYTES, MAX_FACES, MAX_VERTICES
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 #: The file of a run that `Deformation.save` writes.
 NAME = "deformation.npz"

@@ -16,7 +16,7 @@ from guidance.geometry.glb import BINARY_CHUNK, JSON_CHUNK
 from guidance.geometry.maps import encode_color, encode_normal, encode_surface
 from guidance.geometry.raw import RawMesh, to_linear
 from guidance.geometry.tangents import corner_tangents
-from guidance.types import Material
+from guidance.meshes import Material
 
 Array = Any
 #: How rough the surface looks in a viewer: chalk rather than plastic, so that colours are seen.

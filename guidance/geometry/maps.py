@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.glb import chunks
-from guidance.types import Material
+from guidance.meshes import Material
 
 #: More pixels than a map has; asked of the header, before decoding.
 MAX_PIXELS = 2**26

@@ -24,7 +24,7 @@ from guidance.geometry.primitives import PRIMITIVES, primitive
 from guidance.geometry.raw import RawMesh
 from guidance.geometry.repair import repair
 from guidance.geometry.textured_obj import write_textured_obj
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
 

@@ -9,7 +9,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.geometry.subdivision import subdivide
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 #: The longest edge of a primitive, in its radii: 2,000 to 10,000 triangles each.
 EDGE_LENGTH = 0.1

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 #: More vertices take seconds a step on a CPU.
 MAX_VERTICES = 400_000

@@ -9,7 +9,7 @@ import numpy as np
 
 from guidance.geometry.maps import png_of
 from guidance.geometry.raw import RawMesh
-from guidance.types import Material
+from guidance.meshes import Material
 
 NAME = "painted"
 

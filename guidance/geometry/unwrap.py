@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from guidance.errors import InputError
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 #: Texels between two pieces, and at the border, where the maps have this many a side.
 GUTTER, SIDE = 4, 256

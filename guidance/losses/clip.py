@@ -31,7 +31,8 @@ from guidance.prompts import (
     parse_prompt,
     parse_region,
 )
-from guidance.types import Cameras, Loss, Moment, Rendering
+from guidance.types import Loss, Moment, Rendering
+from guidance.views import Cameras
 
 KINDS = ("cosine", "spherical", "logit")
 

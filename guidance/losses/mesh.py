@@ -16,7 +16,8 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.topology import face_pairs, unique_edges
-from guidance.types import Loss, MeshScene, Moment, Rendering
+from guidance.meshes import MeshScene
+from guidance.types import Loss, Moment, Rendering
 
 TINY = 1e-20  # keeps the slope of a length finite at 0
 

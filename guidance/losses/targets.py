@@ -18,7 +18,7 @@ from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.timeline import Timeline
 from guidance.prompts import ONE, Keyframe, Phrase, parse_prompt
-from guidance.types import Cameras
+from guidance.views import Cameras
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.meshes import Mesh
 from guidance.rendering.rasterize import rasterize
-from guidance.types import Mesh
 
 #: Faces whose coordinates run over more repeats of the maps than this are noise.
 MOST_REPEATS = 64

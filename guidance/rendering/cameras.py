@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Cameras, Moment
+from guidance.types import Moment
+from guidance.views import Cameras
 
 #: Towards the light, as the camera sees it: from above its left shoulder.
 LIGHT = (-0.35, 0.55, 1.0)

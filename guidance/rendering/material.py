@@ -10,11 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.geometry.tangents import corner_tangents
+from guidance.meshes import Material, Mesh, MeshScene
 from guidance.rendering.environment import Environment, Lights, basis
 from guidance.rendering.rasterize import Choice, antialias, rasterize, vertex_normals
 from guidance.rendering.shading import to_clip
 from guidance.rendering.texture import Mipmaps, Seen, see
-from guidance.types import Cameras, Material, Mesh, MeshScene, Rendering
+from guidance.types import Rendering
+from guidance.views import Cameras
 
 #: What mirrors of plastic, wood or stone show of the light when they are looked straight at.
 DIELECTRIC = 0.04

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.meshes import MeshScene
 from guidance.rendering.rasterize import (
     Fragments,
     Shading,
@@ -20,7 +21,8 @@ from guidance.rendering.rasterize import (
     rasterize,
     vertex_normals,
 )
-from guidance.types import Cameras, MeshScene, Rendering
+from guidance.types import Rendering
+from guidance.views import Cameras
 
 #: The colour of a mesh without colours: bright enough that its shading can be seen.
 GREY = 0.7

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from guidance.errors import InputError
 from guidance.schedule import Schedule
-from guidance.types import Moment, Warp
+from guidance.types import Moment
+from guidance.views import Warp
 
 #: Below and above, a picture is mostly border, or a few enlarged cells, after one frame.
 ZOOMS = (0.5, 2.0)

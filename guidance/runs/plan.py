@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 
 from guidance.loop import Settings, Views
 from guidance.runs.animation import Animation
-from guidance.types import Cameras, Generator, Loss, Rendering, Terms
+from guidance.types import Generator, Loss, Rendering, Terms
+from guidance.views import Cameras
 
 
 @dataclass(frozen=True)

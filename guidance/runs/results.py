@@ -23,7 +23,7 @@ from guidance.runs.folder import ANIMATION, DONE, PREVIEW, contained
 from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
-from guidance.types import Cameras, Frames, Looks, Windows
+from guidance.views import Cameras, Frames, Looks, Windows
 
 SCHEMA_VERSION = 1
 FPS = 15

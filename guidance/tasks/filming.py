@@ -18,7 +18,8 @@ from guidance.runs.footage import MAX_HELD, Footage
 from guidance.runs.media import Frame
 from guidance.runs.plan import Video
 from guidance.tasks.photos import resized
-from guidance.types import Frames, Moment
+from guidance.types import Moment
+from guidance.views import Frames
 
 #: What the finished video is called.
 STYLIZED = "stylized.mp4"

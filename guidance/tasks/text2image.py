@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from guidance.loop import Settings, Views
     from guidance.runs.animation import Animation
     from guidance.runs.plan import Plan
-    from guidance.types import Generator, Moment, Terms, Windows
+    from guidance.types import Generator, Moment, Terms
+    from guidance.views import Windows
 
 #: Of a cutout: what a person names soonest, chosen by eye among areas of 0.1 to 0.6.
 OUTLINE: dict[str, Any] = {"area": (0.12, 0.3), "crispness": "0 -> 0.6", "perimeter": 0.075}

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from guidance.generators.texture import TexturedMesh
     from guidance.rendering.cameras import Orbit
     from guidance.runs.plan import Plan
-    from guidance.types import Mesh, Terms
+    from guidance.meshes import Mesh
+    from guidance.types import Terms
 
 
 #: Options that only some modes have: what they are in each of these if nothing is given.

@@ -20,7 +20,7 @@ from guidance.rendering.shading import render_mesh
 from guidance.runs.atomic import move_into, telling
 from guidance.runs.folder import contained, existing_folder, only_writer
 from guidance.runs.media import contact_sheet, to_bytes
-from guidance.types import MeshScene
+from guidance.meshes import MeshScene
 
 HELP = f"""\
 guide tune RUN --strength S

@@ -21,9 +21,9 @@ from guidance.generators.png import save_png
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import save_mesh
 from guidance.geometry.primitives import primitive
+from guidance.meshes import Mesh
 from guidance.tasks import finished
 from guidance.tasks.finished import parse, read_run, read_texts
-from guidance.types import Mesh
 from tests.evaluate.stand_ins import ColorJudge, plain, write_run
 from tests.runs.dot import Dot
 from tests.test_cli import guide, refused

@@ -25,8 +25,8 @@ from guidance.evaluate.table import as_json, last_lines, sample_line
 from guidance.evaluate.views import show_mesh
 from guidance.geometry.mesh_io import save_mesh
 from guidance.geometry.primitives import primitive
+from guidance.meshes import Mesh
 from guidance.models.catalogue import list_models
-from guidance.types import Mesh
 from tests.evaluate.stand_ins import ColorJudge, checkered, plain
 
 

@@ -15,7 +15,7 @@ from guidance.evaluate.intersections import intersecting_faces
 from guidance.evaluate.shape import area_distortion, measure
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.subdivision import subdivide
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 FLAT = [[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]
 PAIR = torch.tensor([[0, 1, 2], [3, 4, 5]])

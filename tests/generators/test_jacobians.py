@@ -13,7 +13,8 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.losses.mesh import Rigidity
-from guidance.types import Mesh, MeshScene, Moment
+from guidance.meshes import Mesh, MeshScene
+from guidance.types import Moment
 
 COARSE = Clay(edge_length=2.0)  # nothing is split
 

@@ -16,10 +16,10 @@ from guidance.generators.volume import Volume
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
+from guidance.meshes import Mesh
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
-from guidance.types import Mesh
 
 
 def painted(mesh: Mesh, maps: Maps, amount: float = 1.0) -> TexturedMesh:

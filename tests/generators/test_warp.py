@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -17,7 +19,9 @@ from guidance.generators.siren import Siren
 from guidance.generators.strokes import Strokes
 from guidance.generators.warping import seen_before, warped
 from guidance.generators.wavelet import Wavelet
-from guidance.types import MOVABLE, Generator, Moment, Warp
+from guidance.tasks.text2image import TextToImage
+from guidance.types import Generator, Moment
+from guidance.views import Warp
 from tests.contracts.test_generators import generators, perturbed
 
 MOMENT = Moment((0, 1), 7, 0.5)
@@ -39,10 +43,12 @@ def moved(generator: Generator, warp: Warp, moment: Moment = MOMENT) -> Tensor:
     return generator().over()[:, 0]
 
 
-def test_the_error_of_the_others_names_all_that_can() -> None:
-    assert {kind.__name__.lower() for kind in MOVED} == set(MOVABLE)
+def test_the_error_of_the_others_leads_to_a_page_that_names_all_that_can() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "animation.md").read_text()
+    for name in get_args(TextToImage.model_fields["generator"].annotation):
+        assert f"`{name}`" in page
     for kind in set(generators()) - set(MOVED):
-        message = f"{kind.__name__}: cannot be moved between frames; cutout, .* pixels can"
+        message = f"{kind.__name__}: cannot be moved between frames; docs/animation.md says which"
         with pytest.raises(InputError, match=message):
             kind.tiny(2).warp(Warp.of(2), MOMENT)
 

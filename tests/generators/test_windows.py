@@ -23,9 +23,10 @@ from guidance.generators.strokes import Strokes
 from guidance.generators.unet import UNet
 from guidance.generators.wavelet import Wavelet
 from guidance.generators.windows import in_blocks, rows_and_columns, whole, whole_and_parts
-from guidance.loop import Wrapped
 from guidance.rendering.cameras import Orbit
-from guidance.types import Generator, Moment, Rendering, Windows
+from guidance.types import Generator, Moment, Rendering
+from guidance.views import Windows
+from guidance.wrapped import Wrapped
 
 #: Each shows any place; the grid's cells do not divide its windows.
 MAKE: dict[str, Callable[[int], Generator]] = {

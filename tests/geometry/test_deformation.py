@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.geometry import deformation as module
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.primitives import octahedron, primitive
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 MESH = Mesh(octahedron().vertices.double(), octahedron().faces, torch.rand(6, 3))
 MOVED = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)).double()

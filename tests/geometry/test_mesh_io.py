@@ -15,7 +15,7 @@ from guidance.geometry import formats
 from guidance.geometry.glb import read_glb
 from guidance.geometry.mesh_io import SUFFIXES, Normalization, load_mesh, save_mesh
 from guidance.geometry.raw import to_linear, to_srgb
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 TETRAHEDRON = Mesh(

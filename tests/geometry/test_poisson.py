@@ -11,7 +11,7 @@ from guidance.geometry import poisson
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.subdivision import subdivide
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 
 def places(mesh: Mesh) -> Tensor:

@@ -9,7 +9,7 @@ from guidance.errors import InputError
 from guidance.geometry.primitives import PRIMITIVES, primitive
 from guidance.geometry.subdivision import subdivide
 from guidance.geometry.topology import edge_sides, unique_edges
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 
 
 def lengths(mesh: Mesh) -> torch.Tensor:

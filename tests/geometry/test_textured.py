@@ -21,7 +21,7 @@ from guidance.geometry import maps
 from guidance.geometry.mesh_io import load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
-from guidance.types import Material, Mesh
+from guidance.meshes import Material, Mesh
 from tests.geometry.test_mesh_io import glb, write
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"

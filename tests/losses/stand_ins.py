@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from guidance.encoders.base import Encoder
-from guidance.types import Cameras, MeshScene, Moment, Rendering
+from guidance.meshes import MeshScene
+from guidance.types import Moment, Rendering
+from guidance.views import Cameras
 
 
 class Linear(Encoder):

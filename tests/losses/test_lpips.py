@@ -20,7 +20,8 @@ from guidance.loop import optimize
 from guidance.losses.lpips import Lpips
 from guidance.models.catalogue import find_model
 from guidance.models.torch_hub import read_tensors
-from guidance.types import Rendering, Windows
+from guidance.types import Rendering
+from guidance.views import Windows
 from tests.losses.hub import play_hub
 from tests.losses.stand_ins import moment
 from tests.stand_ins import Canvas

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from guidance.losses.mesh import EdgeLength, Laplacian, NormalConsistency, Rigidity
-from guidance.types import Loss, MeshScene, Rendering
+from guidance.meshes import MeshScene
+from guidance.types import Loss, Rendering
 from tests.losses.stand_ins import FACES, moment
 
 REST = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])

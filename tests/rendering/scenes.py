@@ -8,8 +8,8 @@ import torch
 import trimesh
 from torch import Tensor
 
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import Orbit
-from guidance.types import MeshScene
 
 #: Subdivisions of an icosahedron: 80, 1,280 and 20,480 triangles.
 SUBDIVISIONS = (1, 3, 5)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.meshes import MeshScene
 from guidance.rendering import nvdiffrast, reference
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import (
@@ -24,7 +25,7 @@ from guidance.rendering.rasterize import (
     vertex_normals,
 )
 from guidance.rendering.shading import render_mesh
-from guidance.types import MeshScene, Moment
+from guidance.types import Moment
 
 from .scenes import BACKENDS, egg, flat, orbit, random_triangles, sheet
 

@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import LIGHT, Orbit, look_at, perspective
 from guidance.rendering.shading import Shading, render_mesh
-from guidance.types import Cameras, MeshScene, Moment
+from guidance.types import Moment
+from guidance.views import Cameras
 
 from .scenes import sphere
 

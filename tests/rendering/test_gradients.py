@@ -13,10 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import rasterize
 from guidance.rendering.shading import Shading, render_mesh, to_clip
-from guidance.types import Cameras, MeshScene, Moment
+from guidance.types import Moment
+from guidance.views import Cameras
 
 from .scenes import BACKENDS, SUBDIVISIONS, colors_of, egg, orbit, sheet, sphere
 

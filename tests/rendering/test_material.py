@@ -12,6 +12,7 @@ from guidance.errors import InputError
 from guidance.geometry.primitives import primitive
 from guidance.geometry.tangents import corner_tangents
 from guidance.geometry.unwrap import with_uv
+from guidance.meshes import Material, Mesh
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import (
     ENVIRONMENTS,
@@ -30,7 +31,6 @@ from guidance.rendering.material import (
     to_srgb,
 )
 from guidance.rendering.rasterize import vertex_normals
-from guidance.types import Material, Mesh
 
 COUNT = 200_000
 

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.shading import GREY, Paint, Shading, render_mesh, to_clip
-from guidance.types import Cameras, MeshScene, Moment
+from guidance.types import Moment
+from guidance.views import Cameras
 
 from .scenes import BACKENDS, colors_of, egg, orbit, sheet, sphere
 

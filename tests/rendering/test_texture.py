@@ -10,12 +10,12 @@ import torch
 from guidance.errors import InputError
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
+from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import rasterize
 from guidance.rendering.shading import to_clip
 from guidance.rendering.texture import Mipmaps, Seen, see, weighted_rows
-from guidance.types import Mesh
 
 
 def at(uv: torch.Tensor, per_column: tuple[float, float] = (0.0, 0.0)) -> Seen:

@@ -9,7 +9,8 @@ import torch
 
 from guidance.runs.plan import Plan
 from guidance.tasks.base import Task
-from guidance.types import Cameras, Moment, Rendering
+from guidance.types import Moment, Rendering
+from guidance.views import Cameras
 from tests.stand_ins import Canvas, Target
 
 

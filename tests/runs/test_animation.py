@@ -13,7 +13,8 @@ from guidance.runs.animation import Animation, parse_pan
 from guidance.runs.frames import frames_of
 from guidance.runs.plan import Plan
 from guidance.schedule import Schedule
-from guidance.types import Moment, Warp
+from guidance.types import Moment
+from guidance.views import Warp
 from tests.stand_ins import Canvas, Target
 
 

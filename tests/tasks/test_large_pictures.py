@@ -20,7 +20,8 @@ from guidance.losses.outline import Outline
 from guidance.runs.plan import Plan
 from guidance.runs.results import some_views
 from guidance.tasks.text2image import IN_ONE, OF_PLACES, TextToImage
-from guidance.types import Loss, Moment, Rendering, Windows
+from guidance.types import Loss, Moment, Rendering
+from guidance.views import Windows
 from tests.tasks.options import differ
 
 #: 576 is the least multiple of twice 32 cells above 512.

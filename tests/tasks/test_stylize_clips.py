@@ -28,7 +28,8 @@ from guidance.runs.metadata import extract
 from guidance.tasks import filming
 from guidance.tasks.running import run_task
 from guidance.tasks.stylize import Stylize
-from guidance.types import Frames, Loss, Moment, Rendering, Windows
+from guidance.types import Loss, Moment, Rendering
+from guidance.views import Frames, Windows
 from tests.losses.stand_ins import Linear, moment
 from tests.runs.clips import flicker, moving_scene, read_clip, write_clip, write_gif
 from tests.tasks.options import differ, trace

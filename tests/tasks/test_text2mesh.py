@@ -14,7 +14,7 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh, save_mesh
 from guidance.loop import StepEvent, optimize
 from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 from tests.tasks.options import OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {

@@ -13,7 +13,7 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.runs.folder import only_writer
-from guidance.types import Mesh
+from guidance.meshes import Mesh
 from tests.test_cli import guide, refused
 
 REST = Mesh(1000 * octahedron().vertices.double(), octahedron().faces, torch.rand(6, 3))

@@ -1,0 +1,90 @@
+"""How a generator is looked at: cameras, windows or frames; and how flat pictures are moved.
+
+The letters of the shapes are those of `guidance.types`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Pinhole cameras, `v` for each of `n` samples, looking at a scene around the origin.
+
+    `view` maps world to camera space (x right, y up, looking along -z); `projection` maps camera
+    to OpenGL clip space, y up. `light` is the unit direction *towards* the light, in world space.
+    Angles are in degrees: azimuth 0 looks at the front (+z), 90 at the right side (+x).
+    """
+
+    view: Float[Tensor, "n v 4 4"]
+    projection: Float[Tensor, "n v 4 4"]
+    light: Float[Tensor, "n v 3"]
+    azimuth_deg: Float[Tensor, "n v"]
+    elevation_deg: Float[Tensor, "n v"]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Squares of flat pictures to look at, `v` for each of `n` samples; always on the CPU.
+
+    Lengths are shares of the picture's side, from its top left corner; a side of 1 is all of it.
+    """
+
+    left: Float[Tensor, "n v"]
+    top: Float[Tensor, "n v"]
+    side: Float[Tensor, "n v"]
+    pixels: int  # a side, to render each window at
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Pictures of a clip to look at, `v` for each of `n` samples; always on the CPU."""
+
+    index: Int[Tensor, "n v"]  # from 0
+
+
+#: What a generator may be looked at with.
+Looks = Cameras | Windows | Frames
+
+
+@dataclass(frozen=True)
+class Warp:
+    """How flat pictures move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
+
+    Places are in [-1, 1]^2: x to the right, y down, 0 in the middle.
+    """
+
+    matrix: Float[Tensor, "n 2 3"]  # float64
+
+    @classmethod
+    def of(
+        cls,
+        num_samples: int,
+        zoom: float = 1.0,
+        pan: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
+    ) -> Warp:
+        """The same for all samples: turned and enlarged around the middle, then moved.
+
+        Args:
+            zoom: above 1 comes nearer.
+            pan: to the right and down, in shares of the picture's side.
+            rotate_deg: counterclockwise.
+        """
+        angle = math.radians(rotate_deg)
+        cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
+        rows = [[cosine, sine, 2 * pan[0]], [-sine, cosine, 2 * pan[1]]]
+        return cls(torch.tensor(rows, dtype=torch.float64).expand(num_samples, 2, 3))
+
+    def back(self) -> Float[Tensor, "n 2 3"]:
+        """Where what is at a place now has come from."""
+        turned = torch.linalg.inv(self.matrix[..., :2])
+        return torch.cat([turned, -turned @ self.matrix[..., 2:]], -1)
