@@ -21,12 +21,16 @@ class Attack:
 
     Before `start` of the training (a share) there is none, after `full` it is whole. The growing
     part takes one step, the rest `steps`: a small ball needs no more.
+
+    A face is attacked within `faces` of the radius. Its mouth covers twenty pixels, and the whole
+    radius can repaint it: a smile that may be painted over is not worth learning.
     """
 
     eps: float
     start: float
     full: float
     steps: int
+    faces: float = 0.25
 
     def at(self, progress: float) -> tuple[float, int]:
         """The radius and the number of steps at this point of the training."""
@@ -37,11 +41,13 @@ class Attack:
 def push(
     images: Tensor,
     loss: Callable[[Tensor], Tensor],
-    eps: float,
+    eps: float | Tensor,
     steps: int,
     draw: torch.Generator,
 ) -> Tensor:
     """Pictures within `eps` of `images [b, 3, h, w]` that raise the loss; detached.
+
+    The radius is one for all or one for each, `[b, 1, 1, 1]`.
 
     Random start, then steps of 0.8 eps along the normalized gradient (1.0 when there is one
     step only), projected on the ball and on [0, 1].

@@ -16,7 +16,7 @@ from recipes.alternatives import ALTERNATIVES
 from recipes.data import faces, groups, meshes, packs, pictograms, shapes
 from recipes.data.pool import Pool, cached
 
-KOREAN_NAMES = 24  # in a batch
+KOREAN_NAMES = 40  # in a batch
 HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is held out
 
 

@@ -127,8 +127,14 @@ def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[st
     first, fifth = retrieval(model, encode_text, config, corpus, corpus.held_out)
     style = retrieval(model, encode_text, config, corpus, corpus.unseen_style)
     robust_first, robust_fifth = robust(model, encode_text, config, corpus)
-    unseen = faces.split(faces.cached_pool(data, work / "pools"))[1]
-    accuracy = attribute_accuracy(model, encode_text, config, unseen)
+    unseen = faces.views(faces.split(faces.cached_pool(data, work / "pools"))[1])
+    accuracy = {
+        view: {
+            what: round(share, 3)
+            for what, share in attribute_accuracy(model, encode_text, config, shown).items()
+        }
+        for view, shown in unseen.items()
+    }
     figures = {
         "held_out_drawings": len(corpus.held_out.captions),
         "names": len(corpus.names),
@@ -143,8 +149,8 @@ def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[st
         "attacked_r_at_1": round(robust_first, 3),
         "attacked_r_at_5": round(robust_fifth, 3),
         "attack": {"norm": "L2", "eps": ATTACK_EPS, "steps": ATTACK_STEPS, "pixels": recipe.size},
-        "unseen_avatars": len(unseen.captions),
-        "attributes": {key: round(value, 3) for key, value in accuracy.items()},
+        "unseen_avatars": faces.UNSEEN,
+        "attributes": accuracy,
         "megabytes": round(sum(f.stat().st_size for f in folder.iterdir()) / 1e6, 1),
     }
     return figures, corpus.names

@@ -27,8 +27,8 @@ from recipes.retrieval import retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
-QUESTIONS_WEIGHT = 0.5  # faces are a tenth of a batch; the contrast has mostly their hair to go by
-KOREAN_WEIGHT = 0.25
+QUESTIONS_WEIGHT = 1.5  # faces are a sixth of a batch; the contrast has mostly their hair to go by
+KOREAN_WEIGHT = 0.6
 LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
 
 
@@ -251,13 +251,15 @@ class Training:
         """The batch's pictures after the attack, which sees running batch-norm statistics."""
         assert self.recipe.attack is not None
         steps = self.recipe.attack.at(self.progress)[1]
+        is_face = (batch.answers >= 0).any(1)[:, None, None, None]
+        radius = torch.where(is_face, self.recipe.attack.faces * eps, eps)
 
         def loss(images: Tensor) -> Tensor:
             encoded = towers.encode_image(self.model, images, self.config)
             return self._loss(encoded, spoken, batch)
 
         self.model.eval().requires_grad_(False)
-        pushed = push(batch.images, loss, eps, steps, draw)
+        pushed = push(batch.images, loss, radius, steps, draw)
         self.model.train().requires_grad_(True)
         return pushed
 

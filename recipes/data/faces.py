@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from PIL import Image
 from recipes.data.pool import SIDE, Pool, cached
 
 UNSEEN = 400  # the last avatars are kept for evaluation
+# What a close-up shows of each style: left, top and side, as shares of the whole drawing. The face
+# fills it, some hair is left, and a mouth has ten pixels of 64 instead of six.
+CLOSE = {
+    "avataaars": (0.22, 0.15, 0.56),
+    "bigSmile": (0.2, 0.2, 0.75),
+    "personas": (0.22, 0.17, 0.56),
+    "toonHead": (0.22, 0.25, 0.56),
+}
 MOUTHS = {
     "smiling": ("smiling", "happy"),
     "sad": ("sad", "unhappy"),
@@ -37,17 +46,31 @@ QUESTIONS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
 
 
 def make(avatars: Path) -> Pool:
-    """Draws every line of `avatars.jsonl`."""
-    import resvg_py
-
+    """Draws every line of `avatars.jsonl` twice: whole, and as a close-up right after it."""
     pictures, captions = [], []
     for line in avatars.read_text().splitlines():
         avatar = json.loads(line)
-        png = bytes(resvg_py.svg_to_bytes(svg_string=avatar["svg"], width=SIDE, height=SIDE))
-        with Image.open(io.BytesIO(png)) as picture:
-            pictures.append(np.asarray(picture.convert("RGBA")))
-        captions.append(_captions(avatar))
+        pictures += [_drawn(avatar["svg"]), _drawn(_close(avatar["svg"], avatar["style"]))]
+        captions += [_captions(avatar)] * 2
     return Pool("faces", np.stack(pictures), captions)
+
+
+def _drawn(svg: str) -> np.ndarray:
+    import resvg_py
+
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE))
+    with Image.open(io.BytesIO(png)) as picture:
+        return np.asarray(picture.convert("RGBA"))
+
+
+def _close(svg: str, style: str) -> str:
+    """The drawing with its view box narrowed to the face."""
+    left, top, side = CLOSE[style]
+    found = re.search(r'viewBox="0 0 (\d+) \1"', svg)
+    assert found, f"{style}: a square view box at the origin, as DiceBear writes it"
+    whole = int(found[1])
+    box = f'viewBox="{left * whole} {top * whole} {side * whole} {side * whole}"'
+    return svg.replace(found[0], box, 1)
 
 
 def _captions(avatar: dict[str, Any]) -> list[str]:
@@ -69,8 +92,8 @@ def _captions(avatar: dict[str, Any]) -> list[str]:
 
 
 def cached_pool(data: Path, cache: Path) -> Pool:
-    """All faces, drawn once from `data/avatars.jsonl`."""
-    return cached("faces", cache, lambda: make(data / "avatars.jsonl"))
+    """All faces in both views, drawn once from `data/avatars.jsonl`."""
+    return cached("faces-whole-close", cache, lambda: make(data / "avatars.jsonl"))
 
 
 def attributes(pool: Pool) -> list[dict[str, Any]]:
@@ -100,6 +123,12 @@ def answers(pool: Pool) -> np.ndarray:
 
 
 def split(pool: Pool) -> tuple[Pool, Pool]:
-    """The faces to train on, and those that training must not see."""
+    """The faces to train on, and those that training must not see, both views of each."""
     order = np.arange(len(pool.captions))
-    return pool.select(order[:-UNSEEN]), pool.select(order[-UNSEEN:])
+    return pool.select(order[: -2 * UNSEEN]), pool.select(order[-2 * UNSEEN :])
+
+
+def views(pool: Pool) -> dict[str, Pool]:
+    """The whole drawings and the close-ups of a pool, by these names."""
+    order = np.arange(len(pool.captions))
+    return {"whole": pool.select(order[::2]), "close": pool.select(order[1::2])}
