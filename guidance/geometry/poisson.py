@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from guidance.errors import InputError
-from guidance.geometry.dissection import nested_dissection
+from guidance.geometry.factors import Factors, linear_map
 
 Array = Any  # of numpy, or sparse of scipy
 #: A face whose height is a smaller share of its longest edge has no gradient worth the name: the
@@ -40,10 +38,13 @@ class Poisson:
     least by the nearest one, and keep these offsets; and the mean of the displacement, weighted by
     area, is 0.
 
+    Where some vertices are held, their displacement is 0 to the bit, in place of the mean's.
+
     Args:
         vertices: at rest, `[p, 3]`.
         faces: any triangles: open, in parts, several at an edge. Vertices without a face, or with
             thin ones only, are tied like parts.
+        held: the vertices that stay, not all of them; by default none.
 
     Raises:
         InputError: all faces are too thin, or the solve is not accurate.
@@ -53,9 +54,13 @@ class Poisson:
     is held by its centre of area instead of a vertex.
     """
 
-    def __init__(self, vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]) -> None:
+    def __init__(
+        self,
+        vertices: Float[Tensor, "p 3"],
+        faces: Int[Tensor, "f 3"],
+        held: Bool[Tensor, "p"] | None = None,
+    ) -> None:
         from scipy.sparse import csc_array
-        from scipy.sparse.linalg import splu
 
         places = vertices.detach().cpu().double().numpy()
         corners = faces.detach().cpu().long().numpy()
@@ -72,21 +77,13 @@ class Poisson:
         # Shifts of the whole cost nothing. Any weight at one vertex makes the matrix regular, and
         # has no influence, since the right side is always free of shifts.
         matrix = matrix + csc_array(([matrix.diagonal().mean()], ([0], [0])), matrix.shape)
-        self._order = nested_dissection(matrix, places)
-        self._back = np.argsort(self._order)
         try:
-            self._factors = splu(
-                csc_array(matrix[self._order][:, self._order]),
-                permc_spec="NATURAL",
-                diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
-            )
+            self._inverse = Factors(matrix, places).solve
         except RuntimeError:  # exactly singular
             raise InputError(_BAD) from None
-        mass = np.bincount(corners.T.reshape(-1), np.tile(area, 3), len(places))
-        self._mass = (mass / mass.sum())[None]
-        tried = matrix @ places
-        residual = np.abs(matrix @ self._inverse(tried) - tried).max()
+        whole = np.zeros_like(places)
+        whole[free] = tried = matrix @ places[free]
+        residual = np.abs(matrix @ self._inverse(whole)[free] - tried).max()
         if not residual <= ACCURACY * np.abs(tried).max():
             raise InputError(_BAD)
 
@@ -102,47 +99,24 @@ class Poisson:
                 f"Poisson: expected a Jacobian for each of {self.shape[1]} faces, got "
                 f"{jacobians.shape[1]}"
             )
-        moved: Tensor = _Solve.apply(jacobians, self)  # type: ignore[no-untyped-call]
-        return moved
+        return linear_map(jacobians, self.solve, self.adjoint)
 
     def solve(self, jacobians: Array) -> Array:
         """`[f, 3, 3]` to `[p, 3]`, both in float64."""
         targets = (jacobians - np.eye(3)).transpose(0, 2, 1).reshape(-1, 3)
         moved = self._inverse(self._right @ targets)
-        return moved - self._mass @ moved
+        if not self._mass.any():
+            return moved
+        return moved - self._mass[None] @ moved
 
     def adjoint(self, slopes: Array) -> Array:
         """`[p, 3]` to `[f, 3, 3]`: the transpose of `solve`."""
-        centred = slopes - self._mass.T * slopes.sum(0)
+        centred = slopes - self._mass[:, None] * slopes.sum(0)
         rows = self._left @ self._inverse(centred)
         return rows.reshape(-1, 3, 3).transpose(0, 2, 1)
 
-    def _inverse(self, right: Array) -> Array:
-        return self._factors.solve(right[self._order])[self._back]
-
-
-class _Solve(torch.autograd.Function):
-    """`Poisson.solve` of each sample by itself, with its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, jacobians: Tensor, poisson: Poisson) -> Tensor:
-        ctx.poisson = poisson
-        return _each(poisson.solve, jacobians)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:
-        return _each(ctx.poisson.adjoint, slopes), None
-
 
 _BAD = "the mesh's faces are too thin or too uneven to be solved for; remesh it first"
-
-
-def _each(function: Any, tensor: Tensor) -> Tensor:
-    samples = tensor.detach().cpu().double().numpy()
-    # SuperLU wants right sides column by column, and gives them back so.
-    found = np.stack([np.ascontiguousarray(function(sample)) for sample in samples])
-    return torch.from_numpy(found).to(tensor)
 
 
 def _gradient(places: Array, corners: Array) -> tuple[Array, Array, Array]:
