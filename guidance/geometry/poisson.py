@@ -73,17 +73,22 @@ class Poisson:
         self._right = csc_array((gradient * weights).T)  # [p, 3 f]
         self._left = csc_array(gradient * weights)
         self.num_parts, ties = _ties(places, corners[~thin])
-        matrix = self._right @ gradient + _stiffness(ties, len(places))
-        # Shifts of the whole cost nothing. Any weight at one vertex makes the matrix regular, and
-        # has no influence, since the right side is always free of shifts.
-        matrix = matrix + csc_array(([matrix.diagonal().mean()], ([0], [0])), matrix.shape)
+        matrix = csc_array(self._right @ gradient + _stiffness(ties, len(places)))
+        if held is None or not bool(held.any()):
+            # Shifts of the whole cost nothing. Any weight at one vertex makes the matrix regular,
+            # and has no influence, since the right side is always free of shifts.
+            matrix = matrix + csc_array(([matrix.diagonal().mean()], ([0], [0])), matrix.shape)
+            mass = np.bincount(corners.T.reshape(-1), np.tile(area, 3), len(places))
+            self._mass, self._free = (mass / mass.sum())[None], np.arange(len(places))
+        else:
+            self._mass, self._free = None, np.flatnonzero(~held.cpu().numpy())
+            matrix = csc_array(matrix[self._free][:, self._free])
         try:
-            self._inverse = Factors(matrix, places).solve
+            self._factors = Factors(matrix, places[self._free])
         except RuntimeError:  # exactly singular
             raise InputError(_BAD) from None
-        whole = np.zeros_like(places)
-        whole[free] = tried = matrix @ places[free]
-        residual = np.abs(matrix @ self._inverse(whole)[free] - tried).max()
+        tried = matrix @ places[self._free]
+        residual = np.abs(matrix @ self._factors.solve(tried) - tried).max()
         if not residual <= ACCURACY * np.abs(tried).max():
             raise InputError(_BAD)
 
@@ -105,15 +110,20 @@ class Poisson:
         """`[f, 3, 3]` to `[p, 3]`, both in float64."""
         targets = (jacobians - np.eye(3)).transpose(0, 2, 1).reshape(-1, 3)
         moved = self._inverse(self._right @ targets)
-        if not self._mass.any():
-            return moved
-        return moved - self._mass[None] @ moved
+        return moved if self._mass is None else moved - self._mass @ moved
 
     def adjoint(self, slopes: Array) -> Array:
         """`[p, 3]` to `[f, 3, 3]`: the transpose of `solve`."""
-        centred = slopes - self._mass[:, None] * slopes.sum(0)
-        rows = self._left @ self._inverse(centred)
+        if self._mass is not None:
+            slopes = slopes - self._mass.T * slopes.sum(0)
+        rows = self._left @ self._inverse(slopes)
         return rows.reshape(-1, 3, 3).transpose(0, 2, 1)
+
+    def _inverse(self, right: Array) -> Array:
+        """Of all vertices; 0 where they are held."""
+        found = np.zeros_like(right)
+        found[self._free] = self._factors.solve(right[self._free])
+        return found
 
 
 _BAD = "the mesh's faces are too thin or too uneven to be solved for; remesh it first"

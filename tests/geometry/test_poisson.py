@@ -255,3 +255,54 @@ def test_another_number_of_jacobians_is_told() -> None:
     solver = Poisson(mesh.vertices, mesh.faces)
     with pytest.raises(InputError, match="a Jacobian for each of 8 faces, got 7"):
         solver.displacements(torch.eye(3).expand(1, 7, 3, 3))
+
+
+def half_held(mesh: Mesh) -> tuple[Poisson, Tensor]:
+    """A solver in which the lower half stays, and which vertices these are."""
+    held = mesh.vertices[:, 1] < mesh.vertices[:, 1].mean()
+    return Poisson(places(mesh), mesh.faces, held), held
+
+
+@pytest.mark.parametrize("name", ["octahedron", "cube", "sheet", "tiny"])
+def test_held_vertices_stay_to_the_bit_and_the_others_fit_best(name: str) -> None:
+    mesh = MESHES[name]
+    solver, held = half_held(mesh)
+    random = torch.Generator().manual_seed(4)
+    jacobians = torch.eye(3) + 0.3 * torch.randn(1, len(mesh.faces), 3, 3, generator=random)
+    found = solver.displacements(jacobians.double())[0]
+    assert (found[held] == 0).all() and (found[~held] != 0).any()
+
+    def energy(displacement: Tensor) -> float:
+        """Sum of a_f |grad u - (J - I)|^2, face by face in its own plane."""
+        corners, moved = (x[mesh.faces.long()] for x in (places(mesh), displacement))
+        edges, steps = ((x[:, 1:] - x[:, :1]).mT for x in (corners, moved))
+        gradient = steps @ torch.linalg.pinv(edges)
+        area = torch.linalg.cross(edges[..., 0], edges[..., 1]).norm(dim=1) / 2
+        flat = edges @ torch.linalg.pinv(edges)  # onto the face's plane
+        wanted = (jacobians[0].double() - torch.eye(3)) @ flat
+        return float((area * (gradient - wanted).square().sum((1, 2))).sum())
+
+    size = 1e-3 * float(places(mesh).norm(dim=1).max())
+    for _ in range(5):
+        other = found + size * torch.randn(found.shape, generator=random) * ~held[:, None]
+        assert energy(found) < energy(other)
+
+
+def test_gradients_with_held_vertices_are_those_of_the_solve() -> None:
+    mesh = MESHES["sheet"]
+    solver, _ = half_held(mesh)
+    random = torch.Generator().manual_seed(2)
+    jacobians = torch.eye(3) + 0.2 * torch.randn(2, len(mesh.faces), 3, 3, generator=random)
+    assert torch.autograd.gradcheck(solver.displacements, [jacobians.double().requires_grad_()])
+
+
+def test_a_part_that_is_not_held_hangs_on_to_one_that_is() -> None:
+    one = octahedron()
+    mesh = Mesh(torch.cat([one.vertices, one.vertices + 3]), torch.cat([one.faces, one.faces + 6]))
+    held = torch.arange(12) < 6
+    solver = Poisson(places(mesh), mesh.faces, held)
+    found = solver.displacements(2 * torch.eye(3).double().expand(1, 16, 3, 3))[0]
+    assert (found[:6] == 0).all()
+    grown = places(mesh)[6:] + found[6:]
+    assert (grown[0] - grown[3]).norm() == pytest.approx(4, rel=1e-6)  # twice as wide
+    assert found[6:].norm(dim=1).min() == pytest.approx(0, abs=1e-6)  # by the vertex that is tied

@@ -7,7 +7,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.geometry.primitives import PRIMITIVES, primitive
-from guidance.geometry.subdivision import subdivide
+from guidance.geometry.subdivision import subdivide, subdivide_within
 from guidance.geometry.topology import edge_sides, unique_edges
 from guidance.meshes import Mesh
 
@@ -61,3 +61,38 @@ def test_too_many_vertices_are_refused_before_they_are_made() -> None:
         subdivide(primitive("cube"), 1e-4)
     with pytest.raises(InputError, match="above 0"):
         subdivide(primitive("cube"), 0.0)
+
+
+def open_fan() -> Mesh:
+    """A square of two triangles, and a triangle beyond each of its four sides."""
+    corners = [[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    beyond = [[0.5, -1, 0], [2, 0.5, 0], [0.5, 2, 0], [-1, 0.5, 0]]
+    around = [[side, 4 + side, (side + 1) % 4] for side in range(4)]
+    return Mesh(torch.tensor(corners + beyond), torch.tensor([[0, 1, 2], [0, 2, 3], *around]))
+
+
+def test_outside_faces_stay_and_inside_ones_are_split_without_cracks() -> None:
+    mesh = open_fan()
+    inside = torch.tensor([True, True, False, False, False, False])
+    fine, found = subdivide_within(mesh, 0.1, inside)
+    outside = {tuple(face) for face in fine.faces[~found].tolist()}
+    assert outside == {tuple(face) for face in mesh.faces[2:].tolist()}
+    assert torch.equal(fine.vertices[:8], mesh.vertices)
+    assert found.sum() > 10 and area(fine) == pytest.approx(area(mesh), rel=1e-5)
+    assert int((edge_sides(fine.faces).counts() == 1).sum()) == 8  # the border of the whole
+    corners = fine.vertices[fine.faces[found]]
+    assert (corners.roll(-1, 1) - corners).norm(dim=-1).max() <= 1.0  # the square's own sides
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_part_of_a_mesh_is_refined_as_the_whole_would_be(share: float) -> None:
+    mesh = primitive("torus")
+    inside = mesh.vertices[mesh.faces][:, :, 0].amax(1) < 2 * share - 1
+    fine, found = subdivide_within(mesh, 0.03, inside)
+    assert edge_sides(fine.faces).is_closed()
+    assert int((~found).sum()) == int((~inside).sum())
+    others, of_others = subdivide_within(mesh, 0.03, ~inside)
+    assert edge_sides(others.faces).is_closed()
+    both = int(found.sum() + of_others.sum())
+    whole = len(subdivide(mesh, 0.03).faces)
+    assert both == pytest.approx(whole, rel=0.05)  # but for the line between the two
