@@ -143,6 +143,23 @@ def compose(
     return spoil(placed[:, :3] + (1 - placed[:, 3:]) * behind, draw), names
 
 
+def framed(
+    pictures: Tensor, size: int, draw: torch.Generator, white: float = 0.6
+) -> tuple[Tensor, list[str]]:
+    """Stored pictures nearly whole and straight, `white` of them on white, none spoiled.
+
+    What a model that draws is to learn; shapes and names as of `compose`, "" on white too, so
+    that white is what is drawn when nothing is said.
+    """
+    b = len(pictures)
+    placed = place(pictures.float() / 255, size, draw, strength=0.25)
+    behind, names = backgrounds(b, size, draw)
+    on_white = torch.rand(b, generator=draw) < white
+    behind[on_white] = 1.0
+    names = ["" if w else name for w, name in zip(on_white.tolist(), names, strict=True)]
+    return (placed[:, :3] + (1 - placed[:, 3:]) * behind).clamp(0, 1), names
+
+
 def centred(pictures: Tensor, size: int, gray: float = 1.0) -> Tensor:
     """The same pictures as a user would show them: whole, on one plain background."""
     rgba = pictures.float() / 255

@@ -100,20 +100,14 @@ class Corpus:
         random = python_random.Random(seed)
         chance = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
-        sources = chance.choice(len(self.pools), b, p=self._share)
-        picked = [(s, int(chance.integers(len(self.pools[s].captions)))) for s in sources]
-        stacked = torch.stack([self._pictures[s][i] for s, i in picked])
+        picked, stacked, said = self._pick(b, chance, random)
         images, behind = augment.compose(stacked, size, generator, restyled)
 
-        said = [_choose(self.pools[s].captions[i], random) for s, i in picked]
         names = random.sample(self.names, extra)
         true = [self._true[s][i] for s, i in picked]
         positives = torch.tensor([[c in t for c in (*said, *names)] for t in true])
         opposites = [captions.contradict(c, random) or "" for c in said]
-        with_background = [
-            f"{c} on a {colour} background" if colour and random.random() < 0.12 else c
-            for c, colour in zip(said, behind, strict=True)
-        ]
+        with_background = _on(said, behind, 0.12, random)
         texts = [captions.phrase(c, random) for c in (*with_background, *names)]
         opposites = [captions.phrase(c, random) if c else "" for c in opposites]
         concepts = [
@@ -136,6 +130,33 @@ class Corpus:
             [self.korean[name] for name in spoken],
             torch.tensor([self._number[name] for name in spoken]),
         )
+
+    def framed(self, size: int, b: int, seed: int) -> tuple[Tensor, list[str]]:
+        """Pictures `[b, 3, size, size]` as one would want them drawn, and a caption of each."""
+        random = python_random.Random(seed)
+        generator = torch.Generator().manual_seed(seed)
+        _, stacked, said = self._pick(b, np.random.default_rng(seed), random)
+        images, behind = augment.framed(stacked, size, generator)
+        return images, [captions.phrase(c, random) for c in _on(said, behind, 0.5, random)]
+
+    def _pick(
+        self, b: int, chance: np.random.Generator, random: python_random.Random
+    ) -> tuple[list[tuple[int, int]], Tensor, list[str]]:
+        """Which pool and picture each is, the stored pictures, and one bare caption of each."""
+        sources = chance.choice(len(self.pools), b, p=self._share)
+        picked = [(int(s), int(chance.integers(len(self.pools[s].captions)))) for s in sources]
+        stacked = torch.stack([self._pictures[s][i] for s, i in picked])
+        return picked, stacked, [_choose(self.pools[s].captions[i], random) for s, i in picked]
+
+
+def _on(
+    said: list[str], behind: list[str], share: float, random: python_random.Random
+) -> list[str]:
+    """The captions, a share of those on a plain colour with "on a ... background"."""
+    return [
+        f"{c} on a {colour} background" if colour and random.random() < share else c
+        for c, colour in zip(said, behind, strict=True)
+    ]
 
 
 def _answers_in_words(choose: Callable[[tuple[str, str]], str]) -> list[str]:

@@ -88,7 +88,7 @@ class Pipeline(Denoiser):
                 tiny, local_files_only=True, use_safetensors=True, variant=half
             )
         elif source.vae:
-            autoencoder = _load(diffusers.AutoencoderKL, source, "vae", torch.float32)
+            autoencoder = _load(getattr(diffusers, source.vae), source, "vae", torch.float32)
         return cls(source, network, autoencoder, dtype).to(device)
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:

@@ -45,7 +45,7 @@ TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerF
 CLASSES = {
     "unet": ("diffusers", ("UNet2DConditionModel",)),
     "transformer": ("diffusers", ("SD3Transformer2DModel", "FluxTransformer2DModel")),
-    "vae": ("diffusers", ("AutoencoderKL",)),
+    "vae": ("diffusers", ("AutoencoderKL", "AutoencoderTiny")),
     "text": ("transformers", TOWERS),
     "tokenizer": ("transformers", TOKENIZERS),
 }
@@ -60,7 +60,7 @@ class Source:
     kind: str  # the pipeline's class, a key of NETWORKS
     network: str  # "unet" or "transformer"
     towers: tuple[str, ...]  # the text towers that are there
-    vae: bool  # False: the network works on pixels
+    vae: str | None  # the class of the autoencoder; None: the network works on pixels
     variants: Mapping[str, str | None]  # part -> "fp16" where only half precision is there
     scheduler: Mapping[str, Any]  # its configuration
 
@@ -90,7 +90,8 @@ def find_source(name: str) -> Source:
         raise InputError(f"{folder / 'model_index.json'}: names no text encoder; it needs one")
     scheduler = _read_json(folder / "scheduler" / "scheduler_config.json", name)
     variants = {part: check_weights(folder / part, name) for part in parts}
-    return Source(name, folder, kind, network, there, has_vae, variants, scheduler)
+    vae = index["vae"][1] if has_vae else None
+    return Source(name, folder, kind, network, there, vae, variants, scheduler)
 
 
 def tokenizer_of(tower: str) -> str:

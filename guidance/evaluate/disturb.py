@@ -25,14 +25,12 @@ Pictures = Float[Tensor, "v 3 h w"]
 
 def blurred(pictures: Pictures) -> Pictures:
     """Pictures behind a Gaussian, their edges repeated outwards."""
+    from kornia.filters import gaussian_blur2d
+
     sigma = max(BLUR_PIXELS, BLUR_SHARE * min(pictures.shape[-2:]))
-    reach = math.ceil(3 * sigma)
-    places = torch.arange(-reach, reach + 1, dtype=pictures.dtype, device=pictures.device)
-    weights = torch.exp(-places.square() / (2 * sigma**2))
-    weights = (weights / weights.sum()).expand(3, 1, 1, -1)
-    padded = F.pad(pictures, (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, weights, groups=3)
-    return F.conv2d(rows, weights.mT, groups=3).clamp(0, 1)
+    side = 2 * math.ceil(3 * sigma) + 1
+    soft: Pictures = gaussian_blur2d(pictures, side, (sigma, sigma), "replicate")
+    return soft.clamp(0, 1)
 
 
 def jpeg(pictures: Pictures) -> Pictures:

@@ -110,7 +110,7 @@ def _git_sha1(path: Path) -> str:
 
 def write_hashes() -> Path:
     """Writes the list that embedded models are verified against; see recipes/hashes.py."""
-    files = sorted(path for path in PACKAGED.glob("*/*") if path.is_file())
+    files = sorted(path for path in PACKAGED.glob("*/**/*") if path.is_file())
     hashes = {path.relative_to(PACKAGED).as_posix(): file_sha256(path) for path in files}
     HASHES.write_text(json.dumps(hashes, indent=2) + "\n")
     return HASHES

@@ -1,0 +1,39 @@
+"""How far a training is: its minutes, counted in seconds of its own steps and not of pauses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
+
+
+@dataclass
+class Clock:
+    """The schedule of a training by the clock; a slower machine makes fewer steps of it."""
+
+    minutes: float
+    spent_seconds: float = 0.0
+    step: int = 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the minutes spent."""
+        return min(1.0, self.spent_seconds / (60 * self.minutes))
+
+    @property
+    def rate(self) -> float:
+        """Share of the learning rate: a hundred steps of warming up, then a cosine to 2%."""
+        warm = min(1.0, (self.step + 1) / 100)
+        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+
+    @contextmanager
+    def stepping(self) -> Iterator[None]:
+        """Counts what runs inside as one step."""
+        began = time.monotonic()
+        yield
+        self.step += 1
+        self.spent_seconds += min(LONGEST_STEP_SECONDS, time.monotonic() - began)
