@@ -7,6 +7,7 @@ them. The text tower starts as the mini CLIP's and is trained along.
 from __future__ import annotations
 
 import copy
+import json
 import random as python_random
 import time
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from torch import Tensor, nn
 from recipes import autoencoder, tokens
 from recipes.clock import Clock
 from recipes.corpus import Corpus
-from recipes.model import published
+from recipes.model import published as published_clip
 
 # isort: split
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderTiny, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 BATCH, LEARNING_RATE, NO_WORDS = 64, 8e-4, 0.12
@@ -68,7 +69,7 @@ def build_tower(tokenizer: CLIPTokenizer, mini_clip: Path) -> CLIPTextModel:
         pad_token_id=tokenizer.pad_token_id,
     )
     tower = CLIPTextModel(config)
-    state, rows, _ = published(mini_clip)
+    state, rows, _ = published_clip(mini_clip)
     tower.load_state_dict(_renamed(state, rows, tokenizer, tower), strict=True)
     return tower
 
@@ -146,15 +147,38 @@ class Drawer:
         return autoencoder.decode(self.images, x).clamp(0, 1)
 
 
+def published(folder: Path) -> tuple[Drawer, dict[str, float]]:
+    """What draws in a published folder, and how long it was trained."""
+    network = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", dtype=torch.float32)
+    tower = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
+    images = AutoencoderTiny.from_pretrained(folder, subfolder="vae", dtype=torch.float32)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+    before = json.loads((folder / "guidance.json").read_text())["training"]
+    earlier = {key: before[key] + before["earlier"][key] for key in ("steps", "minutes")}
+    layout = torch.channels_last
+    drawer = Drawer(
+        network.to(memory_format=layout), tower, tokenizer, images.to(memory_format=layout).eval()
+    )
+    return drawer, earlier
+
+
 class Training:
     """A drawer, the running average of its weights, its optimizer, and how far they are."""
 
-    def __init__(self, drawer: Drawer, path: Path, minutes: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        drawer: Drawer,
+        path: Path,
+        minutes: float,
+        device: torch.device,
+        earlier: dict[str, float],
+    ) -> None:
+        """`earlier` counts the steps and minutes that the drawer was trained before."""
         self.drawer, self.path, self.device = drawer, path, device
         self.parts = nn.ModuleList([drawer.network, drawer.tower]).to(device)
         self.average = copy.deepcopy(self.parts).eval().requires_grad_(False)
         self.clock = Clock(minutes)
-        self.earlier: dict[str, float] = {"steps": 0, "minutes": 0.0}  # of what this starts from
+        self.earlier = earlier
         self.optimizer = torch.optim.AdamW(
             self.parts.parameters(), lr=LEARNING_RATE, weight_decay=0.01, betas=(0.9, 0.99)
         )
@@ -168,6 +192,7 @@ class Training:
         state = {
             "parts": self.parts.state_dict(),
             "average": self.average.state_dict(),
+            "images": self.drawer.images.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "spent_seconds": self.clock.spent_seconds,
             "step": self.clock.step,

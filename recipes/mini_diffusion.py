@@ -55,6 +55,26 @@ def save_sheet(pictures: torch.Tensor, path: Path, columns: int = 8) -> None:
     Image.fromarray(pixels).resize((pixels.shape[1] * 2, pixels.shape[0] * 2)).save(path)
 
 
+def begin(corpus: Corpus, work: Path, minutes: float, device: torch.device) -> denoiser.Drawer:
+    """A trained autoencoder, and a denoiser that knows nothing; `autoencoder.png` shows the first.
+
+    Of the sheet's pictures, the upper half is given and the lower half is what comes back.
+    """
+    tokens.write(words(corpus), work / "tokenizer")
+    tokenizer = CLIPTokenizer(
+        str(work / "tokenizer" / "vocab.json"),
+        str(work / "tokenizer" / "merges.txt"),
+        model_max_length=tokens.CONTEXT,
+    )
+    images = autoencoder.train(corpus, work / "mini_diffusion_images.pt", minutes, device)
+    given, _ = corpus.framed(autoencoder.SIZE, 24, 1)
+    back = autoencoder.decode(images, autoencoder.encode(images, given.to(device))).clamp(0, 1)
+    save_sheet(torch.cat([given, back.cpu()]), work / "autoencoder.png")
+    torch.manual_seed(SEED)
+    tower = denoiser.build_tower(tokenizer, WEIGHTS / "mini_clip")
+    return denoiser.Drawer(denoiser.build_network(), tower, tokenizer, images)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train the mini diffusion model; resumes")
@@ -62,29 +82,21 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and cached pools")
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start-from", type=Path, help="published folder to begin with")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device, work = torch.device(arguments.device), arguments.work
     corpus = Corpus(arguments.data, work / "pools", MIX, SEED, styles=STYLES)
 
-    tokens.write(words(corpus), work / "tokenizer")
-    tokenizer = CLIPTokenizer(
-        str(work / "tokenizer" / "vocab.json"),
-        str(work / "tokenizer" / "merges.txt"),
-        model_max_length=tokens.CONTEXT,
-    )
-    minutes = AUTOENCODER_SHARE * arguments.minutes
-    images = autoencoder.train(corpus, work / "mini_diffusion_images.pt", minutes, device)
-    sample, _ = corpus.framed(autoencoder.SIZE, 24, 1)
-    again = autoencoder.decode(images, autoencoder.encode(images, sample.to(device))).clamp(0, 1)
-    save_sheet(torch.cat([sample, again.cpu()]), work / "autoencoder.png")
-
-    torch.manual_seed(SEED)
-    tower = denoiser.build_tower(tokenizer, WEIGHTS / "mini_clip")
-    drawer = denoiser.Drawer(denoiser.build_network(), tower, tokenizer, images)
-    minutes = (1 - AUTOENCODER_SHARE) * arguments.minutes
-    training = denoiser.Training(drawer, work / "mini_diffusion.pt", minutes, device)
+    minutes = arguments.minutes
+    if arguments.start_from:
+        drawer, earlier = denoiser.published(arguments.start_from)
+    else:
+        first, minutes = AUTOENCODER_SHARE * minutes, (1 - AUTOENCODER_SHARE) * minutes
+        drawer, earlier = begin(corpus, work, first, device), {"steps": 0, "minutes": first}
+    drawer.tokenizer.save_pretrained(work / "tokenizer")
+    training = denoiser.Training(drawer, work / "mini_diffusion.pt", minutes, device, earlier)
     training.resume()
     denoiser.train(
         training,

@@ -28,21 +28,15 @@ NAME = "mini_diffusion"
 
 def load(work: Path) -> tuple[denoiser.Drawer, dict[str, Any]]:
     """What is drawn with, from the checkpoints, and the state of the denoiser's training."""
-    tokenizer = CLIPTokenizer(
-        str(work / "tokenizer" / "vocab.json"),
-        str(work / "tokenizer" / "merges.txt"),
-        model_max_length=32,
-    )
-    images = autoencoder.build()
-    stored = torch.load(work / f"{NAME}_images.pt", weights_only=True, map_location="cpu")
-    images.load_state_dict(stored["network"])
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     state = torch.load(work / f"{NAME}.pt", weights_only=True, map_location="cpu")
+    images = autoencoder.build()
+    images.load_state_dict(state["images"])
     tower = denoiser.build_tower(tokenizer, WEIGHTS / "mini_clip")
     drawer = denoiser.Drawer(denoiser.build_network(), tower, tokenizer, images.eval())
     parts = torch.nn.ModuleList([drawer.network, drawer.tower])
     parts.load_state_dict(state["average"])
     parts.eval().requires_grad_(False)
-    state["autoencoder_minutes"] = stored["spent_seconds"] / 60
     return drawer, state
 
 
@@ -94,7 +88,6 @@ def card(state: dict[str, Any]) -> dict[str, Any]:
             "styles": ["noto", "blob", "fx", *mini_diffusion.STYLES],
             "steps": state["step"],
             "minutes": round(state["spent_seconds"] / 60, 1),
-            "minutes_of_the_autoencoder": round(state["autoencoder_minutes"], 1),
             "earlier": state["earlier"],
         },
         "data": SOURCES,
