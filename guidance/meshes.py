@@ -49,3 +49,12 @@ class MeshScene:
     faces: Int[Tensor, "f 3"]
     rest_vertices: Float[Tensor, "p 3"]  # where the vertices were before the optimization
     jacobians: Float[Tensor, "n f 3 3"] | None = None  # where they are what is optimized
+    #: Signed distances on a cubic lattice, in units of its spacing, where the surface is theirs.
+    distances: Float[Tensor, "n s s s"] | None = None
+
+
+@dataclass(frozen=True)
+class MeshScenes:
+    """The meshes behind a rendering where each sample has faces of its own."""
+
+    meshes: tuple[MeshScene, ...]  # of one sample each

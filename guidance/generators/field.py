@@ -55,15 +55,17 @@ class Field(nn.Module):
             )
             self.biases.append(nn.Parameter(torch.zeros(len(seeds), 1, fan_out)))
 
-    def forward(self, places: Float[Tensor, "p 3"]) -> Float[Tensor, "n p outputs"]:
-        """The values at the places, which should lie within a few units of the origin."""
-        frequencies = self.get_buffer("frequencies")
+    def forward(
+        self, places: Float[Tensor, "p 3"], samples: slice = slice(None)
+    ) -> Float[Tensor, "n p outputs"]:
+        """Values of some samples at places, which should lie within a few units of the origin."""
+        frequencies = self.get_buffer("frequencies")[samples]
         waves = 2 * math.pi * torch.matmul(places, frequencies)
         here = places.expand(frequencies.shape[0], -1, -1)
         values = torch.cat([waves.sin(), waves.cos(), here], dim=-1)
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            values = torch.baddbmm(bias, values, weight)
+            values = torch.baddbmm(bias[samples], values, weight[samples])
             if layer < last:
                 values = F.gelu(values)
         return values

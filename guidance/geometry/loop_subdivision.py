@@ -28,7 +28,7 @@ class LoopSubdivision:
     """
 
     matrix: Any  # sparse of scipy, [p + e, p]; its rows sum to 1
-    faces: Int[Tensor, "4*f 3"]
+    faces: Int[Tensor, "g 3"]
 
     @classmethod
     def of(cls, faces: Int[Tensor, "f 3"], vertices: int) -> LoopSubdivision:
@@ -65,7 +65,7 @@ class LoopSubdivision:
         return linear_map(values, lambda x: self.matrix @ x, lambda slope: self.matrix.T @ slope)
 
 
-def quartered(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "4*f 3"]:
+def quartered(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
     """Each face in four; the middles of the edges, in rising order, follow the last vertex."""
     edges = edge_sides(faces).edges
     walks = torch.stack([faces, faces.roll(-1, dims=1)], -1).long()

@@ -67,5 +67,6 @@ def bands(pictures: int, height: int, vertices: int = 0) -> list[tuple[int, tupl
 def add_up(pieces: Array, owners: int) -> Tensor:
     """Gradients of pieces of work, added up for the picture or sample that they belong to."""
     if len(pieces) > owners:
-        pieces = pieces.reshape(owners, -1, *pieces.shape[1:]).sum(1)
+        # Not -1, which says nothing of meshes without vertices.
+        pieces = pieces.reshape(owners, len(pieces) // owners, *pieces.shape[1:]).sum(1)
     return torch.from_numpy(pieces)
