@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -19,7 +19,8 @@ class Cameras:
 
     `view` maps world to camera space (x right, y up, looking along -z); `projection` maps camera
     to OpenGL clip space, y up. `light` is the unit direction *towards* the light, in world space.
-    Angles are in degrees: azimuth 0 looks at the front (+z), 90 at the right side (+x).
+    Angles are in degrees: azimuth 0 looks at the front, 90 at the right side; the front is +z and
+    the right side +x, unless an orbit is told otherwise.
     """
 
     view: Float[Tensor, "n v 4 4"]
@@ -29,6 +30,9 @@ class Cameras:
     elevation_deg: Float[Tensor, "n v"]
     height: int
     width: int
+    strength: Float[Tensor, "n v"] | None = None  # of the light; 1 without
+    ambient: Float[Tensor, "n v"] | None = None  # what the shading's ambient light has more
+    textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape in plain grey
 
 
 @dataclass(frozen=True)

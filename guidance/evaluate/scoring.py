@@ -13,6 +13,7 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.evaluate.disturb import DISTURBANCES
+from guidance.evaluate.janus import Janus, janus
 from guidance.evaluate.judge import Listing, Score
 from guidance.evaluate.shape import Shape
 
@@ -24,6 +25,7 @@ class Shown:
     pictures: Float[Tensor, "v 3 h w"]
     textureless: Float[Tensor, "v 3 h w"] | None = None  # the mesh in plain grey
     shape: Shape | None = None  # how good the mesh's triangles are
+    azimuth_deg: Float[Tensor, "v"] | None = None  # of views evenly all around a mesh
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class SampleScore:
     textureless: Score | None  # of the grey mesh: what the shape alone says
     vector: Float[Tensor, "d"]  # the judge's unit vector, mean over the views
     shape: Shape | None = None  # of meshes
+    janus: Janus | None = None  # of meshes
 
     @property
     def gap(self) -> float:
@@ -70,6 +73,8 @@ class Summary:
     textureless_r_precision: float | None
     textureless_similarity: float | None
     self_intersections: float | None = None
+    janus_back: float | None = None  # see `guidance.evaluate.janus`
+    janus_front: float | None = None
 
 
 def score_samples(
@@ -93,6 +98,9 @@ def score_samples(
         plain = None
         if shown.textureless is not None:
             plain = listing.score(listing.vectors_of(shown.textureless), sample.prompt)
+        fronts = None
+        if shown.azimuth_deg is not None:
+            fronts = janus(judge, vectors, shown.azimuth_deg, sample.prompt)
         yield SampleScore(
             sample.name,
             sample.prompt,
@@ -102,6 +110,7 @@ def score_samples(
             plain,
             F.normalize(vectors.mean(0), dim=-1).cpu(),
             shown.shape,
+            fronts,
         )
 
 
@@ -126,6 +135,7 @@ def summarize(scores: Sequence[SampleScore]) -> Summary:
     """The means over at least one sample."""
     plain = [score.textureless for score in scores if score.textureless is not None]
     shapes = [score.shape.self_intersections for score in scores if score.shape is not None]
+    fronts = [score.janus for score in scores if score.janus is not None]
     spread = diversity(scores)
     return Summary(
         samples=len(scores),
@@ -136,4 +146,6 @@ def summarize(scores: Sequence[SampleScore]) -> Summary:
         textureless_r_precision=fmean(score.retrieved for score in plain) if plain else None,
         textureless_similarity=fmean(score.similarity for score in plain) if plain else None,
         self_intersections=fmean(shapes) if shapes else None,
+        janus_back=fmean(one.back for one in fronts) if fronts else None,
+        janus_front=fmean(one.front for one in fronts) if fronts else None,
     )

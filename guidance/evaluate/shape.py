@@ -28,11 +28,19 @@ def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
     """The measures of a mesh, against its rest shape where there is one.
 
     Raises:
-        InputError: vertices that are not finite; a rest shape with other faces.
+        InputError: vertices that are not finite; a rest shape with other faces; no numba.
     """
     if rest is not None and not torch.equal(rest.faces.long(), mesh.faces.long()):
         raise InputError("measure: the mesh and its rest shape have different faces")
-    from guidance.evaluate.intersections import intersecting_faces  # its loops want numba
+    try:
+        from guidance.evaluate.intersections import intersecting_faces
+    except ImportError as error:
+        if error.name is None or not error.name.startswith("numba"):
+            raise
+        raise InputError(
+            "self-intersections of meshes are found by numba, which cannot be imported here; "
+            "`pip install numba` mends it"
+        ) from None
 
     vertices, faces = mesh.vertices.double(), mesh.faces.long()
     start, stop = unique_edges(faces).unbind(1)

@@ -26,6 +26,9 @@ def sample_line(score: SampleScore) -> str:
         line += f", textureless {plain.similarity:.3f}, rank {plain.rank}"
     if score.shape is not None:
         line += f", {_shape_words(score.shape)}"
+    if score.janus is not None:
+        line += f", front words on {score.janus.back:.0%} of its back views"
+        line += f" ({score.janus.front:.0%} of its front views)"
     return line
 
 
@@ -41,6 +44,9 @@ def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
         last += f", textureless R-Precision {total.textureless_r_precision:.3f}"
     if total.self_intersections is not None:
         last += f", mean self-intersections {total.self_intersections:.2%}"
+    if total.janus_back is not None and total.janus_front is not None:
+        last += f", front words on {total.janus_back:.0%} of back views"
+        last += f" ({total.janus_front:.0%} of front views)"
     return [*lines, f"{last}; {_count(total.samples)} judged by {judge}"]
 
 
@@ -67,6 +73,7 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
         "gap": score.gap,
         "textureless": None if score.textureless is None else asdict(score.textureless),
         "shape": None if score.shape is None else asdict(score.shape),
+        "janus": None if score.janus is None else asdict(score.janus),
     }
 
 

@@ -53,4 +53,5 @@ def show_mesh(path: Path, deformation: Path | None = None) -> Shown:
     else:
         known = Deformation.load(deformation)
         shape = measure(known.at(1.0), known.mesh)
-    return Shown(painted.over().clamp(0, 1)[0], plain.over().clamp(0, 1)[0], shape)
+    pictures, grey = (seen.over().clamp(0, 1)[0] for seen in (painted, plain))
+    return Shown(pictures, grey, shape, cameras.azimuth_deg[0])

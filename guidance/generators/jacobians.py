@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.mesh import MeshGenerator
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import Normalization, save_mesh
+from guidance.geometry.exports import USUAL, save_meshes
+from guidance.geometry.mesh_io import Normalization
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
@@ -59,6 +60,8 @@ class DeformedMesh(Generator):
     Raises:
         InputError: the edge length asks for too many vertices; see also `Poisson`.
     """
+
+    formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
 
     def __init__(
         self,
@@ -134,10 +137,9 @@ class DeformedMesh(Generator):
         return Deformation(mesh, moved[0] * self.normalization.radius)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb, mesh.obj, and deformation.npz for `guide tune`."""
+        """Writes mesh.glb and the other formats, and deformation.npz for `guide tune`."""
         deformation = self.deformation(sample)
-        mesh = deformation.at(1.0)
-        meshes = [save_mesh(mesh, folder / name) for name in ("mesh.glb", "mesh.obj")]
+        meshes = save_meshes(deformation.at(1.0), folder, self.formats)
         return [*meshes, deformation.save(folder / "deformation.npz")]
 
     @classmethod

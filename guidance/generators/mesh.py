@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.field import Field
-from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh
+from guidance.geometry.exports import USUAL, save_meshes
+from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh, MeshScene
@@ -64,6 +65,8 @@ class MeshGenerator(Generator):
     Raises:
         InputError: the edge length asks for too many vertices.
     """
+
+    formats: tuple[str, ...] = USUAL  # of the files of `export`
 
     def __init__(
         self,
@@ -133,9 +136,8 @@ class MeshGenerator(Generator):
         return Mesh(placed, self.get_buffer("faces").cpu(), colors)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb and mesh.obj, with a colour at each vertex."""
-        mesh = self.mesh(sample)
-        return [save_mesh(mesh, folder / name) for name in ("mesh.glb", "mesh.obj")]
+        """Writes mesh.glb and the other formats, with a colour at each vertex."""
+        return save_meshes(self.mesh(sample), folder, self.formats)
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> MeshGenerator:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.generators.volume import Volume
-from guidance.geometry.mesh_io import Normalization, load_mesh, save_mesh, save_textured_obj
+from guidance.geometry.exports import USUAL, save_meshes
+from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Material, Mesh
@@ -78,6 +79,8 @@ class TexturedMesh(Generator):
     Raises:
         InputError: the mesh cannot be unwrapped; `finest` is not a power of two.
     """
+
+    formats: tuple[str, ...] = USUAL  # of the files of `export`
 
     def __init__(
         self,
@@ -180,8 +183,7 @@ class TexturedMesh(Generator):
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb with its maps inside, and mesh.obj with its maps beside it."""
-        mesh = self.mesh(sample)
-        return [save_mesh(mesh, folder / "mesh.glb"), *save_textured_obj(mesh, folder / "mesh.obj")]
+        return save_meshes(self.mesh(sample), folder, self.formats)
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> TexturedMesh:

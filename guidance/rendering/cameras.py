@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.rendering.anchor import Anchor, gather
+from guidance.rendering.variety import Drawn, Variety, distance
 from guidance.types import Moment
 from guidance.views import Cameras
 
@@ -58,7 +61,8 @@ class Orbit:
 
     Called with a moment, it gives `num_views` cameras a sample. The azimuths are stratified: evenly
     spread over their range, all shifted by one random offset, so that every step sees all sides.
-    Elevations are uniform on the sphere's area. Draws are keyed by sample, step and purpose.
+    Elevations are uniform on the sphere's area. Draws are keyed by sample, step and purpose. Of
+    samples with an anchor, the random cameras gather around it (`guidance.rendering.anchor`).
 
     Source: DreamFusion (Poole et al., arXiv 2209.14988, appendix A) for ranges and the light near
     the camera; CLIP-Mesh (Khalid et al., arXiv 2203.13333, table 3) for the offset of the object.
@@ -73,6 +77,9 @@ class Orbit:
     light_jitter: float = 0.4  # spread of the light's direction; 0 keeps it still
     offset: float = 0.0  # how far the object may leave the middle, in halves of the picture
     device: str | torch.device = "cpu"
+    front_deg: float = 0.0  # where the object's front is, from +z on towards +x
+    anchors: Sequence[Anchor | None] = ()  # one a sample, or none
+    variety: Variety = Variety()  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
         if self.num_views < 1 or min(self.size) < 1:
@@ -96,6 +103,11 @@ class Orbit:
                 "Orbit: expected a radius above 1, outside the object, and an angle of view in "
                 f"(0, 180) degrees, got {self.radius:g} and {self.fov_deg:g}"
             )
+        if not 0 < self.fov_deg - self.variety.fov_deg <= self.fov_deg + self.variety.fov_deg < 180:
+            raise InputError(
+                f"Orbit: an angle of view of {self.fov_deg:g} degrees that varies by "
+                f"{self.variety.fov_deg:g} leaves (0, 180); let it vary less"
+            )
 
     def __call__(self, moment: Moment) -> Cameras:
         """Random cameras for a step of a run; the fixed ones for a moment of validation."""
@@ -109,9 +121,17 @@ class Orbit:
         azimuth = low + (high - low) * place
         bottom, top = (math.sin(math.radians(angle)) for angle in self.elevation_deg)
         elevation = (bottom + (top - bottom) * rest[..., 0]).asin().rad2deg()
+        if self.anchors:
+            shares = torch.stack([place, rest[..., 0]], -1)
+            gathered = gather(self.anchors, shares, self.elevation_deg)
+            azimuth = torch.where(gathered[..., 0].isnan(), azimuth, gathered[..., 0])
+            elevation = torch.where(gathered[..., 1].isnan(), elevation, gathered[..., 1])
         angle, spread = 2 * math.pi * rest[..., 1], self.light_jitter * rest[..., 2].sqrt()
         jitter = torch.stack([angle.cos() * spread, angle.sin() * spread], -1)
-        return self._cameras(azimuth, elevation, jitter, self.offset * (2 * rest[..., 3:] - 1))
+        drawn = self.variety.draw(moment, self.num_views, self.fov_deg)
+        offset = self.offset * (2 * rest[..., 3:] - 1)
+        cameras = self._cameras(azimuth, elevation, jitter, offset, drawn.fov_deg)
+        return self._varied(cameras, drawn)
 
     def fixed(self, num_samples: int) -> Cameras:
         """The cameras of validation: the same for every sample, evenly spread, the light still.
@@ -142,20 +162,49 @@ class Orbit:
         elevation: Float[Tensor, "n v"],
         jitter: Float[Tensor, "n v 2"],
         offset: Float[Tensor, "n v 2"],
+        fov_deg: Float[Tensor, "n v"] | None = None,
     ) -> Cameras:
         height, width = self.size
-        turn, lift = azimuth.deg2rad(), elevation.deg2rad()
+        turn, lift = (azimuth + self.front_deg).deg2rad(), elevation.deg2rad()
         eye = torch.stack([turn.sin() * lift.cos(), lift.sin(), turn.cos() * lift.cos()], -1)
-        view = look_at(self.radius * eye, torch.zeros_like(eye))
+        radius, reach, lens = self._lens(fov_deg)
+        view = look_at(radius[..., None] * eye, torch.zeros_like(eye))
         light = torch.tensor(LIGHT).expand_as(eye) + F.pad(jitter, (0, 1))
         light = F.normalize((view[..., :3, :3].mT @ light[..., None])[..., 0], dim=-1)
-        # The object moves and the light with it; seen from the camera, half a picture is this far:
-        reach = self.radius * math.tan(math.radians(self.fov_deg) / 2)
+        # The object moves, and the light with it.
         view[..., 0, 3] += offset[..., 0] * reach * width / height
         view[..., 1, 3] += offset[..., 1] * reach
-        # Near and far hold an object of radius 1 with room to grow.
-        near, far = max(0.05, self.radius - 2.5), self.radius + 4.0
-        lens = perspective(self.fov_deg, near, far, width / height).expand(*azimuth.shape, 4, 4)
+        lens = lens.expand(*azimuth.shape, 4, 4)
         tensors = (view, lens, light, azimuth, elevation)
         view, lens, light, azimuth, elevation = (tensor.to(self.device) for tensor in tensors)
         return Cameras(view, lens, light, azimuth, elevation, height, width)
+
+    def _lens(
+        self, fov_deg: Float[Tensor, "n v"] | None
+    ) -> tuple[Float[Tensor, "*b"], Float[Tensor, "*b"], Float[Tensor, "*b 4 4"]]:
+        """Of each view, or of all: distance, how far half a picture reaches there, projection."""
+        angles = torch.tensor(self.fov_deg) if fov_deg is None else fov_deg
+        found = []
+        for angle in angles.flatten().tolist():
+            radius = self.radius
+            if fov_deg is not None:
+                radius = distance(self.radius, self.fov_deg, angle)
+            # Near and far hold an object of radius 1 with room to grow.
+            near, far = max(0.05, radius - 2.5), radius + 4.0
+            lens = perspective(angle, near, far, self.size[1] / self.size[0])
+            found.append((radius, radius * math.tan(math.radians(angle) / 2), lens))
+        radii, reaches, lenses = zip(*found, strict=True)
+        return (
+            torch.tensor(radii).view(angles.shape),
+            torch.tensor(reaches).view(angles.shape),
+            torch.stack(lenses).view(*angles.shape, 4, 4),
+        )
+
+    def _varied(self, cameras: Cameras, drawn: Drawn) -> Cameras:
+        """Cameras with the light and the paint that were drawn for them."""
+        found = {
+            name: value.to(self.device)
+            for name in ("strength", "ambient", "textureless")
+            if (value := getattr(drawn, name)) is not None
+        }
+        return replace(cameras, **found) if found else cameras

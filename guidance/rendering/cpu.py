@@ -69,9 +69,12 @@ def lambert(
     colors: Float[Tensor, "n p 3"],
     lights: Float[Tensor, "b 3"],
     shading: Shading,
+    *,
+    ambient: Float[Tensor, "b"] | None = None,
 ) -> Float[Tensor, "b h w 4"]:
     """Lit colours and coverage at each pixel."""
-    scene = fragments.triangles, fragments.faces, lights, shading
+    around = [shading.ambient] * len(lights) if ambient is None else ambient.tolist()
+    scene = fragments.triangles, fragments.faces, lights, (around, bool(shading.two_sided))
     return _apply(Lambert, fragments.clip_vertices, normals, colors, scene).movedim(1, -1)
 
 

@@ -117,14 +117,15 @@ class Normals(torch.autograd.Function):
 class Lambert(torch.autograd.Function):
     """Clip coordinates, normals and colours of vertices to lit colours in planes, `[b, 4, h, w]`.
 
-    `scene`: the face at each pixel, faces, lights, shading.
+    `scene`: the face at each pixel, faces, lights; and each picture's ambient light, with whether
+    backs are lit.
     """
 
     @staticmethod
     def forward(ctx: Any, clip: Tensor, normals: Tensor, colors: Tensor, scene: Any) -> Tensor:
-        triangles, faces, lights, shading = scene
+        triangles, faces, lights, (around, two_sided) = scene
         ctx.save_for_backward(clip, normals, colors, triangles, faces, lights)
-        ctx.terms = terms = float(shading.ambient), bool(shading.two_sided)
+        ctx.around, ctx.two_sided = around, two_sided
         corners, directions, values, seen, lamps = arrays(clip, normals, colors, triangles, lights)
         whole, views = topology(faces).faces, len(seen) // len(values)
         out = np.empty((len(seen), 4, *seen.shape[1:]), np.float32)
@@ -133,7 +134,8 @@ class Lambert(torch.autograd.Function):
         def work(index: int) -> None:
             at, rows = pieces[index]
             mesh, sample = (corners[at], whole, seen[at]), at // views
-            paint, lamp = (directions[sample], values[sample]), (lamps[at], *terms)
+            paint = directions[sample], values[sample]
+            lamp = lamps[at], float(around[at]), two_sided
             surface.lambert(mesh, rows, paint, lamp, out[at])
 
         spread(work, len(pieces))
@@ -155,7 +157,8 @@ class Lambert(torch.autograd.Function):
         def work(index: int) -> None:
             at, rows = pieces[index]
             mesh, sample = (corners[at], whole, seen[at]), at // views
-            paint, lamp = (directions[sample], values[sample]), (lamps[at], *ctx.terms)
+            paint = directions[sample], values[sample]
+            lamp = lamps[at], float(ctx.around[at]), ctx.two_sided
             into = to_clip[index], to_normals[index], to_colors[index]
             surface.lambert_backward(mesh, rows, paint, lamp, (slope[at], into))
 

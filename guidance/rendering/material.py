@@ -66,7 +66,7 @@ def render_material(
 
     Args:
         texels: as `texels_of` gives them. Their means are taken of linear light, as viewers do.
-        environment: is turned with each camera's light.
+        environment: is turned with each camera's light, and shines with its strength.
     """
     n, v = cameras.light.shape[:2]
     vertices = skin.vertices.expand(n, -1, -1)
@@ -77,6 +77,8 @@ def render_material(
     values = Mipmaps.of(texels).sample(seen, seen.picture // v)
     eyes = _eyes(cameras)
     lit = _lit(skin, seen, values, eyes, Lights.of(environment, cameras.light.flatten(0, 1)))
+    if cameras.strength is not None:
+        lit = lit * cameras.strength.flatten()[seen.picture, None]
     color = F.pad(to_srgb(_compressed(lit)), (0, 1), value=1.0)
     pixels = (seen.picture, seen.row, seen.column)
     canvas = color.new_zeros(*fragments.triangles.shape, 4).index_put(pixels, color)

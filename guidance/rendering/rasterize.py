@@ -16,8 +16,9 @@ neighbouring pixels' triangles; see `reference.antialias`.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
@@ -74,6 +75,8 @@ class Backend(Protocol):
         colors: Float[Tensor, "n p 3"],
         lights: Float[Tensor, "b 3"],
         shading: Shading,
+        *,
+        ambient: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b h w 4"]: ...
 
     def antialias(
@@ -114,8 +117,8 @@ def rasterize(
         clip_vertices: homogeneous clip coordinates; triangles may reach behind the camera.
         faces: indices of vertices, the same in all pictures. Both sides of a face are seen.
         backend: "cpu" (numba), "torch" (slow, any device), "nvdiffrast" (CUDA, to be installed),
-            or "auto": "cpu" for tensors on the CPU; on CUDA nvdiffrast where it is installed; else
-            "torch".
+            or "auto": "cpu" for tensors on the CPU, if numba can be imported; on CUDA nvdiffrast
+            where it is installed; else "torch".
 
     Raises:
         InputError: shapes, indices or device do not fit.
@@ -163,6 +166,8 @@ def lambert(
     colors: Float[Tensor, "n p 3"],
     lights: Float[Tensor, "b 3"],
     shading: Shading,
+    *,
+    ambient: Float[Tensor, "b"] | None = None,
 ) -> Float[Tensor, "b h w 4"]:
     """Lit colours at each pixel's centre, and 1 where a surface is; 0 elsewhere.
 
@@ -170,11 +175,13 @@ def lambert(
 
     Args:
         normals, colors: of vertices, one set for each `b / n` pictures in a row.
-        lights: unit directions towards the light, one a picture.
+        lights: directions towards the light, one a picture, as long as it is strong (1).
+        ambient: the ambient light of each picture, in place of the shading's.
     """
     _fits(normals, fragments, "lambert: sets of normals")
     _fits(colors, fragments, "lambert: sets of colours")
-    return _load(fragments.backend).lambert(fragments, normals, colors, lights, shading)
+    draw = _load(fragments.backend)
+    return draw.lambert(fragments, normals, colors, lights, shading, ambient=ambient)
 
 
 def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Tensor, "b h w c"]:
@@ -204,7 +211,7 @@ def choose_backend(backend: Choice, device: torch.device) -> BackendName:
         raise InputError(f"backend {backend!r} is unknown; use {', '.join(get_args(Choice))}")
     if backend == "auto":
         if device.type == "cpu":
-            return "cpu"
+            return "cpu" if _numba_is_there() else "torch"
         if device.type == "cuda":
             from guidance.rendering.nvdiffrast import is_installed
 
@@ -217,6 +224,23 @@ def choose_backend(backend: Choice, device: torch.device) -> BackendName:
             f"move them, or use backend='auto'"
         )
     return backend
+
+
+@cache
+def _numba_is_there() -> bool:
+    """Whether it can be imported; that it cannot is told once."""
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(
+            f"numba cannot be imported ({reason}), so meshes are rendered by torch alone, which is "
+            "about ten times slower; `pip install numba` mends it",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def _load(name: BackendName) -> Backend:

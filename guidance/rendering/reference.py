@@ -106,6 +106,8 @@ def lambert(
     colors: Float[Tensor, "n p 3"],
     lights: Float[Tensor, "b 3"],
     shading: Shading,
+    *,
+    ambient: Float[Tensor, "b"] | None = None,
 ) -> Float[Tensor, "b h w 4"]:
     """Lit colours and coverage at each pixel."""
     pixels = (fragments.triangles >= 0).nonzero(as_tuple=True)
@@ -119,7 +121,8 @@ def lambert(
     if not shading.two_sided:
         facing = facing.clamp_min(0)
     light = ((normal * lights[pixels[0]]).sum(-1) * facing).clamp_min(0)
-    bright = shading.ambient + (1 - shading.ambient) * light
+    around = shading.ambient if ambient is None else ambient[pixels[0]]
+    bright = around + (1 - around) * light
     lit = F.pad(color * bright[:, None], (0, 1), value=1.0)
     return lit.new_zeros(*fragments.triangles.shape, 4).index_put(pixels, lit)
 

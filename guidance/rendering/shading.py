@@ -52,7 +52,7 @@ def render_mesh(
 
     Args:
         scene: the vertices of all samples and their common faces.
-        cameras: on the same device as the scene.
+        cameras: on the same device as the scene. Where they are textureless, colours do not show.
         colors: sRGB in [0, 1], one a vertex; or a `Paint`; or None for plain grey.
         shading: see `Shading`.
 
@@ -81,16 +81,17 @@ def render_mesh(
         )
     clip = to_clip(vertices, cameras)
     fragments = rasterize(clip, scene.faces, cameras.height, cameras.width, shading.backend)
+    normals = vertex_normals(vertices, scene.faces, fragments.backend)
+    light, ambient = _light(cameras, shading)
     plain = torch.full_like(vertices, 1.0 if isinstance(colors, Paint) else GREY)
-    lit = lambert(
-        fragments,
-        vertex_normals(vertices, scene.faces, fragments.backend),
-        colors if isinstance(colors, Tensor) else plain,
-        cameras.light.flatten(0, 1),
-        shading,
-    )
+    painted = colors if isinstance(colors, Tensor) else plain
+    lit = lambert(fragments, normals, painted, light, shading, ambient=ambient)
     if isinstance(colors, Paint):
         lit = lit * F.pad(_paint(fragments, colors), (0, 1), value=1.0)
+    if cameras.textureless is not None and colors is not None:
+        grey = torch.full_like(vertices, GREY)
+        shape = lambert(fragments, normals, grey, light, shading, ambient=ambient)
+        lit = torch.where(cameras.textureless.flatten()[:, None, None, None], shape, lit)
     pictures = antialias(lit, fragments).movedim(-1, 1)
     pictures = pictures.view(n, v, *pictures.shape[1:])
     image, alpha = torch.split(
@@ -106,6 +107,19 @@ def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor,
     turned = vertices @ matrices[:, :, :3].transpose(1, 2).flatten(2)  # [n, p, v * 4]
     clip = turned.view(*vertices.shape[:2], views, 4).transpose(1, 2) + matrices[:, :, 3:]
     return clip.flatten(0, 1).contiguous()
+
+
+def _light(
+    cameras: Cameras, shading: Shading
+) -> tuple[Float[Tensor, "b 3"], Float[Tensor, "b"] | None]:
+    """The light of each picture, as long as it is strong, and its ambient light if it varies."""
+    light = cameras.light
+    if cameras.strength is not None:
+        light = light * cameras.strength[..., None]
+    ambient = None
+    if cameras.ambient is not None:
+        ambient = (shading.ambient + cameras.ambient).clamp(0, 1).flatten()
+    return light.flatten(0, 1), ambient
 
 
 def _paint(fragments: Fragments, paint: Paint) -> Float[Tensor, "b h w 3"]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from torch import Tensor
 
 from guidance.loop import Settings, Views
 from guidance.runs.animation import Animation
@@ -36,6 +37,7 @@ class Plan:
     prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
     views: Views | None = None  # cameras of a moment for things that are rendered, or windows
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
+    normals: Callable[[Rendering], Tensor] | None = None  # how surfaces lie, [n, v, 3, h, w]
     animation: Animation | None = None  # of flat pictures; its steps are those of the settings
     video: Video | None = None
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each

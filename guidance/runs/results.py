@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -23,10 +23,12 @@ from guidance.runs.folder import ANIMATION, DONE, PREVIEW, contained
 from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
+from guidance.types import Rendering
 from guidance.views import Cameras, Frames, Looks, Windows
 
 SCHEMA_VERSION = 1
 FPS = 15
+TURNTABLE, NORMALS = "turntable.mp4", "normals.mp4"
 TURNTABLE_VIEWS, TURNTABLE_FPS = 60, 20
 CONTACT_VIEWS = 8
 #: Views rendered at once for turntables, to bound memory.
@@ -50,11 +52,11 @@ def write_results(
         with telling(place):
             place.mkdir(parents=True, exist_ok=True)
         files = _export(place, plan, sample, comment)
-        if turns is not None and sheets is not None:
-            frames = [media.to_bytes(view) for view in turns[sample]]
-            video = media.encode_mp4(frames, TURNTABLE_FPS, comment)
-            files.append(write_bytes(place / "turntable.mp4", video))
-            tiles = [media.to_bytes(view) for view in sheets[sample]]
+        for name, frames_of in turns.items():
+            video = media.encode_mp4(frames_of[sample], TURNTABLE_FPS, comment)
+            files.append(write_bytes(place / name, video))
+        if TURNTABLE in sheets:
+            tiles = sheets[TURNTABLE][sample]
             captions = [prompts[sample]] + [""] * (len(tiles) - 1)
             sheet = media.contact_sheet(tiles, captions)
             files.append(write_bytes(place / "contact.png", _with(sheet, comment)))
@@ -105,16 +107,24 @@ def _export(place: Path, plan: Plan, sample: int, comment: str | None) -> list[P
 
 
 @torch.no_grad()
-def _turntable(plan: Plan, views: int) -> Float[Tensor, "n v 3 h w"] | None:
-    """All samples from all around, over white; None for flat pictures."""
+def _turntable(plan: Plan, views: int) -> dict[str, list[list[media.Frame]]]:
+    """All samples from all around, over white, by the name of the video; empty for flat pictures.
+
+    Held in bytes, since these are many pictures.
+    """
     if plan.turntable is None:
-        return None
+        return {}
+    shows: dict[str, Callable[[Rendering], Tensor]] = {TURNTABLE: Rendering.over}
+    if plan.normals is not None:
+        shows[NORMALS] = plan.normals
     cameras = plan.turntable(views)
-    pictures = []
+    found: dict[str, list[list[media.Frame]]] = {name: [[] for _ in plan.prompts] for name in shows}
     for start in range(0, views, AT_ONCE):
         seen = plan.generator(some_views(cameras, slice(start, start + AT_ONCE)))
-        pictures.append(seen.over().clamp(0, 1).cpu())
-    return torch.cat(pictures, 1)
+        for name, show in shows.items():
+            for frames, pictures in zip(found[name], show(seen), strict=True):
+                frames += [media.to_bytes(picture) for picture in pictures]
+    return found
 
 
 @overload
@@ -136,8 +146,10 @@ def some_views(cameras: Looks, views: slice) -> Looks:
     if isinstance(cameras, Windows):
         left, top, side = (x[:, views] for x in (cameras.left, cameras.top, cameras.side))
         return replace(cameras, left=left, top=top, side=side)
-    names = ("view", "projection", "light", "azimuth_deg", "elevation_deg")
-    return replace(cameras, **{name: getattr(cameras, name)[:, views] for name in names})
+    found: dict[str, Any] = {
+        name: value[:, views] for name, value in vars(cameras).items() if isinstance(value, Tensor)
+    }
+    return replace(cameras, **found)
 
 
 def _progress_video(

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from guidance.generators.jacobians import DeformedMesh
     from guidance.generators.mesh import MeshGenerator
     from guidance.generators.texture import TexturedMesh
+    from guidance.meshes import Mesh
     from guidance.rendering.cameras import Orbit
     from guidance.runs.plan import Plan
-    from guidance.meshes import Mesh
+    from guidance.tasks.mesh_views import Aim
     from guidance.types import Terms
 
 
@@ -26,6 +27,8 @@ ONLY_OF: dict[str, dict[str, Any]] = {
     "max_displacement": {"stylize": 0.05},
     "edge_length": {"stylize": 0.08, "deform": 0.1},
     "ambient": {"stylize": 0.6, "deform": 0.6},
+    "ambient_jitter": {"stylize": 0.0, "deform": 0.0},
+    "textureless": {"stylize": 0.0, "deform": 0.0},
     "laplacian": {"stylize": 0.1},
     "normal_consistency": {"stylize": 1.0, "deform": 1.0},
     "rigidity": {"deform": 0.3},
@@ -106,6 +109,24 @@ class TextToMesh(Task):
     """Adds "front view", "side view" ... to the prompt of each view."""
     offset: float = Field(default=0.1, ge=0, le=1)
     """How far the mesh may leave the middle of a view, in halves of it (CLIP-Mesh)."""
+    front: float | str = 0.0
+    """Which way the mesh looks, in degrees (0 is +z, 90 is +x), or "auto": the encoder finds it."""
+    anchor: float | str = "none"
+    """Cameras gather around this azimuth from the front, or around the best view ("auto")."""
+    fov_jitter: float = Field(default=0.0, ge=0, le=30)
+    """The angle of view is 45 degrees plus or minus this; the mesh keeps its size in the views."""
+    light_jitter: float = Field(default=0.4, ge=0, le=2)
+    """How far the light wanders: 1 is up to 45 degrees."""
+    strength_jitter: float = Field(default=0.0, ge=0, le=1)
+    """How much of its strength the light may lack in a view."""
+    ambient_jitter: float | None = Field(default=None, ge=0, le=1)
+    """The light from everywhere is `ambient` plus or minus this (0)."""
+    textureless: float | None = Field(default=None, ge=0, le=1)
+    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0)."""
+    backgrounds: str = "solid,checker,noise,blur"
+    """What crops show behind the mesh, drawn anew each time; "none" is white."""
+    formats: str = "glb,obj"
+    """What the mesh is written as: glb and any of obj, ply, stl."""
     laplacian: float | str | None = None
     """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
@@ -114,8 +135,11 @@ class TextToMesh(Task):
     """Weight of what a deformation costs, 0.5 |J - I|^2 (0.3)."""
 
     def build(self) -> Plan:
+        from guidance.geometry.exports import parse_formats, printing_note
         from guidance.geometry.mesh_io import LoadedMesh, load_mesh
+        from guidance.rendering.normals import show_normals
         from guidance.runs.plan import Plan
+        from guidance.tasks.mesh_views import aim_of
 
         self._refuse_ignored()
         loaded = load_mesh(self.mesh)
@@ -126,9 +150,13 @@ class TextToMesh(Task):
             loaded = LoadedMesh(loaded.mesh, (*loaded.notes, *generator.notes))
         else:
             generator = self._stylized(loaded.mesh)
-        notes = tuple(f"{self.mesh}: {note}" for note in loaded.notes)
-        orbit = self._orbit(self.resolution)
-        n, sheet = generator.num_samples, self._orbit(max(self.resolution, 256))
+        aim = aim_of(self, loaded.mesh, self.front, self.anchor)
+        notes = (*(f"{self.mesh}: {note}" for note in loaded.notes), *aim.notes)
+        generator.formats = parse_formats(self.formats, maps=self.mode == "texture")
+        if "stl" in generator.formats:
+            notes = (*notes, printing_note(generator.get_buffer("faces")))
+        orbit = self._orbit(self.resolution, aim)
+        n, sheet = generator.num_samples, self._orbit(max(self.resolution, 256), aim)
         return Plan(
             generator,
             self._losses(),
@@ -136,6 +164,7 @@ class TextToMesh(Task):
             self.sample_prompts,
             views=orbit,
             turntable=lambda views: sheet.ring(n, views),
+            normals=show_normals,
             notes=notes,
         )
 
@@ -166,6 +195,8 @@ class TextToMesh(Task):
         from guidance.generators.jacobians import Clay, DeformedMesh
         from guidance.rendering.rasterize import Shading
 
+        if self.textureless and mesh.colors is None:
+            raise InputError("textureless: the mesh has no colours, so all is grey; leave it out")
         shading = Shading(ambient=self._value("ambient"))
         clay = Clay(self._value("edge_length"), self.symmetric, shading)
         return DeformedMesh(mesh, self.sample_seeds, clay)
@@ -186,19 +217,33 @@ class TextToMesh(Task):
                 )
         if self.paint == "vertices" and self.frequency is not None:
             raise InputError("frequency: is of --paint field; vertices have none, leave it out")
+        if self.max_displacement == 0 and self.textureless:
+            raise InputError("textureless: without displacements the shape stays; leave it out")
         for name in ("laplacian", "normal_consistency"):
             if self.max_displacement == 0 and getattr(self, name) is not None:
                 raise InputError(f"{name}: without displacements nothing is smoothed; leave it out")
 
-    def _orbit(self, resolution: int) -> Orbit:
+    def _orbit(self, resolution: int, aim: Aim) -> Orbit:
         from guidance.rendering.cameras import Orbit
+        from guidance.rendering.variety import Variety
 
+        shaded = self.mode in ONLY_OF["ambient_jitter"]
+        variety = Variety(
+            self.fov_jitter,
+            self.strength_jitter,
+            self._value("ambient_jitter") if shaded else 0.0,
+            self._value("textureless") if shaded else 0.0,
+        )
         return Orbit(
             num_views=self.views,
             size=(resolution, resolution),
             radius=DISTANCE[self.mode],
+            light_jitter=self.light_jitter,
             offset=self.offset,
             device=self.torch_device(),
+            front_deg=aim.front_deg,
+            anchors=aim.anchors,
+            variety=variety,
         )
 
     def _losses(self) -> Terms:
@@ -206,7 +251,8 @@ class TextToMesh(Task):
         from guidance.losses.mesh import Laplacian, NormalConsistency, Rigidity
         from guidance.types import Terms
 
-        augment = Augment(crops=self.crops, scale=SCALE[self.mode])
+        behind = tuple(kind.strip() for kind in self.backgrounds.split(","))
+        augment = Augment(crops=self.crops, scale=SCALE[self.mode], backgrounds=behind)
         losses = Terms.of(self.clip(augment, view_words=self.view_words))
         if self.mode == "stylize" and self._value("max_displacement"):
             losses = losses + self._value("laplacian") * Laplacian()

@@ -14,13 +14,13 @@ import torch
 from guidance.errors import InputError
 from guidance.geometry.deformation import LEAST, MOST, NAME, Deformation
 from guidance.geometry.mesh_io import Normalization, save_mesh
+from guidance.meshes import MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading
 from guidance.rendering.shading import render_mesh
 from guidance.runs.atomic import move_into, telling
 from guidance.runs.folder import contained, existing_folder, only_writer
 from guidance.runs.media import contact_sheet, to_bytes
-from guidance.meshes import MeshScene
 
 HELP = f"""\
 guide tune RUN --strength S

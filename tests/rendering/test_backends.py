@@ -70,9 +70,9 @@ def test_the_backend_that_was_chosen_draws(backend: Any, monkeypatch: pytest.Mon
     for name in ("visible", "vertex_normals", "lambert", "antialias"):
         before = getattr(reference, name)
 
-        def counted(*given: Any, name: str = name, before: Any = before) -> Any:
+        def counted(*given: Any, name: str = name, before: Any = before, **named: Any) -> Any:
             used.append(name)
-            return before(*given)
+            return before(*given, **named)
 
         monkeypatch.setattr(reference, name, counted)
     scene = egg(1, 1)
@@ -103,6 +103,32 @@ sys.modules["nvdiffrast"] = None  # an import of it would fail
 found = rasterize(torch.rand(1, 3, 4), torch.tensor([[0, 1, 2]]), 4, 4)
 assert found.backend == "cpu" and "numba" in sys.modules
 assert not {"guidance.rendering.nvdiffrast", "guidance.rendering.reference"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_without_numba_torch_draws_and_says_so_once() -> None:
+    script = """
+import sys
+import warnings
+import torch
+sys.modules["numba"] = None  # an import of it fails
+from guidance.meshes import MeshScene
+from guidance.rendering.cameras import Orbit
+from guidance.rendering.rasterize import rasterize
+from guidance.rendering.shading import render_mesh
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    faces = torch.tensor([[0, 1, 2]])
+    vertices = torch.tensor([[[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]]).requires_grad_()
+    assert rasterize(torch.rand(1, 3, 4), faces, 4, 4).backend == "torch"
+    scene = MeshScene(vertices, faces, vertices[0].detach())
+    picture = render_mesh(scene, Orbit(num_views=1, size=(16, 16)).fixed(1))
+    picture.image.sum().backward()
+    assert vertices.grad.abs().sum() > 0
+(one,) = told
+assert "numba cannot be imported" in str(one.message) and "pip install numba" in str(one.message)
+assert not any(name.startswith("guidance.rendering.loops") for name in sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 

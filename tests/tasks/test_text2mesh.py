@@ -13,8 +13,8 @@ from guidance.errors import InputError
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh, save_mesh
 from guidance.loop import StepEvent, optimize
-from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
 from guidance.meshes import Mesh
+from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
 from tests.tasks.options import OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {
@@ -51,6 +51,14 @@ OPTIONS: dict[str, Any] = {
     "crops": 4,
     "view_words": True,
     "offset": 0.4,
+    "front": 90,
+    "anchor": 60,
+    "fov_jitter": 20,
+    "light_jitter": 1.0,
+    "strength_jitter": 0.5,
+    "ambient_jitter": 0.3,
+    "textureless": 0.5,
+    "backgrounds": "none",
     "laplacian": 5.0,
     "normal_consistency": 5.0,
 }
@@ -74,6 +82,12 @@ TEXTURE_OPTIONS: dict[str, Any] = {
     "symmetric": True,
     "mesh": "cone",
     "view_words": True,
+    "front": 90,
+    "anchor": 60,
+    "fov_jitter": 20,
+    "light_jitter": 1.0,
+    "strength_jitter": 0.5,
+    "backgrounds": "none",
 }
 #: And of a deformation.
 SMALL_DEFORM: dict[str, Any] = {**SMALL, "mode": "deform", "edge_length": 0.4}
@@ -87,9 +101,14 @@ DEFORM_OPTIONS: dict[str, Any] = {
     "seed": 7,
     "view_words": True,
     "offset": 0.4,
+    "anchor": 60,
+    "fov_jitter": 20,
+    "strength_jitter": 0.5,
+    "ambient_jitter": 0.3,
+    "backgrounds": "none",
 }
 #: These are told by the options of pictures, or refused, or by tests of their own below.
-WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap"}
+WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap", "formats"}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +147,7 @@ def test_a_deform_run_leaves_a_mesh_and_its_deformation(tmp_path: Path) -> None:
     task = TextToMesh(prompt="a red heart", **SMALL_DEFORM, judge=False, output=tmp_path)
     (sample,) = task.run().samples
     names = {path.name for path in sample.files}
-    videos = {"turntable.mp4", "contact.png", "progress.mp4"}
+    videos = {"turntable.mp4", "normals.mp4", "contact.png", "progress.mp4"}
     assert names == {"mesh.glb", "mesh.obj", "deformation.npz"} | videos
     kept = Deformation.load(sample.folder / "deformation.npz")
     mesh = load_mesh(sample.folder / "mesh.glb").mesh
@@ -160,7 +179,7 @@ def test_a_texture_run_leaves_a_mesh_with_maps(tmp_path: Path) -> None:
     (sample,) = task.run().samples
     names = {path.name for path in sample.files}
     maps = {f"mesh_{name}.png" for name in ("base_color", "roughness", "metallic", "normal")}
-    videos = {"turntable.mp4", "contact.png", "progress.mp4"}
+    videos = {"turntable.mp4", "normals.mp4", "contact.png", "progress.mp4"}
     assert names == {"mesh.glb", "mesh.obj", "mesh.mtl"} | maps | videos
     mesh = load_mesh(sample.folder / "mesh.glb", maps=True).mesh
     assert mesh.material is not None and mesh.material.base_color.shape == (3, 64, 64)
@@ -169,7 +188,22 @@ def test_a_texture_run_leaves_a_mesh_with_maps(tmp_path: Path) -> None:
     assert torch.equal(mesh.faces, given_mesh.faces)
 
 
-@pytest.mark.parametrize("small", [SMALL_TEXTURE, SMALL_DEFORM], ids=["texture", "deform"])
+#: Everything about the views that varies or is found out before the run.
+VARIED: dict[str, Any] = {
+    "front": "auto",
+    "anchor": "auto",
+    "fov_jitter": 10,
+    "strength_jitter": 0.3,
+    "view_words": True,
+}
+MOVED: dict[str, Any] = {**SMALL, **VARIED, "textureless": 0.5, "ambient_jitter": 0.2}
+
+
+@pytest.mark.parametrize(
+    "small",
+    [SMALL_TEXTURE, SMALL_DEFORM, MOVED, {**SMALL_TEXTURE, **VARIED}],
+    ids=["texture", "deform", "varied", "varied texture"],
+)
 def test_a_run_goes_on_from_a_snapshot_to_the_bit(small: dict[str, Any]) -> None:
     plan = TextToMesh(prompt="a red heart", device="cpu", **{**small, "steps": 4}).build()
     snapshots: list[dict[str, torch.Tensor]] = []
@@ -191,6 +225,14 @@ def test_every_field_is_walked() -> None:
         set(OPTIONS) | set(TEXTURE_OPTIONS) | set(DEFORM_OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
     )
     assert set(TextToMesh.model_fields) == walked
+
+
+def test_grey_views_of_a_coloured_mesh_change_its_deformation(tmp_path: Path) -> None:
+    given = load_mesh("cone").mesh
+    red = torch.tensor([1.0, 0, 0]).expand_as(given.vertices)
+    path = save_mesh(Mesh(given.vertices, given.faces, red), tmp_path / "red.ply")
+    small = {**SMALL_DEFORM, "mesh": str(path)}
+    assert differ(trace(TextToMesh, **small), trace(TextToMesh, **small, textureless=0.5))
 
 
 def test_an_option_that_would_be_ignored_is_refused() -> None:
@@ -242,7 +284,8 @@ def test_a_users_mesh_comes_back_in_its_own_units(suffix: str, tmp_path: Path) -
     )
     (sample,) = task.run().samples
     names = {path.name for path in sample.files}
-    assert names == {"mesh.glb", "mesh.obj", "turntable.mp4", "contact.png", "progress.mp4"}
+    videos = {"turntable.mp4", "normals.mp4", "contact.png", "progress.mp4"}
+    assert names == {"mesh.glb", "mesh.obj"} | videos
     for name in ("mesh.glb", "mesh.obj"):
         made = load_mesh(sample.folder / name).mesh
         assert torch.allclose(made.vertices.amin(0), torch.full((3,), 5000.0), atol=0.1)

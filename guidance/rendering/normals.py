@@ -1,0 +1,38 @@
+"""How the surface behind a rendering lies: pictures of its normals, as the cameras see them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.meshes import MeshScene
+from guidance.rendering.rasterize import antialias, interpolate, rasterize, vertex_normals
+from guidance.rendering.shading import to_clip
+from guidance.types import Rendering
+
+
+@torch.no_grad()
+def show_normals(rendering: Rendering) -> Float[Tensor, "n v 3 h w"]:
+    """Colours of normals over white: red to the right, green upwards, blue towards the camera.
+
+    Surfaces seen from behind are without blue, so that faces that were turned over show.
+
+    Raises:
+        InputError: no mesh or no cameras behind the rendering.
+    """
+    scene, cameras = rendering.scene, rendering.cameras
+    if not isinstance(scene, MeshScene) or cameras is None:
+        raise InputError("show_normals: expected pictures of a mesh with their cameras")
+    n, v = cameras.light.shape[:2]
+    vertices = scene.vertices.contiguous()
+    fragments = rasterize(to_clip(vertices, cameras), scene.faces, cameras.height, cameras.width)
+    normals = vertex_normals(vertices, scene.faces, fragments.backend)
+    seen = interpolate(fragments, normals)  # [b, h, w, 3]
+    turned = F.normalize(seen, dim=-1) @ cameras.view[..., :3, :3].flatten(0, 1).mT[:, None]
+    covered = (fragments.triangles >= 0)[..., None]
+    colors = torch.where(covered, (turned + 1) / 2, 1.0)
+    pictures = antialias(colors, fragments).clamp(0, 1).movedim(-1, 1)
+    return pictures.reshape(n, v, *pictures.shape[1:])
