@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.mesh import MeshGenerator
+from guidance.generators.prepared import Prepared
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.exports import USUAL, save_meshes
-from guidance.geometry.mesh_io import Normalization
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
-from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.rasterize import Shading
 from guidance.rendering.shading import GREY, render_mesh
@@ -56,9 +55,11 @@ class DeformedMesh(Generator):
         seeds: one a sample.
         clay: see `Clay`.
         learning_rate: of Adam for the Jacobians (TextDeformer: 0.0025 for 2,500 steps).
+        inside: the faces that may change; the solve holds all vertices of the others.
 
     Raises:
-        InputError: the edge length asks for too many vertices; see also `Poisson`.
+        InputError: the edge length asks for too many vertices; no vertex may move; see also
+            `Poisson`.
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
@@ -70,13 +71,13 @@ class DeformedMesh(Generator):
         clay: Clay = Clay(),
         *,
         learning_rate: float = 0.03,
+        inside: Bool[Tensor, "f"] | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.clay, self.learning_rate = len(seeds), clay, learning_rate
-        self.normalization = Normalization.of(mesh.vertices)
-        unit = self.normalization.apply(mesh.vertices.double()).float()
-        made = subdivide(Mesh(unit, mesh.faces, mesh.colors), clay.edge_length)
-        self.poisson = Poisson(made.vertices, made.faces)
+        self.prepared = Prepared.of(mesh, clay.edge_length, inside)
+        made, free = self.prepared.mesh, self.prepared.free
+        self.poisson = Poisson(made.vertices, made.faces, None if free is None else ~free)
         colors = made.colors
         if colors is None:
             colors = torch.full_like(made.vertices, GREY)
@@ -132,9 +133,9 @@ class DeformedMesh(Generator):
     def deformation(self, sample: int) -> Deformation:
         """One sample's deformation in the units of the mesh that was given."""
         moved = self.poisson.displacements(self._jacobians()[sample : sample + 1].double().cpu())
-        rest = self.normalization.undo(self.get_buffer("rest").double().cpu())
-        mesh = Mesh(rest, self.get_buffer("faces").cpu(), self.get_buffer("colors").cpu())
-        return Deformation(mesh, moved[0] * self.normalization.radius)
+        faces, colors = (self.get_buffer(name).cpu() for name in ("faces", "colors"))
+        mesh = Mesh(self.prepared.given, faces, colors)
+        return Deformation(mesh, moved[0] * self.prepared.normalization.radius)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb and the other formats, and deformation.npz for `guide tune`."""

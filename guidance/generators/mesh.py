@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.field import Field
+from guidance.generators.prepared import Prepared
 from guidance.geometry.exports import USUAL, save_meshes
-from guidance.geometry.mesh_io import Normalization, load_mesh
+from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron
-from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.rasterize import Shading, vertex_normals
-from guidance.rendering.shading import render_mesh
+from guidance.rendering.shading import GREY, render_mesh
 from guidance.types import Generator, Moment, Rendering
 from guidance.views import Cameras, Looks
 
@@ -50,7 +50,8 @@ class MeshGenerator(Generator):
 
     The mesh is centred and scaled to radius 1, and its long edges are split; exports undo the
     first. The vertices that the mesh had keep their places in the order. Its own colours are not
-    used.
+    used, but outside of a region, where colours (grey if the mesh has none) and places stay to the
+    bit; see `guidance.geometry.selection`.
 
     Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small fields, one for
     colours and one for displacements, instead of one trunk with two heads; and the mesh is refined
@@ -61,9 +62,10 @@ class MeshGenerator(Generator):
         seeds: one a sample.
         surface: see `Surface`.
         learning_rate: of Adam for the colours; displacements move at a third of it.
+        inside: the faces that may change; all of them without.
 
     Raises:
-        InputError: the edge length asks for too many vertices.
+        InputError: the edge length asks for too many vertices; no vertex may change.
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
@@ -75,17 +77,22 @@ class MeshGenerator(Generator):
         surface: Surface = Surface(),
         *,
         learning_rate: float = 0.004,
+        inside: Bool[Tensor, "f"] | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.surface, self.learning_rate = len(seeds), surface, learning_rate
-        self.normalization = Normalization.of(mesh.vertices)
-        unit = Mesh(self.normalization.apply(mesh.vertices.double()).float(), mesh.faces)
-        unit = subdivide(unit, surface.edge_length)
+        self.prepared = Prepared.of(mesh, surface.edge_length, inside)
+        unit = self.prepared.mesh
         # What the mesh implies comes from the mesh again, so it is no part of the state.
         self.register_buffer("rest", unit.vertices, persistent=False)
         self.register_buffer("faces", unit.faces.long(), persistent=False)
         normals = vertex_normals(unit.vertices[None], self.get_buffer("faces"))[0]
         self.register_buffer("normals", normals, persistent=False)
+        if self.prepared.free is not None:
+            own = torch.full_like(unit.vertices, GREY) if unit.colors is None else unit.colors
+            self.register_buffer("own", own.float(), persistent=False)
+            self.register_buffer("free", self.prepared.free[:, None], persistent=False)
+            self.register_buffer("reach", self.prepared.reach(), persistent=False)
         self.color = self._values(seeds, 3, "color")
         self.displacement = (
             self._values(seeds, 1, "displacement") if surface.max_displacement else None
@@ -118,7 +125,11 @@ class MeshGenerator(Generator):
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
             along = self.surface.max_displacement * torch.tanh(self.displacement(places))
+            if self.prepared.free is not None:
+                along = self.get_buffer("reach") * along
             vertices = rest + along * normals
+        if self.prepared.free is not None:
+            colors = torch.where(self.get_buffer("free"), colors, self.get_buffer("own"))
         return colors, vertices
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -132,7 +143,7 @@ class MeshGenerator(Generator):
     def mesh(self, sample: int) -> Mesh:
         """One sample's mesh in the units of the one that was given, with its colours."""
         colors, vertices = (values[sample].cpu() for values in self._surface())
-        placed = self.normalization.undo(vertices.double())
+        placed = self.prepared.placed(vertices - self.get_buffer("rest").cpu())
         return Mesh(placed, self.get_buffer("faces").cpu(), colors)
 
     def export(self, folder: Path, sample: int) -> list[Path]:

@@ -13,10 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.generators.kept import Kept, side_of
 from guidance.generators.volume import Volume
 from guidance.geometry.exports import USUAL, save_meshes
 from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.geometry.primitives import octahedron
+from guidance.geometry.selection import Selection
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import Bake, bake
@@ -75,9 +77,12 @@ class TexturedMesh(Generator):
         seeds: one a sample.
         maps: see `Maps`.
         learning_rate: of Adam for colours; see `SLOWER` for the rest.
+        region: what may change. Outside, the texels of the mesh's maps stay to the bit, at their
+            own size; see `Kept` for meshes without maps.
 
     Raises:
-        InputError: the mesh cannot be unwrapped; `finest` is not a power of two.
+        InputError: the mesh cannot be unwrapped; `finest` is not a power of two; a region without
+            texels; other sizes than those of the maps that stay.
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
@@ -89,10 +94,14 @@ class TexturedMesh(Generator):
         maps: Maps = Maps(),
         *,
         learning_rate: float = 0.02,
+        region: Selection | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.maps, self.learning_rate = len(seeds), maps, learning_rate
-        self.given, self.notes = with_uv(replace(mesh, colors=None), anew=maps.unwrap)
+        self.given, self.notes = with_uv(mesh, anew=maps.unwrap)
+        if self.given.uv is not mesh.uv:  # its maps lie elsewhere
+            self.given = replace(self.given, material=None)
+        self.region = region
         places = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
         unit = replace(self.given, vertices=places)
         # What the mesh implies comes from the mesh again, so it is no part of the state.
@@ -100,7 +109,9 @@ class TexturedMesh(Generator):
             self.register_buffer(name, value, persistent=False)
         self.volume = Volume(seeds, 8 if maps.relief else 5, maps.finest)
         self.environment = find_environment(maps.environment)
-        index, weights, across = self._places(bake(unit, maps.texels))
+        baked = bake(unit, maps.texels)
+        index, weights, across = self._places(baked)
+        self.kept = self._kept(baked)
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("across", across, persistent=False)
@@ -115,12 +126,28 @@ class TexturedMesh(Generator):
             raise InputError("TexturedMesh: needs cameras; give views=Orbit(...)")
         index, weights, across = (self.get_buffer(n) for n in ("index", "weights", "across"))
         color, *rest = self._maps(index, weights, across)
-        values = torch.cat([to_linear(color), *rest], -1).mT
+        values = torch.cat([color, *rest], -1).mT
         texels = values.reshape(self.num_samples, 8, self.maps.texels, self.maps.texels)
+        if self.kept is not None:
+            texels = self.kept.under(texels)
+        texels = torch.cat([to_linear(texels[:, :3]), texels[:, 3:]], 1)
         return render_material(self._skin(), texels, cameras, self.environment)
 
     def _skin(self) -> Skin:
         return Skin(**{field.name: self.get_buffer(field.name) for field in fields(Skin)})
+
+    def _kept(self, baked: Bake) -> Kept | None:
+        """What stays of the mesh's own maps, at the size of the bake."""
+        if self.region is None:
+            return None
+        if self.given.material is not None:
+            side = side_of(self.given.material, "TexturedMesh")
+            if side != self.maps.exported:
+                raise InputError(
+                    f"Maps.exported: the mesh's maps, which stay outside the region, have {side} "
+                    f"texels a side; expected the same, got {self.maps.exported}"
+                )
+        return Kept.of(self.given, self.region, baked)
 
     @torch.no_grad()
     def _places(
@@ -170,7 +197,8 @@ class TexturedMesh(Generator):
         The maps are padded: texels beside the surface continue it.
         """
         size = self.maps.exported
-        baked = bake(self.given, size).to(self.get_buffer("vertices").device)
+        flat = bake(self.given, size)
+        baked = flat.to(self.get_buffer("vertices").device)
         rows = max(1, AT_ONCE // size)
         pieces = []
         for top in range(0, size, rows):
@@ -178,8 +206,11 @@ class TexturedMesh(Generator):
             maps = self._maps(*where, slice(sample, sample + 1))
             pieces.append(torch.cat(maps, -1)[0].cpu())
         whole = torch.cat(pieces).T.reshape(8, size, size)
+        kept = self._kept(flat)
+        if kept is not None:
+            whole = kept.under(whole)
         color, rough, metal, normal = torch.split(whole, [3, 1, 1, 3])
-        return replace(self.given, material=Material(color, rough, metal, normal))
+        return replace(self.given, colors=None, material=Material(color, rough, metal, normal))
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb with its maps inside, and mesh.obj with its maps beside it."""

@@ -53,7 +53,10 @@ class Deformation:
             raise InputError(
                 f"strength: expected a number from {LEAST:g} to {MOST:g}, got {strength:g}"
             )
-        return replace(self.mesh, vertices=self.mesh.vertices + strength * self.displacements)
+        moved = self.mesh.vertices + strength * self.displacements
+        # What does not move stays to the bit; adding 0 would turn -0 into 0.
+        vertices = torch.where(self.displacements == 0, self.mesh.vertices, moved)
+        return replace(self.mesh, vertices=vertices)
 
     def save(self, path: Path) -> Path:
         """Writes an .npz of plain arrays; see `load`."""

@@ -81,11 +81,13 @@ def read_glb_material(content: bytes, where: str) -> Material | None:
     if maps[2] is None:
         normal = torch.tensor([0.0, 0.0, 1.0])[:, None, None].expand(3, *size)
     else:
+        # As the file holds them, so that what is not changed can be written to the bit: of 8 bits
+        # and so only nearly of length 1.
         normal = 2 * normal - 1
         scale = float((infos[2] or {}).get("scale", 1))
-        normal = torch.nn.functional.normalize(
-            normal * normal.new_tensor([scale, scale, 1])[:, None, None], dim=0
-        )
+        if scale != 1:
+            steep = normal.new_tensor([scale, scale, 1])[:, None, None]
+            normal = torch.nn.functional.normalize(normal * steep, dim=0)
     return Material(color, rough, metal, normal)
 
 
