@@ -125,7 +125,7 @@ def _execute(task: object, folder: Path | None) -> int:
 
     assert isinstance(task, Task)
     if folder is None:  # a finished run needs no weights to say that it is done
-        for name in task.encoder:
+        for name in task.loss_models:
             check_is_here(name)
     from guidance.tasks.running import run_task  # torch comes along, which takes a second
 

@@ -64,6 +64,7 @@ class Distillation(Loss):
         source: what the pictures show before, for dds and pds; like `prompt`.
         reference: pictures [n, v, 3, h, w] to edit, for dds and pds; by default those before the
             first step.
+        vae: as `load_denoiser` takes it, of a denoiser that is given by its name.
         augment: how pictures are varied before they are encoded; None shows each as it is, over
             white.
         size: pixels a side that are encoded; by default what the denoiser was trained on.
@@ -91,6 +92,7 @@ class Distillation(Loss):
         unit: bool | None = None,
         source: str | Sequence[str] | None = None,
         reference: Float[Tensor, "n v 3 h w"] | None = None,
+        vae: str = "full",
         augment: Augment | None = None,
         size: int | None = None,
     ) -> None:
@@ -113,6 +115,7 @@ class Distillation(Loss):
         self.augment, self.size = augment or Augment.plain(), size
         # Tells what denoisers do not read before one is loaded.
         Texts().group([self.negatives, *map(parse_prompt, (*self.prompts, *self.sources))])
+        self.vae = vae
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         self._groups: dict[str, Group] = {}
 
@@ -135,7 +138,7 @@ class Distillation(Loss):
             groups["source"] = texts.group(sources)
             self._reference = _reference(start, self.given)
         device = start.image.device
-        denoiser = _frozen(self.denoisers[0], device)
+        denoiser = _frozen(self.denoisers[0], device, self.vae)
         if denoiser.prediction not in self.method.predictions:
             raise InputError(
                 f"{self.name}: needs a denoiser of {' or '.join(self.method.predictions)}, and "
@@ -294,11 +297,11 @@ def _reference(start: Rendering, given: Float[Tensor, "n v 3 h w"] | None) -> Re
     return Rendering(given.to(start.image))
 
 
-def _frozen(denoiser: str | Denoiser, device: torch.device) -> Denoiser:
+def _frozen(denoiser: str | Denoiser, device: torch.device, vae: str) -> Denoiser:
     if isinstance(denoiser, str):
         from guidance.diffusion import load_denoiser
 
-        denoiser = load_denoiser(denoiser, device)
+        denoiser = load_denoiser(denoiser, device, vae=vae)
     return denoiser.to(device).requires_grad_(False).eval()
 
 

@@ -34,12 +34,14 @@ from guidance.prompts import (
     read_templates,
 )
 from guidance.schedule import Schedule
+from guidance.tasks.guides import DENOISER, Guides
 
 if TYPE_CHECKING:
     from guidance.augment import Augment
     from guidance.loop import Listener, Settings
     from guidance.losses.clip import Clip
     from guidance.runs.plan import Plan, RunResult
+    from guidance.types import Terms
 
 Preset = Literal["draft", "normal", "best"]
 
@@ -78,12 +80,19 @@ class Task(BaseModel):
     """Updates of the optimizer."""
     learning_rate: float | str = 1.0
     """Factor on the generator's own rates: a number, or a schedule such as "1 -> 0.1 cosine"."""
-    loss: Literal["cosine", "spherical", "logit"] = "cosine"
-    """How pictures and words are compared."""
+    loss: str = "cosine"
+    """What guides: cosine, spherical or logit of an encoder; sds, csd, nfsd, bridge, asd, ism, sdi
+    or rfds of a denoiser; or several with weights, "clip,sds:0.5". Says docs/distillation.md."""
     sharpen: float = Field(default=0.1, ge=0)
     """Weight of "logit" beside the loss: tells near things apart, a star from anything yellow."""
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
+    denoiser: str | None = None
+    """The diffusion model of sds and its kin, e.g. "sd-1.5" (mini-diffusion)."""
+    guidance_scale: float | str | None = None
+    """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
+    vae: Literal["full", "tiny"] | None = None
+    """What turns pictures into the denoiser's latents; "tiny" is several times cheaper (full)."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """How gradients become steps."""
     normalize: bool = False
@@ -148,6 +157,12 @@ class Task(BaseModel):
             parse_region(region)
         return regions
 
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, loss: str) -> str:
+        Guides.parse(loss)
+        return loss
+
     @field_validator("learning_rate")
     @classmethod
     def _check_rate(cls, rate: float | str) -> float | str:
@@ -191,6 +206,13 @@ class Task(BaseModel):
         of_a_prompt = range(self.seed, self.seed + self.samples)
         return tuple(of_a_prompt) * (len(self.sample_prompts) // self.samples)
 
+    @property
+    def loss_models(self) -> tuple[str, ...]:
+        """The names of the models that guide the run: encoders, and a denoiser."""
+        guides = Guides.parse(self.loss)
+        encoders = tuple(self.encoder) if guides.comparisons else ()
+        return (*encoders, self.denoiser or DENOISER) if guides.distillations else encoders
+
     def settings(self) -> Settings:
         """The settings of the loop, as the common fields say them."""
         from guidance.loop import Settings
@@ -209,7 +231,7 @@ class Task(BaseModel):
         """The loss that compares pictures with the prompts, as the common fields say it."""
         from guidance.losses.clip import Clip
 
-        kinds: dict[str, float] = {self.loss: 1.0}
+        kinds = dict(Guides.parse(self.loss).comparisons)
         if self.sharpen:
             kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
         return Clip(
@@ -223,6 +245,22 @@ class Task(BaseModel):
             region=self.region,
             templates=read_templates(self.templates),
         )
+
+    def guides(self, augment: Augment, *, view_words: bool = False) -> Terms:
+        """What `--loss` asks for, with its weights.
+
+        Raises:
+            InputError: options are given that the losses have no use for.
+        """
+        from guidance.tasks.guides import distillations, refuse_ignored
+        from guidance.types import Terms
+
+        guides = Guides.parse(self.loss)
+        refuse_ignored(self, guides)
+        losses = distillations(self, guides, augment, view_words=view_words)
+        if guides.comparisons:
+            losses = Terms.of(self.clip(augment, view_words=view_words)) + losses
+        return losses
 
     def torch_device(self) -> str:
         """The device to run on. Raises InputError where there is none of that name."""

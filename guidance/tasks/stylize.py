@@ -56,8 +56,8 @@ class Stylize(Task):
     }
 
     picture: Path | None = None
-    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM. Or a clip, MP4, MOV, MKV, WebM,
-    AVI or GIF, that one "unet" changes as a whole: stylized.mp4 in its own size, without sound."""
+    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM. Or a clip, MP4, MOV, MKV,
+    WebM, AVI or GIF, that one "unet" changes as a whole: stylized.mp4 in its own size, silent."""
     source: str = "a photo"
     """What the picture is, in words: the style leads from there to the prompt."""
     mask: Path | None = None
@@ -96,9 +96,8 @@ class Stylize(Task):
         return source
 
     def build(self) -> Plan:
-        from guidance.runs.plan import Plan
-
         from guidance.runs.footage import is_clip
+        from guidance.runs.plan import Plan
 
         self._refuse_ignored()
         if self.picture is not None and is_clip(self.picture):
@@ -147,6 +146,9 @@ class Stylize(Task):
             raise InputError(
                 f"full_size: a {self.generator} has one size; leave it out, or use --generator unet"
             )
+        for name in ("denoiser", "guidance_scale", "vae"):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name}: stylize asks no denoiser; leave it out")
         if self.region:
             raise InputError("region: stylize changes one part of a picture; give it by --mask")
 

@@ -99,7 +99,7 @@ class TextToImage(Task):
     num_strokes: int | None = Field(default=None, ge=1, le=4096)
     """Strokes of "strokes" (512)."""
     export_size: int | None = Field(default=None, ge=8, le=8192)
-    """Pixels a side of the files of "strokes", "siren" and "grid", which are sharp at any (size)."""
+    """Pixels a side of the files of "strokes", "siren" and "grid", sharp at any (size)."""
     outline: float | str | None = None
     """Weight of a compact outline of "cutout" (1)."""
     total_variation: float | str = 0.3
@@ -280,10 +280,9 @@ class TextToImage(Task):
         from guidance.losses.image import TotalVariation
         from guidance.losses.lpips import Lpips
         from guidance.losses.outline import Outline
-        from guidance.types import Terms
 
         scale = SCALE_OF_CUTOUT if self.generator == "cutout" else SCALE
-        losses = Terms.of(self.clip(Augment(crops=self.crops, scale=scale)))
+        losses = self.guides(Augment(crops=self.crops, scale=scale))
         if self.generator == "cutout":
             weight = 1.0 if self.outline is None else self.outline
             crisp = {} if self.frames is None else {"crispness": CRISP_IN_MOTION}

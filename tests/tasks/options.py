@@ -22,6 +22,8 @@ OF_ANIMATIONS = {
     "pan": "0.1,0.05",
     "rotate": "5 -> 10",
 }
+#: Options of score distillation; tests/tasks/test_distilled.py walks them.
+OF_DISTILLATION = {"denoiser", "guidance_scale", "vae"}
 
 
 def trace(kind: type[Task], **fields: Any) -> list[Tensor]:

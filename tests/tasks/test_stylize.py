@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.loop import optimize
 from guidance.tasks.stylize import Stylize
 from tests.losses.test_pictures import bomb
-from tests.tasks.options import OF_THE_RUN, differ, trace
+from tests.tasks.options import OF_DISTILLATION, OF_THE_RUN, differ, trace
 
 OPTIONS: dict[str, Any] = {
     "prompt": "a blue heart",
@@ -47,7 +47,7 @@ OPTIONS: dict[str, Any] = {
 }
 #: These have one value, are refused, change what is exported alone, or are of clips
 #: (test_stylize_clips.py).
-WALKED_ELSEWHERE = {"loss", "region", "full_size", "frames_per_step"}
+WALKED_ELSEWHERE = OF_DISTILLATION | {"loss", "region", "full_size", "frames_per_step"}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import Image
 from guidance.errors import InputError
 from guidance.tasks.text2image import ONLY_OF, TextToImage
 from tests.losses.hub import play_hub
-from tests.tasks.options import OF_ANIMATIONS, OF_THE_RUN, differ, trace
+from tests.tasks.options import OF_ANIMATIONS, OF_DISTILLATION, OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {"size": 32, "finest": 16, "crops": 2, "steps": 2}
 OPTIONS: dict[str, Any] = {
@@ -155,7 +155,7 @@ def test_options_that_need_others_are_refused_alone(options: dict[str, Any], mes
 
 
 def test_every_field_is_walked() -> None:
-    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS, "export_size"}
+    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS, *OF_DISTILLATION, "export_size"}
     assert set(TextToImage.model_fields) - together == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 

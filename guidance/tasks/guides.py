@@ -1,0 +1,106 @@
+"""What `--loss` says: which comparisons and which score distillations guide a run, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guidance.errors import InputError
+
+if TYPE_CHECKING:
+    from guidance.augment import Augment
+    from guidance.tasks.base import Task
+    from guidance.types import Terms
+
+#: How an encoder compares pictures with words; see `guidance.losses.clip`.
+COMPARISONS = ("cosine", "spherical", "logit")
+#: Methods of `guidance.losses.methods` that draw; those that edit belong to the task "edit".
+DISTILLATIONS = ("sds", "csd", "nfsd", "bridge", "asd", "ism", "sdi", "rfds")
+#: The denoiser where none is named.
+DENOISER = "mini-diffusion"
+#: Of a distillation beside the regularizers.
+WEIGHT = 1e-3
+#: In one word for who does not mind which.
+SAME_AS = {"clip": "cosine"}
+
+
+@dataclass(frozen=True)
+class Guides:
+    """The weights of what guides a run."""
+
+    comparisons: dict[str, float]
+    distillations: dict[str, float]
+
+    @classmethod
+    def parse(cls, text: str) -> Guides:
+        """Reads "cosine", "sds", or several with weights: "clip,csd:0.5".
+
+        Raises:
+            InputError: an unknown name, one given twice, or a weight that is no positive number.
+        """
+        weights: dict[str, float] = {}
+        for part in text.split(","):
+            name, colon, given = part.strip().partition(":")
+            name = SAME_AS.get(name, name)
+            if name not in COMPARISONS + DISTILLATIONS:
+                known = ", ".join((*SAME_AS, *COMPARISONS, *DISTILLATIONS))
+                raise InputError(f"loss {name!r} is unknown; use {known}, or some of them")
+            if name in weights:
+                raise InputError(f"loss: {name} is given twice; give it once, with a weight")
+            weights[name] = _weight(name, given) if colon else 1.0
+        return cls(
+            {name: weight for name, weight in weights.items() if name in COMPARISONS},
+            {name: weight for name, weight in weights.items() if name in DISTILLATIONS},
+        )
+
+
+def _weight(name: str, text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0 < weight < float("inf"):
+        raise InputError(f"loss {name}: expected a positive weight such as {name}:0.5, got {text}")
+    return weight
+
+
+def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: bool) -> Terms:
+    """The score distillations of a task, each with its weight."""
+    from guidance.losses.distillation import Distillation
+    from guidance.types import Terms
+
+    losses = Terms()
+    for method, weight in guides.distillations.items():
+        losses = losses + weight * WEIGHT * Distillation(
+            task.styled_prompts,
+            denoiser=task.denoiser or DENOISER,
+            method=method,
+            guidance_scale=task.guidance_scale,
+            negative=task.negative,
+            view_words=view_words,
+            vae=task.vae or "full",
+            augment=augment,
+        )
+    return losses
+
+
+def refuse_ignored(task: Task, guides: Guides) -> None:
+    """Raises InputError for options that were given and would do nothing."""
+    if not guides.distillations:
+        for name in ("denoiser", "guidance_scale", "vae"):
+            if getattr(task, name) is not None:
+                raise InputError(
+                    f"{name}: is of score distillation; leave it out, or use --loss sds"
+                )
+        return
+    method = next(iter(guides.distillations))
+    for name in ("at", "region", "image_prompt"):
+        if getattr(task, name):
+            raise InputError(f"{name}: {method} follows plain prompts; leave it out")
+    if not guides.comparisons:
+        for name in ("encoder", "sharpen", "templates"):
+            if getattr(task, name) != type(task).model_fields[name].default:
+                raise InputError(
+                    f"{name}: is of encoders, and --loss {task.loss} asks none; leave it out, or "
+                    f"use --loss clip,{task.loss}"
+                )

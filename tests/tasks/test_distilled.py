@@ -1,0 +1,126 @@
+"""Tasks that a denoiser guides: --loss sds and its kin, alone and beside an encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
+
+from guidance.errors import InputError
+from guidance.losses.clip import Clip
+from guidance.losses.distillation import Distillation
+from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, Guides
+from guidance.tasks.stylize import Stylize
+from guidance.tasks.text2image import TextToImage
+from guidance.types import Terms
+from tests.diffusion import tiny
+from tests.tasks.options import OF_DISTILLATION, differ, trace
+
+SMALL: dict[str, Any] = {"size": 16, "crops": 2, "generator": "pyramid"}
+
+
+@pytest.fixture(scope="module")
+def denoisers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two Stable Diffusions of 16 pixels with random weights, by name; they read long prompts."""
+    root = tmp_path_factory.mktemp("denoisers")
+    kind = "StableDiffusionPipeline"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "LENGTH", 96)
+        tiny.save(kind, root / "one")
+        tiny.save(kind, root / "other", prediction_type="v_prediction")
+    return {name: f"local-dir:{root / name}" for name in ("one", "other")}
+
+
+@pytest.mark.parametrize("method", [name for name in DISTILLATIONS if name != "rfds"])
+def test_every_method_draws(method: str, denoisers: dict[str, str]) -> None:
+    alone = {**SMALL, "loss": method, "denoiser": denoisers["one"]}
+    first = trace(TextToImage, **alone)
+    assert not differ(first, trace(TextToImage, **alone))
+    assert differ(first, trace(TextToImage, **alone, prompt="a house"))
+
+
+def test_options_change_the_result(denoisers: dict[str, str]) -> None:
+    alone = {**SMALL, "loss": "sds", "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    options = {"denoiser": denoisers["other"], "guidance_scale": "100 -> 7.5"}
+    assert set(options) | {"vae"} == OF_DISTILLATION
+    for option, value in options.items():
+        assert differ(plain, trace(TextToImage, **{**alone, option: value})), option
+    assert differ(plain, trace(TextToImage, **alone, negative=["a face"]))
+
+
+def test_vae_reaches_the_loss(denoisers: dict[str, str]) -> None:
+    task = TextToImage(
+        **SMALL, prompt=["a heart"], loss="sds", denoiser=denoisers["one"], vae="tiny"
+    )
+    terms = list(Terms.of(task.build().losses))
+    assert [term.loss.vae for term in terms if isinstance(term.loss, Distillation)] == ["tiny"]
+
+
+def test_several_losses_are_weighed(denoisers: dict[str, str]) -> None:
+    task = TextToImage(
+        **SMALL, prompt=["a heart"], loss="clip:2,sds,csd:0.5", denoiser=denoisers["one"]
+    )
+    terms = list(Terms.of(task.build().losses))
+    assert sum(isinstance(term.loss, Clip) for term in terms) == 1
+    found = {t.loss.name: t.weight for t in terms if isinstance(t.loss, Distillation)}
+    assert found["csd"] == pytest.approx(0.5 * float(found["sds"]))
+    both = {**SMALL, "loss": "clip,sds", "denoiser": denoisers["one"]}
+    assert differ(trace(TextToImage, **both), trace(TextToImage, **SMALL))
+    assert differ(trace(TextToImage, **both), trace(TextToImage, **{**both, "loss": "sds"}))
+
+
+def test_names_and_weights() -> None:
+    guides = Guides.parse(" clip:0.5 , logit,sds:2")
+    assert guides == Guides({"cosine": 0.5, "logit": 1.0}, {"sds": 2.0})
+    for name in COMPARISONS + DISTILLATIONS:
+        assert Guides.parse(name) != Guides({}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("vsd", "loss 'vsd' is unknown; use clip, cosine, "),
+        ("dds", "loss 'dds' is unknown"),
+        ("", "loss '' is unknown"),
+        ("clip,cosine", "cosine is given twice"),
+        ("sds:no", "expected a positive weight such as sds:0.5, got no"),
+        ("sds:0", "got 0"),
+        ("sds:inf", "got inf"),
+    ],
+)
+def test_what_cannot_guide_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):  # pydantic's, around ours
+        TextToImage(prompt=["a heart"], loss=text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"denoiser": "sd-1.5"}, "denoiser: is of score distillation; leave it out"),
+        ({"guidance_scale": 7.5}, "guidance_scale: is of score distillation"),
+        ({"vae": "tiny"}, "vae: is of score distillation"),
+        ({"loss": "sds", "at": ["50% a house"]}, "at: sds follows plain prompts"),
+        ({"loss": "sds", "image_prompt": ["a.png"]}, "image_prompt: sds follows plain prompts"),
+        ({"loss": "sds", "region": ['a.png="a sky"']}, "region: sds follows plain prompts"),
+        (
+            {"loss": "sds", "encoder": ["ViT-B-32/openai"]},
+            "encoder: is of encoders, and --loss",
+        ),
+        ({"loss": "sds", "sharpen": 0.5}, "sharpen: is of encoders"),
+        ({"loss": "sds", "templates": "plain"}, "use --loss clip,sds"),
+    ],
+)
+def test_options_without_a_use_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TextToImage(prompt=["a heart"], **options).build()
+
+
+@pytest.mark.parametrize("option", sorted(OF_DISTILLATION))
+def test_stylize_asks_no_denoiser(option: str, tmp_path: Path) -> None:
+    value: Any = {"denoiser": "sd-1.5", "guidance_scale": 2.0, "vae": "tiny"}[option]
+    with pytest.raises(InputError, match=f"{option}: stylize asks no denoiser"):
+        Stylize(prompt=["a sketch"], picture=tmp_path / "a.png", **{option: value}).build()
