@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py --task text2image [--prompts FILE] [--seeds 3] [--preset normal]
     python benchmarks/quality.py --task text2mesh  [--prompts FILE] [--at-once 8]
+    python benchmarks/quality.py --set loss=sds --set generator=pyramid
 
 Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, tab, prompt) in batches, then
 asks the held-out judge, which no loss has seen. A sample counts where the judge finds its prompt
@@ -22,6 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import yaml
 from measure import machine, report
 from shapes import SHAPES
 
@@ -100,8 +102,7 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
     made: list[Made] = []
     losses: set[str] = set()
     fields = {"samples": options.seeds, "preset": options.preset, "output": options.output}
-    if options.steps is not None:
-        fields["steps"] = options.steps
+    fields |= options.set
     for batch in batches(cases, max(1, options.at_once // options.seeds)):
         start = time.perf_counter()
         mesh = {} if batch[0].mesh is None else {"mesh": batch[0].mesh}
@@ -172,7 +173,7 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
     return {
         "task": options.task,
         "preset": options.preset,
-        "steps": options.steps,
+        "set": options.set,
         "seeds": options.seeds,
         "prompts": len(prompts),
         "seconds": round(seconds, 1),
@@ -200,7 +201,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--prompts", type=Path, help="default: the committed list of the task")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
-    parser.add_argument("--steps", type=int, help="default: the preset's")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any other option of the task, e.g. steps=60; may be repeated",
+    )
     parser.add_argument("--at-once", type=int, default=20, help="samples in one run")
     parser.add_argument(
         "--go-on",
@@ -211,6 +218,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="default: OUTPUT/TASK.json")
     parser.add_argument("--contact", type=Path, help="default: OUTPUT/TASK.png")
     options = parser.parse_args()
+    options.set = {
+        name: yaml.safe_load(value)
+        for name, _, value in (pair.partition("=") for pair in options.set)
+    }
     options.prompts = options.prompts or Path(__file__).with_name(LISTS[options.task])
     options.out = options.out or options.output / f"{options.task}.json"
     options.contact = options.contact or options.output / f"{options.task}.png"
