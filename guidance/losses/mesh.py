@@ -8,6 +8,7 @@ vertices, or to the Jacobians behind them, and skips the pictures.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.topology import face_pairs, unique_edges
-from guidance.meshes import MeshScene
+from guidance.meshes import MeshScene, MeshScenes
 from guidance.types import Loss, Moment, Rendering
 
 TINY = 1e-20  # keeps the slope of a length finite at 0
@@ -43,6 +44,12 @@ def _scene(loss: Loss, rendering: Rendering) -> MeshScene:
             f"{type(rendering.scene).__name__}; it goes with mesh generators only"
         )
     return rendering.scene
+
+
+def _of_each(loss: Loss, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+    """The loss of samples whose meshes have faces of their own."""
+    meshes = rendering.scene.meshes
+    return torch.cat([loss(replace(rendering, scene=mesh), moment) for mesh in meshes])
 
 
 def _rows(vertices: Float[Tensor, "n p 3"]) -> Float[Tensor, "p 3*n"]:
@@ -110,6 +117,8 @@ class NormalConsistency(Loss):
 
     def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 2]."""
+        if isinstance(rendering.scene, MeshScenes):
+            return _of_each(self, rendering, moment)
         scene = _scene(self, rendering)
         rows = _rows(scene.vertices)
         a, b, c = (rows.index_select(0, corner) for corner in scene.faces.unbind(1))
@@ -166,3 +175,40 @@ class Rigidity(Loss):
         away = scene.jacobians - torch.eye(3).to(scene.jacobians)
         energy: Float[Tensor, "n"] = 0.5 * away.square().sum((-2, -1)) @ (area / area.sum())
         return energy
+
+
+class Eikonal(Loss):
+    """Mean of (|gradient| - 1)^2 of signed distances, over the cells of their lattice.
+
+    The distances from a surface have a gradient of length 1 everywhere. Kept so, they are large
+    where no surface is near, and none appears there by chance. A cell's gradient is the mean of the
+    differences along its four edges of each direction.
+
+    Source: Gropp et al. 2020, Implicit Geometric Regularization (arXiv 2002.10099). Deviation:
+    differences instead of derivatives, in the whole grid.
+    """
+
+    reads_scene = True
+
+    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+        """`[n]`, at least 0.
+
+        Raises:
+            InputError: a mesh without distances.
+        """
+        if isinstance(rendering.scene, MeshScenes):
+            return _of_each(self, rendering, moment)
+        values = _scene(self, rendering).distances
+        if values is None:
+            raise InputError("Eikonal: this mesh has no signed distances; it goes with DMTet only")
+        slopes = [_midway(values.diff(dim=axis), {1, 2, 3} - {axis}) for axis in (1, 2, 3)]
+        length = (torch.stack(slopes).square().sum(0) + TINY).sqrt()
+        return (length - 1).square().flatten(1).mean(1)
+
+
+def _midway(values: Tensor, axes: set[int]) -> Tensor:
+    """Means of neighbours along some axes."""
+    for axis in axes:
+        count = values.shape[axis] - 1
+        values = (values.narrow(axis, 0, count) + values.narrow(axis, 1, count)) / 2
+    return values

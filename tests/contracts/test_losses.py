@@ -68,7 +68,7 @@ def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
 def leaves(rendering: Rendering) -> list[Tensor]:
     assert rendering.alpha is not None
     scene = rendering.scene
-    return [rendering.image, rendering.alpha, scene.vertices, scene.jacobians]
+    return [rendering.image, rendering.alpha, scene.vertices, scene.jacobians, scene.distances]
 
 
 def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
@@ -103,6 +103,7 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
             rendering.scene,
             vertices=rendering.scene.vertices[:1],
             jacobians=rendering.scene.jacobians[:1],
+            distances=rendering.scene.distances[:1],
         ),
     )
     loss = unprepared(kind, PROMPTS[:1])
@@ -119,8 +120,9 @@ def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
     if kind.__name__ == "Range":  # its slope would be 0 everywhere
         rendering.image.data.mul_(3).sub_(1)
 
-    def value(image: Tensor, alpha: Tensor, vertices: Tensor, jacobians: Tensor) -> Tensor:
-        scene = replace(rendering.scene, vertices=vertices, jacobians=jacobians)
+    def value(image: Tensor, alpha: Tensor, *of_scene: Tensor) -> Tensor:
+        names = ("vertices", "jacobians", "distances")
+        scene = replace(rendering.scene, **dict(zip(names, of_scene, strict=True)))
         return loss(replace(rendering, image=image, alpha=alpha, scene=scene), moment())
 
     assert value(*leaves(rendering)).requires_grad

@@ -77,8 +77,9 @@ def everything(
     jacobians = torch.eye(3, dtype=dtype) + 0.1 * torch.randn(n, 4, 3, 3, generator=random).to(
         dtype
     )
-    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices, jacobians)]
-    scene = MeshScene(leaves[2], FACES, rest, leaves[3])
+    distances = torch.randn(n, 3, 3, 3, generator=random).to(dtype)
+    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices, jacobians, distances)]
+    scene = MeshScene(leaves[2], FACES, rest, leaves[3], leaves[4])
     return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
 
 

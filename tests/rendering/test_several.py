@@ -1,0 +1,72 @@
+"""Meshes of different topology in one call: each as if it were drawn alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from guidance.errors import InputError
+from guidance.geometry.octasphere import octasphere
+from guidance.geometry.primitives import octahedron
+from guidance.meshes import Mesh, MeshScene, MeshScenes
+from guidance.rendering.several import of_sample, render_meshes
+from guidance.rendering.shading import render_mesh
+from guidance.types import Moment
+
+from .scenes import orbit
+
+CAMERAS = orbit()(Moment((1, 2)))
+
+
+def scene(mesh: Mesh) -> MeshScene:
+    vertices = mesh.vertices[None].clone().requires_grad_()
+    return MeshScene(vertices, mesh.faces, mesh.vertices)
+
+
+def test_each_is_drawn_as_if_alone() -> None:
+    scenes = MeshScenes((scene(octahedron()), scene(octasphere(5))))
+    colors = [torch.rand_like(mesh.vertices) for mesh in scenes.meshes]
+    found = render_meshes(scenes, CAMERAS, colors)
+    assert found.alpha is not None and found.image.shape == (2, 3, 3, 48, 64)
+    assert found.scene is scenes and found.cameras is CAMERAS
+    weights = torch.rand(found.image.shape)
+    (found.over() * weights).sum().backward()
+    for i, mesh in enumerate((octahedron(), octasphere(5))):
+        own = scene(mesh)
+        alone = render_mesh(own, of_sample(CAMERAS, i), colors[i])
+        assert torch.equal(alone.image, found.image[i : i + 1])
+        (alone.over() * weights[i]).sum().backward()
+        assert own.vertices.grad is not None
+        assert torch.equal(own.vertices.grad, scenes.meshes[i].vertices.grad)
+
+
+def test_a_mesh_without_faces_is_not_seen_and_has_no_gradient() -> None:
+    nothing = Mesh(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.long))
+    scenes = MeshScenes((scene(nothing), scene(octahedron())))
+    for threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        found = render_meshes(scenes, CAMERAS)
+        found.over().sum().backward()
+        torch.set_num_threads(before)
+    assert found.alpha is not None and found.alpha[0].max() == 0 < found.alpha[1].max()
+
+
+def test_views_that_are_textureless_stay_with_their_sample() -> None:
+    scenes = MeshScenes((scene(octahedron()), scene(octahedron())))
+    red = torch.tensor([1.0, 0, 0]).expand(1, 6, 3).contiguous()
+    marks = torch.tensor([[True, False, False], [False, False, True]])
+    found = render_meshes(scenes, replace(CAMERAS, textureless=marks), [red, red])
+    green = found.image[:, :, 1].amax((-2, -1)) > 0
+    assert torch.equal(green, marks)
+
+
+def test_another_number_of_meshes_is_refused() -> None:
+    scenes = MeshScenes((scene(octahedron()),))
+    with pytest.raises(InputError, match="cameras for 2 samples, but 1 meshes"):
+        render_meshes(scenes, CAMERAS)
+    both = MeshScenes((scene(octahedron()), scene(octahedron())))
+    with pytest.raises(InputError, match="but 2 meshes and 1 sets of colours"):
+        render_meshes(both, CAMERAS, [torch.ones(1, 6, 3)])
