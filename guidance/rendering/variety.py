@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.schedule import Schedule
 from guidance.types import Moment
 
 
@@ -35,7 +36,8 @@ class Variety:
     fov_deg: float = 0.0
     strength: float = 0.0  # how much of its strength the light may lack
     ambient: float = 0.0  # the ambient light is that of the shading plus or minus this
-    textureless: float = 0.0  # share of the views that show the shape in plain grey
+    #: Share of the views that show the shape in plain grey; may be a schedule such as "0.5 -> 0".
+    textureless: float | str = 0.0
 
     def __post_init__(self) -> None:
         for name, most in (("fov_deg", 90.0), ("strength", 1.0), ("ambient", 1.0)):
@@ -43,9 +45,9 @@ class Variety:
                 raise InputError(
                     f"Variety.{name}: expected 0 to {most:g}, got {getattr(self, name):g}"
                 )
-        if not 0 <= self.textureless <= 1:
+        if not all(0 <= share <= 1 for share in Schedule.parse(self.textureless).values):
             raise InputError(
-                f"Variety.textureless: expected a share in [0, 1], got {self.textureless:g}"
+                f"Variety.textureless: expected a share in [0, 1], got {self.textureless}"
             )
 
     def draw(self, moment: Moment, num_views: int, fov_deg: float) -> Drawn:
@@ -60,10 +62,11 @@ class Variety:
 
     def _textureless(self, moment: Moment, num_views: int) -> Bool[Tensor, "n v"] | None:
         """As many views as the share says, the rest of a view by chance; which ones, by chance."""
-        if not self.textureless:
+        share = Schedule.parse(self.textureless)(moment.progress)
+        if not share:
             return None
         draws = moment.uniform("textureless", num_views + 1)
-        count = (self.textureless * num_views + draws[:, :1]).floor()
+        count = (share * num_views + draws[:, :1]).floor()
         return draws[:, 1:].argsort(-1).argsort(-1) < count
 
 
