@@ -25,7 +25,7 @@ mend()  # before diffusers, which imports torchvision
 from diffusers import AutoencoderTiny  # noqa: E402
 
 SIZE, CHANNELS, FACTOR = 64, 4, 4
-BATCH, LEARNING_RATE = 32, 2e-3
+BATCH, LEARNING_RATE = 16, 2e-3
 LATENT_NOISE, SPREAD_WEIGHT, EDGE_WEIGHT = 0.1, 0.05, 1.0
 REPORT_SECONDS = 60.0
 

@@ -30,7 +30,7 @@ MIX = {
 }
 STYLES = ("twemoji", "fluent-emoji", "fluent-emoji-flat", "emojione")
 SEED = 37
-AUTOENCODER_SHARE = 0.15  # of the minutes
+AUTOENCODER_SHARE = 0.18  # of the minutes
 SHOWN = (
     "a red apple", "a watermelon", "a frog", "a smiling face", "a blue heart", "a pizza",
     "a house", "a rocket", "a red car", "a sunflower", "a cat", "a green tree", "a strawberry",
