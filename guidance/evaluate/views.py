@@ -35,7 +35,7 @@ def show_mesh(path: Path, deformation: Path | None = None) -> Shown:
         InputError: the file cannot be read as a mesh, or has no colours.
     """
     mesh = load_mesh(path, maps=True).mesh
-    vertices = Normalization.of(mesh.vertices).apply(mesh.vertices)
+    vertices = Normalization.of(mesh.vertices).apply(mesh.vertices).float()
     scene = MeshScene(vertices[None], mesh.faces, vertices)
     cameras = Orbit(size=(SIDE, SIDE)).ring(1, VIEWS)
     if mesh.material is not None and mesh.uv is not None:

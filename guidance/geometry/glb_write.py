@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 
 from guidance.geometry.glb import BINARY_CHUNK, JSON_CHUNK
 from guidance.geometry.maps import encode_color, encode_normal, encode_surface
-from guidance.geometry.raw import RawMesh, to_linear
+from guidance.geometry.raw import RawMesh, far_origin, to_linear
 from guidance.geometry.tangents import corner_tangents
 from guidance.meshes import Material
 
@@ -36,6 +37,10 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
         material: its maps, as PNG inside the file; without, colours of vertices and a matt surface.
     """
     file = _File()
+    origin = far_origin(mesh.vertices)
+    if origin.any():  # a node's place is written in all its digits, those of vertices are not
+        mesh = replace(mesh, vertices=mesh.vertices - origin)
+        file.described["nodes"][0]["translation"] = origin.tolist()
     if material is None:
         pieces = {"POSITION": mesh.vertices.astype("<f4"), "NORMAL": normals.astype("<f4")}
         if mesh.colors is not None:

@@ -21,7 +21,7 @@ from guidance.geometry.maps import read_glb_material
 from guidance.geometry.obj import read_obj, write_obj
 from guidance.geometry.off import read_off, write_off
 from guidance.geometry.primitives import PRIMITIVES, primitive
-from guidance.geometry.raw import RawMesh
+from guidance.geometry.raw import RawMesh, far_origin
 from guidance.geometry.repair import repair
 from guidance.geometry.textured_obj import write_textured_obj
 from guidance.meshes import Mesh
@@ -69,7 +69,8 @@ def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
 
     The format is told by the content: OBJ, PLY, STL, GLB or OFF. Only this one file is read, so
     materials and textures outside are not used. Parts of a scene become one mesh; polygons become
-    triangles; see `repair` for the rest. Texture coordinates are kept.
+    triangles; see `repair` for the rest. Texture coordinates are kept. Vertices are float32, and
+    float64 where the mesh lies so far from the origin that its shape needs it.
 
     Args:
         maps: reads the maps inside a GLB as well; other formats have none inside.
@@ -100,7 +101,9 @@ def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
         )
     raw = repair(raw, where)
     colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
-    vertices, faces = torch.from_numpy(raw.vertices).float(), torch.from_numpy(raw.faces)
+    vertices, faces = torch.from_numpy(raw.vertices), torch.from_numpy(raw.faces)
+    if not far_origin(raw.vertices).any():
+        vertices = vertices.float()
     uv = None if raw.uv is None else torch.from_numpy(raw.uv).float()
     face_uv = None if raw.face_uv is None else torch.from_numpy(raw.face_uv)
     material = read_glb_material(content, where) if maps and kind == "glb" else None
@@ -112,7 +115,8 @@ def save_mesh(mesh: Mesh, path: str | Path) -> Path:
     """Writes a mesh in the format of the path's extension: GLB, OBJ, PLY, STL or OFF.
 
     Colours of vertices are kept but in STL, which has none; PLY and OFF hold them in 8 bits. Maps
-    of a material, and the texture coordinates that they need, are kept in GLB and OBJ.
+    of a material, and the texture coordinates that they need, are kept in GLB and OBJ. Shapes that
+    lie far from the origin are kept in all but STL, which has single precision only.
 
     Raises:
         InputError: another extension; values that are not finite; maps without coordinates.
@@ -212,10 +216,11 @@ def _bytes(colors: Any) -> Any:
 
 
 def _write_ply(mesh: RawMesh) -> bytes:
-    columns: list[tuple[str, str]] = [(axis, "<f4") for axis in "xyz"]
+    number = "<f8" if far_origin(mesh.vertices).any() else "<f4"
+    columns: list[tuple[str, str]] = [(axis, number) for axis in "xyz"]
     if mesh.colors is not None:
         columns += [(name, "u1") for name in ("red", "green", "blue")]
-    kinds = {"<f4": "float", "u1": "uchar"}
+    kinds = {"<f4": "float", "<f8": "double", "u1": "uchar"}
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(mesh.vertices)}"]
     header += [f"property {kinds[kind]} {name}" for name, kind in columns]
     header += [f"element face {len(mesh.faces)}", "property list uchar int vertex_indices"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from guidance.errors import InputError
 from guidance.geometry.formats import check_counts
-from guidance.geometry.raw import RawMesh
+from guidance.geometry.raw import RawMesh, far_origin
 
 Array = Any
 
@@ -105,9 +105,13 @@ def _corner(word: str, count: int) -> int:
 
 
 def write_obj(mesh: RawMesh) -> bytes:
-    """Vertices with all digits of float32, their colours behind them, and triangles."""
+    """Vertices with all digits of float32, their colours behind them, and triangles.
+
+    Far from the origin, with all digits of float64.
+    """
+    digits = 17 if far_origin(mesh.vertices).any() else 9
     rows = mesh.vertices if mesh.colors is None else np.hstack([mesh.vertices, mesh.colors])
     lines = ["# sRGB colours of vertices follow their places" if mesh.colors is not None else "#"]
-    lines += ["v " + " ".join(f"{value:.9g}" for value in row) for row in rows.tolist()]
+    lines += ["v " + " ".join(f"{value:.{digits}g}" for value in row) for row in rows.tolist()]
     lines += ["f {} {} {}".format(*face) for face in (mesh.faces + 1).tolist()]
     return ("\n".join(lines) + "\n").encode()

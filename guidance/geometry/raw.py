@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+#: Half of single precision's seven digits are left to a shape that lies this many sizes away.
+FAR = 1000.0
+
 
 @dataclass
 class RawMesh:
@@ -18,6 +21,17 @@ class RawMesh:
     notes: list[str] = field(default_factory=list)
     uv: Float[np.ndarray, "q 2"] | None = None  # v downwards, as in `guidance.types.Mesh`
     face_uv: Int[np.ndarray, "f 3"] | None = None
+
+
+def far_origin(vertices: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "3"]:
+    """Where a mesh lies that is so far from the origin that single precision spoils its shape.
+
+    Maps and scans come in coordinates of millions. 0 for meshes nearer than `FAR` of their sizes.
+    """
+    low, high = vertices.min(0), vertices.max(0)
+    center = (low + high) / 2
+    is_far = bool(np.abs(center).max() > FAR * (high - low).max())
+    return center if is_far else np.zeros(3)
 
 
 def to_linear(srgb: Float[np.ndarray, "*k"]) -> Float[np.ndarray, "*k"]:

@@ -9,7 +9,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.geometry.formats import check_counts
-from guidance.geometry.raw import RawMesh
+from guidance.geometry.raw import RawMesh, far_origin
 from guidance.geometry.topology import boundary_loops, edge_sides
 
 Array = Any
@@ -42,7 +42,8 @@ def repair(mesh: RawMesh, where: str) -> RawMesh:
     if uv is not None and not np.isfinite(uv).all():
         notes.append("its texture coordinates are not finite numbers, so none are used")
         uv = face_uv = None
-    keys = vertices if colors is None else np.hstack([vertices, colors])
+    keys = vertices - far_origin(vertices)
+    keys = keys if colors is None else np.hstack([keys, colors])
     first, of_vertex = _merge(keys.astype(np.float32))
     if len(first) < len(vertices):
         notes.append(f"merged {len(vertices) - len(first):,} vertices into others at their place")

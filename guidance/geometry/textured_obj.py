@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from guidance.geometry.maps import png_of
-from guidance.geometry.raw import RawMesh
+from guidance.geometry.raw import RawMesh, far_origin
 from guidance.meshes import Material
 
 NAME = "painted"
@@ -42,8 +42,11 @@ def write_textured_obj(
 
     upwards = np.stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]], 1)
     lines = [f"mtllib {library.name}", f"usemtl {NAME}"]
+    digits = 17 if far_origin(mesh.vertices).any() else 9
     for word, rows in (("v", mesh.vertices), ("vt", upwards), ("vn", normals)):
-        lines += [f"{word} " + " ".join(f"{value:.9g}" for value in row) for row in rows.tolist()]
+        lines += [
+            f"{word} " + " ".join(f"{value:.{digits}g}" for value in row) for row in rows.tolist()
+        ]
     corners = np.stack([mesh.faces, mesh.face_uv, mesh.faces], -1).reshape(-1, 9) + 1
     lines += ["f {}/{}/{} {}/{}/{} {}/{}/{}".format(*row) for row in corners.tolist()]
     path.write_text("\n".join(lines) + "\n", encoding="ascii")

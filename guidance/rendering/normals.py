@@ -8,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.meshes import MeshScene
+from guidance.meshes import MeshScene, MeshScenes
 from guidance.rendering.rasterize import antialias, interpolate, rasterize, vertex_normals
+from guidance.rendering.several import of_sample
 from guidance.rendering.shading import to_clip
 from guidance.types import Rendering
+from guidance.views import Cameras
 
 
 @torch.no_grad()
@@ -24,8 +26,15 @@ def show_normals(rendering: Rendering) -> Float[Tensor, "n v 3 h w"]:
         InputError: no mesh or no cameras behind the rendering.
     """
     scene, cameras = rendering.scene, rendering.cameras
-    if not isinstance(scene, MeshScene) or cameras is None:
+    if cameras is None or not isinstance(scene, MeshScene | MeshScenes):
         raise InputError("show_normals: expected pictures of a mesh with their cameras")
+    if isinstance(scene, MeshScene):
+        return _shown(scene, cameras)
+    alone = enumerate(scene.meshes)
+    return torch.cat([_shown(mesh, of_sample(cameras, sample)) for sample, mesh in alone])
+
+
+def _shown(scene: MeshScene, cameras: Cameras) -> Float[Tensor, "n v 3 h w"]:
     n, v = cameras.light.shape[:2]
     vertices = scene.vertices.contiguous()
     fragments = rasterize(to_clip(vertices, cameras), scene.faces, cameras.height, cameras.width)

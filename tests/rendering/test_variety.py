@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from guidance.errors import InputError
+from guidance.meshes import MeshScenes
 from guidance.rendering.anchor import AZIMUTH_SD_DEG, ELEVATION_SD_DEG, Anchor, gather
 from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
@@ -190,6 +191,10 @@ def test_normals_are_colours_of_directions() -> None:
     right, left, top, bottom = ((24, 38), (24, 9), (10, 24), (38, 24))
     assert pictures[0, 0, 0][right] > 0.7 and pictures[0, 0, 0][left] < 0.3  # red to the right
     assert pictures[0, 0, 1][top] > 0.7 and pictures[0, 0, 1][bottom] < 0.3  # green upwards
+    cameras = rendering.cameras
+    assert cameras is not None
+    several = Rendering(rendering.image, None, MeshScenes((scene,)), cameras)
+    assert torch.equal(show_normals(several), pictures)
     with pytest.raises(InputError, match="expected pictures of a mesh with their cameras"):
         show_normals(Rendering(torch.zeros(1, 1, 3, 4, 4)))
 
