@@ -70,7 +70,7 @@ def find_part(mesh: Mesh, scorers: Sequence[Scorer]) -> Found:
     those of detectors before proposals; chosen over gradients of the score with respect to faces,
     which single out edges, and over hiding faces, which tells what the whole is known by.
     """
-    scores, area = _face_scores(mesh, scorers), _areas(mesh)
+    scores, area = _face_scores(mesh, scorers), face_areas(mesh)
     scores = _smooth(scores, area, face_pairs(mesh.faces.long()))
     faces = scores > _threshold(scores, area)
     means = [(scores * area)[part].sum() / area[part].sum() for part in (faces, ~faces)]
@@ -123,10 +123,11 @@ def _heat(
     return (sums / weights.clamp_min(1e-12))[:, 0]
 
 
-def _areas(mesh: Mesh) -> Float[Tensor, "f"]:
-    a, b, c = mesh.vertices[mesh.faces.long()].unbind(1)
+def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
+    """Of each face, as a share of the whole surface."""
+    a, b, c = mesh.vertices.double()[mesh.faces.long()].unbind(1)
     double: Tensor = torch.linalg.cross(b - a, c - a).norm(dim=-1)
-    return double / double.sum()
+    return (double / double.sum()).float()
 
 
 def _smooth(

@@ -23,7 +23,7 @@ from guidance.loop import (
     optimize,
 )
 from guidance.runs import checkpoint
-from guidance.runs.atomic import write_text
+from guidance.runs.atomic import write_bytes, write_text
 from guidance.runs.folder import (
     CONFIG,
     ENVIRONMENT,
@@ -147,6 +147,9 @@ class _Recorder:
         self.folder = folder
         if not (folder / ENVIRONMENT).exists():
             write_text(folder / ENVIRONMENT, self.identity.environment())
+        for name, content in self.plan.files:
+            if not (folder / name).exists():
+                write_bytes(folder / name, content)
         self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
         if self.identity.folder is None:
             self.stack.enter_context(only_writer(folder))
@@ -226,7 +229,10 @@ class _Recorder:
         run = RunResult(
             self.folder,
             sample_results(self.folder, self.plan, result, written[:n], scores),
-            tuple(path for files in written[n:] for path in files),
+            (
+                *(self.folder / name for name, _ in self.plan.files),
+                *(path for files in written[n:] for path in files),
+            ),
             tuple(result.losses),
             result.skipped,
         )

@@ -41,6 +41,7 @@ class Plan:
     animation: Animation | None = None  # of flat pictures; its steps are those of the settings
     video: Video | None = None
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
+    files: tuple[tuple[str, bytes], ...] = ()  # of the run's folder from the start: names, contents
 
 
 #: What a judge says of each sample: JSON, e.g. {"similarity": 0.3, "rank": 1, "out_of": 8}.

@@ -192,6 +192,11 @@ class Task(BaseModel):
         prompts = self._starting_prompts()
         return tuple(f"{prompt} | {self.style}" if self.style else prompt for prompt in prompts)
 
+    @property
+    def picture_regions(self) -> list[str]:
+        """Regions with words of their own, for the losses; a task may mean something else by it."""
+        return self.region
+
     def _starting_prompts(self) -> tuple[str, ...]:
         pictures = [f"image:{path}" for path in self.image_prompt]
         prompts = [" | ".join([prompt, *pictures]) for prompt in self.prompt]
@@ -242,7 +247,7 @@ class Task(BaseModel):
             augment=augment,
             view_words=view_words,
             at=self.at,
-            region=self.region,
+            region=self.picture_regions,
             templates=read_templates(self.templates),
         )
 

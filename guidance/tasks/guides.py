@@ -94,8 +94,9 @@ def refuse_ignored(task: Task, guides: Guides) -> None:
                 )
         return
     method = next(iter(guides.distillations))
-    for name in ("at", "region", "image_prompt"):
-        if getattr(task, name):
+    given = {"at": task.at, "region": task.picture_regions, "image_prompt": task.image_prompt}
+    for name, value in given.items():
+        if value:
             raise InputError(f"{name}: {method} follows plain prompts; leave it out")
     if not guides.comparisons:
         for name in ("encoder", "sharpen", "templates"):
