@@ -17,13 +17,15 @@ from recipes.data.colours import NAMES, PALETTE
 _PALETTE = torch.tensor(list(PALETTE.values())).float() / 255
 
 
-def place(rgba: Tensor, size: int, draw: torch.Generator, strength: float = 1.0) -> Tensor:
+def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | float = 1.0) -> Tensor:
     """Random scale 0.6-1.6, shift, turn and shear of RGBA pictures, at the model's size.
 
-    `rgba` is float `[b, 4, h, w]` in [0, 1], straight alpha. Returns `[b, 4, size, size]` with
+    `rgba` is float `[b, 4, h, w]` in [0, 1], straight alpha; `strength`, one or `[b]`, says how
+    much of all that. Returns `[b, 4, size, size]` with
     the colours multiplied by alpha, so that edges do not pick up what is stored outside.
     """
     b = len(rgba)
+    strength = torch.as_tensor(strength).expand(b)
     premultiplied = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
     scale = torch.exp(strength * (0.49 * torch.rand(b, generator=draw) * 2 - 0.51) + 0.02)
     aspect = torch.exp(0.1 * strength * torch.randn(b, generator=draw))
@@ -31,7 +33,8 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: float = 1.0)
     shear = 0.1 * strength * torch.randn(b, generator=draw)
     # Big pictures may leave the frame by a third, small ones stay inside.
     room = (1 - scale).abs() + 0.12
-    shift = strength * (torch.rand(b, 2, generator=draw) * 2 - 1) * room[:, None] / scale[:, None]
+    reach = strength * room / scale
+    shift = (torch.rand(b, 2, generator=draw) * 2 - 1) * reach[:, None]
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     theta = torch.stack(
         [
@@ -130,13 +133,17 @@ def restyle(rgba: Tensor, share: float, draw: torch.Generator) -> Tensor:
 
 
 def compose(
-    pictures: Tensor, size: int, draw: torch.Generator, restyled: float = 0.0
+    pictures: Tensor,
+    size: int,
+    draw: torch.Generator,
+    restyled: float = 0.0,
+    strength: Tensor | float = 1.0,
 ) -> tuple[Tensor, list[str]]:
     """Stored pictures `uint8 [b, 4, 96, 96]` as training pictures `[b, 3, size, size]` in [0, 1].
 
-    `restyled` is the share of `restyle`. Also returns each plain background's colour name, or "".
+    `restyled` is the share of `restyle`, `strength` that of `place`. Also returns each plain background's colour name, or "".
     """
-    placed = place(pictures.float() / 255, size, draw)
+    placed = place(pictures.float() / 255, size, draw, strength)
     if restyled:
         placed = restyle(placed, restyled, draw)
     behind, names = backgrounds(len(pictures), size, draw)

@@ -27,7 +27,8 @@ from recipes.retrieval import retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
-QUESTIONS_WEIGHT = 1.5  # faces are a sixth of a batch; the contrast has mostly their hair to go by
+# Faces are a fourth of a batch, and the contrast has mostly their hair to go by.
+QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 1.5, "glasses": 0.3}
 KOREAN_WEIGHT = 0.6
 LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
 
@@ -107,15 +108,16 @@ class Spoken:
 
 
 def questions(images: Tensor, asked: Tensor, scale: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy of each question about a face over its answers, mean over faces asked."""
+    """Weighted cross-entropy of each question over its answers, mean over the faces asked."""
     total, start = images.new_zeros(()), 0
-    for k, (_, words) in enumerate(faces.QUESTIONS.values()):
+    for k, (what, (_, words)) in enumerate(faces.QUESTIONS.items()):
         answers = asked[start : start + len(words)]
         start += len(words)
         right = batch.answers[:, k]
         if (right >= 0).any():
-            total = total + F.cross_entropy(scale * images @ answers.T, right, ignore_index=-1)
-    return total / len(faces.QUESTIONS)
+            entropy = F.cross_entropy(scale * images @ answers.T, right, ignore_index=-1)
+            total = total + QUESTION_WEIGHTS[what] * entropy
+    return total
 
 
 class Training:
@@ -229,7 +231,7 @@ class Training:
         return (
             contrast(images, spoken.texts, spoken.opposites, scale, batch)
             + naming(images, spoken.texts, anchors, scale, batch)
-            + QUESTIONS_WEIGHT * questions(images, spoken.asked, scale, batch)
+            + questions(images, spoken.asked, scale, batch)
             + KOREAN_WEIGHT * korean
         )
 
