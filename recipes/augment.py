@@ -141,7 +141,8 @@ def compose(
 ) -> tuple[Tensor, list[str]]:
     """Stored pictures `uint8 [b, 4, 96, 96]` as training pictures `[b, 3, size, size]` in [0, 1].
 
-    `restyled` is the share of `restyle`, `strength` that of `place`. Also returns each plain background's colour name, or "".
+    `restyled` is the share of `restyle`, `strength` that of `place`. Also returns each plain
+    background's colour name, or "".
     """
     placed = place(pictures.float() / 255, size, draw, strength)
     if restyled:
