@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -138,3 +140,20 @@ def test_flat_meshes_are_decided_without_fractions(monkeypatch: pytest.MonkeyPat
     for vertices in (mesh.vertices, turned):
         assert not intersecting_faces(vertices, mesh.faces).any()
     assert len(asked) < 0.01 * len(mesh.faces)
+
+
+def test_without_numba_it_is_told_what_is_missing() -> None:
+    script = """
+import sys
+sys.modules["numba"] = None  # an import of it fails
+from guidance.errors import InputError
+from guidance.evaluate.shape import measure
+from guidance.geometry.primitives import octahedron
+try:
+    measure(octahedron())
+except InputError as error:
+    assert "found by numba" in str(error) and "pip install numba" in str(error)
+else:
+    raise SystemExit("nothing was told")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
