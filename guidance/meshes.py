@@ -42,6 +42,21 @@ class Mesh:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A mesh in its own units, and where in a scene of several it stands."""
+
+    name: str
+    mesh: Mesh
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of its origin
+    scale: float = 1.0
+
+    def vertices(self) -> Float[Tensor, "p 3"]:
+        """In the units of the scene, in float64."""
+        own = self.mesh.vertices.double()
+        return self.scale * own + own.new_tensor(self.position)
+
+
+@dataclass(frozen=True)
 class MeshScene:
     """The meshes behind a rendering: `n` sets of vertices that share one list of faces."""
 

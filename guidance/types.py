@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.views import Cameras, Looks, Warp, Windows
+from guidance.views import WHOLE, Cameras, Looks, Warp, Windows
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Rendering:
     source: Float[Tensor, "n v 3 h w"] | None = None  # without a gradient
 
     def whole(self) -> Rendering:
-        """The views that show the whole picture: for losses of its composition.
+        """The views that show the whole picture, or all parts of a scene.
 
         Raises:
             InputError: there is none among them.
         """
         if self.windows is None:
-            return self
+            return self.showing(WHOLE)
         chosen = (self.windows.side == 1).all(0)
         if bool(chosen.all()):
             return self
@@ -61,6 +61,25 @@ class Rendering:
         views = chosen.nonzero()[:, 0].to(self.image.device)
         alpha = None if self.alpha is None else self.alpha.index_select(1, views)
         return replace(self, image=self.image.index_select(1, views), alpha=alpha, windows=None)
+
+    def showing(self, subject: int) -> Rendering:
+        """The views that show one part of a scene alone, or `WHOLE` for all parts together.
+
+        Raises:
+            InputError: there is none among them.
+        """
+        cameras = self.cameras
+        if cameras is None or cameras.subject is None:
+            if subject == WHOLE:
+                return self
+            raise InputError(f"no view shows part {subject} alone; give views of a scene")
+        views = (cameras.subject[0] == subject).nonzero()[:, 0]
+        if not len(views):
+            what = "the whole scene" if subject == WHOLE else f"part {subject} alone"
+            raise InputError(f"no view shows {what}; let one do so")
+        alpha = None if self.alpha is None else self.alpha.index_select(1, views)
+        image = self.image.index_select(1, views)
+        return replace(self, image=image, alpha=alpha, cameras=cameras.some(views))
 
     def over(self, background: float = 1.0) -> Float[Tensor, "n v 3 h w"]:
         """The pictures over a plain grey background in [0, 1] (white by default)."""

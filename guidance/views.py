@@ -6,11 +6,14 @@ The letters of the shapes are those of `guidance.types`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+#: The subject of views that show all parts of a scene together.
+WHOLE = -1
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,18 @@ class Cameras:
     strength: Float[Tensor, "n v"] | None = None  # of the light; 1 without
     ambient: Float[Tensor, "n v"] | None = None  # what the shading's ambient light has more
     textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape in plain grey
+    #: In a scene of several parts, the one that a view shows alone, or `WHOLE`; without, all show
+    #: the whole. The same for all samples.
+    subject: Int[Tensor, "n v"] | None = None
+
+    def some(self, views: Int[Tensor, "_"]) -> Cameras:
+        """Some of the views of every sample."""
+        found = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        chosen: Cameras = replace(
+            self,
+            **{name: value.index_select(1, views) for name, value in found.items()},  # type: ignore[arg-type]
+        )
+        return chosen
 
 
 @dataclass(frozen=True)

@@ -111,12 +111,16 @@ class DeformedMesh(Generator):
         """
         if not isinstance(cameras, Cameras):
             raise InputError("DeformedMesh: needs cameras; give views=Orbit(...)")
+        scene, colors = self.painted()
+        return render_mesh(scene, cameras, colors, self.clay.shading)
+
+    def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
+        """The meshes, in radii, with their Jacobians, and the colours of their vertices."""
         jacobians = self._jacobians()
         rest = self.get_buffer("rest")
         vertices = rest + self.poisson.displacements(jacobians)
         scene = MeshScene(vertices, self.get_buffer("faces"), rest, jacobians)
-        colors = self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
-        return render_mesh(scene, cameras, colors, self.clay.shading)
+        return scene, self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
 
     def _jacobians(self) -> Float[Tensor, "n f 3 3"]:
         """With symmetry, means of each face's own and its twin's, which is mirrored."""
@@ -136,6 +140,10 @@ class DeformedMesh(Generator):
         faces, colors = (self.get_buffer(name).cpu() for name in ("faces", "colors"))
         mesh = Mesh(self.prepared.given, faces, colors)
         return Deformation(mesh, moved[0] * self.prepared.normalization.radius)
+
+    def mesh(self, sample: int) -> Mesh:
+        """One sample's mesh in the units of the one that was given."""
+        return self.deformation(sample).at(1.0)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb and the other formats, and deformation.npz for `guide tune`."""

@@ -69,6 +69,7 @@ class MeshGenerator(Generator):
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
+    notes: tuple[str, ...] = ()  # what the user should know, a line each
 
     def __init__(
         self,
@@ -111,12 +112,11 @@ class MeshGenerator(Generator):
         """
         if not isinstance(cameras, Cameras):
             raise InputError("MeshGenerator: needs cameras; give views=Orbit(...)")
-        colors, vertices = self._surface()
-        scene = MeshScene(vertices, self.get_buffer("faces"), self.get_buffer("rest"))
+        scene, colors = self.painted()
         return render_mesh(scene, cameras, colors, self.surface.shading)
 
-    def _surface(self) -> tuple[Float[Tensor, "n p 3"], Float[Tensor, "n p 3"]]:
-        """Colours in [0, 1] and vertices in radii."""
+    def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
+        """The meshes, in radii, and the colours of their vertices in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
         places = rest
         if self.surface.symmetric:
@@ -130,7 +130,7 @@ class MeshGenerator(Generator):
             vertices = rest + along * normals
         if self.prepared.free is not None:
             colors = torch.where(self.get_buffer("free"), colors, self.get_buffer("own"))
-        return colors, vertices
+        return MeshScene(vertices, self.get_buffer("faces"), rest), colors
 
     def param_groups(self) -> list[dict[str, Any]]:
         groups = [{"params": list(self.color.parameters()), "lr": self.learning_rate}]
@@ -142,9 +142,9 @@ class MeshGenerator(Generator):
     @torch.no_grad()
     def mesh(self, sample: int) -> Mesh:
         """One sample's mesh in the units of the one that was given, with its colours."""
-        colors, vertices = (values[sample].cpu() for values in self._surface())
-        placed = self.prepared.placed(vertices - self.get_buffer("rest").cpu())
-        return Mesh(placed, self.get_buffer("faces").cpu(), colors)
+        scene, colors = self.painted()
+        moved = (scene.vertices[sample] - scene.rest_vertices).cpu()
+        return Mesh(self.prepared.placed(moved), scene.faces.cpu(), colors[sample].cpu())
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb and the other formats, with a colour at each vertex."""

@@ -101,6 +101,11 @@ class TexturedMesh(Generator):
         self.given, self.notes = with_uv(mesh, anew=maps.unwrap)
         if self.given.uv is not mesh.uv:  # its maps lie elsewhere
             self.given = replace(self.given, material=None)
+            if region is not None and region.masks:
+                raise InputError(
+                    "region: a mask lies on the mesh's own texture coordinates, and new ones are "
+                    "made; give a box or words"
+                )
         self.region = region
         places = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
         unit = replace(self.given, vertices=places)

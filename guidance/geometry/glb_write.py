@@ -1,4 +1,4 @@
-"""Binary glTF 2.0: writing one mesh, with colours of vertices or with maps of a material.
+"""Binary glTF 2.0: writing meshes with colours of vertices, or one with maps of a material.
 
 Source: Khronos, glTF 2.0 specification, sections 3.7.2.1 (tangents), 3.9.2 (metallic-roughness).
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,25 @@ from guidance.meshes import Material
 Array = Any
 #: How rough the surface looks in a viewer: chalk rather than plastic, so that colours are seen.
 ROUGHNESS = 0.9
+MATT = {
+    "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS},
+    "doubleSided": True,
+}
 FLOAT, UNSIGNED = 5126, 5125
 ATTRIBUTES, INDICES = 34962, 34963
 #: Linear everywhere, with mip levels; maps repeat.
 SAMPLER = {"magFilter": 9729, "minFilter": 9987, "wrapS": 10497, "wrapT": 10497}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A mesh in its own units, and where in a scene it stands."""
+
+    name: str
+    mesh: RawMesh
+    normals: Array  # unit, of vertices
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of its origin
+    scale: float = 1.0
 
 
 def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -> bytes:
@@ -38,18 +54,15 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
     """
     file = _File()
     origin = far_origin(mesh.vertices)
+    node: dict[str, Any] = {}
     if origin.any():  # a node's place is written in all its digits, those of vertices are not
         mesh = replace(mesh, vertices=mesh.vertices - origin)
-        file.described["nodes"][0]["translation"] = origin.tolist()
+        node["translation"] = origin.tolist()
     if material is None:
-        pieces = {"POSITION": mesh.vertices.astype("<f4"), "NORMAL": normals.astype("<f4")}
-        if mesh.colors is not None:
-            pieces["COLOR_0"] = to_linear(np.clip(mesh.colors, 0, 1)).astype("<f4")
-        file.add_mesh(pieces, mesh.faces)
-        surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
-        file.described["materials"] = [{"pbrMetallicRoughness": surface, "doubleSided": True}]
+        file.add_node(node, _matt(mesh, normals), mesh.faces)
+        file.described["materials"] = [MATT]
         return file.content()
-    file.add_mesh(*_split_at_seams(mesh, normals))
+    file.add_node(node, *_split_at_seams(mesh, normals))
     surface = {
         "baseColorTexture": {"index": file.add_map("base_color", encode_color(material))},
         "metallicRoughnessTexture": {"index": file.add_map("surface", encode_surface(material))},
@@ -59,6 +72,25 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
         {"pbrMetallicRoughness": surface, "normalTexture": relief, "doubleSided": True}
     ]
     return file.content()
+
+
+def write_glb_nodes(nodes: Sequence[Node]) -> bytes:
+    """A scene of several double-sided meshes with colours of vertices, each a node of its name."""
+    file = _File()
+    file.described["materials"] = [MATT]
+    for node in nodes:
+        place = {"translation": list(node.position), "scale": [node.scale] * 3}
+        pieces = _matt(node.mesh, node.normals)
+        file.add_node({"name": node.name, **place}, pieces, node.mesh.faces)
+    return file.content()
+
+
+def _matt(mesh: RawMesh, normals: Array) -> dict[str, Array]:
+    """Attributes of vertices, with colours if there are any."""
+    pieces = {"POSITION": mesh.vertices.astype("<f4"), "NORMAL": normals.astype("<f4")}
+    if mesh.colors is not None:
+        pieces["COLOR_0"] = to_linear(np.clip(mesh.colors, 0, 1)).astype("<f4")
+    return pieces
 
 
 def _split_at_seams(mesh: RawMesh, normals: Array) -> tuple[dict[str, Array], Array]:
@@ -92,13 +124,15 @@ class _File:
         self.described: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": "guidance"},
             "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"mesh": 0}],
+            "scenes": [{"nodes": []}],
+            "nodes": [],
+            "meshes": [],
             "bufferViews": [],
             "accessors": [],
         }
 
-    def add_mesh(self, pieces: dict[str, Array], faces: Array) -> None:
+    def add_node(self, node: dict[str, Any], pieces: dict[str, Array], faces: Array) -> None:
+        """Adds a mesh, and a node that shows it."""
         attributes = {}
         for name, piece in pieces.items():
             kind = {"componentType": FLOAT, "type": f"VEC{piece.shape[1]}", "count": len(piece)}
@@ -109,7 +143,10 @@ class _File:
         kind = {"componentType": UNSIGNED, "type": "SCALAR", "count": indices.size}
         last = self._add_accessor(indices, kind, INDICES)
         primitive = {"attributes": attributes, "indices": last, "material": 0}
-        self.described["meshes"] = [{"primitives": [primitive]}]
+        meshes, nodes = self.described["meshes"], self.described["nodes"]
+        self.described["scenes"][0]["nodes"].append(len(nodes))
+        nodes.append({"mesh": len(meshes), **node})
+        meshes.append({"primitives": [primitive]})
 
     def add_map(self, name: str, png: bytes) -> int:
         """Adds a picture and returns the index of its texture."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.geometry.formats import Format, check_claims, find_format, read_mesh_file
 from guidance.geometry.glb import UNUSED, read_glb
-from guidance.geometry.glb_write import write_glb
+from guidance.geometry.glb_write import Node, write_glb, write_glb_nodes
 from guidance.geometry.maps import read_glb_material
 from guidance.geometry.obj import read_obj, write_obj
 from guidance.geometry.off import read_off, write_off
@@ -24,7 +25,7 @@ from guidance.geometry.primitives import PRIMITIVES, primitive
 from guidance.geometry.raw import RawMesh, far_origin
 from guidance.geometry.repair import repair
 from guidance.geometry.textured_obj import write_textured_obj
-from guidance.meshes import Mesh
+from guidance.meshes import Mesh, Placed
 
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
 
@@ -133,6 +134,21 @@ def save_mesh(mesh: Mesh, path: str | Path) -> Path:
         path.write_bytes(writers[suffix](raw))
     else:
         raise InputError(f"{path}: meshes are written as {', '.join(SUFFIXES)}, not {suffix!r}")
+    return path
+
+
+def save_scene(parts: Sequence[Placed], path: Path) -> Path:
+    """Writes meshes with colours of vertices as a GLB, in which each is a node of its name.
+
+    Raises:
+        InputError: values that are not finite.
+    """
+    raws = [_raw(part.mesh, path) for part in parts]
+    nodes = [
+        Node(part.name, raw, _normals(raw), part.position, part.scale)
+        for part, raw in zip(parts, raws, strict=True)
+    ]
+    path.write_bytes(write_glb_nodes(nodes))
     return path
 
 
