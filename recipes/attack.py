@@ -9,7 +9,7 @@ in its L2 form, with one or two steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,10 @@ class Attack:
     full: float
     steps: int
     faces: float = 0.25
+
+    def again(self) -> Attack:
+        """For a further schedule of a model that has been attacked before: whole soon."""
+        return replace(self, start=0.0, full=0.1)
 
     def at(self, progress: float) -> tuple[float, int]:
         """The radius and the number of steps at this point of the training."""

@@ -1,6 +1,6 @@
 """The mini diffusion model: a Stable Diffusion of 64 pixels, for score distillation offline.
 
-python -m recipes.mini_diffusion --data DIR --work DIR --minutes 90
+python -m recipes.mini_diffusion --data DIR --work DIR --minutes 150
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIX = {
 }
 STYLES = ("twemoji", "fluent-emoji", "fluent-emoji-flat", "emojione")
 SEED = 37
-AUTOENCODER_SHARE = 0.18  # of the minutes
+AUTOENCODER_SHARE = 0.15  # of the minutes
 SHOWN = (
     "a red apple", "a watermelon", "a frog", "a smiling face", "a blue heart", "a pizza",
     "a house", "a rocket", "a red car", "a sunflower", "a cat", "a green tree", "a strawberry",
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the mini diffusion model; resumes")
     parser.add_argument("--data", type=Path, required=True, help="folder with emoji/ and meshes/")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and cached pools")
-    parser.add_argument("--minutes", type=float, default=90.0)
+    parser.add_argument("--minutes", type=float, default=150.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--start-from", type=Path, help="published folder to begin with")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

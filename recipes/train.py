@@ -148,6 +148,12 @@ class Training:
         self.earlier: dict[str, float] = {"steps": 0, "minutes": 0.0}  # of what this starts from
 
     @property
+    def attack(self) -> Attack | None:
+        """The recipe's, which begins late, but for a model that was attacked before."""
+        attack = self.recipe.attack
+        return attack.again() if attack and self.earlier["steps"] else attack
+
+    @property
     def progress(self) -> float:
         """Share of the minutes spent."""
         return min(1.0, self.spent_seconds / (60 * self.minutes))
@@ -205,7 +211,7 @@ class Training:
         batch = self.corpus.draw(
             recipe.size, recipe.batch, recipe.extra_names, seed, restyled=recipe.restyled
         )
-        eps = recipe.attack.at(progress)[0] if recipe.attack else 0.0
+        eps = self.attack.at(progress)[0] if self.attack else 0.0
 
         with torch.autocast("cpu", torch.bfloat16):
             spoken = self._encode_texts(batch)
@@ -251,10 +257,11 @@ class Training:
 
     def _attacked(self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator) -> Tensor:
         """The batch's pictures after the attack, which sees running batch-norm statistics."""
-        assert self.recipe.attack is not None
-        steps = self.recipe.attack.at(self.progress)[1]
+        attack = self.attack
+        assert attack is not None
+        steps = attack.at(self.progress)[1]
         is_face = (batch.answers >= 0).any(1)[:, None, None, None]
-        radius = torch.where(is_face, self.recipe.attack.faces * eps, eps)
+        radius = torch.where(is_face, attack.faces * eps, eps)
 
         def loss(images: Tensor) -> Tensor:
             encoded = towers.encode_image(self.model, images, self.config)
