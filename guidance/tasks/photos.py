@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,6 +14,30 @@ from guidance.losses.targets import load_picture
 
 #: Pixels that a side of the run must have.
 LEAST = 8
+
+
+class Photo(NamedTuple):
+    """What the user gave, in its own size and in that of the run; masks are 0 or more inside."""
+
+    original: Float[Tensor, "3 h w"]
+    content: Float[Tensor, "3 rows columns"]
+    original_mask: Float[Tensor, "1 h w"] | None
+    mask: Float[Tensor, "1 rows columns"] | None
+
+
+def open_photo(picture: Path | None, mask: Path | None, longer: int, task: str) -> Photo:
+    """Reads a picture, and its mask if there is one; see `sides_of` and `masks_of`.
+
+    Raises:
+        InputError: there is no picture, or one of them cannot be read.
+    """
+    if picture is None:
+        raise InputError(f"{task}: no picture; give one: --picture photo.jpg")
+    original = load_picture(picture, "picture")
+    size = (original.shape[1], original.shape[2])
+    sides = sides_of(picture, size, longer)
+    content = eight_bits(resized(original, sides))
+    return Photo(original, content, *masks_of(mask, size, sides))
 
 
 def sides_of(path: Path, size: tuple[int, int], longer: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,9 +12,8 @@ from guidance.prompts import parse_prompt, read_templates
 from guidance.tasks.base import Task
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from guidance.runs.plan import Plan
+    from guidance.tasks.photos import Photo
     from guidance.types import Generator, Terms
 
 #: Of a pyramid: the largest finest level, and Adam's rate, half of that without a picture to keep.
@@ -26,15 +25,6 @@ FRAMES_PER_STEP = 4
 #: CLIPstyler's threshold is of ViT-B/32. Crops that the embedded models see go further: at 0.7 most
 #: of them are done before the style can be seen, at 0.2 few are (chosen by eye).
 THRESHOLD, THRESHOLD_OF_MINI = 0.7, 0.2
-
-
-class _Pictures(NamedTuple):
-    """What the user gave, in its own size and in that of the run; masks are 0 or more inside."""
-
-    original: Tensor  # [3, h, w]
-    content: Tensor
-    original_mask: Tensor | None  # [1, h, w]
-    mask: Tensor | None
 
 
 class Stylize(Task):
@@ -98,13 +88,14 @@ class Stylize(Task):
     def build(self) -> Plan:
         from guidance.runs.footage import is_clip
         from guidance.runs.plan import Plan
+        from guidance.tasks.photos import open_photo
 
         self._refuse_ignored()
         if self.picture is not None and is_clip(self.picture):
             return self._plan_of_clip(self.picture)
         if self.frames_per_step is not None:
             raise InputError("frames_per_step: a still picture has one frame; leave it out")
-        pictures = self._pictures()
+        pictures = open_photo(self.picture, self.mask, self.size, "stylize")
         return Plan(
             self._generator(pictures), self._losses(pictures), self.settings(), self.sample_prompts
         )
@@ -152,19 +143,7 @@ class Stylize(Task):
         if self.region:
             raise InputError("region: stylize changes one part of a picture; give it by --mask")
 
-    def _pictures(self) -> _Pictures:
-        from guidance.losses.targets import load_picture
-        from guidance.tasks.photos import eight_bits, masks_of, resized, sides_of
-
-        if self.picture is None:
-            raise InputError("stylize: no picture; give one: --picture photo.jpg")
-        original = load_picture(self.picture, "picture")
-        height, width = original.shape[1:]
-        sides = sides_of(self.picture, (height, width), self.size)
-        content = eight_bits(resized(original, sides))
-        return _Pictures(original, content, *masks_of(self.mask, (height, width), sides))
-
-    def _generator(self, pictures: _Pictures) -> Generator:
+    def _generator(self, pictures: Photo) -> Generator:
         from guidance.generators.masked import Masked
         from guidance.generators.pyramid import Pyramid
         from guidance.generators.unet import Original, UNet
@@ -186,7 +165,7 @@ class Stylize(Task):
             )
         return made if pictures.mask is None else Masked(made, content, pictures.mask)
 
-    def _losses(self, pictures: _Pictures | None) -> Terms:
+    def _losses(self, pictures: Photo | None) -> Terms:
         """Those of CLIPstyler, in this house's units; the frames of a clip bring their own source.
 
         Its weights are 9000, 500, 150 and 0.002; Adam does not mind a common factor, so all are
