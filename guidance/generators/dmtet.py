@@ -66,6 +66,7 @@ class DMTet(Generator):
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
+    notes: tuple[str, ...] = ()  # what the user should know, a line each
     PAINT = 0.4
 
     def __init__(

@@ -80,6 +80,7 @@ class GrownMesh(Generator):
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
+    notes: tuple[str, ...] = ()  # what the user should know, a line each
     PACE = 0.5
 
     def __init__(

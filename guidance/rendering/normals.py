@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene, MeshScenes
-from guidance.rendering.rasterize import antialias, interpolate, rasterize, vertex_normals
+from guidance.rendering.rasterize import antialias, rasterize, vertex_normals
 from guidance.rendering.several import of_sample
-from guidance.rendering.shading import to_clip
+from guidance.rendering.shading import colors_of_normals, to_clip
 from guidance.types import Rendering
 from guidance.views import Cameras
 
@@ -39,9 +38,6 @@ def _shown(scene: MeshScene, cameras: Cameras) -> Float[Tensor, "n v 3 h w"]:
     vertices = scene.vertices.contiguous()
     fragments = rasterize(to_clip(vertices, cameras), scene.faces, cameras.height, cameras.width)
     normals = vertex_normals(vertices, scene.faces, fragments.backend)
-    seen = interpolate(fragments, normals)  # [b, h, w, 3]
-    turned = F.normalize(seen, dim=-1) @ cameras.view[..., :3, :3].flatten(0, 1).mT[:, None]
-    covered = (fragments.triangles >= 0)[..., None]
-    colors = torch.where(covered, (turned + 1) / 2, 1.0)
-    pictures = antialias(colors, fragments).clamp(0, 1).movedim(-1, 1)
+    colors = antialias(colors_of_normals(fragments, normals, cameras), fragments)
+    pictures = (colors[..., :3] + 1 - colors[..., 3:]).clamp(0, 1).movedim(-1, 1)
     return pictures.reshape(n, v, *pictures.shape[1:])

@@ -44,6 +44,7 @@ class Shading:
     ambient: float = 0.5  # in [0, 1]; 1 shows the colours without any light
     two_sided: bool = True  # backs are lit as if they were fronts; else they get ambient light only
     backend: Choice = "auto"
+    bare: Literal["grey", "normals"] = "grey"  # what textureless views show of the shape
 
     def __post_init__(self) -> None:
         if not 0 <= self.ambient <= 1:

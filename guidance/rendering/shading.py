@@ -89,8 +89,11 @@ def render_mesh(
     if isinstance(colors, Paint):
         lit = lit * F.pad(_paint(fragments, colors), (0, 1), value=1.0)
     if cameras.textureless is not None and colors is not None:
-        grey = torch.full_like(vertices, GREY)
-        shape = lambert(fragments, normals, grey, light, shading, ambient=ambient)
+        if shading.bare == "normals":
+            shape = colors_of_normals(fragments, normals, cameras)
+        else:
+            grey = torch.full_like(vertices, GREY)
+            shape = lambert(fragments, normals, grey, light, shading, ambient=ambient)
         lit = torch.where(cameras.textureless.flatten()[:, None, None, None], shape, lit)
     pictures = antialias(lit, fragments).movedim(-1, 1)
     pictures = pictures.view(n, v, *pictures.shape[1:])
@@ -107,6 +110,21 @@ def to_clip(vertices: Float[Tensor, "n p 3"], cameras: Cameras) -> Float[Tensor,
     turned = vertices @ matrices[:, :, :3].transpose(1, 2).flatten(2)  # [n, p, v * 4]
     clip = turned.view(*vertices.shape[:2], views, 4).transpose(1, 2) + matrices[:, :, 3:]
     return clip.flatten(0, 1).contiguous()
+
+
+def colors_of_normals(
+    fragments: Fragments, normals: Float[Tensor, "n p 3"], cameras: Cameras
+) -> Float[Tensor, "b h w 4"]:
+    """Normals as colours, and coverage: red to the right, green upwards, blue to the camera.
+
+    Surfaces seen from behind are without blue. Differentiable in normals and vertices.
+    """
+    seen = F.normalize(interpolate(fragments, normals), dim=-1)
+    turned = seen @ cameras.view[..., :3, :3].flatten(0, 1).mT[:, None]
+    covered = (fragments.triangles >= 0)[..., None].to(seen)
+    # Unit vectors may be longer by a rounding.
+    colors = ((turned + 1) / 2).clamp(0, 1) * covered
+    return torch.cat([colors, covered], -1)
 
 
 def _light(

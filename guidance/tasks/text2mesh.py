@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from guidance.errors import InputError
 from guidance.tasks.base import Task
+from guidance.tasks.mesh_region import parse_mesh_region
 
 if TYPE_CHECKING:
-    from guidance.generators.jacobians import DeformedMesh
-    from guidance.generators.mesh import MeshGenerator
-    from guidance.generators.texture import TexturedMesh
     from guidance.meshes import Mesh
     from guidance.rendering.cameras import Orbit
     from guidance.runs.plan import Plan
+    from guidance.tasks.mesh_region import Selected
     from guidance.tasks.mesh_views import Aim
-    from guidance.types import Terms
-
-
-#: Options that only some modes have: what they are in each of these if nothing is given.
-ONLY_OF: dict[str, dict[str, Any]] = {
-    "paint": {"stylize": "field"},
-    "frequency": {"stylize": 0.7},
-    "max_displacement": {"stylize": 0.05},
-    "edge_length": {"stylize": 0.08, "deform": 0.1},
-    "ambient": {"stylize": 0.6, "deform": 0.6},
-    "ambient_jitter": {"stylize": 0.0, "deform": 0.0},
-    "textureless": {"stylize": 0.0, "deform": 0.0},
-    "laplacian": {"stylize": 0.1},
-    "normal_consistency": {"stylize": 1.0, "deform": 1.0},
-    "rigidity": {"deform": 0.3},
-    "finest": {"texture": 32},
-    "texels": {"texture": 256},
-    "map_size": {"texture": 1024},
-    "relief": {"texture": 0.5},
-    "environment": {"texture": "studio"},
-    "unwrap": {"texture": False},
-}
-#: How much of a view a crop shows, a side; by eye.
-SCALE = {"stylize": (0.5, 1.1), "texture": (0.8, 1.5), "deform": (0.8, 1.3)}
-#: How far the cameras are, in radii: a mesh that grows needs room.
-DISTANCE = {"stylize": 3.0, "texture": 3.0, "deform": 3.4}
 
 
 class TextToMesh(Task):
@@ -52,7 +25,10 @@ class TextToMesh(Task):
     (Michel et al., arXiv 2112.03221): colours, and displacements along the normals. With
     `--mode texture` it paints maps of a material instead, after Paint-it (Youwang et al., arXiv
     2312.11360), and the shape stays. With `--mode deform` the shape as a whole changes, after
-    TextDeformer (Gao et al., arXiv 2304.13348), and `guide tune` dials how much.
+    TextDeformer (Gao et al., arXiv 2304.13348), and `guide tune` dials how much. With `--mode
+    generate` there is no mesh to begin with: a sphere grows and is painted, after CLIP-Mesh (Khalid
+    et al., arXiv 2203.13333), or with `--surface grid` a surface whose topology may change, after
+    DMTet (Shen et al., arXiv 2111.04276).
     """
 
     PRESETS: ClassVar = {
@@ -71,10 +47,17 @@ class TextToMesh(Task):
         "seconds; not measured on a GPU",
     }
 
-    mode: Literal["stylize", "texture", "deform"] = "stylize"
-    """"stylize" paints and moves vertices, "texture" makes maps, "deform" changes the shape."""
+    mode: Literal["stylize", "texture", "deform", "generate"] = "stylize"
+    """"stylize" paints and moves vertices, "texture" makes maps, "deform" changes the shape,
+    "generate" makes a mesh from words alone."""
+    surface: Literal["sphere", "grid"] | None = None
+    """What "generate" grows: a sphere with a map, or a grid's surface, which may part (sphere)."""
     mesh: str = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
+    scene: Path | None = None
+    """A file of several meshes, each with its words, and words for the whole; see docs/meshes.md."""
+    region: list[str] = Field(default=[])
+    """What may change: a mask over the texture square, "box:,60%,,,," or "words:the head"."""
     paint: Literal["field", "vertices"] | None = None
     """Colours from a smooth function of the place, or for each vertex by itself (field)."""
     frequency: float | None = Field(default=None, gt=0, le=20)
@@ -82,17 +65,21 @@ class TextToMesh(Task):
     max_displacement: float | None = Field(default=None, ge=0, lt=1)
     """How far the surface may move along its normals, in radii (0.05); 0 keeps the shape."""
     edge_length: float | None = Field(default=None, gt=0, le=2)
-    """Longer edges are split before the run; in radii (0.08; 0.1 for "deform")."""
+    """Longer edges are split before the run; in radii (0.08; 0.1 for "deform", a sphere's 0.05)."""
+    reach: float | None = Field(default=None, ge=0, le=2)
+    """How far around a vertex of a growing sphere the surface moves along, in radii (0.12)."""
+    cells: int | None = Field(default=None, ge=6, le=80)
+    """Cells a side of the grid that a surface is found in (24)."""
     symmetric: bool = False
     """Paints and moves the left half like the right one; "deform" moves both by their mean."""
     ambient: float | None = Field(default=None, ge=0, le=1)
-    """Light that comes from everywhere (0.6); the rest comes from near the camera."""
+    """Light from everywhere (0.6; 0.4 for "generate"); the rest comes from near the camera."""
     finest: int | None = Field(default=None, ge=1, le=128)
-    """Cells along the mesh that a texture is painted in, a power of two (32)."""
+    """Cells along the mesh that maps are painted in, a power of two (32)."""
     texels: int | None = Field(default=None, ge=16, le=2048)
     """Pixels a side of a texture's maps during the run (256)."""
     map_size: int | None = Field(default=None, ge=16, le=4096)
-    """Pixels a side of a texture's maps in the files (1024)."""
+    """Pixels a side of the maps in the files (1024)."""
     relief: float | None = Field(default=None, ge=0, le=2)
     """Steepest slope of a texture's normal map (0.5); 0 leaves the surface smooth."""
     environment: Literal["studio", "sky", "sunset"] | None = None
@@ -121,8 +108,11 @@ class TextToMesh(Task):
     """How much of its strength the light may lack in a view."""
     ambient_jitter: float | None = Field(default=None, ge=0, le=1)
     """The light from everywhere is `ambient` plus or minus this (0)."""
-    textureless: float | None = Field(default=None, ge=0, le=1)
-    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0)."""
+    textureless: float | str | None = None
+    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0;
+    half of the first half for "generate")."""
+    bare: Literal["grey", "normals"] | None = None
+    """What textureless views show: the shape in grey, or in the colours of its normals (grey)."""
     backgrounds: str = "solid,checker,noise,blur"
     """What crops show behind the mesh, drawn anew each time; "none" is white."""
     formats: str = "glb,obj"
@@ -130,110 +120,82 @@ class TextToMesh(Task):
     laplacian: float | str | None = None
     """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
-    """Weight of neighbouring faces that look the same way (1)."""
+    """Weight of neighbouring faces that look the same way (1; "1 -> 0.1" for "generate")."""
     rigidity: float | str | None = None
     """Weight of what a deformation costs, 0.5 |J - I|^2 (0.3)."""
+    eikonal: float | str | None = None
+    """Weight of a grid's distances that rise by 1 a unit of length (0.3)."""
+
+    @field_validator("region")
+    @classmethod
+    def _check_regions(cls, regions: list[str]) -> list[str]:
+        for region in regions:
+            parse_mesh_region(region)
+        return regions
+
+    @property
+    def picture_regions(self) -> list[str]:
+        """None: here, regions are parts of the mesh."""
+        return []
+
+    def _starting_prompts(self) -> tuple[str, ...]:
+        if self.scene is None:
+            return super()._starting_prompts()
+        from guidance.tasks.scene_file import read_scene
+
+        return (read_scene(self.scene).prompt,) * self.samples
 
     def build(self) -> Plan:
         from guidance.geometry.exports import parse_formats, printing_note
-        from guidance.geometry.mesh_io import LoadedMesh, load_mesh
+        from guidance.geometry.mesh_io import load_mesh
         from guidance.rendering.normals import show_normals
         from guidance.runs.plan import Plan
+        from guidance.tasks.mesh_modes import faces_of, has, losses, made, refuse_ignored
         from guidance.tasks.mesh_views import aim_of
 
-        self._refuse_ignored()
-        loaded = load_mesh(self.mesh)
-        generator: MeshGenerator | TexturedMesh | DeformedMesh
-        if self.mode != "stylize":
-            make = self._textured if self.mode == "texture" else self._deformed
-            generator = make(loaded.mesh)
-            loaded = LoadedMesh(loaded.mesh, (*loaded.notes, *generator.notes))
-        else:
-            generator = self._stylized(loaded.mesh)
+        refuse_ignored(self)
+        if self.scene is not None:
+            from guidance.tasks.mesh_scene import scene_plan
+
+            return scene_plan(self)
+        textured = self.mode == "texture"
+        # Only within a region something of its maps is left.
+        loaded = load_mesh(self.mesh, maps=textured and bool(self.region))
+        part = self._part(loaded.mesh)
+        generator = made(self, loaded.mesh, part)
         aim = aim_of(self, loaded.mesh, self.front, self.anchor)
-        notes = (*(f"{self.mesh}: {note}" for note in loaded.notes), *aim.notes)
-        generator.formats = parse_formats(self.formats, maps=self.mode == "texture")
+        notes = (*loaded.notes, *generator.notes)
+        notes = (*(f"{self.mesh}: {note}" for note in notes), *aim.notes)
+        generator.formats = parse_formats(self.formats, maps=has(self, "map_size"))
         if "stl" in generator.formats:
-            notes = (*notes, printing_note(generator.get_buffer("faces")))
-        orbit = self._orbit(self.resolution, aim)
-        n, sheet = generator.num_samples, self._orbit(max(self.resolution, 256), aim)
+            notes = (*notes, printing_note(faces_of(generator)))
+        orbit = self.orbit(self.resolution, aim)
+        n, sheet = generator.num_samples, self.orbit(max(self.resolution, 256), aim)
         return Plan(
             generator,
-            self._losses(),
+            losses(self),
             self.settings(),
             self.sample_prompts,
             views=orbit,
             turntable=lambda views: sheet.ring(n, views),
             normals=show_normals,
-            notes=notes,
+            notes=notes if part is None else (*notes, *part.notes),
+            files=() if part is None else part.files,
         )
 
-    def _stylized(self, mesh: Mesh) -> MeshGenerator:
-        from guidance.generators.mesh import MeshGenerator, Surface
-        from guidance.rendering.rasterize import Shading
+    def _part(self, mesh: Mesh) -> Selected | None:
+        """What may change of the mesh, if not all of it."""
+        if not self.region:
+            return None
+        from guidance.tasks.mesh_region import select
 
-        own = ("paint", "frequency", "max_displacement", "edge_length")
-        surface = Surface(
-            **{name: self._value(name) for name in own},
-            symmetric=self.symmetric,
-            shading=Shading(ambient=self._value("ambient")),
-        )
-        return MeshGenerator(mesh, self.sample_seeds, surface)
+        return select(self, mesh, self.mesh, by_texels=self.mode == "texture")
 
-    def _textured(self, mesh: Mesh) -> TexturedMesh:
-        from guidance.generators.texture import Maps, TexturedMesh
-
-        own = ("finest", "texels", "relief", "environment", "unwrap")
-        maps = Maps(
-            **{name: self._value(name) for name in own},
-            exported=self._value("map_size"),
-            symmetric=self.symmetric,
-        )
-        return TexturedMesh(mesh, self.sample_seeds, maps)
-
-    def _deformed(self, mesh: Mesh) -> DeformedMesh:
-        from guidance.generators.jacobians import Clay, DeformedMesh
-        from guidance.rendering.rasterize import Shading
-
-        if self.textureless and mesh.colors is None:
-            raise InputError("textureless: the mesh has no colours, so all is grey; leave it out")
-        shading = Shading(ambient=self._value("ambient"))
-        clay = Clay(self._value("edge_length"), self.symmetric, shading)
-        return DeformedMesh(mesh, self.sample_seeds, clay)
-
-    def _value(self, name: str) -> Any:
-        """What was given for an option of some modes, or its default in this one."""
-        given = getattr(self, name)
-        return ONLY_OF[name][self.mode] if given is None else given
-
-    def _refuse_ignored(self) -> None:
-        """Raises InputError for options that were given and would do nothing."""
-        for name, modes in ONLY_OF.items():
-            value = getattr(self, name)
-            if value is not None and value is not False and self.mode not in modes:
-                raise InputError(
-                    f"{name}: {self.mode} has none; leave it out, or use --mode "
-                    f"{' or '.join(modes)}"
-                )
-        if self.paint == "vertices" and self.frequency is not None:
-            raise InputError("frequency: is of --paint field; vertices have none, leave it out")
-        if self.max_displacement == 0 and self.textureless:
-            raise InputError("textureless: without displacements the shape stays; leave it out")
-        for name in ("laplacian", "normal_consistency"):
-            if self.max_displacement == 0 and getattr(self, name) is not None:
-                raise InputError(f"{name}: without displacements nothing is smoothed; leave it out")
-
-    def _orbit(self, resolution: int, aim: Aim) -> Orbit:
+    def orbit(self, resolution: int, aim: Aim) -> Orbit:
+        """Cameras of this task: random ones, fixed ones, or a ring."""
         from guidance.rendering.cameras import Orbit
-        from guidance.rendering.variety import Variety
+        from guidance.tasks.mesh_modes import DISTANCE, variety
 
-        shaded = self.mode in ONLY_OF["ambient_jitter"]
-        variety = Variety(
-            self.fov_jitter,
-            self.strength_jitter,
-            self._value("ambient_jitter") if shaded else 0.0,
-            self._value("textureless") if shaded else 0.0,
-        )
         return Orbit(
             num_views=self.views,
             size=(resolution, resolution),
@@ -243,21 +205,5 @@ class TextToMesh(Task):
             device=self.torch_device(),
             front_deg=aim.front_deg,
             anchors=aim.anchors,
-            variety=variety,
+            variety=variety(self),
         )
-
-    def _losses(self) -> Terms:
-        from guidance.augment import Augment
-        from guidance.losses.mesh import Laplacian, NormalConsistency, Rigidity
-        from guidance.types import Terms
-
-        behind = tuple(kind.strip() for kind in self.backgrounds.split(","))
-        augment = Augment(crops=self.crops, scale=SCALE[self.mode], backgrounds=behind)
-        losses = Terms.of(self.clip(augment, view_words=self.view_words))
-        if self.mode == "stylize" and self._value("max_displacement"):
-            losses = losses + self._value("laplacian") * Laplacian()
-            losses = losses + self._value("normal_consistency") * NormalConsistency()
-        if self.mode == "deform":
-            losses = losses + self._value("rigidity") * Rigidity()
-            losses = losses + self._value("normal_consistency") * NormalConsistency()
-        return losses

@@ -11,6 +11,8 @@ from guidance.errors import InputError
 from guidance.geometry.octasphere import octasphere
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, MeshScenes
+from guidance.rendering.normals import show_normals
+from guidance.rendering.rasterize import Shading
 from guidance.rendering.several import of_sample, render_meshes
 from guidance.rendering.shading import render_mesh
 from guidance.types import Moment
@@ -61,6 +63,21 @@ def test_views_that_are_textureless_stay_with_their_sample() -> None:
     found = render_meshes(scenes, replace(CAMERAS, textureless=marks), [red, red])
     green = found.image[:, :, 1].amax((-2, -1)) > 0
     assert torch.equal(green, marks)
+
+
+def test_bare_views_can_show_normals_and_these_push_the_shape() -> None:
+    mesh = scene(octasphere(5))
+    scenes = MeshScenes((mesh, scene(octahedron())))
+    shown = replace(CAMERAS, textureless=torch.ones(2, 3, dtype=torch.bool))
+    colors = [torch.rand_like(one.vertices) for one in scenes.meshes]
+    found = render_meshes(scenes, shown, colors, Shading(bare="normals"))
+    assert found.alpha is not None and (found.image <= found.alpha + 1e-6).all()
+    torch.testing.assert_close(found.over().clamp(0, 1), show_normals(found), atol=1e-5, rtol=0)
+    blue, green = found.image[0, :, 2], found.image[0, :, 1]
+    assert (blue[found.alpha[0, :, 0] == 1] > 0.45).all(), "what is seen looks to the camera"
+    assert green.amax() > 0.9
+    (slope,) = torch.autograd.grad(found.image[0].square().sum(), mesh.vertices)
+    assert slope.isfinite().all() and slope.abs().sum() > 0
 
 
 def test_another_number_of_meshes_is_refused() -> None:

@@ -14,8 +14,9 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh, save_mesh
 from guidance.loop import StepEvent, optimize
 from guidance.meshes import Mesh
-from guidance.tasks.text2mesh import ONLY_OF, TextToMesh
-from tests.tasks.options import OF_THE_RUN, differ, trace
+from guidance.tasks.mesh_modes import ONLY_OF
+from guidance.tasks.text2mesh import TextToMesh
+from tests.tasks.options import OF_DISTILLATION, OF_THE_RUN, differ, trace
 
 SMALL: dict[str, Any] = {
     "mesh": "cube",
@@ -106,6 +107,14 @@ DEFORM_OPTIONS: dict[str, Any] = {
     "strength_jitter": 0.5,
     "ambient_jitter": 0.3,
     "backgrounds": "none",
+}
+#: Those of meshes from words alone; tests/tasks/test_generate.py walks them.
+OF_GENERATE: dict[str, Any] = {
+    "surface": "grid",
+    "reach": 0.4,
+    "cells": 8,
+    "eikonal": 2.0,
+    "bare": "normals",
 }
 #: These are told by the options of pictures, or refused, or by tests of their own below.
 WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap", "formats"}
@@ -224,7 +233,7 @@ def test_every_field_is_walked() -> None:
     walked = (
         set(OPTIONS) | set(TEXTURE_OPTIONS) | set(DEFORM_OPTIONS) | OF_THE_RUN | WALKED_ELSEWHERE
     )
-    assert set(TextToMesh.model_fields) == walked
+    assert set(TextToMesh.model_fields) == walked | set(OF_GENERATE) | OF_DISTILLATION
 
 
 def test_grey_views_of_a_coloured_mesh_change_its_deformation(tmp_path: Path) -> None:
@@ -252,7 +261,8 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
     ],
 )
 def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
-    value = {**OPTIONS, **TEXTURE_OPTIONS, **DEFORM_OPTIONS, "map_size": 64, "unwrap": True}[option]
+    walked = {**OPTIONS, **TEXTURE_OPTIONS, **DEFORM_OPTIONS, **OF_GENERATE}
+    value = {**walked, "map_size": 64, "unwrap": True}[option]
     message = f"{option}: {mode} has none; leave it out, or use --mode"
     with pytest.raises(InputError, match=message):
         TextToMesh(prompt="a heart", mode=mode, **{option: value}).build()
