@@ -274,7 +274,7 @@ def test_nothing_is_no_reason_to_pass_over_an_option() -> None:
 
 
 def test_a_region_of_rendered_views_is_refused() -> None:
-    with pytest.raises(InputError, match="regions are of flat pictures; rendered views move"):
+    with pytest.raises(ValueError, match="a mask and words are for flat pictures; on a mesh"):
         trace(TextToMesh, **SMALL, region='sky.png="a blue sky"')
 
 
