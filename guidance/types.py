@@ -69,17 +69,17 @@ class Rendering:
             InputError: there is none among them.
         """
         cameras = self.cameras
-        if cameras is None or cameras.subject is None:
+        if cameras is None or (subject == WHOLE and cameras.subject is None):
             if subject == WHOLE:
                 return self
             raise InputError(f"no view shows part {subject} alone; give views of a scene")
-        views = (cameras.subject[0] == subject).nonzero()[:, 0]
-        if not len(views):
+        views = cameras.subjects().get(subject)
+        if views is None:
             what = "the whole scene" if subject == WHOLE else f"part {subject} alone"
-            raise InputError(f"no view shows {what}; let one do so")
-        alpha = None if self.alpha is None else self.alpha.index_select(1, views)
-        image = self.image.index_select(1, views)
-        return replace(self, image=image, alpha=alpha, cameras=cameras.some(views))
+            raise InputError(f"no view shows {what}; give views of a scene")
+        # Slices keep nothing for backward, so one rendering may be looked at again and again.
+        alpha = None if self.alpha is None else self.alpha[:, views]
+        return replace(self, image=self.image[:, views], alpha=alpha, cameras=cameras.some(views))
 
     def over(self, background: float = 1.0) -> Float[Tensor, "n v 3 h w"]:
         """The pictures over a plain grey background in [0, 1] (white by default)."""

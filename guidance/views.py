@@ -37,17 +37,29 @@ class Cameras:
     ambient: Float[Tensor, "n v"] | None = None  # what the shading's ambient light has more
     textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape in plain grey
     #: In a scene of several parts, the one that a view shows alone, or `WHOLE`; without, all show
-    #: the whole. The same for all samples.
+    #: the whole. The same for all samples, and the views of one subject lie side by side.
     subject: Int[Tensor, "n v"] | None = None
 
-    def some(self, views: Int[Tensor, "_"]) -> Cameras:
+    def some(self, views: slice) -> Cameras:
         """Some of the views of every sample."""
         found = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         chosen: Cameras = replace(
             self,
-            **{name: value.index_select(1, views) for name, value in found.items()},  # type: ignore[arg-type]
+            **{name: value[:, views] for name, value in found.items()},  # type: ignore[arg-type]
         )
         return chosen
+
+    def subjects(self) -> dict[int, slice]:
+        """The views of each subject, which lie side by side."""
+        if self.subject is None:
+            return {WHOLE: slice(0, self.light.shape[1])}
+        found, counts = torch.unique_consecutive(self.subject[0], return_counts=True)
+        stops = counts.cumsum(0).tolist()
+        starts = [0, *stops[:-1]]
+        return {
+            subject: slice(start, stop)
+            for subject, start, stop in zip(found.tolist(), starts, stops, strict=True)
+        }
 
 
 @dataclass(frozen=True)

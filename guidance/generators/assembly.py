@@ -92,19 +92,12 @@ class Assembly(Generator):
         whole, all_colors = self._joined(standing), torch.cat(colors, 1)
         if cameras.subject is None:
             return render_mesh(whole, cameras, all_colors, self.shading)
-        subjects = cameras.subject[0]
-        order, shown = [], []
-        for subject in torch.unique(subjects).tolist():
-            views = (subjects == subject).nonzero()[:, 0]
+        shown = []
+        for subject, views in cameras.subjects().items():
             scene, color = (whole, all_colors) if subject == WHOLE else painted[subject]
-            order.append(views)
             shown.append(render_mesh(scene, cameras.some(views), color, self.shading))
-        back = torch.cat(order).argsort()
-        alphas = [one.alpha for one in shown if one.alpha is not None]
-        image, alpha = (
-            torch.cat(pictures, 1).index_select(1, back)
-            for pictures in ([one.image for one in shown], alphas)
-        )
+        image = torch.cat([one.image for one in shown], 1)
+        alpha = torch.cat([one.alpha for one in shown if one.alpha is not None], 1)
         return Rendering(image, alpha, self._joined(scenes), cameras)
 
     def _joined(self, scenes: Sequence[MeshScene]) -> MeshScene:
@@ -175,9 +168,11 @@ def of_each(views: Callable[[Moment], Cameras], parts: int) -> Callable[[Moment]
     def look(moment: Moment) -> Cameras:
         cameras = views(moment)
         n, v = cameras.light.shape[:2]
-        places = torch.arange(v, device=cameras.light.device).repeat(1 + parts)
-        subject = torch.arange(WHOLE, parts, device=places.device).repeat_interleave(v)
-        return replace(cameras.some(places), subject=subject.expand(n, -1))
+        subject = torch.arange(WHOLE, parts, device=cameras.light.device).repeat_interleave(v)
+        found = {name: value for name, value in vars(cameras).items() if isinstance(value, Tensor)}
+        again = {name: torch.cat([value] * (1 + parts), 1) for name, value in found.items()}
+        looks: Cameras = replace(cameras, **(again | {"subject": subject.expand(n, -1)}))  # type: ignore[arg-type]
+        return looks
 
     return look
 

@@ -146,10 +146,7 @@ def some_views(cameras: Looks, views: slice) -> Looks:
     if isinstance(cameras, Windows):
         left, top, side = (x[:, views] for x in (cameras.left, cameras.top, cameras.side))
         return replace(cameras, left=left, top=top, side=side)
-    found: dict[str, Any] = {
-        name: value[:, views] for name, value in vars(cameras).items() if isinstance(value, Tensor)
-    }
-    return replace(cameras, **found)
+    return cameras.some(views)
 
 
 def _progress_video(

@@ -189,7 +189,10 @@ class Task(BaseModel):
     @property
     def styled_prompts(self) -> tuple[str, ...]:
         """What the losses are told of each sample: where it starts, and the style."""
-        prompts = self._starting_prompts()
+        return self.styled(self._starting_prompts())
+
+    def styled(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """Prompts with the style behind them."""
         return tuple(f"{prompt} | {self.style}" if self.style else prompt for prompt in prompts)
 
     @property
@@ -232,21 +235,31 @@ class Task(BaseModel):
             device=self.torch_device(),
         )
 
-    def clip(self, augment: Augment, *, view_words: bool = False) -> Clip:
-        """The loss that compares pictures with the prompts, as the common fields say it."""
+    def clip(
+        self,
+        augment: Augment,
+        *,
+        view_words: bool = False,
+        prompts: Sequence[str] | None = None,
+    ) -> Clip:
+        """The loss that compares pictures with the prompts, as the common fields say it.
+
+        Args:
+            prompts: others than the samples' own, one a sample; keyframes are not theirs.
+        """
         from guidance.losses.clip import Clip
 
         kinds = dict(Guides.parse(self.loss).comparisons)
         if self.sharpen:
             kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
         return Clip(
-            self.styled_prompts,
+            self.styled_prompts if prompts is None else self.styled(prompts),
             encoder=tuple(self.encoder),
             kind=kinds,
             negative=self.negative,
             augment=augment,
             view_words=view_words,
-            at=self.at,
+            at=self.at if prompts is None else (),
             region=self.picture_regions,
             templates=read_templates(self.templates),
         )

@@ -89,7 +89,7 @@ def _judge(plan: Plan, encoders: list[Encoder]) -> Judge:
     texts = [plain_text(prompt) for prompt in plan.prompts]
 
     def scores(rendering: Rendering) -> list[dict[str, float | int]]:
-        pictures = rendering.over().clamp(0, 1)
+        pictures = rendering.whole().over().clamp(0, 1)
         return [asdict(score) for score in judge_scores(judge, pictures, texts)]
 
     return Judge(judge.name, scores)

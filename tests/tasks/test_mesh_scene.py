@@ -1,0 +1,250 @@
+"""Scenes as tasks: the file, the run, and all that is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from guidance import cli
+from guidance.errors import InputError
+from guidance.geometry.mesh_io import load_mesh, save_mesh
+from guidance.geometry.primitives import octahedron
+from guidance.loop import StepEvent, optimize
+from guidance.tasks.scene_file import MOST_PARTS, read_scene
+from guidance.tasks.text2mesh import TextToMesh
+from tests.tasks.options import differ
+
+SMALL: dict[str, Any] = {"edge_length": 0.8, "views": 2, "resolution": 32, "crops": 2, "steps": 2}
+YAML = """prompt: a red heart on a box
+parts:
+  - {mesh: cube, prompt: a brown box}
+  - {mesh: small.obj, prompt: a red heart, position: [0, 1.5, 0], scale: 0.5, name: heart}
+"""
+TOML = """prompt = "a red heart on a box"
+[[parts]]
+mesh = "cube"
+prompt = "a brown box"
+[[parts]]
+mesh = "small.obj"
+prompt = "a red heart"
+position = [0, 1.5, 0]
+scale = 0.5
+name = "heart"
+"""
+
+
+def scene(folder: Path, text: str = YAML, name: str = "scene.yaml") -> Path:
+    save_mesh(octahedron(), folder / "small.obj")
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def trace(path: Path, **fields: Any) -> list[Any]:
+    """Losses, state and pictures of two steps."""
+    plan = TextToMesh(scene=path, device="cpu", **{**SMALL, **fields}).build()
+    result = optimize(plan.generator, plan.losses, plan.settings, views=plan.views)
+    return [torch.tensor(result.losses), result.generator.state_dict(), result.images]
+
+
+def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
+    one = read_scene(scene(tmp_path))
+    other = read_scene(scene(tmp_path, TOML, "scene.toml"))
+    assert one == other and one.names() == ("cube", "heart")
+    assert [part.mesh for part in one.parts] == ["cube", str(tmp_path / "small.obj")]
+    assert one.parts[1].position == (0, 1.5, 0) and one.parts[1].scale == 0.5
+
+
+def test_parts_get_names_of_their_own(tmp_path: Path) -> None:
+    parts = [
+        "mesh: cube",
+        "mesh: cube",
+        "mesh: sphere, name: cube-2",
+        "mesh: a b.obj",
+        "mesh: cube",
+    ]
+    lines = "".join(f"  - {{{part}, prompt: x}}\n" for part in parts)
+    found = read_scene(scene(tmp_path, "prompt: x\nparts:\n" + lines)).names()
+    assert found == ("cube", "cube-3", "cube-2", "a_b", "cube-4")
+
+
+@pytest.mark.parametrize("mode", ["stylize", "deform"])
+def test_a_run_leaves_the_scene_and_each_part(mode: str, tmp_path: Path) -> None:
+    given = {**SMALL, "scene": scene(tmp_path), "mode": mode, "output": tmp_path}
+    result = TextToMesh(**given).run()
+    (sample,) = result.samples
+    assert sample.prompt == "a red heart on a box"
+    assert sample.judge_after is not None
+    names = {path.name for path in sample.files}
+    meshes = {f"mesh{part}.{kind}" for part in ("", "_cube", "_heart") for kind in ("glb", "obj")}
+    assert meshes <= names and "turntable.mp4" in names and "deformation.npz" not in names
+    heart = load_mesh(sample.folder / "mesh_heart.glb").mesh
+    assert heart.vertices.abs().max() == pytest.approx(1, abs=0.1)
+    metrics = (result.folder / "metrics.jsonl").read_text()
+    for name in ("clip of whole", "clip of cube", "clip of heart"):
+        assert f'"{name}"' in metrics
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("a red heart on", "a green frog on"),
+        ("a brown box", "a pizza"),
+        ("prompt: a red heart,", "prompt: a banana,"),
+        ("mesh: cube", "mesh: cone"),
+        ("1.5", "-1.5"),
+        ("0.5", "0.9"),
+    ],
+    ids=lambda change: change[1],
+)
+def test_all_that_the_file_says_has_an_effect(change: tuple[str, str], tmp_path: Path) -> None:
+    plain, other = scene(tmp_path), scene(tmp_path, YAML.replace(*change), "other.yaml")
+    assert YAML.count(change[0]) == 1
+    assert differ(trace(plain), trace(other))
+
+
+def test_the_style_and_the_negatives_are_of_all(tmp_path: Path) -> None:
+    path = scene(tmp_path)
+    plain = TextToMesh(scene=path, **SMALL).build()
+    styled = TextToMesh(scene=path, style="a sketch", negative=["a face"], **SMALL).build()
+    for one, other in zip(list(plain.losses)[:3], list(styled.losses)[:3], strict=True):
+        assert [f"{prompt} | a sketch" for prompt in one.loss.loss.prompts] == list(
+            other.loss.loss.prompts
+        )
+        assert other.loss.loss.negatives
+
+
+def test_the_parts_of_several_samples_begin_differently(tmp_path: Path) -> None:
+    text = YAML.replace("mesh: small.obj", "mesh: cube")
+    plan = TextToMesh(scene=scene(tmp_path, text), samples=2, paint="vertices", **SMALL).build()
+    one, other = (part.generator.color.values for part in plan.generator.parts)
+    assert plan.prompts == ("a red heart on a box",) * 2
+    assert not torch.equal(one[0], one[1]) and not torch.equal(one, other)
+
+
+def test_a_scene_goes_on_from_a_snapshot_to_the_bit(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**SMALL, "scene": scene(tmp_path), "device": "cpu", "steps": 4}
+    plan, snapshots = TextToMesh(**given).build(), []
+
+    def keep(event: object) -> None:
+        if isinstance(event, StepEvent) and event.step == 2:
+            snapshots.append({name: value.clone() for name, value in event.snapshot().items()})
+
+    whole = optimize(plan.generator, plan.losses, plan.settings, views=plan.views, listeners=[keep])
+    again = TextToMesh(**given).build()
+    resumed = optimize(
+        again.generator, again.losses, again.settings, views=again.views, resume=snapshots[0]
+    )
+    assert torch.equal(whole.images, resumed.images)
+
+
+def test_a_part_is_moved_by_its_own_words_and_by_those_of_the_whole(tmp_path: Path) -> None:
+    plan = TextToMesh(scene=scene(tmp_path), device="cpu", **SMALL).build()
+    assert plan.views is not None
+    moment = _moment()
+    rendering = plan.generator(plan.views(moment))
+
+    def moves(loss: Any) -> list[bool]:
+        loss.prepare(rendering.detach())
+        value: Tensor = loss(rendering, moment).sum()
+        parts = [next(part.generator.color.parameters()) for part in plan.generator.parts]
+        found = torch.autograd.grad(value, parts, retain_graph=True, allow_unused=True)
+        return [gradient is not None and bool(gradient.any()) for gradient in found]
+
+    whole, cube, heart = (term.loss for term in list(plan.losses)[:3])
+    assert [moves(loss) for loss in (whole, cube, heart)] == [
+        [True, True],
+        [True, False],
+        [False, True],
+    ]
+
+
+def _moment() -> Any:
+    from guidance.types import Moment
+
+    return Moment((0,), step=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt: x\n", "scene.yaml: parts: field required"),
+        ("prompt: x\nparts: [{mesh: cube, prompt: y}]\n", "scene.yaml: parts: list should have at"),
+        (YAML.replace("cube", "''"), "scene.yaml: parts 1 mesh: string should have at least 1"),
+        (YAML.replace("0.5", "-1"), "scene.yaml: parts 2 scale: input should be greater than 0"),
+        (YAML.replace("1.5", ".nan"), "scene.yaml: parts 2 position 2: input should be "),
+        (YAML.replace("1.5", "1e99"), "scene.yaml: parts 2 position 2: input should be less"),
+        (YAML.replace("name: heart", "name: a/b"), "scene.yaml: parts 2 name: string should match"),
+        (
+            YAML.replace("name:", "title:"),
+            "parts 2 title: is unknown; there are mesh, prompt, name",
+        ),
+        (YAML.replace("parts:", "things:"), "scene.yaml: "),
+        (YAML.replace("a brown box", "'a | '"), "parts 1 prompt: prompt 'a .*a phrase is empty"),
+        (YAML.replace("mesh: cube", "mesh: cube, name: heart"), "two parts are called 'heart'"),
+        ("prompt: [", "scene.yaml: is no YAML"),
+        ("prompt: x\nparts: &a [*a]\n", "aliases"),
+        ("prompt: x\nparts: !!python/object:os.system {}\n", "is no YAML that is read here"),
+        ("prompt: x\nparts:\n" + "  - {mesh: cube, prompt: y}\n" * (MOST_PARTS + 1), "at most 32"),
+    ],
+)
+def test_files_that_are_no_scene_are_told_in_one_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as told:
+        read_scene(scene(tmp_path, text))
+    assert "\n" not in str(told.value)
+
+
+def test_other_files_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"none.yaml: no such file"):
+        read_scene(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match=r"none.toml: no such file; give a scene in YAML or TOML"):
+        read_scene(tmp_path / "none.toml")
+    for content, message in (
+        (b"prompt = ", "is no TOML: "),
+        (b"\xff", "is no TOML: "),
+        (b"#" * 300_000, "is larger than 256 KB; that is no scene"),
+        (b"a = " + b"[" * 200_000, "is nested too deeply; that is no scene"),
+    ):
+        (tmp_path / "bad.toml").write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            read_scene(tmp_path / "bad.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        (tmp_path / "folder.toml").mkdir()
+        read_scene(tmp_path / "folder.toml")
+    path = scene(tmp_path, YAML.replace("small", "missing"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", "text2mesh", "--scene", str(path), "--output", str(tmp_path / "o")])
+    assert end.value.code == 2 and "missing.obj: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"mode": "texture", "edge_length": None},
+            "mode: texture makes no scenes; use --mode styl",
+        ),
+        ({"prompt": "a cow"}, "prompt: the scene's file says it; leave it out"),
+        ({"mesh": "cube"}, "mesh: the scene's file says it; leave it out"),
+        ({"image_prompt": "a.png"}, "image_prompt: a scene is made of words; leave it out"),
+        ({"at": ["50% a pear"]}, "at: the words of a scene stay; leave it out"),
+        ({"region": ["box:,50%,,,,"]}, "region: a scene has none; edit a mesh of it by itself"),
+        ({"anchor": 30}, "anchor: the cameras of a scene go all around; leave it out"),
+        ({"front": "auto"}, "front: of a scene it is not looked for; give degrees"),
+        ({"loss": "sds"}, "loss: scenes are compared by encoders; use cosine"),
+        ({"denoiser": "sd-1.5"}, "denoiser: is of score distillation"),
+        ({"formats": "glb,doc"}, "formats: 'doc' is unknown"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_that_do_nothing_in_a_scene_are_refused(
+    fields: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        TextToMesh(scene=scene(tmp_path), **{**SMALL, **fields}).build()
