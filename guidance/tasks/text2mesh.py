@@ -55,7 +55,7 @@ class TextToMesh(Task):
     mesh: str = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
     scene: Path | None = None
-    """A file of several meshes, each with its words, and words for the whole; see docs/meshes.md."""
+    """Several meshes, each with its words, and words for the whole: a file, see docs/meshes.md."""
     region: list[str] = Field(default=[])
     """What may change: a mask over the texture square, "box:,60%,,,," or "words:the head"."""
     paint: Literal["field", "vertices"] | None = None

@@ -117,7 +117,7 @@ OF_GENERATE: dict[str, Any] = {
     "bare": "normals",
 }
 #: These are told by the options of pictures, or refused, or by tests of their own below.
-WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "map_size", "unwrap", "formats"}
+WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "scene", "map_size", "unwrap", "formats"}
 
 
 @pytest.fixture(scope="module")
