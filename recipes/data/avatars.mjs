@@ -19,6 +19,7 @@ const STYLES = {
     mouths: { smiling: ['smile', 'twinkle'], sad: ['sad', 'concerned'], serious: ['serious'],
       surprised: ['disbelief', 'screamOpen'] },
     eyes: ['default', 'happy', 'side'],
+    facialHairProbability: 0, // moustaches hide mouths
     eyebrows: ['default', 'defaultNatural'],
     top: ['bob', 'bun', 'curly', 'curvy', 'dreads', 'fro', 'longButNotTooLong', 'miaWallace',
       'straight01', 'straight02', 'shaggy', 'shortCurly', 'shortFlat', 'shortRound', 'shortWaved',
@@ -29,6 +30,7 @@ const STYLES = {
   },
   personas: {
     mouths: { smiling: ['smile', 'bigSmile'], sad: ['frown'], surprised: ['surprise'] },
+    facialHairProbability: 0,
     eyes: ['open'],
     hair: ['long', 'sideShave', 'shortCombover', 'curlyHighTop', 'bobCut', 'curly', 'pigtails',
       'curlyBun', 'bobBangs', 'bunUndercut', 'straightBun', 'extraLong', 'mohawk'],
@@ -44,8 +46,9 @@ const STYLES = {
     chance: 'accessoriesProbability',
   },
   toonHead: {
-    mouths: { smiling: ['smile', 'laugh'], sad: ['sad'], surprised: ['agape'] },
+    mouths: { smiling: ['laugh'], sad: ['sad'], surprised: ['agape'] }, // its smile is a line
     eyes: ['happy', 'wide'],
+    eyebrows: ['neutral', 'raised'],
     hair: ['sideComed', 'undercut', 'spiky', 'bun'],
     beardProbability: 0,
   },
