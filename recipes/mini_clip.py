@@ -16,11 +16,11 @@ RECIPE = Recipe(
     embed_dim=256,
     seed=11,
     mix={
-        "pictograms": 0.45,
+        "pictograms": 0.53,
         "recoloured": 0.09,
         "groups": 0.05,
         "shapes": 0.08,
-        "faces": 0.25,
+        "faces": 0.15,
         "meshes": 0.1,
     },
     styles=("twemoji", "fluent-emoji", "fluent-emoji-flat"),
