@@ -1,12 +1,12 @@
 """Which variety of views helps meshes: the judge's similarity with each option, against without.
 
-    python benchmarks/views.py [--mode stylize] [--preset draft] [--every 2] [--only NAME]
+    python benchmarks/views.py [--mode stylize] [--preset draft] [--every 3] [--start 0]
 
-Takes every second pair of `pairs.txt`, optimizes them with each option by itself, and asks the
+Takes every third pair of `pairs.txt`, optimizes them with each option by itself, and asks the
 held-out judge about eight views all around, as `guide eval` does, in colours and in plain grey.
 What counts is the mean difference to the same prompt and seed without the option, beside its
 standard error. The defaults of `text2mesh` follow from it: an option is on where it gains more than
-two of them.
+two of them, and again on another third of the list (`--start 1`).
 """
 
 from __future__ import annotations
@@ -88,14 +88,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mode", choices=("stylize", "deform", "texture"), default="stylize")
     parser.add_argument("--preset", default="draft")
-    parser.add_argument("--every", type=int, default=2, help="of the list's pairs")
+    parser.add_argument("--every", type=int, default=3, help="of the list's pairs")
+    parser.add_argument("--start", type=int, default=0, help="the first of them")
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--only", action="append", choices=VARIANTS)
-    parser.add_argument("--out", type=Path, help="default: results/views_MODE.json")
+    parser.add_argument("--out", type=Path, help="default: results/views_MODE_START.json")
     options = parser.parse_args()
     keep_freed_memory()
     here = Path(__file__)
-    listed = read_cases(here.with_name("pairs.txt"), "text2mesh")[:: options.every]
+    listed = read_cases(here.with_name("pairs.txt"), "text2mesh")[options.start :: options.every]
     cases = with_files(listed, Path("outputs/views/meshes"))
     rows: dict[str, Any] = {}
     before: list[tuple[float, float]] = []
@@ -125,7 +126,7 @@ def main() -> None:
         "variants": rows,
         "machine": machine(),
     }
-    out = options.out or RESULTS / f"views_{options.mode}.json"
+    out = options.out or RESULTS / f"views_{options.mode}_{options.start}.json"
     out.write_text(json.dumps(content, indent=2) + "\n")
 
 
