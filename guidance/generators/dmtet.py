@@ -34,11 +34,11 @@ START_SD = 0.02
 
 
 @dataclass(frozen=True)
-class Grid:
+class SurfaceGrid:
     """How finely a surface is resolved, and how it is painted."""
 
     cells: int = 24  # a side of the cube around all, each cut into twelve tetrahedra
-    finest: int = 16  # cells a side of the finest level of the distances, a power of two
+    finest: int = 8  # cells a side of the finest level of the distances, a power of two
     frequency: float = 0.7  # of the colours' field: waves per unit of length, see `Field`
     symmetric: bool = False  # the left half (x < 0) is shaped and painted like the right one
     shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
@@ -57,9 +57,9 @@ class DMTet(Generator):
 
     Args:
         seeds: one a sample.
-        grid: see `Grid`.
-        learning_rate: of Adam for distances and offsets, in units of length; the colours' field
-            moves at `PAINT` times it.
+        grid: see `SurfaceGrid`.
+        learning_rate: of Adam for the levels of the distances, in units of length, and for the
+            offsets before they are squashed; the colours' field moves at `PAINT` times it.
 
     Raises:
         InputError: too few or too many cells; `finest` is not a power of two.
@@ -67,10 +67,14 @@ class DMTet(Generator):
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`
     notes: tuple[str, ...] = ()  # what the user should know, a line each
-    PAINT = 0.4
+    PAINT = 0.8
 
     def __init__(
-        self, seeds: Sequence[int], grid: Grid = Grid(), *, learning_rate: float = 0.01
+        self,
+        seeds: Sequence[int],
+        grid: SurfaceGrid = SurfaceGrid(),
+        *,
+        learning_rate: float = 0.005,
     ) -> None:
         super().__init__()
         self.num_samples, self.grid, self.learning_rate = len(seeds), grid, learning_rate
@@ -146,8 +150,7 @@ class DMTet(Generator):
         return (1 + torch.tanh(values)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
-        shape = [*self.distances.parameters(), self.offsets]
-        paint = list(self.color.parameters())
+        shape, paint = [*self.distances.parameters(), self.offsets], list(self.color.parameters())
         return [
             {"params": shape, "lr": self.learning_rate},
             {"params": paint, "lr": self.PAINT * self.learning_rate},
@@ -175,7 +178,7 @@ class DMTet(Generator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DMTet:
-        return cls(range(num_samples), Grid(cells=6, finest=4))
+        return cls(range(num_samples), SurfaceGrid(cells=6, finest=4))
 
     # The tiny mesh is seen and read back as that of the painted meshes is.
     tiny_views = MeshGenerator.tiny_views

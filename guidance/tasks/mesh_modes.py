@@ -34,14 +34,16 @@ ONLY_OF: dict[str, dict[str, Any]] = {
     "frequency": {"stylize": 0.7, GRID: 0.7},
     "max_displacement": {"stylize": 0.05},
     "edge_length": {"stylize": 0.08, "deform": 0.1, "generate": 0.05},
-    "reach": {"generate": 0.12},
+    "reach": {"generate": 0.15},
     "cells": {GRID: 24},
+    "symmetric": {"stylize": False, "texture": False, "deform": False},
+    "asymmetric": {"generate": False, GRID: False},
     "ambient": {"stylize": 0.6, "deform": 0.6, "generate": 0.4, GRID: 0.4},
     "ambient_jitter": {"stylize": 0.0, "deform": 0.0, "generate": 0.0, GRID: 0.0},
     "bare": {"stylize": "grey", "deform": "grey", "generate": "grey", GRID: "grey"},
     "textureless": {"stylize": 0.0, "deform": 0.0, "generate": FIRST_HALF, GRID: FIRST_HALF},
     "laplacian": {"stylize": 0.1},
-    "normal_consistency": {"stylize": 1.0, "deform": 1.0, "generate": "1 -> 0.1"},
+    "normal_consistency": {"stylize": 1.0, "deform": 1.0, "generate": "1 -> 0.1", GRID: "3 -> 0.3"},
     "rigidity": {"deform": 0.3},
     "eikonal": {GRID: 0.3},
     "finest": {"texture": 32, "generate": 32},
@@ -80,6 +82,8 @@ def has(task: TextToMesh, name: str) -> bool:
 
 def refuse_ignored(task: TextToMesh) -> None:
     """Raises InputError for options that were given and would do nothing."""
+    if task.mode == "generate" and task.symmetric:
+        raise InputError("symmetric: generated meshes are, but with --asymmetric; leave it out")
     for name, modes in ONLY_OF.items():
         given = getattr(task, name)
         if given is not None and given is not False and kind_of(task) not in modes:
@@ -91,6 +95,8 @@ def refuse_ignored(task: TextToMesh) -> None:
         raise InputError("mesh: generate makes one from words alone; leave it out")
     if task.mode == "generate" and task.region:
         raise InputError("region: generate has no mesh yet to have one; leave it out")
+    if task.mode == "generate" and "auto" in (task.front, task.anchor):
+        raise InputError("front, anchor: generate has no mesh yet to look at; give degrees")
     if task.paint == "vertices" and task.frequency is not None:
         raise InputError("frequency: is of --paint field; vertices have none, leave it out")
     if task.bare is not None and not value(task, "textureless"):
@@ -181,19 +187,19 @@ def _grown(task: TextToMesh, mesh: Mesh, part: Selected | None) -> GrownMesh:
     growth = Growth(
         **_own(task, "edge_length", "reach", "finest"),
         exported=value(task, "map_size"),
-        symmetric=task.symmetric,
+        symmetric=not task.asymmetric,
         shading=Shading(**_own(task, "ambient", "bare")),
     )
     return GrownMesh(task.sample_seeds, growth)
 
 
 def _marched(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DMTet:
-    from guidance.generators.dmtet import DMTet, Grid
+    from guidance.generators.dmtet import DMTet, SurfaceGrid
     from guidance.rendering.rasterize import Shading
 
-    grid = Grid(
+    grid = SurfaceGrid(
         **_own(task, "cells", "frequency"),
-        symmetric=task.symmetric,
+        symmetric=not task.asymmetric,
         shading=Shading(**_own(task, "ambient", "bare")),
     )
     return DMTet(task.sample_seeds, grid)

@@ -67,11 +67,13 @@ class TextToMesh(Task):
     edge_length: float | None = Field(default=None, gt=0, le=2)
     """Longer edges are split before the run; in radii (0.08; 0.1 for "deform", a sphere's 0.05)."""
     reach: float | None = Field(default=None, ge=0, le=2)
-    """How far around a vertex of a growing sphere the surface moves along, in radii (0.12)."""
+    """How far around a vertex of a growing sphere the surface moves along, in radii (0.15)."""
     cells: int | None = Field(default=None, ge=6, le=80)
     """Cells a side of the grid that a surface is found in (24)."""
     symmetric: bool = False
     """Paints and moves the left half like the right one; "deform" moves both by their mean."""
+    asymmetric: bool = False
+    """Lets the halves of a generated mesh differ, which are alike otherwise."""
     ambient: float | None = Field(default=None, ge=0, le=1)
     """Light from everywhere (0.6; 0.4 for "generate"); the rest comes from near the camera."""
     finest: int | None = Field(default=None, ge=1, le=128)
@@ -120,7 +122,8 @@ class TextToMesh(Task):
     laplacian: float | str | None = None
     """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
-    """Weight of neighbouring faces that look the same way (1; "1 -> 0.1" for "generate")."""
+    """Weight of neighbouring faces that look the same way (1; "1 -> 0.1" for "generate", "3 -> 0.3"
+    for its grid)."""
     rigidity: float | str | None = None
     """Weight of what a deformation costs, 0.5 |J - I|^2 (0.3)."""
     eikonal: float | str | None = None

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.dmtet import DMTet, Grid
+from guidance.generators.dmtet import DMTet, SurfaceGrid
 from guidance.geometry.topology import edge_sides
 from guidance.losses.mesh import Eikonal, NormalConsistency
 from guidance.meshes import MeshScene, MeshScenes
 from guidance.types import Moment, Rendering
 
-SMALL = Grid(cells=10, finest=8)
+SMALL = SurfaceGrid(cells=10, finest=8)
 
 
 def with_distances(generator: DMTet, function: object) -> DMTet:
@@ -132,8 +132,11 @@ def test_distances_of_a_ball_cost_nearly_nothing_and_others_what_they_rise() -> 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DMTet([0], Grid(cells=1)), "TetrahedralGrid: expected 2 to 80 cells, got 1"),
-        (lambda: DMTet([0], Grid(cells=8, finest=3)), "finest: expected a power of two"),
+        (
+            lambda: DMTet([0], SurfaceGrid(cells=1)),
+            "TetrahedralGrid: expected 2 to 80 cells, got 1",
+        ),
+        (lambda: DMTet([0], SurfaceGrid(cells=8, finest=3)), "finest: expected a power of two"),
         (DMTet.tiny(), "DMTet: needs cameras; give views=Orbit"),
     ],
 )

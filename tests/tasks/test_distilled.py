@@ -15,6 +15,7 @@ from guidance.losses.distillation import Distillation
 from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, Guides
 from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
+from guidance.tasks.text2mesh import TextToMesh
 from guidance.types import Terms
 from tests.diffusion import tiny
 from tests.tasks.options import OF_DISTILLATION, differ, trace
@@ -50,6 +51,16 @@ def test_options_change_the_result(denoisers: dict[str, str]) -> None:
     for option, value in options.items():
         assert differ(plain, trace(TextToImage, **{**alone, option: value})), option
     assert differ(plain, trace(TextToImage, **alone, negative=["a face"]))
+
+
+@pytest.mark.parametrize("surface", ["sphere", "grid"])
+def test_a_denoiser_shapes_a_mesh_by_its_normals(surface: str, denoisers: dict[str, str]) -> None:
+    given: dict[str, Any] = {"mode": "generate", "surface": surface, "views": 2, "crops": 2}
+    given |= {"resolution": 16, "loss": "sds", "denoiser": denoisers["one"], "textureless": 1.0}
+    given |= {"cells": 8} if surface == "grid" else {"edge_length": 0.3}
+    normals = trace(TextToMesh, **given, bare="normals")
+    assert differ(normals, trace(TextToMesh, **given))
+    assert differ(normals, trace(TextToMesh, **given, bare="normals", prompt="a house"))
 
 
 def test_vae_reaches_the_loss(denoisers: dict[str, str]) -> None:

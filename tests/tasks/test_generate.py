@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from guidance.errors import InputError
+from guidance.generators.grown import GrownMesh
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.topology import edge_sides
 from guidance.loop import StepEvent, optimize
@@ -26,7 +27,7 @@ COMMON: dict[str, Any] = {
 SPHERE: dict[str, Any] = {**COMMON, "edge_length": 0.2, "finest": 4, "map_size": 32}
 CUBES: dict[str, Any] = {**COMMON, "surface": "grid", "cells": 8}
 SHARED: dict[str, Any] = {
-    "symmetric": True,
+    "asymmetric": True,
     "ambient": 0.9,
     "ambient_jitter": 0.3,
     "textureless": 0.0,
@@ -45,7 +46,13 @@ SPHERE_OPTIONS: dict[str, Any] = {
     "normal_consistency": 7.0,
     "surface": "grid",
 }
-GRID_OPTIONS: dict[str, Any] = {**SHARED, "cells": 10, "frequency": 2.0, "eikonal": 7.0}
+GRID_OPTIONS: dict[str, Any] = {
+    **SHARED,
+    "cells": 10,
+    "frequency": 2.0,
+    "eikonal": 7.0,
+    "normal_consistency": 7.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +99,17 @@ def test_there_is_no_mesh_to_begin_with() -> None:
         TextToMesh(prompt="a pear", mode="generate", mesh="cube").build()
     with pytest.raises(InputError, match="region: generate has no mesh yet to have one"):
         TextToMesh(prompt="a pear", mode="generate", region="box:,50%,,,,").build()
+    with pytest.raises(InputError, match="front, anchor: generate has no mesh yet to look at"):
+        TextToMesh(prompt="a pear", mode="generate", front="auto").build()
     with pytest.raises(InputError, match="textureless: expected a share in"):
         TextToMesh(prompt="a pear", mode="generate", textureless="0.5 -> 2").build()
+
+
+def test_both_halves_are_alike_without_being_asked() -> None:
+    generator = TextToMesh(prompt="a pear", **SPHERE).build().generator
+    assert isinstance(generator, GrownMesh) and generator.growth.symmetric
+    with pytest.raises(InputError, match="symmetric: generated meshes are, but with --asymmetric"):
+        TextToMesh(prompt="a pear", mode="generate", symmetric=True).build()
 
 
 def test_what_bare_views_show_is_refused_where_there_are_none() -> None:

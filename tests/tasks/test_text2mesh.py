@@ -115,6 +115,7 @@ OF_GENERATE: dict[str, Any] = {
     "cells": 8,
     "eikonal": 2.0,
     "bare": "normals",
+    "asymmetric": True,
 }
 #: These are told by the options of pictures, or refused, or by tests of their own below.
 WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "scene", "map_size", "unwrap", "formats"}
