@@ -10,7 +10,6 @@ are ours.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -44,8 +43,9 @@ def janus(
 ) -> Janus:
     """Front words on the views of one mesh from all around.
 
-    The front is where the judge sees it, as meshes look any way: the first harmonic, around the
-    mesh, of what front words fit better by.
+    The front is where the judge sees it, as meshes look any way: at the view around which front
+    words fit better by most, other views counted by the square of (1 + cos of their distance) / 2.
+    So of two opposite faces one is the front, and the other a front on the back.
 
     Args:
         views: the judge's unit vectors of pictures that are evenly spread around the mesh.
@@ -54,10 +54,10 @@ def janus(
     """
     front, back = text_vectors(judge, [FRONT.format(prompt), BACK.format(prompt)])
     better = (views @ (front - back)).cpu().double()
-    angles = azimuth_deg.cpu().double().deg2rad()
-    middle = better - better.mean()
-    place = math.degrees(math.atan2(float(angles.sin() @ middle), float(angles.cos() @ middle)))
-    away = ((azimuth_deg.cpu().double() - place + 180) % 360 - 180).abs()
+    azimuth = azimuth_deg.cpu().double()
+    near = ((1 + (azimuth[:, None] - azimuth).deg2rad().cos()) / 2).square()
+    place = float(azimuth[(near @ better).argmax()])
+    away = ((azimuth - place + 180) % 360 - 180).abs()
     called = (better > 0).double()
     # Half a degree more, so that rounding decides about no view.
     at_front, at_back = away <= WITHIN_DEG + 0.5, away >= 180 - WITHIN_DEG - 0.5

@@ -161,6 +161,7 @@ def test_lines_and_json_say_the_same() -> None:
     assert set(content["samples"][0]) == {
         "name", "prompt", "seed", "similarity", "rank", "out_of", "after", "gap", "textureless",
         "shape",
+        "janus",
     }  # fmt: skip
 
 
