@@ -88,7 +88,7 @@ class Task(BaseModel):
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
     denoiser: str | None = None
-    """The diffusion model of sds and its kin, e.g. "sd-1.5" (mini-diffusion)."""
+    """The diffusion model of sds and its kin, e.g. "sdxl" (sd-1.5)."""
     guidance_scale: float | str | None = None
     """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
     vae: Literal["full", "tiny"] | None = None

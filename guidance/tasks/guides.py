@@ -17,7 +17,7 @@ COMPARISONS = ("cosine", "spherical", "logit")
 #: Methods of `guidance.losses.methods` that draw; those that edit belong to the task "edit".
 DISTILLATIONS = ("sds", "csd", "nfsd", "bridge", "asd", "ism", "sdi", "rfds")
 #: The denoiser where none is named.
-DENOISER = "mini-diffusion"
+DENOISER = "sd-1.5"
 #: Of a distillation beside the regularizers.
 WEIGHT = 1e-3
 #: In one word for who does not mind which.
