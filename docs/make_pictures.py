@@ -26,7 +26,13 @@ IMAGES = Path(__file__).parent / "images" / "generators"
 #: What a picture on the page may take, in bytes; all together stay below 300 KB.
 MOST = 16_000
 FLAT = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
-MESHES = {"mesh": "stylize", "texture": "texture", "jacobians": "deform"}
+MESHES: dict[str, dict[str, Any]] = {
+    "mesh": {"mode": "stylize"},
+    "texture": {"mode": "texture"},
+    "jacobians": {"mode": "deform"},
+    "grown": {"mode": "generate"},
+    "dmtet": {"mode": "generate", "surface": "grid"},
+}
 
 
 def flat(name: str, prompt: str, preset: str, folder: Path) -> Path:
@@ -58,8 +64,8 @@ def changed(name: str, preset: str, folder: Path) -> Path:
 
 
 def mesh(name: str, preset: str, folder: Path) -> Path:
-    """The first of the fixed views of a sphere that was changed."""
-    run = gd.TextToMesh(prompt=PROMPT, mode=MESHES[name], **common(preset, folder)).run()
+    """The first of the fixed views of a sphere that was changed, or of what grew from it."""
+    run = gd.TextToMesh(prompt=PROMPT, **MESHES[name], **common(preset, folder)).run()
     return sorted((run.folder / "preview").glob("*.png"))[-1]
 
 

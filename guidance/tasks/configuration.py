@@ -61,7 +61,9 @@ def read_config(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(f"{path}: expected lines such as `steps: 200`")
+        raise InputError(
+            f"{path}: expected lines such as `steps: 200`, or a picture, video or GLB that a run wrote"
+        )
     return values
 
 

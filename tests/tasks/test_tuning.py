@@ -12,8 +12,8 @@ from PIL import Image
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron
-from guidance.runs.folder import only_writer
 from guidance.meshes import Mesh
+from guidance.runs.folder import only_writer
 from tests.test_cli import guide, refused
 
 REST = Mesh(1000 * octahedron().vertices.double(), octahedron().faces, torch.rand(6, 3))
