@@ -62,7 +62,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(
-            f"{path}: expected lines such as `steps: 200`, or a picture, video or GLB that a run wrote"
+            f"{path}: expected lines such as `steps: 200`, or a picture, video or GLB of a run"
         )
     return values
 
