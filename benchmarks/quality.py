@@ -242,10 +242,12 @@ def main() -> None:
         f"before and {found['similarity_after']:.3f} after; mean gap {total['gap']:.3f}; "
         f"see {options.out} and {options.contact}"
     )
-    steps = "" if options.steps is None else f", {options.steps} steps"
-    name = (
-        f"R-Precision, {options.task}, {len(cases)} prompts x {options.seeds} seeds, "
-        f"{options.preset}{steps}"
+    name = ", ".join(
+        [
+            f"R-Precision, {options.task}, {len(cases)} prompts x {options.seeds} seeds",
+            options.preset,
+            *(f"{field} {value}" for field, value in options.set.items()),
+        ]
     )
     report(name, total["r_precision"], "share", BARS[options.task], lower_is_better=False)
 
