@@ -15,11 +15,11 @@ RECIPE = Recipe(
     embed_dim=192,
     seed=23,
     mix={
-        "pictograms": 0.45,
+        "pictograms": 0.55,
         "recoloured": 0.05,
         "groups": 0.05,
         "shapes": 0.08,
-        "faces": 0.25,
+        "faces": 0.15,
         "meshes": 0.12,
     },
     styles=("emojione", "fluent-emoji"),
