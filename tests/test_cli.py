@@ -184,7 +184,7 @@ MISTAKES = [
     (["run", DOT, "--prompt", "a\0b"], "null character"),
     (["run", DOT, "--preset", "huge"], "preset 'huge': expected draft, normal or best"),
     (["run", DOT, "--preset"], "--preset: expected a value behind it"),
-    (["run", DOT, "--loss", "l2"], "invalid choice 'l2'"),
+    (["run", DOT, "--loss", "l2"], "loss 'l2' is unknown; use clip, cosine"),
     (["run", DOT, "--learning-rate", "1 -> x"], "schedule '1 -> x': expected one of"),
     (["run", DOT, "--prompt", "a", "--device", "abacus"], "device 'abacus' is not here"),
     (["run", DOT, "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),

@@ -64,7 +64,7 @@ class Distillation(Loss):
         source: what the pictures show before, for dds and pds; like `prompt`.
         reference: pictures [n, v, 3, h, w] to edit, for dds and pds; by default those before the
             first step.
-        vae: as `load_denoiser` takes it, of a denoiser that is given by its name.
+        vae: as `load_denoiser` takes it, "full" by default; of a denoiser given by its name.
         augment: how pictures are varied before they are encoded; None shows each as it is, over
             white.
         size: pixels a side that are encoded; by default what the denoiser was trained on.
@@ -92,7 +92,7 @@ class Distillation(Loss):
         unit: bool | None = None,
         source: str | Sequence[str] | None = None,
         reference: Float[Tensor, "n v 3 h w"] | None = None,
-        vae: str = "full",
+        vae: str | None = None,
         augment: Augment | None = None,
         size: int | None = None,
     ) -> None:
@@ -115,7 +115,9 @@ class Distillation(Loss):
         self.augment, self.size = augment or Augment.plain(), size
         # Tells what denoisers do not read before one is loaded.
         Texts().group([self.negatives, *map(parse_prompt, (*self.prompts, *self.sources))])
-        self.vae = vae
+        if vae is not None and not isinstance(denoiser, str):
+            raise InputError("vae: the denoiser is loaded already; give its name, or leave vae out")
+        self.vae = vae or "full"
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         self._groups: dict[str, Group] = {}
 

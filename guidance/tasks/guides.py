@@ -78,7 +78,7 @@ def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: b
             guidance_scale=task.guidance_scale,
             negative=task.negative,
             view_words=view_words,
-            vae=task.vae or "full",
+            vae=task.vae,
             augment=augment,
         )
     return losses
