@@ -111,8 +111,8 @@ class TextToMesh(Task):
     ambient_jitter: float | None = Field(default=None, ge=0, le=1)
     """The light from everywhere is `ambient` plus or minus this (0)."""
     textureless: float | str | None = None
-    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0;
-    half of the first half for "generate")."""
+    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0; all
+    of the first 30% and then a quarter for "generate")."""
     bare: Literal["grey", "normals"] | None = None
     """What textureless views show: the shape in grey, or in the colours of its normals (grey)."""
     backgrounds: str = "solid,checker,noise,blur"

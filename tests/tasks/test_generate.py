@@ -15,6 +15,7 @@ from guidance.geometry.topology import edge_sides
 from guidance.loop import StepEvent, optimize
 from guidance.tasks.mesh_modes import GRID, ONLY_OF
 from guidance.tasks.text2mesh import TextToMesh
+from guidance.views import Cameras
 from tests.tasks.options import differ, trace
 
 COMMON: dict[str, Any] = {
@@ -119,15 +120,17 @@ def test_what_bare_views_show_is_refused_where_there_are_none() -> None:
         TextToMesh(prompt="a pear", mode="generate", bare="normals", textureless=0.0).build()
 
 
-def test_grey_views_come_in_the_first_half_only() -> None:
+def test_the_shape_comes_first() -> None:
     from guidance.types import Moment
 
     views = TextToMesh(prompt="a pear", mode="generate", device="cpu").build().views
     assert views is not None
-    for progress in (0.0, 0.3, 0.49):
+    for progress, count in ((0.0, 4), (0.29, 4), (0.31, 1), (1.0, 1)):
         cameras = views(Moment((0,), 5, progress))
-        assert cameras.textureless is not None and cameras.textureless.sum() == 2  # of 4
-    assert views(Moment((0,), 5, 0.5)).textureless is None
+        assert isinstance(cameras, Cameras) and cameras.textureless is not None
+        assert cameras.textureless.sum() == count  # of 4
+    still = views(Moment((0,), phase="validation"))
+    assert isinstance(still, Cameras) and still.textureless is None
 
 
 VIDEOS = {"turntable.mp4", "normals.mp4", "contact.png", "progress.mp4"}
