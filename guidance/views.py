@@ -6,6 +6,7 @@ The letters of the shapes are those of `guidance.types`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,12 +43,12 @@ class Cameras:
 
     def some(self, views: slice) -> Cameras:
         """Some of the views of every sample."""
+        return self.mapped(lambda values: values[:, views])
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Cameras:
+        """The same with each of its tensors changed alike."""
         found = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        chosen: Cameras = replace(
-            self,
-            **{name: value[:, views] for name, value in found.items()},  # type: ignore[arg-type]
-        )
-        return chosen
+        return replace(self, **{name: change(value) for name, value in found.items()})  # type: ignore[arg-type]
 
     def subjects(self) -> dict[int, slice]:
         """The views of each subject, which lie side by side."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from recipes.clock import Clock
 from recipes.corpus import Corpus
@@ -23,6 +23,7 @@ from guidance._torchvision import mend  # isort: skip
 mend()  # before diffusers, which imports torchvision
 
 from diffusers import AutoencoderTiny  # noqa: E402
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock  # noqa: E402
 
 SIZE, CHANNELS, FACTOR = 64, 4, 4
 BATCH, LEARNING_RATE = 16, 2e-3
@@ -31,14 +32,28 @@ REPORT_SECONDS = 60.0
 
 
 def build() -> AutoencoderTiny:
-    """The untrained network, 0.4 M parameters."""
-    return AutoencoderTiny(
+    """The untrained network, 0.3 M parameters; no blocks at the full size, which cost most.
+
+    Signals keep their strength from layer to layer (He et al. 2015) and blocks begin by adding
+    nothing; with torch's own initialization the picture starts faint, and the error after two
+    hundred steps is a quarter larger.
+    """
+    network = AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32),
         decoder_block_out_channels=(32, 32, 32),
-        num_encoder_blocks=(1, 2, 3),
-        num_decoder_blocks=(3, 2, 1),
+        num_encoder_blocks=(0, 2, 3),
+        num_decoder_blocks=(3, 2, 0),
         latent_channels=CHANNELS,
-    ).to(memory_format=torch.channels_last)
+    )
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, AutoencoderTinyBlock):
+            nn.init.zeros_(module.conv[-1].weight)
+    return network.to(memory_format=torch.channels_last)
 
 
 def encode(network: AutoencoderTiny, images: Tensor) -> Tensor:
@@ -69,7 +84,9 @@ def train(corpus: Corpus, path: Path, minutes: float, device: torch.device) -> A
     """The network after `minutes` of training; goes on from `path`, and ends there."""
     torch.manual_seed(7)
     network = build().to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.99)
+    )
     clock = Clock(minutes)
     if path.exists():
         state = torch.load(path, weights_only=True, map_location=device)

@@ -169,10 +169,8 @@ def of_each(views: Callable[[Moment], Cameras], parts: int) -> Callable[[Moment]
         cameras = views(moment)
         n, v = cameras.light.shape[:2]
         subject = torch.arange(WHOLE, parts, device=cameras.light.device).repeat_interleave(v)
-        found = {name: value for name, value in vars(cameras).items() if isinstance(value, Tensor)}
-        again = {name: torch.cat([value] * (1 + parts), 1) for name, value in found.items()}
-        looks: Cameras = replace(cameras, **(again | {"subject": subject.expand(n, -1)}))  # type: ignore[arg-type]
-        return looks
+        again = cameras.mapped(lambda values: torch.cat([values] * (1 + parts), 1))
+        return replace(again, subject=subject.expand(n, -1))
 
     return look
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -51,9 +50,4 @@ def render_meshes(
 
 def of_sample(cameras: Cameras, sample: int) -> Cameras:
     """The cameras of one sample alone."""
-    found = {name: value for name, value in vars(cameras).items() if isinstance(value, Tensor)}
-    chosen: Cameras = replace(
-        cameras,
-        **{name: value[sample : sample + 1] for name, value in found.items()},  # type: ignore[arg-type]
-    )
-    return chosen
+    return cameras.mapped(lambda values: values[sample : sample + 1])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
     from torch import Tensor
 
+    from guidance.augment import Augment
     from guidance.generators.dmtet import DMTet
     from guidance.generators.grown import GrownMesh
     from guidance.generators.jacobians import DeformedMesh

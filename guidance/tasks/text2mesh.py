@@ -1,4 +1,4 @@
-"""Meshes from words: a given mesh is painted, and may move, until its views fit the words."""
+"""Meshes from words: one is painted, moved or grown until its views fit the words."""
 
 from __future__ import annotations
 

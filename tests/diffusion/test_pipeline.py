@@ -251,6 +251,21 @@ def test_the_tiny_autoencoder(folders: Callable[[str], Path], tmp_path: Path) ->
     assert torch.autograd.grad(found.sum(), picture)[0].abs().sum() > 0
 
 
+def test_a_models_own_autoencoder_may_be_a_tiny_one(
+    copy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder, stand_in = copy(SD), tiny.tiny_vae(tmp_path / "own")
+    shutil.rmtree(folder / "vae")
+    shutil.copytree(stand_in, folder / "vae")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(
+        json.dumps(index | {"vae": ["diffusers", "AutoencoderTiny"]})
+    )
+    picture = torch.rand(1, 3, 16, 16)
+    wanted = diffusers.AutoencoderTiny.from_pretrained(stand_in).encode(picture * 2 - 1).latents
+    assert torch.allclose(load(folder).encode_image(picture), wanted, atol=1e-5)
+
+
 def test_the_tiny_autoencoder_of_the_catalogue(
     folders: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
 
+from guidance.diffusion.source import TINY
 from guidance.errors import InputError
 from guidance.losses.clip import Clip
 from guidance.losses.distillation import Distillation
@@ -18,6 +19,7 @@ from guidance.tasks.text2image import TextToImage
 from guidance.tasks.text2mesh import TextToMesh
 from guidance.types import Terms
 from tests.diffusion import tiny
+from tests.encoders.tiny import snapshot
 from tests.tasks.options import OF_DISTILLATION, differ, trace
 
 SMALL: dict[str, Any] = {"size": 16, "crops": 2, "generator": "pyramid"}
@@ -63,12 +65,16 @@ def test_a_denoiser_shapes_a_mesh_by_its_normals(surface: str, denoisers: dict[s
     assert differ(normals, trace(TextToMesh, **given, bare="normals", prompt="a house"))
 
 
-def test_vae_reaches_the_loss(denoisers: dict[str, str]) -> None:
-    task = TextToImage(
-        **SMALL, prompt=["a heart"], loss="sds", denoiser=denoisers["one"], vae="tiny"
-    )
-    terms = list(Terms.of(task.build().losses))
-    assert [term.loss.vae for term in terms if isinstance(term.loss, Distillation)] == ["tiny"]
+def test_the_tiny_autoencoder_is_used(
+    denoisers: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = snapshot(tmp_path / "hub", TINY["StableDiffusionPipeline"].removeprefix("hf-hub:"))
+    tiny.tiny_vae(cache)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    alone = {**SMALL, "loss": "sds", "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    assert not differ(plain, trace(TextToImage, **alone, vae="full"))
+    assert differ(plain, trace(TextToImage, **alone, vae="tiny"))
 
 
 def test_several_losses_are_weighed(denoisers: dict[str, str]) -> None:

@@ -213,7 +213,7 @@ def test_other_mistakes_are_told(files: dict[str, Path], tmp_path: Path) -> None
 @pytest.mark.slow
 def test_the_judge_prefers_the_result(files: dict[str, Path], tmp_path: Path) -> None:
     task = Stylize(
-        prompt="a watermelon", picture=files["PHOTO"], preset="draft", size=96, output=tmp_path
+        prompt="a sunflower", picture=files["PHOTO"], preset="draft", size=96, output=tmp_path
     )
     (sample,) = task.run().samples
     assert sample.judge_before and sample.judge_after
