@@ -1,0 +1,154 @@
+"""Pictures edited by words: changed from what one text says to what another says, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from guidance.errors import InputError
+from guidance.prompts import parse_prompt
+from guidance.tasks.base import Task
+from guidance.tasks.guides import DENOISER, WEIGHT
+
+if TYPE_CHECKING:
+    from guidance.runs.plan import Plan
+    from guidance.tasks.photos import Photo
+    from guidance.types import Generator, Terms
+
+#: Of the pixels: the largest finest level, and Adam's rate.
+FINEST, RATE = 2048, 0.01
+#: What a denoiser does not follow: it is asked about plain prompts.
+NOT_FOLLOWED = ("at", "region", "image_prompt")
+#: What belongs to encoders. Empty here, so that whatever is given is refused, also what other
+#: tasks have anyway; a configuration that a run has written still has nothing to refuse.
+OF_ENCODERS = ("encoder", "sharpen", "templates")
+
+
+class Edit(Task):
+    """A picture edited by words, after Delta Denoising Score (Hertz et al., arXiv 2304.07090).
+
+    `guide run edit --picture apple.png --source "a red apple" --prompt "a green apple"`
+    """
+
+    PRESETS: ClassVar = {
+        "draft": {"steps": 60},
+        "normal": {"steps": 200},
+        "best": {"steps": 500, "size": 512},
+    }
+    PRESET_MINUTES: ClassVar = dict.fromkeys(PRESETS, "not measured")
+
+    picture: Path | None = None
+    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
+    source: str | None = None
+    """What it shows now, in words that differ from the prompt where it is to change."""
+    mask: Path | None = None
+    """A picture that is white where to change; where it is black, not a bit is changed."""
+    size: int = Field(default=256, ge=16, le=2048)
+    """Pixels of the longer side, which the picture is brought to."""
+    loss: Literal["dds", "pds"] = "dds"
+    """How answers of the denoiser guide: "dds" follows the difference between those for the prompt
+    and for the source; "pds" is drawn back to the picture as well, and stays nearer to it."""
+    total_variation: float | str = 0.0
+    """Weight of few differences between neighbouring pixels; a number or a schedule."""
+    encoder: list[str] = Field(default=[])
+    """None: edits are asked of --denoiser, and no encoder looks."""
+    sharpen: float = 0.0
+    """None: it is a loss of encoders."""
+    templates: str = ""
+    """None: wordings are averaged by encoders."""
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str | None) -> str | None:
+        if source is not None:
+            parse_prompt(source)
+        return source
+
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, loss: str) -> str:
+        """The type says all: names and weights of other tasks' losses are not read here."""
+        return loss
+
+    @property
+    def loss_models(self) -> tuple[str, ...]:
+        return (self.denoiser or DENOISER,)
+
+    def build(self) -> Plan:
+        from guidance.runs.plan import Plan
+        from guidance.tasks.photos import open_photo
+
+        self._refuse_ignored()
+        source = self._source()
+        photo = open_photo(self.picture, self.mask, self.size, "edit")
+        return Plan(
+            self._generator(photo),
+            self._losses(photo, source),
+            self.settings(),
+            self.sample_prompts,
+        )
+
+    def _refuse_ignored(self) -> None:
+        """Raises InputError for options that were given and would do nothing."""
+        for name in NOT_FOLLOWED:
+            if getattr(self, name):
+                raise InputError(f"{name}: {self.loss} follows plain prompts; leave it out")
+        for name in OF_ENCODERS:
+            if getattr(self, name):
+                raise InputError(f"{name}: is of encoders, and edit asks none; leave it out")
+
+    def _source(self) -> str:
+        """What the picture shows. Raises InputError where nothing, or nothing else, is said."""
+        if self.source is None:
+            raise InputError(
+                'edit: no source; say what the picture shows now: --source "a red apple"'
+            )
+        wanted = [parse_prompt(prompt) for prompt in self.styled_prompts]
+        if parse_prompt(self.source) in wanted:
+            raise InputError(
+                f"source {self.source[:60]!r}: is the prompt, too, so nothing would change; say "
+                "what the picture shows now"
+            )
+        return self.source
+
+    def _generator(self, photo: Photo) -> Generator:
+        from guidance.generators.masked import Masked
+        from guidance.generators.pyramid import Pyramid
+
+        height, width = photo.content.shape[1:]
+        finest = min(FINEST, 1 << (max(height, width) - 1).bit_length())
+        made = Pyramid(
+            self.sample_seeds,
+            (height, width),
+            finest=finest,
+            learning_rate=RATE,
+            start=photo.content,
+        )
+        return made if photo.mask is None else Masked(made, photo.content, photo.mask)
+
+    def _losses(self, photo: Photo, source: str) -> Terms:
+        """The distillation of whole pictures; oblong ones are looked at in squares."""
+        from guidance.augment.covering import Covering
+        from guidance.losses.distillation import Distillation
+        from guidance.losses.image import TotalVariation
+        from guidance.types import Terms
+
+        losses = Terms.of(
+            WEIGHT
+            * Distillation(
+                self.styled_prompts,
+                denoiser=self.denoiser or DENOISER,
+                method=self.loss,
+                guidance_scale=self.guidance_scale,
+                negative=self.negative,
+                source=source,
+                reference=photo.content.expand(len(self.sample_prompts), 1, -1, -1, -1),
+                vae=self.vae,
+                augment=Covering.plain(),
+            )
+        )
+        if self.total_variation != 0:
+            losses = losses + self.total_variation * TotalVariation()
+        return losses
