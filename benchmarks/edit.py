@@ -1,0 +1,250 @@
+"""How often an edit makes a picture of one thing into one of another, as the judge sees it.
+
+    python benchmarks/edit.py [--denoiser mini-diffusion] [--preset normal] [--sheet edits.png]
+    python benchmarks/edit.py --set loss=pds --set guidance_scale=15
+
+The denoiser draws the source of each case of `edits.txt`, lines of "source | target"; the task
+`edit` changes it, every other case through a mask, in turn a centred box and a centred disc. Then
+the embedded judge, which no loss has seen, compares: a case counts where the target's similarity is
+above the source's after the edit. Beside it: the same before the edit; of the cases that were seen
+as the source before, how many turned; and how far the pixels outside of the mask moved (not a bit,
+where the case has it; the others are measured by the same shapes, and show how much an edit
+spreads). Sources, masks and run folders stay in `--output`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from jaxtyping import Bool, UInt8
+from measure import machine, report
+from PIL import Image
+
+from guidance._memory import keep_freed_memory
+from guidance.diffusion import load_denoiser
+from guidance.diffusion.sampling import sample
+from guidance.encoders.base import Encoder
+from guidance.evaluate.families import judge_of
+from guidance.evaluate.judge import judge_scores
+from guidance.models.judges import MINI_JUDGE
+from guidance.runs.media import contact_sheet, to_bytes
+from guidance.tasks.edit import Edit
+from guidance.tasks.finished import read_texts
+from guidance.tasks.guides import DENOISER
+
+BAR = 0.70
+HERE = Path(__file__).parent
+#: Of the masks, in shares of the picture's side: the box's side and the disc's diameter.
+BOX, DISC = 0.75, 0.85
+COLUMNS = 10
+
+Picture = UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the list, and where it may change."""
+
+    source: str
+    target: str
+    shape: str  # "box" or "disc"
+    masked: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a case."""
+
+    source: str
+    target: str
+    mask: str | None
+    before: tuple[float, float]  # similarity to the source and to the target
+    after: tuple[float, float]
+    outside: float  # mean difference outside of the shape, in levels of 255
+    inside: float
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The lines of a list; every other one has a mask, in turn a box and a disc."""
+    cases = []
+    for number, line in enumerate(read_texts(path)):
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) != 2 or not all(parts):
+            raise SystemExit(f"{path}: line {number + 1}: expected source | target, got {line!r}")
+        shape = ("box", "disc")[number // 2 % 2]
+        cases.append(Case(parts[0], parts[1], shape, masked=number % 2 == 1))
+    return cases
+
+
+def mask_of(shape: str, size: int) -> Bool[np.ndarray, "h w"]:
+    """True inside of a centred box or disc."""
+    line = np.abs((np.arange(size) + 0.5) / size - 0.5) * 2
+    x, y = np.meshgrid(line, line)
+    return np.hypot(x, y) < DISC if shape == "disc" else np.maximum(x, y) < BOX
+
+
+def draw_sources(cases: Sequence[Case], options: argparse.Namespace) -> list[Path]:
+    """Pictures of the sources by the denoiser itself, as files."""
+    denoiser = load_denoiser(options.denoiser, "cuda" if torch.cuda.is_available() else "cpu")
+    seeds = range(options.seed, options.seed + len(cases))
+    pictures = sample(denoiser, [case.source for case in cases], seeds, steps=options.sampler_steps)
+    paths = [options.output / "sources" / f"{number:03d}.png" for number in range(len(cases))]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path, picture in zip(paths, pictures.cpu(), strict=True):
+        Image.fromarray(to_bytes(picture)).save(path)
+    return paths
+
+
+def edit(case: Case, path: Path, options: argparse.Namespace) -> tuple[Picture, Picture]:
+    """Runs the task on one case; the picture before and after."""
+    before = np.asarray(Image.open(path))
+    mask = None
+    if case.masked:
+        mask = options.output / "masks" / f"{case.shape}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 * mask_of(case.shape, len(before)).astype(np.uint8)).save(mask)
+    fields: dict[str, Any] = {"size": len(before), "judge": False} | options.set
+    result = Edit(
+        prompt=[case.target],
+        source=case.source,
+        picture=path,
+        mask=mask,
+        denoiser=options.denoiser,
+        preset=options.preset,
+        output=options.output,
+        **fields,
+    ).run()
+    return before, np.asarray(Image.open(result.samples[0].folder / "image.png"))
+
+
+def similarities(judge: Encoder, picture: Picture, case: Case) -> tuple[float, float]:
+    """Of a picture to the source and to the target."""
+    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
+    both = judge_scores(judge, pixels.expand(2, 1, -1, -1, -1), [case.source, case.target])
+    return both[0].similarity, both[1].similarity
+
+
+def compare(judge: Encoder, case: Case, before: Picture, after: Picture) -> Found:
+    """The judge's figures of one case, and how far pixels moved."""
+    moved = np.abs(after.astype(float) - before).mean(2)
+    within = mask_of(case.shape, len(before))
+    return Found(
+        case.source,
+        case.target,
+        case.shape if case.masked else None,
+        similarities(judge, before, case),
+        similarities(judge, after, case),
+        float(moved[~within].mean()),
+        float(moved[within].mean()),
+    )
+
+
+def draw_sheet(pairs: Sequence[tuple[Picture, Picture]], found: Sequence[Found]) -> bytes:
+    """Rows of pictures before, each above its row of those after."""
+    tiles: list[Picture] = []
+    captions: list[str] = []
+    blank = np.full_like(pairs[0][0], 255)
+    for start in range(0, len(found), COLUMNS):
+        row = slice(start, start + COLUMNS)
+        absent = min(COLUMNS, len(found)) - len(found[row])
+        for which in (0, 1):
+            tiles += [pair[which] for pair in pairs[row]] + [blank] * absent
+            captions += [_caption(one, which) for one in found[row]] + [""] * absent
+    return contact_sheet(tiles, captions, COLUMNS)
+
+
+def _is_target(seen: tuple[float, float]) -> bool:
+    return seen[1] > seen[0]
+
+
+def _caption(one: Found, which: int) -> str:
+    if which == 0:
+        return one.source
+    outcome = "target" if _is_target(one.after) else "source"
+    return f"{one.target}: {outcome}" + (f", {one.mask}" if one.mask else "")
+
+
+def summary(found: Sequence[Found]) -> dict[str, float]:
+    """Shares and means over all cases."""
+    masked = [one.outside for one in found if one.mask]
+    free = [one.outside for one in found if not one.mask]
+    turned = [_is_target(one.after) for one in found if not _is_target(one.before)]
+    return {
+        "target_wins_before": fmean(_is_target(one.before) for one in found),
+        "target_wins_after": fmean(_is_target(one.after) for one in found),
+        "turned": fmean(turned) if turned else 0.0,
+        "margin_before": fmean(one.before[1] - one.before[0] for one in found),
+        "margin_after": fmean(one.after[1] - one.after[0] for one in found),
+        "moved_inside": fmean(one.inside for one in found),
+        "moved_outside_of_masks": fmean(masked) if masked else 0.0,
+        "moved_outside_without_masks": fmean(free) if free else 0.0,
+    }
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--edits", type=Path, default=HERE / "edits.txt")
+    parser.add_argument("--denoiser", default=DENOISER)
+    parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
+    of_task = "any other option of the task, e.g. steps=60; may be repeated"
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=of_task)
+    parser.add_argument("--seed", type=int, default=0, help="of the first source")
+    parser.add_argument("--sampler-steps", type=int, default=25, help="of the sources")
+    parser.add_argument("--output", type=Path, default=Path("outputs/edit_benchmark"))
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "edit.json")
+    parser.add_argument("--sheet", type=Path, help="default: OUTPUT/sheet.png")
+    options = parser.parse_args()
+    options.set = {
+        name: yaml.safe_load(value)
+        for name, _, value in (pair.partition("=") for pair in options.set)
+    }
+    options.sheet = options.sheet or options.output / "sheet.png"
+    return options
+
+
+def main() -> None:
+    options = parse()
+    keep_freed_memory()
+    cases, started = read_cases(options.edits), time.perf_counter()
+    judge = judge_of((), MINI_JUDGE)
+    found: list[Found] = []
+    pairs = []
+    for case, path in zip(cases, draw_sources(cases, options), strict=True):
+        pairs.append(edit(case, path, options))
+        found.append(compare(judge, case, *pairs[-1]))
+        print(json.dumps(asdict(found[-1])), flush=True)
+    total = summary(found)
+    content: dict[str, Any] = {
+        **{name: vars(options)[name] for name in ("denoiser", "preset", "set", "seed")},
+        "sampler_steps": options.sampler_steps,
+        "seconds": round(time.perf_counter() - started, 1),
+        "machine": machine(),
+        "judge": judge.name,
+        "summary": total,
+        "edits": [asdict(one) for one in found],
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(content, indent=2) + "\n")
+    options.sheet.parent.mkdir(parents=True, exist_ok=True)
+    options.sheet.write_bytes(draw_sheet(pairs, found))
+    print(f"see {options.out} and {options.sheet}")
+    wins = total.pop("target_wins_after")
+    more = {name: round(share, 4) for name, share in total.items()}
+    given = [options.preset, *(f"{name} {value}" for name, value in options.set.items())]
+    name = f"Edits that the judge sees, {len(found)} cases, {', '.join(given)}"
+    report(name, wins, "share", BAR, lower_is_better=False, more=more)
+
+
+if __name__ == "__main__":
+    main()
