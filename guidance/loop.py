@@ -260,8 +260,7 @@ class _Run:
         """Gradients into the parameters; returns each term's weighted value, `[n]`."""
         rendering = self._render(moment)
         leaf = rendering.leaf()
-        leaves = [tensor for tensor in (leaf.image, leaf.alpha) if tensor is not None]
-        gradients = [torch.zeros_like(tensor) for tensor in leaves]
+        gradients: list[Tensor] = []
         losses: dict[str, Tensor] = {}
         scene_losses = []
         for name, (loss, weight) in zip(self.names, self.terms, strict=True):
@@ -272,30 +271,32 @@ class _Run:
                     scene_losses.append(value.sum())
                 losses[name] = value.detach()
                 continue
-            value, term_gradients = self._picture_gradient(loss, leaf, leaves, moment)
+            value, term_gradients = self._picture_gradient(loss, leaf, moment)
             if self.settings.normalize:
                 term_gradients = _normalized(term_gradients)
-            for gradient, addition in zip(gradients, term_gradients, strict=True):
-                gradient.add_(addition, alpha=factor)
+            _add(gradients, term_gradients, factor)
             losses[name] = factor * value
-        pictures = [rendering.image] + ([rendering.alpha] if rendering.alpha is not None else [])
-        outputs = [(p, g) for p, g in zip(pictures, gradients, strict=True) if p.requires_grad]
+        pairs = zip(rendering.leaves(), gradients, strict=False)  # no gradients: scene losses alone
+        outputs = [(tensor, gradient) for tensor, gradient in pairs if tensor.requires_grad]
         torch.autograd.backward(
-            [picture for picture, _ in outputs] + scene_losses,
+            [tensor for tensor, _ in outputs] + scene_losses,
             [gradient for _, gradient in outputs] + [None] * len(scene_losses),
         )
         return losses
 
     def _picture_gradient(
-        self, loss: Loss, leaf: Rendering, leaves: list[Tensor], moment: Moment
+        self, loss: Loss, leaf: Rendering, moment: Moment
     ) -> tuple[Tensor, list[Tensor]]:
+        """A loss and its gradient in each leaf, of which there may be more once it has looked."""
         value = torch.zeros(self.generator.num_samples, device=self.device)
-        gradients = [torch.zeros_like(tensor) for tensor in leaves]
+        gradients: list[Tensor] = []
         for part in loss.parts(leaf, moment, self.micro_batch):
             value += part.detach()
-            if not part.requires_grad:
-                continue
-            found = torch.autograd.grad(part.sum(), leaves, allow_unused=True)
+            leaves = leaf.leaves()
+            found: list[Tensor | None] = [None] * len(leaves)
+            if part.requires_grad:
+                found = list(torch.autograd.grad(part.sum(), leaves, allow_unused=True))
+            gradients += [torch.zeros_like(tensor) for tensor in leaves[len(gradients) :]]
             for gradient, addition in zip(gradients, found, strict=True):
                 if addition is not None:
                     gradient.add_(addition)
@@ -386,6 +387,13 @@ class _Run:
         self.rate_scale = counters["rate_scale"]
         self.micro_batch = int(counters["micro_batch"])
         self.history = tensors["history"].tolist()
+
+
+def _add(gradients: list[Tensor], additions: list[Tensor], factor: float) -> None:
+    """Adds up the gradients of terms, in place; later terms may have more of them."""
+    gradients += [torch.zeros_like(tensor) for tensor in additions[len(gradients) :]]
+    for gradient, addition in zip(gradients, additions, strict=False):
+        gradient.add_(addition, alpha=factor)
 
 
 def _normalized(gradients: list[Tensor]) -> list[Tensor]:

@@ -43,6 +43,20 @@ class Rendering:
     windows: Windows | None = None
     source: Float[Tensor, "n v 3 h w"] | None = None  # without a gradient
 
+    @property
+    def shape(self) -> torch.Size:
+        """n, v, 3, h and w."""
+        return self.image.shape
+
+    @property
+    def like(self) -> Tensor:
+        """Nothing, in the precision and on the device of the pictures."""
+        return self.image.detach().new_empty(0)
+
+    def leaves(self) -> list[Tensor]:
+        """What losses differentiate in: the pictures, and alpha where there is one."""
+        return [self.image] if self.alpha is None else [self.image, self.alpha]
+
     def whole(self) -> Rendering:
         """The views that show the whole picture, or all parts of a scene.
 

@@ -139,7 +139,7 @@ class Augment:
 
     def draw(self, moment: Moment, rendering: Rendering, size: int) -> Crops:
         """Draws one step's crops of `size` pixels a side; the draws never depend on the pixels."""
-        n, v, _, height, width = rendering.image.shape
+        n, v, _, height, width = rendering.shape
         if len(moment.seeds) != n:
             raise InputError(f"crops of {n} samples need a seed each, got {len(moment.seeds)}")
         k = math.ceil(self.crops / v)
@@ -152,7 +152,7 @@ class Augment:
         sees_outside = now["greatest"] > 1
         cut_out = rendering.alpha is not None or sees_outside
         grainy = now["noise"] > 0 or (cut_out and "noise" in self.backgrounds)
-        like = rendering.image.detach()
+        like = rendering.like
         return Crops(
             size=size,
             homographies=square_to_quad(_corners(geometry, now, (height, width))).to(like),

@@ -38,7 +38,7 @@ class Condition:
 
     @classmethod
     def stack(cls, rows: list[Condition]) -> Condition:
-        """Conditions of one row each, one below the other."""
+        """The rows of several, one below the other."""
         return cls({name: torch.cat([row.tensors[name] for row in rows]) for name in _names(rows)})
 
     def __len__(self) -> int:
@@ -76,6 +76,16 @@ class Level:
         """The clean latent that a noise means; infinite where alpha is 0."""
         return (noisy - self.sigma * noise) / self.alpha
 
+    def meant(
+        self, noisy: Float[Tensor, "b c h w"], output: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The clean latent that the network's output means; for v and flow at any level."""
+        if self.prediction == "epsilon":
+            return self.clean(noisy, output)
+        if self.prediction == "v":
+            return self.alpha * noisy - self.sigma * output
+        return noisy - self.sigma * output
+
     def rows(self, index: Int[Tensor, "b"]) -> Level:
         """The levels at these places, which may repeat."""
         return Level(self.timestep[index], self.alpha[index], self.sigma[index], self.prediction)
@@ -84,9 +94,9 @@ class Level:
 class Denoiser(nn.Module):
     """A frozen model that tells the noise in a noisy latent, by text.
 
-    Everything but `encode_image` is without gradient. Callers give times in [0, 1], from clean to
-    noise: for models with a schedule of `num_timesteps` betas the share of the way through it, for
-    flow models sigma itself (a scheduler's shift only says where a sampler steps, and is not used).
+    `encode_image`, `decode_image` and `answer` are differentiable, all else is without gradient.
+    Callers give times in [0, 1], from clean to noise: for models with a schedule of `num_timesteps`
+    betas the share of the way through it, for flow models sigma itself.
     """
 
     name: str  # what the user asked for
@@ -95,9 +105,27 @@ class Denoiser(nn.Module):
     num_timesteps: int = 1000
     #: Of the schedule, in float64 on the CPU; None for flow models.
     alphas_cumprod: Float[Tensor, "timesteps"] | None = None
+    #: Of the times at which a sampler of a flow model steps; see `guidance.diffusion.sampling`.
+    shift: float = 1.0
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
         """Clean latents of pictures in [0, 1], in float32 or more; differentiable in these."""
+        raise NotImplementedError
+
+    def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
+        """Pictures, about in [0, 1], of clean latents; differentiable in these."""
+        raise NotImplementedError
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latents of such a picture.
+
+        Raises:
+            InputError: sides that the autoencoder does not divide.
+        """
+        raise NotImplementedError
+
+    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the pictures of such latents."""
         raise NotImplementedError
 
     def encode_text(self, texts: list[str]) -> Condition:
@@ -108,11 +136,18 @@ class Denoiser(nn.Module):
         """Drops the text towers once the prompts are encoded; cached texts stay available."""
         raise NotImplementedError
 
+    def answer(
+        self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
+    ) -> Float[Tensor, "b c h w"]:
+        """The network's own answer, in the dtype of `noisy`; differentiable in it."""
+        raise NotImplementedError
+
+    @torch.no_grad()
     def predict(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
-        """The network's own answer, in the dtype of `noisy`; without gradient."""
-        raise NotImplementedError
+        """The network's own answer, without gradient."""
+        return self.answer(noisy, level, condition)
 
     def level(self, time: Float[Tensor, "b"], like: Float[Tensor, "b c h w"]) -> Level:
         """The level at times in [0, 1]; schedules are looked up at the nearest timestep.

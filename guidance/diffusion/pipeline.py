@@ -55,6 +55,8 @@ class Pipeline(Denoiser):
         self._pictures = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
         self.num_timesteps = int(source.scheduler.get("num_train_timesteps", 1000))
         self.prediction, self.alphas_cumprod = read_schedule(source)
+        if self.prediction == "flow" and not source.scheduler.get("use_dynamic_shifting"):
+            self.shift = float(source.scheduler.get("shift", 1.0))
         self._factor = 1 if autoencoder is None else _factor(autoencoder)
         # FLUX reads latents in squares of 2 x 2, and its configuration names no size of pictures.
         flux = source.kind == "FluxPipeline"
@@ -97,12 +99,7 @@ class Pipeline(Denoiser):
         Raises:
             InputError: sides that the autoencoder does not divide.
         """
-        height, width = images.shape[-2:]
-        if height % self._multiple or width % self._multiple:
-            raise InputError(
-                f"{self.name}: expected sides that are multiples of {self._multiple}, got "
-                f"{height} x {width} pixels"
-            )
+        self.latent_shape(*images.shape[-2:])
         pixels = images.float() * 2 - 1
         if self.autoencoder is None:
             return pixels
@@ -114,6 +111,30 @@ class Pipeline(Denoiser):
         config = _config(self.autoencoder)
         latents: Tensor = found.latent_dist.mode().float() - (config.get("shift_factor") or 0.0)
         return latents * float(config["scaling_factor"])
+
+    def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
+        """Pictures of latents as the network knows them."""
+        if self.autoencoder is None:
+            return latents / 2 + 0.5
+        network, config = cast(Any, self.autoencoder), _config(self.autoencoder)
+        latents = latents / float(config["scaling_factor"]) + (config.get("shift_factor") or 0.0)
+        latents = latents.to(self._pictures).contiguous(memory_format=torch.channels_last)
+        found: Tensor = network.decode(latents).sample.float() / 2 + 0.5
+        return found
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of a picture's latents."""
+        if height % self._multiple or width % self._multiple:
+            raise InputError(
+                f"{self.name}: expected sides that are multiples of {self._multiple}, got "
+                f"{height} x {width} pixels"
+            )
+        channels = 3 if self.autoencoder is None else _config(self.autoencoder)["latent_channels"]
+        return int(channels), height // self._factor, width // self._factor
+
+    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the pictures of latents."""
+        return height * self._factor, width * self._factor
 
     def encode_text(self, texts: list[str]) -> Condition:
         """Rows for texts; loads the text towers from their files where a text is new."""
@@ -130,8 +151,7 @@ class Pipeline(Denoiser):
         """Drops the text towers; a new text loads them again."""
         self._towers = None
 
-    @torch.no_grad()
-    def predict(
+    def answer(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
         """The network's answer."""

@@ -12,6 +12,8 @@ from guidance.errors import InputError, MissingWeights
 from guidance.models.catalogue import find_model
 from guidance.models.denoisers import choose_weights
 from guidance.models.store import (
+    EMBEDDED,
+    PACKAGED,
     PICKLES,
     Repository,
     check_is_safetensors,
@@ -110,12 +112,17 @@ def find_folder(name: str) -> Path:
     if schema == "hf-hub":
         return hub_folder(Repository.parse(rest), name)
     known = find_model(name)
-    if known is None or known.kind != "denoiser" or known.repository is None:
+    if known is None or known.kind != "denoiser":
         raise InputError(
-            f"denoiser {name!r} is unknown; use sd-1.5, sdxl, sd3-medium, "
+            f"denoiser {name!r} is unknown; use mini-diffusion, sd-1.5, sdxl, sd3-medium, "
             "hf-hub:org/repository or local-dir:PATH"
         )
-    return hub_folder(known.repository, name, known.megabytes)
+    if known.repository is not None:
+        return hub_folder(known.repository, name, known.megabytes)
+    folder = PACKAGED / EMBEDDED[name]
+    if not folder.is_dir():
+        raise missing(name, folder)
+    return folder
 
 
 def check_weights(folder: Path, name: str) -> str | None:

@@ -50,6 +50,12 @@ def find_source(name: str) -> Source:
         MissingWeights: the weights are not here.
     """
     schema, _, rest = name.partition(":")
+    known = find_model(name)
+    if known is not None and known.kind != "encoder":
+        raise InputError(
+            f"encoder {name!r} is unknown: it is a {known.kind}; use mini, or one that "
+            "guide models list shows"
+        )
     if name in EMBEDDED:
         return _folder_source(name, PACKAGED / EMBEDDED[name])
     if schema == "local-dir":

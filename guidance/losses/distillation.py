@@ -10,6 +10,7 @@ from torch import Tensor
 
 from guidance.augment import Augment, Crops, Part
 from guidance.diffusion.base import Condition, Denoiser
+from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
 from guidance.losses.conditions import Group, Texts
 from guidance.losses.fields import Point
@@ -66,7 +67,7 @@ class Distillation(Loss):
             first step.
         vae: as `load_denoiser` takes it, "full" by default; of a denoiser given by its name.
         augment: how pictures are varied before they are encoded; None shows each as it is, over
-            white.
+            white. Latents of `guidance.generators.latent` are read as they are.
         size: pixels a side that are encoded; by default what the denoiser was trained on.
 
     Raises:
@@ -158,7 +159,7 @@ class Distillation(Loss):
         self, rendering: Rendering, moment: Moment, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of pictures; the network gets its latents in micro-batches too."""
-        n = len(rendering.image)
+        n = rendering.shape[0]
         if not self._groups:
             self.prepare(rendering)
         prepared = len(self._groups["wanted"].phrases)
@@ -227,6 +228,11 @@ class Distillation(Loss):
         return potential(scores, latents, noises, factors, self.weight)
 
     def _encode(self, rendering: Rendering, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
+        """The latents of one part, which a generator of this denoiser's latents has as they are."""
+        if isinstance(rendering, LatentRendering) and rendering.denoiser is self._denoiser:
+            latents = rendering.latents[part.place[:2]][:, :, None]
+            k = len(range(crops.shape[2])[part.crops])
+            return latents.expand(-1, -1, k, -1, -1, -1).flatten(0, 2)
         latents = self._denoiser.encode_image(self.augment.apply(rendering, crops, part))
         return latents.to(torch.promote_types(latents.dtype, torch.float32))
 
@@ -257,7 +263,7 @@ class Distillation(Loss):
     def _views(self, rendering: Rendering) -> Int[Tensor, "n v"]:
         """Which wording belongs to each picture, on the CPU; 0 where there is one for all."""
         if not self.view_words:
-            n, v = rendering.image.shape[:2]
+            n, v = rendering.shape[:2]
             return torch.zeros(n, v, dtype=torch.long)
         if rendering.cameras is None:
             raise InputError(

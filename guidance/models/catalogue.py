@@ -124,6 +124,14 @@ CATALOGUE = (
 #: known to state them, and were not read again here: the repository's counts.
 DENOISERS = (
     Model(
+        "mini-diffusion",
+        "mini-diffusion",
+        "score distillation at 64 pixels, without any download",
+        None,
+        WITH_US,
+        kind="denoiser",
+    ),
+    Model(
         "sd-1.5",
         "stable-diffusion",
         "score distillation at 512 pixels, the lightest",

@@ -16,7 +16,7 @@ REAL_JUDGES = (
     "ViT-B-32/openai",
 )
 MINI_JUDGE = "mini-judge"
-MINI_FAMILIES = {"mini-clip", "mini-judge"}
+MINI_FAMILIES = {"mini-clip", "mini-judge", "mini-diffusion"}
 
 
 def judges_of(loss_families: Iterable[str]) -> tuple[Model, ...]:

@@ -11,7 +11,11 @@ from guidance.errors import InputError, MissingWeights
 #: The models that are part of the package.
 PACKAGED = Path(__file__).parent / "weights"
 #: Their names, and their folders there.
-EMBEDDED = {"mini": "mini_clip", "mini-judge": "mini_judge"}
+EMBEDDED = {
+    "mini": "mini_clip",
+    "mini-judge": "mini_judge",
+    "mini-diffusion": "mini_diffusion",
+}
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 #: What publishers call the whole model, in the order of preference.
 USUAL_NAMES = (

@@ -88,7 +88,7 @@ class Task(BaseModel):
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
     denoiser: str | None = None
-    """The diffusion model of sds and its kin, e.g. "sdxl" (sd-1.5)."""
+    """The diffusion model of sds and its kin, e.g. "sdxl" (mini-diffusion)."""
     guidance_scale: float | str | None = None
     """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
     vae: Literal["full", "tiny"] | None = None
@@ -219,7 +219,13 @@ class Task(BaseModel):
         """The names of the models that guide the run: encoders, and a denoiser."""
         guides = Guides.parse(self.loss)
         encoders = tuple(self.encoder) if guides.comparisons else ()
-        return (*encoders, self.denoiser or DENOISER) if guides.distillations else encoders
+        asks = bool(guides.distillations) or self.drawn_by_denoiser
+        return (*encoders, self.denoiser or DENOISER) if asks else encoders
+
+    @property
+    def drawn_by_denoiser(self) -> bool:
+        """Whether the pictures themselves are a denoiser's, whatever guides them."""
+        return False
 
     def settings(self) -> Settings:
         """The settings of the loop, as the common fields say them."""

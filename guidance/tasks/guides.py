@@ -17,7 +17,7 @@ COMPARISONS = ("cosine", "spherical", "logit")
 #: Methods of `guidance.losses.methods` that draw; those that edit belong to the task "edit".
 DISTILLATIONS = ("sds", "csd", "nfsd", "bridge", "asd", "ism", "sdi", "rfds")
 #: The denoiser where none is named.
-DENOISER = "sd-1.5"
+DENOISER = "mini-diffusion"
 #: Of a distillation beside the regularizers.
 WEIGHT = 1e-3
 #: In one word for who does not mind which.
@@ -87,8 +87,9 @@ def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: b
 def refuse_ignored(task: Task, guides: Guides) -> None:
     """Raises InputError for options that were given and would do nothing."""
     if not guides.distillations:
+        of_generator = ("denoiser", "vae") if task.drawn_by_denoiser else ()
         for name in ("denoiser", "guidance_scale", "vae"):
-            if getattr(task, name) is not None:
+            if name not in of_generator and getattr(task, name) is not None:
                 raise InputError(
                     f"{name}: is of score distillation; leave it out, or use --loss sds"
                 )

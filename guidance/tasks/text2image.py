@@ -10,12 +10,13 @@ from pydantic import Field
 
 from guidance.errors import InputError
 from guidance.tasks.base import Task
+from guidance.tasks.drawing import CELLS, IN_ONE, OF_DENOISERS, ONLY_OF, is_large, make_generator
 
 if TYPE_CHECKING:
     from guidance.loop import Settings, Views
     from guidance.runs.animation import Animation
     from guidance.runs.plan import Plan
-    from guidance.types import Generator, Moment, Terms
+    from guidance.types import Moment, Terms
     from guidance.views import Windows
 
 #: Of a cutout: what a person names soonest, chosen by eye among areas of 0.1 to 0.6.
@@ -23,35 +24,16 @@ OUTLINE: dict[str, Any] = {"area": (0.12, 0.3), "crispness": "0 -> 0.6", "perime
 #: Progress waits at 0 for the first frame of an animation, which is to have an outline, too. By
 #: eye: at 0.3 the outlines of a pizza, an apple and a star are clear, at 0.6 the things are small.
 CRISP_IN_MOTION = 0.3
-#: Cells a side of the finest level, and how much of the picture a crop shows; by eye, too.
-FINEST, SCALE_OF_CUTOUT, SCALE = 32, (1.0, 1.8), (0.7, 1.3)
+#: How much of the picture a crop shows; by eye, too.
+SCALE_OF_CUTOUT, SCALE = (1.0, 1.8), (0.7, 1.3)
 #: Above `IN_ONE` pixels, a step looks at the whole at `LOOK`, and in the detail phase through
 #: `WINDOWS` windows of the share `WINDOW` of its side as well. By eye at 1024: three windows of a
 #: half fill a frog with small frogs' eyes, and none leaves the encoder's pixels in fine levels.
-IN_ONE, LOOK, WINDOWS, WINDOW = 512, 256, 1, 0.75
-#: Generators that can be asked for any place of their picture, so that it is never whole in memory.
-OF_PLACES = ("cutout", "pyramid", "siren", "grid", "strokes")
-#: Cells a side of the finest level of colour that joins in then. Outlines need none: they are where
-#: smooth values cross 0, and crisp at any size once the slope there is steep: this, times the size.
-DETAILED, SHARPNESS = 64, 1 / 32
+LOOK, WINDOWS, WINDOW = 256, 1, 0.75
 #: Of animations, where nothing is said. Measured on two prompts, pyramid, 24 frames of zoom 1.03:
 #: with 2 steps a frame, differences between pixels fall by 19% and the loss rises from 0.562 to
 #: 0.618; with 5 by 8%, most of it at once, and the loss stays (0.553 to 0.561).
 STEPS_PER_FRAME, FPS = 5, 15
-#: Cells a side of "grid" where nothing is said.
-CELLS = 32
-#: Options that only some generators have.
-ONLY_OF = {
-    "finest": ("cutout", "pyramid"),
-    "start": ("cutout", "pyramid"),
-    "outline": ("cutout",),
-    "wavelet": ("wavelet",),
-    "cells": ("grid",),
-    "colors": ("grid",),
-    "tileable": ("grid",),
-    "num_strokes": ("strokes",),
-    "export_size": ("strokes", "siren", "grid"),
-}
 #: Options that only animations have.
 OF_FRAMES = ("steps_per_frame", "fps", "zoom", "pan", "rotate")
 
@@ -65,7 +47,7 @@ class TextToImage(Task):
     PRESETS: ClassVar = {
         "draft": {"steps": 60, "crops": 6},
         "normal": {"steps": 150, "crops": 10},
-        "best": {"steps": 400, "crops": 24, "size": 256},
+        "best": {"steps": 400, "crops": 24},
     }
     #: One prompt, the whole command, with the embedded models.
     PRESET_MINUTES: ClassVar = {
@@ -75,12 +57,23 @@ class TextToImage(Task):
     }
 
     generator: Literal[
-        "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels"
+        "cutout",
+        "pyramid",
+        "wavelet",
+        "fourier",
+        "siren",
+        "grid",
+        "strokes",
+        "pixels",
+        "latent",
+        "noise",
     ] = "cutout"
-    """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas."""
-    size: int = Field(default=128, ge=8, le=2048)
-    """Pixels a side. Above 512, a step looks at less, so memory stays that of 512; but "pixels",
-    "wavelet" and "fourier" have as many values as pixels, and their memory grows with them."""
+    """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas.
+    "latent" and "noise" are of the denoiser."""
+    size: int | None = Field(default=None, ge=8, le=2048)
+    """Pixels a side (128, in "best" 256; of "latent" and "noise" what the denoiser was trained on).
+    Above 512, a step looks at less, so memory stays that of 512; but "pixels", "wavelet", "fourier",
+    "latent" and "noise" have as many values as pixels, and their memory grows with them."""
     crops: int = Field(default=10, ge=1, le=1024)
     """Random crops of each picture that the encoder sees in a step."""
     finest: int | None = Field(default=None, ge=1, le=2048)
@@ -98,12 +91,19 @@ class TextToImage(Task):
     """Lets "grid" fit to itself at its borders."""
     num_strokes: int | None = Field(default=None, ge=1, le=4096)
     """Strokes of "strokes" (512)."""
+    sampler_steps: int | None = Field(default=None, ge=1, le=100)
+    """Steps in which "noise" draws (1; 6 of mini-diffusion, which is not distilled to one)."""
+    sampler_scale: float | None = Field(default=None, ge=0)
+    """The guidance scale with which "noise" draws (1; 4 of mini-diffusion)."""
+    noise_norm: float | str | None = None
+    """Weight of "noise" keeping the length that noise has (0.01)."""
     export_size: int | None = Field(default=None, ge=8, le=8192)
     """Pixels a side of the files of "strokes", "siren" and "grid", sharp at any (size)."""
     outline: float | str | None = None
     """Weight of a compact outline of "cutout" (1)."""
-    total_variation: float | str = 0.3
-    """Weight of few differences between neighbouring pixels; a number or a schedule."""
+    total_variation: float | str | None = None
+    """Weight of few differences between neighbouring pixels; a number or a schedule (0.3; 0 of
+    "latent" and "noise", whose decoders see to it)."""
     smoothness: float | str = 0.0
     """Weight of even gradients of colour, a calmer kind of smoothness."""
     symmetry: float | str = 0.0
@@ -142,7 +142,7 @@ class TextToImage(Task):
 
         self._refuse_ignored()
         return Plan(
-            self._generator(),
+            make_generator(self),
             self._losses(),
             self.settings(),
             self.sample_prompts,
@@ -150,9 +150,20 @@ class TextToImage(Task):
             animation=self._animation(),
         )
 
+    @property
+    def drawn_by_denoiser(self) -> bool:
+        return self.generator in OF_DENOISERS
+
+    @property
+    def side(self) -> int:
+        """Pixels a side where it is not the denoiser that says it."""
+        return self.size or (256 if self.preset == "best" else 128)
+
     def settings(self) -> Settings:
         """Those of the common fields, and the steps of all frames."""
         settings, animation = super().settings(), self._animation()
+        if self.generator == "noise" and "optimizer" not in self.model_fields_set:
+            settings = replace(settings, optimizer="sgd")
         if animation is None:
             return settings
         return replace(settings, steps=animation.steps, warm_up=self.steps)
@@ -178,21 +189,16 @@ class TextToImage(Task):
                 whole_cells(warp, self.cells or CELLS)
         return animation
 
-    @property
-    def _is_large(self) -> bool:
-        """Whether the picture is looked at in parts."""
-        return self.size > IN_ONE and self.generator in OF_PLACES
-
     def _views(self) -> Views | None:
         """Looks at a large picture: from afar, and later through windows as well."""
-        if not self._is_large:
+        if not is_large(self):
             return None
         from guidance.generators.windows import DETAIL, whole, whole_and_parts
 
         def views(moment: Moment) -> Windows:
             if moment.phase == "validation" or moment.progress < DETAIL:
                 return whole(len(moment.seeds), LOOK)
-            return whole_and_parts(moment, WINDOWS, WINDOW, LOOK, self.size)
+            return whole_and_parts(moment, WINDOWS, WINDOW, LOOK, self.side)
 
         return views
 
@@ -211,7 +217,7 @@ class TextToImage(Task):
                     f"{name}: is of animations, and a picture has one frame; give e.g. "
                     "--frames 120, or leave it out"
                 )
-        if self.frames is not None and self._is_large:
+        if self.frames is not None and is_large(self):
             raise InputError(
                 f"frames: above {IN_ONE} pixels {self.generator} is given more detail in the "
                 f"middle of a run, which would show; use --size {IN_ONE} or less"
@@ -236,49 +242,12 @@ class TextToImage(Task):
         if self.colors is not None and self.palette:
             raise InputError("colors: the palette says the colours; give one of the two")
 
-    def _generator(self) -> Generator:
-        from guidance.generators.cutout import Cutout
-        from guidance.generators.fourier import Fourier
-        from guidance.generators.grid import Grid
-        from guidance.generators.pixels import Pixels
-        from guidance.generators.pyramid import Pyramid
-        from guidance.generators.siren import Siren
-        from guidance.generators.strokes import Strokes
-        from guidance.generators.wavelet import Wavelet
-        from guidance.generators.windows import DETAIL
-        from guidance.losses.targets import load_picture
-
-        kinds: dict[str, Any] = {
-            "cutout": Cutout,
-            "pyramid": Pyramid,
-            "wavelet": Wavelet,
-            "fourier": Fourier,
-            "siren": Siren,
-            "grid": Grid,
-            "strokes": Strokes,
-            "pixels": Pixels,
-        }
-        own = ("finest", "wavelet", "cells", "tileable", "num_strokes", "export_size")
-        options: dict[str, Any] = {}
-        if self.finest is None and self.generator in ONLY_OF["finest"]:
-            options["finest"] = FINEST
-            if self._is_large:
-                options |= {"finest": DETAILED, "coarse": FINEST}
-        if self.generator == "cutout" and self._is_large:
-            options["sharpness"] = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * self.size} log"
-        options |= {name: getattr(self, name) for name in own if getattr(self, name) is not None}
-        if self.start is not None:
-            options["start"] = load_picture(self.start, "start")
-        if self.generator == "grid" and (self.palette or self.colors):
-            options["palette"] = tuple(self.palette) or self.colors
-        made: Generator = kinds[self.generator](self.sample_seeds, self.size, **options)
-        return made
-
     def _losses(self) -> Terms:
         from guidance.augment import Augment
         from guidance.losses.composition import Edge, Palette, Smoothness, Symmetry
         from guidance.losses.image import TotalVariation
         from guidance.losses.lpips import Lpips
+        from guidance.losses.noise import NoiseNorm
         from guidance.losses.outline import Outline
 
         scale = SCALE_OF_CUTOUT if self.generator == "cutout" else SCALE
@@ -287,6 +256,8 @@ class TextToImage(Task):
             weight = 1.0 if self.outline is None else self.outline
             crisp = {} if self.frames is None else {"crispness": CRISP_IN_MOTION}
             losses = losses + weight * Outline(**OUTLINE | crisp)
+        if self.generator == "noise":
+            losses = losses + (0.01 if self.noise_norm is None else self.noise_norm) * NoiseNorm()
         if self.palette and self.generator != "grid":
             weight = 1.0 if self.palette_weight is None else self.palette_weight
             losses = losses + weight * Palette(self.palette)
@@ -296,8 +267,9 @@ class TextToImage(Task):
             )
         if self.reference is not None and self.lpips is not None:
             losses = losses + self.lpips * Lpips(self.reference, self.lpips_network or "alex")
+        smooth = 0.0 if self.drawn_by_denoiser else 0.3
         for term, weight in (
-            (TotalVariation(), self.total_variation),
+            (TotalVariation(), smooth if self.total_variation is None else self.total_variation),
             (Smoothness(), self.smoothness),
             (Symmetry(), self.symmetry),
         ):

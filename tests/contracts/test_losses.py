@@ -37,6 +37,9 @@ ALL = pytest.mark.parametrize("kind", losses(), ids=lambda kind: kind.__name__)
 OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny") or kind.is_vector_field]
 WORDY = pytest.mark.parametrize("kind", OF_WORDS, ids=lambda kind: kind.__name__)
 
+#: What losses read of a scene.
+OF_SCENES = ("vertices", "jacobians", "distances", "noise")
+
 
 def frozen_model(kind: type[Loss]) -> Linear | Mixture:
     """What a loss of words asks."""
@@ -68,7 +71,7 @@ def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
 def leaves(rendering: Rendering) -> list[Tensor]:
     assert rendering.alpha is not None
     scene = rendering.scene
-    return [rendering.image, rendering.alpha, scene.vertices, scene.jacobians, scene.distances]
+    return [rendering.image, rendering.alpha, *(getattr(scene, name) for name in OF_SCENES)]
 
 
 def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
@@ -101,9 +104,7 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
         rendering.alpha[:1],
         replace(
             rendering.scene,
-            vertices=rendering.scene.vertices[:1],
-            jacobians=rendering.scene.jacobians[:1],
-            distances=rendering.scene.distances[:1],
+            **{name: getattr(rendering.scene, name)[:1] for name in OF_SCENES},
         ),
     )
     loss = unprepared(kind, PROMPTS[:1])
@@ -121,8 +122,7 @@ def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
         rendering.image.data.mul_(3).sub_(1)
 
     def value(image: Tensor, alpha: Tensor, *of_scene: Tensor) -> Tensor:
-        names = ("vertices", "jacobians", "distances")
-        scene = replace(rendering.scene, **dict(zip(names, of_scene, strict=True)))
+        scene = replace(rendering.scene, **dict(zip(OF_SCENES, of_scene, strict=True)))
         return loss(replace(rendering, image=image, alpha=alpha, scene=scene), moment())
 
     assert value(*leaves(rendering)).requires_grad

@@ -66,26 +66,36 @@ class Mixture(Denoiser):
     def free_text_towers(self) -> None:
         self.freed = True
 
-    @torch.no_grad()
-    def predict(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        return CHANNELS, SIZE, SIZE
+
+    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
+        return self.image_size, self.image_size
+
+    def decode_image(self, latents: Tensor) -> Tensor:
+        size = (self.image_size, self.image_size)
+        return F.interpolate(latents, size, mode="nearest") / 2 + 0.5
+
+    def answer(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
         self.batches.append(len(noisy))
+        alpha = level.alpha.clamp_min(1e-6)  # 0 in the last level of flow models
         self.asked += len(noisy)
-        spread = level.alpha.square() * self.variance + level.sigma.square()
+        spread = alpha.square() * self.variance + level.sigma.square()
 
         def noise(mean: Tensor) -> Tensor:
-            return level.sigma * (noisy - level.alpha * mean) / spread
+            return level.sigma * (noisy - alpha * mean) / spread
 
         own = condition.tensors["variances"].to(noisy)[..., None, None]
-        wide = level.alpha.square() * own + level.sigma.square()
+        wide = alpha.square() * own + level.sigma.square()
         told = noise(condition.tensors["means"].to(noisy)) * spread / wide
         modes = torch.stack(list(self.modes.values())).to(noisy)
-        far = noisy[:, None] - level.alpha[:, None] * modes
+        far = noisy[:, None] - alpha[:, None] * modes
         shares = (-far.square().sum((2, 3, 4)) / (2 * spread.flatten()[:, None])).softmax(1)
         free = noise((shares[..., None, None, None] * modes).sum(1))
         found = torch.where(condition.tensors["empty"].to(noisy)[..., None, None] > 0, free, told)
-        clean = (noisy - level.sigma * found) / level.alpha
+        clean = (noisy - level.sigma * found) / alpha
         if self.prediction == "v":
-            return level.alpha * found - level.sigma * clean
+            return alpha * found - level.sigma * clean
         return found - clean if self.prediction == "flow" else found
 
     @staticmethod

@@ -356,7 +356,7 @@ def test_checkpoints_of_one_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told(folders: Callable[[str], Path], copy: Callable[[str], Path]) -> None:
-    with pytest.raises(InputError, match=r"denoiser 'sd-9' is unknown; use sd-1.5, sdxl"):
+    with pytest.raises(InputError, match=r"denoiser 'sd-9' is unknown; use mini-diffusion, sd"):
         load_denoiser("sd-9")
     with pytest.raises(InputError, match="denoiser 'mini' is unknown"):
         load_denoiser("mini")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from guidance.diffusion.sampling import NoiseScene
 from guidance.encoders.base import Encoder
 from guidance.meshes import MeshScene
 from guidance.types import Moment, Rendering
@@ -65,6 +67,11 @@ class Linear(Encoder):
 FACES = torch.tensor([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])  # a tetrahedron, outwards
 
 
+@dataclass(frozen=True, kw_only=True)
+class Everything(MeshScene, NoiseScene):
+    """A scene for every loss that reads one."""
+
+
 def everything(
     n: int = 2, v: int = 2, size: int = 10, dtype: torch.dtype = torch.float64
 ) -> Rendering:
@@ -78,8 +85,17 @@ def everything(
         dtype
     )
     distances = torch.randn(n, 3, 3, 3, generator=random).to(dtype)
-    leaves = [tensor.requires_grad_() for tensor in (image, alpha, vertices, jacobians, distances)]
-    scene = MeshScene(leaves[2], FACES, rest, leaves[3], leaves[4])
+    noise = torch.randn(n, 3, 4, 4, generator=random).to(dtype)
+    all_of_it = (image, alpha, vertices, jacobians, distances, noise)
+    leaves = [tensor.requires_grad_() for tensor in all_of_it]
+    scene = Everything(
+        vertices=leaves[2],
+        faces=FACES,
+        rest_vertices=rest,
+        jacobians=leaves[3],
+        distances=leaves[4],
+        noise=leaves[5],
+    )
     return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
 
 

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
 
 pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
 
 from guidance.diffusion.source import TINY
 from guidance.errors import InputError
+from guidance.generators.noise import Noise
 from guidance.losses.clip import Clip
 from guidance.losses.distillation import Distillation
+from guidance.tasks.drawing import OF_DENOISERS
 from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, Guides
 from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
@@ -75,6 +79,59 @@ def test_the_tiny_autoencoder_is_used(
     plain = trace(TextToImage, **alone)
     assert not differ(plain, trace(TextToImage, **alone, vae="full"))
     assert differ(plain, trace(TextToImage, **alone, vae="tiny"))
+
+
+#: Options of the generators that are a denoiser's, each with what it is compared with.
+DRAWN = {"generator": "noise", "sampler_steps": 2, "sampler_scale": 2.0, "noise_norm": 100.0}
+
+
+@pytest.mark.parametrize("generator", OF_DENOISERS)
+@pytest.mark.parametrize("loss", ["cosine", "sds", "clip,sds"])
+def test_pictures_of_a_denoiser(generator: str, loss: str, denoisers: dict[str, str]) -> None:
+    alone = {"generator": generator, "crops": 2, "loss": loss, "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    assert plain[2].shape[-1] == 16, "the size is not the denoiser's own"
+    assert not differ(plain, trace(TextToImage, **alone))
+    options: list[dict[str, Any]] = [{"size": 32}, {"prompt": "a house"}]
+    if (generator, loss) != ("latent", "cosine"):  # the two have the same autoencoder
+        options.append({"denoiser": denoisers["other"]})
+    for option in options:
+        assert differ(plain, trace(TextToImage, **{**alone, **option})), option
+
+
+@pytest.mark.parametrize("option", DRAWN)
+def test_options_of_noise(option: str, denoisers: dict[str, str]) -> None:
+    alone = {"generator": "noise", "crops": 2, "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    if option == "generator":
+        assert not differ(plain, trace(TextToImage, **alone, optimizer="sgd"))
+        assert differ(plain, trace(TextToImage, **alone, optimizer="adam"))
+    else:
+        assert differ(plain, trace(TextToImage, **alone, **{option: DRAWN[option]}))
+
+
+def test_latents_start_from_a_picture(denoisers: dict[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+    alone = {"generator": "latent", "crops": 2, "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    assert differ(plain, trace(TextToImage, **alone, start=tmp_path / "red.png"))
+
+
+def test_the_judge_knows_whose_pictures_they_are(denoisers: dict[str, str]) -> None:
+    task = TextToImage(prompt="a heart", generator="noise", denoiser=denoisers["one"])
+    assert task.loss_models == ("mini", denoisers["one"])
+
+
+def test_noise_draws_by_words(denoisers: dict[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+    alone = {"generator": "noise", "denoiser": denoisers["one"], "device": "cpu"}
+    plan = TextToImage(prompt="a heart:2 | a face:-1", style="a sketch", **alone).build()
+    assert isinstance(plan.generator, Noise)
+    told = plan.generator.wanted.tensors["words"]
+    wanted = plan.generator.denoisers[0].encode_text(["a heart, a sketch"]).tensors["words"]
+    assert torch.equal(told, wanted)
+    with pytest.raises(InputError, match="noise draws by words, and there are none"):
+        TextToImage(image_prompt=[tmp_path / "red.png"], **alone).build()
 
 
 def test_several_losses_are_weighed(denoisers: dict[str, str]) -> None:

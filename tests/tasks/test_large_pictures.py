@@ -19,7 +19,8 @@ from guidance.losses.image import TotalVariation
 from guidance.losses.outline import Outline
 from guidance.runs.plan import Plan
 from guidance.runs.results import some_views
-from guidance.tasks.text2image import IN_ONE, OF_PLACES, TextToImage
+from guidance.tasks.drawing import IN_ONE, OF_PLACES
+from guidance.tasks.text2image import TextToImage
 from guidance.types import Loss, Moment, Rendering
 from guidance.views import Windows
 from tests.tasks.options import differ

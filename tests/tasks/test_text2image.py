@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.tasks.text2image import ONLY_OF, TextToImage
+from guidance.tasks.drawing import ONLY_OF
+from guidance.tasks.text2image import TextToImage
 from tests.losses.hub import play_hub
 from tests.tasks.options import OF_ANIMATIONS, OF_DISTILLATION, OF_THE_RUN, differ, trace
 
@@ -113,6 +114,7 @@ def test_files_have_the_size_that_was_asked_for(generator: str, tmp_path: Path) 
         assert 'width="72"' in (tmp_path / "strokes.svg").read_text()
 
 
+OF_NOISE = {"sampler_steps": 4, "sampler_scale": 2.0, "noise_norm": 0.1}
 OF_LPIPS = {"reference", "lpips", "lpips_network"}
 
 
@@ -155,7 +157,7 @@ def test_options_that_need_others_are_refused_alone(options: dict[str, Any], mes
 
 
 def test_every_field_is_walked() -> None:
-    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS, *OF_DISTILLATION, "export_size"}
+    together = {*WEIGHTS, *OF_LPIPS, *OF_ANIMATIONS, *OF_DISTILLATION, *OF_NOISE, "export_size"}
     assert set(TextToImage.model_fields) - together == set(OPTIONS) | set(OPTIONS_OF) | OF_THE_RUN
 
 
@@ -166,7 +168,7 @@ def test_the_same_again_is_the_same_to_the_bit(plain: list[Any]) -> None:
 @pytest.mark.parametrize("option", ONLY_OF)
 def test_an_option_that_would_be_ignored_is_refused(option: str) -> None:
     values = {**OPTIONS, **{name: value for name, (_, value) in OPTIONS_OF.items()}}
-    value = {**values, "export_size": 64}[option]
+    value = {**values, **OF_NOISE, "export_size": 64}[option]
     with pytest.raises(InputError, match=f"{option}: pixels has none; leave it out, or use"):
         TextToImage(prompt="a heart", generator="pixels", **{option: value}).build()
 

@@ -1,0 +1,126 @@
+"""What the pictures of `text2image` are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guidance.errors import InputError
+from guidance.prompts import parse_prompt
+from guidance.tasks.guides import DENOISER
+
+if TYPE_CHECKING:
+    from guidance.tasks.text2image import TextToImage
+    from guidance.types import Generator
+
+#: Cells a side of the finest level of "cutout" and "pyramid", by eye.
+FINEST = 32
+#: Pixels a side up to which a step looks at the picture as a whole.
+IN_ONE = 512
+#: Generators that can be asked for any place of their picture, so that it is never whole in memory.
+OF_PLACES = ("cutout", "pyramid", "siren", "grid", "strokes")
+#: Cells a side of the finest level of colour that joins in then. Outlines need none: they are where
+#: smooth values cross 0, and crisp at any size once the slope there is steep: this, times the size.
+DETAILED, SHARPNESS = 64, 1 / 32
+#: Cells a side of "grid" where nothing is said.
+CELLS = 32
+#: Generators that are of a denoiser.
+OF_DENOISERS = ("latent", "noise")
+#: How "noise" draws: the steps of the sampler and its guidance scale. Models that are distilled to
+#: one step want none; the embedded one is not, and six steps are enough for its shapes and colours.
+SAMPLERS = {"mini-diffusion": (6, 4.0)}
+DISTILLED = (1, 1.0)
+#: Options that only some generators have.
+ONLY_OF = {
+    "finest": ("cutout", "pyramid"),
+    "start": ("cutout", "pyramid", "latent"),
+    "outline": ("cutout",),
+    "wavelet": ("wavelet",),
+    "cells": ("grid",),
+    "colors": ("grid",),
+    "tileable": ("grid",),
+    "num_strokes": ("strokes",),
+    "sampler_steps": ("noise",),
+    "sampler_scale": ("noise",),
+    "noise_norm": ("noise",),
+    "export_size": ("strokes", "siren", "grid"),
+}
+
+
+def is_large(task: TextToImage) -> bool:
+    """Whether the picture is looked at in parts."""
+    return task.side > IN_ONE and task.generator in OF_PLACES
+
+
+def make_generator(task: TextToImage) -> Generator:
+    """What the task's options describe."""
+    from guidance.losses.targets import load_picture
+
+    options: dict[str, Any] = {}
+    if task.start is not None:
+        options["start"] = load_picture(task.start, "start")
+    if task.generator in OF_DENOISERS:
+        return _of_denoiser(task, options)
+    return _of_pixels(task, options)
+
+
+def _of_pixels(task: TextToImage, options: dict[str, Any]) -> Generator:
+    from guidance.generators.cutout import Cutout
+    from guidance.generators.fourier import Fourier
+    from guidance.generators.grid import Grid
+    from guidance.generators.pixels import Pixels
+    from guidance.generators.pyramid import Pyramid
+    from guidance.generators.siren import Siren
+    from guidance.generators.strokes import Strokes
+    from guidance.generators.wavelet import Wavelet
+    from guidance.generators.windows import DETAIL
+
+    kinds: dict[str, Any] = {
+        "cutout": Cutout,
+        "pyramid": Pyramid,
+        "wavelet": Wavelet,
+        "fourier": Fourier,
+        "siren": Siren,
+        "grid": Grid,
+        "strokes": Strokes,
+        "pixels": Pixels,
+    }
+    own = ("finest", "wavelet", "cells", "tileable", "num_strokes", "export_size")
+    if task.finest is None and task.generator in ONLY_OF["finest"]:
+        options["finest"] = FINEST
+        if is_large(task):
+            options |= {"finest": DETAILED, "coarse": FINEST}
+    if task.generator == "cutout" and is_large(task):
+        options["sharpness"] = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * task.side} log"
+    options |= {name: getattr(task, name) for name in own if getattr(task, name) is not None}
+    if task.generator == "grid" and (task.palette or task.colors):
+        options["palette"] = tuple(task.palette) or task.colors
+    made: Generator = kinds[task.generator](task.sample_seeds, task.side, **options)
+    return made
+
+
+def _words(prompt: str) -> str:
+    """What a sampler is told: the phrases that are wanted, whatever their weights."""
+    phrases = [p for p in parse_prompt(prompt) if p.image is None and p.weight(0.0) > 0]
+    if not phrases:
+        raise InputError(f"{prompt!r}: noise draws by words, and there are none; give some")
+    return ", ".join(phrase.text for phrase in phrases)
+
+
+def _of_denoiser(task: TextToImage, options: dict[str, Any]) -> Generator:
+    from guidance.diffusion import load_denoiser
+    from guidance.generators.latent import Latent
+    from guidance.generators.noise import Noise
+
+    name = task.denoiser or DENOISER
+    denoiser = load_denoiser(name, task.torch_device(), vae=task.vae or "full")
+    if task.generator == "latent":
+        return Latent(task.sample_seeds, task.size, denoiser=denoiser, **options)
+    steps, scale = SAMPLERS.get(name, DISTILLED)
+    return Noise(
+        task.sample_seeds,
+        [_words(prompt) for prompt in task.styled_prompts],
+        task.size,
+        denoiser=denoiser,
+        sampler_steps=task.sampler_steps or steps,
+        guidance_scale=scale if task.sampler_scale is None else task.sampler_scale,
+    )

@@ -1,0 +1,170 @@
+"""Pictures of a denoiser: its latents, and the noise that it draws from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from guidance.diffusion.latents import LatentRendering
+from guidance.errors import InputError
+from guidance.generators.latent import Latent
+from guidance.generators.noise import Noise
+from guidance.generators.pixels import Pixels
+from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.losses.distillation import Distillation
+from guidance.losses.image import TotalVariation
+from guidance.losses.noise import NoiseNorm
+from guidance.types import Loss, Moment, Rendering, Terms
+from tests.diffusion.stand_ins import Mixture
+
+
+class Counting(Mixture):
+    """Counts how often pictures are encoded and decoded."""
+
+    encoded = decoded = 0
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        self.encoded += 1
+        return super().encode_image(images)
+
+    def decode_image(self, latents: Tensor) -> Tensor:
+        self.decoded += 1
+        return super().decode_image(latents)
+
+
+class Brightness(Loss):
+    """In three parts, which all need the gradient of the same pictures."""
+
+    def parts(self, rendering: Rendering, moment: Moment, micro_batch: int):  # type: ignore[no-untyped-def]
+        for channel in range(3):
+            yield (1 - rendering.image[:, :, channel]).square().mean((1, 2, 3))
+
+
+def latent(denoiser: Mixture, num_samples: int = 2) -> Latent:
+    return Latent(range(num_samples), denoiser=denoiser, learning_rate=0.1)
+
+
+def test_distillation_moves_latents_without_any_autoencoder() -> None:
+    denoiser = Counting(variance=0.05)
+    generator = latent(denoiser)
+    texts = ["a cat", "a dog"]
+    loss = Distillation(texts, denoiser=denoiser, guidance_scale=1.0, unit=True)
+    before = denoiser.encoded
+    settings = Settings(steps=60, seeds=(0, 1), validations=1)
+    optimize(generator, loss, settings)
+    assert denoiser.encoded == before
+    assert denoiser.decoded == 4  # of the start, of two validations and of the result
+    for found, text in zip(generator.latents, texts, strict=True):
+        mean = denoiser.mean(text).float()
+        assert (found - mean).square().mean() < 0.1 * mean.square().mean()
+
+
+def test_other_losses_look_at_the_decoded_pictures_once_a_step() -> None:
+    denoiser = Counting()
+    generator = latent(denoiser)
+    settings = Settings(steps=40, seeds=(0, 1), validations=1)
+    before = generator().image.mean()
+    decoded = denoiser.decoded
+    result = optimize(generator, Brightness() + 0.1 * TotalVariation(), settings)
+    assert result.images.mean() > before + 0.2
+    assert denoiser.decoded - decoded == 40 + 4
+
+
+def test_both_kinds_of_gradients_are_added() -> None:
+    denoiser = Mixture()
+
+    def gradient(losses: Loss | Terms) -> Tensor:
+        found: list[Tensor] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, StepEvent):
+                assert generator.latents.grad is not None
+                found.append(generator.latents.grad.clone())
+
+        generator = latent(denoiser)
+        settings = Settings(steps=1, seeds=(0, 1), validations=1)
+        optimize(generator, losses, settings, listeners=[listen])
+        return found[0]
+
+    def distillation() -> Distillation:
+        return Distillation(["a cat", "a dog"], denoiser=denoiser)
+
+    of_latents, of_pixels = gradient(distillation()), gradient(Brightness())
+    assert of_latents.abs().sum() > 0 and of_pixels.abs().sum() > 0
+    both = gradient(distillation() + 2.0 * Brightness())
+    assert torch.allclose(both, of_latents + 2 * of_pixels, atol=1e-6)
+
+
+def test_latents_of_another_denoiser_are_decoded() -> None:
+    generator = latent(Counting())
+    other = Counting(prediction="v")
+    loss = Distillation(["a cat", "a dog"], denoiser=other)
+    optimize(generator, loss, Settings(steps=2, seeds=(0, 1), validations=1))
+    assert other.encoded > 0
+
+
+def test_a_rendering_of_latents_has_a_shape_before_it_is_decoded() -> None:
+    denoiser = Counting()
+    rendering = latent(denoiser)()
+    assert isinstance(rendering, LatentRendering)
+    assert rendering.shape == (2, 1, 3, 8, 8) and denoiser.decoded == 0
+    assert rendering.leaves() == [rendering.latents]
+    assert rendering.image.shape == rendering.shape and len(rendering.leaves()) == 2
+
+
+def test_starts_from_a_picture() -> None:
+    denoiser = Mixture(linear=True)
+    picture = torch.rand(3, 8, 8)
+    found = Latent((0, 1), denoiser=denoiser, start=picture).latents
+    assert torch.allclose(found, denoiser.encode_image(picture[None]).expand(2, -1, -1, -1))
+
+
+def noise(denoiser: Mixture, **options: float) -> Noise:
+    return Noise((0, 1), ["a cat", "a dog"], denoiser=denoiser, **options)  # type: ignore[arg-type]
+
+
+def test_noise_is_chosen_by_the_loss() -> None:
+    denoiser = Mixture(prediction="v", variance=0.5)
+    generator = noise(denoiser, sampler_steps=3, learning_rate=2.0)
+    before = generator().image.mean((1, 2, 3, 4)).detach()
+    settings = Settings(steps=40, seeds=(0, 1), validations=4, optimizer="sgd")
+    optimize(generator, 100.0 * Brightness() + 0.01 * NoiseNorm(), settings)
+    assert (generator().image.mean((1, 2, 3, 4)) > before + 0.05).all()
+
+
+def test_gradients_of_noise_are_clipped_by_sample() -> None:
+    generator = noise(Mixture(prediction="v", variance=0.5))
+    (1e4 * generator().image[:1]).sum().backward()
+    assert generator.noise.grad is not None
+    norms = generator.noise.grad.flatten(1).norm(dim=1)
+    assert norms[0] == pytest.approx(0.1, rel=1e-4) and norms[1] == 0
+
+
+def test_samplers_options_change_the_picture() -> None:
+    denoiser = Mixture(prediction="v", variance=0.5)
+    plain = noise(denoiser)().image
+    assert not torch.allclose(plain, noise(denoiser, sampler_steps=2)().image)
+    assert not torch.allclose(plain, noise(denoiser, guidance_scale=2.0)().image)
+
+
+def test_the_norm_of_noise_is_least_where_noise_is() -> None:
+    generator = noise(Mixture())
+    d = generator.noise[0].numel()
+    loss, moment = NoiseNorm(), Moment((0, 1))
+    with torch.no_grad():
+        generator.noise.mul_(math.sqrt(d - 1) / generator.noise.flatten(1).norm(dim=1)[0])
+    value = loss(generator(), moment).detach()
+    assert value[0].item() == pytest.approx(0, abs=1e-3) and value[1] >= -1e-3
+    with torch.no_grad():
+        generator.noise.mul_(2)
+    assert (loss(generator(), moment) > value + 1).all()
+
+
+def test_mistakes_are_told() -> None:
+    with pytest.raises(InputError, match="Noise: expected 2 prompts, one a sample, not 1"):
+        Noise((0, 1), ["a cat"], denoiser=Mixture())
+    with pytest.raises(InputError, match="NoiseNorm: is of the generator Noise"):
+        NoiseNorm()(Pixels((0,), 8)(), Moment((0,)))
