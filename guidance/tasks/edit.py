@@ -13,12 +13,16 @@ from guidance.tasks.base import Task
 from guidance.tasks.guides import DENOISER, WEIGHT
 
 if TYPE_CHECKING:
+    from guidance.diffusion import Denoiser
+    from guidance.generators.revised import Revised
     from guidance.runs.plan import Plan
-    from guidance.tasks.photos import Photo
-    from guidance.types import Generator, Terms
+    from guidance.types import Terms
 
-#: Of the pixels: the largest finest level, and Adam's rate.
-FINEST, RATE = 2048, 0.01
+#: Of the latents, by optimizer. In the end, a step of SGD moves them by 0.049 of the field, as in
+#: the code of DDS (a rate of 0.1, a loss of 2000, 64 x 64 latents): with Nesterov's momentum of 0.9
+#: a tenth of that is the rate, but for the loss's weight. Adam gives what hardly matters as much
+#: room as what does, and so changes more than was asked for.
+RATES = {"sgd": 0.1 * 2000 / 64**2 / 10 / WEIGHT, "adam": 0.03}
 #: What a denoiser does not follow: it is asked about plain prompts.
 NOT_FOLLOWED = ("at", "region", "image_prompt")
 #: What belongs to encoders. Empty here, so that whatever is given is refused, also what other
@@ -46,10 +50,13 @@ class Edit(Task):
     mask: Path | None = None
     """A picture that is white where to change; where it is black, not a bit is changed."""
     size: int = Field(default=256, ge=16, le=2048)
-    """Pixels of the longer side, which the picture is brought to."""
+    """Pixels of the longer side, which the picture is brought to. What changes is as sharp as the
+    denoiser draws; the rest stays as sharp as it is."""
     loss: Literal["dds", "pds"] = "dds"
-    """How answers of the denoiser guide: "dds" follows the difference between those for the prompt
+    """How the denoiser's answers guide: "dds" follows the difference between those for the prompt
     and for the source; "pds" is drawn back to the picture as well, and stays nearer to it."""
+    optimizer: Literal["adam", "sgd"] = "sgd"
+    """How gradients become steps; "adam" changes more than was asked for."""
     total_variation: float | str = 0.0
     """Weight of few differences between neighbouring pixels; a number or a schedule."""
     encoder: list[str] = Field(default=[])
@@ -77,18 +84,26 @@ class Edit(Task):
         return (self.denoiser or DENOISER,)
 
     def build(self) -> Plan:
+        from guidance.diffusion import load_denoiser
+        from guidance.generators.revised import Revised
         from guidance.runs.plan import Plan
         from guidance.tasks.photos import open_photo
 
         self._refuse_ignored()
         source = self._source()
         photo = open_photo(self.picture, self.mask, self.size, "edit")
-        return Plan(
-            self._generator(photo),
-            self._losses(photo, source),
-            self.settings(),
-            self.sample_prompts,
+        denoiser = load_denoiser(
+            self.denoiser or DENOISER, self.torch_device(), vae=self.vae or "full"
         )
+        made = Revised(
+            self.sample_seeds,
+            photo.content,
+            denoiser=denoiser,
+            mask=photo.mask,
+            learning_rate=RATES[self.optimizer],
+        )
+        losses = self._losses(made, denoiser, source)
+        return Plan(made, losses, self.settings(), self.sample_prompts)
 
     def _refuse_ignored(self) -> None:
         """Raises InputError for options that were given and would do nothing."""
@@ -113,24 +128,8 @@ class Edit(Task):
             )
         return self.source
 
-    def _generator(self, photo: Photo) -> Generator:
-        from guidance.generators.masked import Masked
-        from guidance.generators.pyramid import Pyramid
-
-        height, width = photo.content.shape[1:]
-        finest = min(FINEST, 1 << (max(height, width) - 1).bit_length())
-        made = Pyramid(
-            self.sample_seeds,
-            (height, width),
-            finest=finest,
-            learning_rate=RATE,
-            start=photo.content,
-        )
-        return made if photo.mask is None else Masked(made, photo.content, photo.mask)
-
-    def _losses(self, photo: Photo, source: str) -> Terms:
-        """The distillation of whole pictures; oblong ones are looked at in squares."""
-        from guidance.augment.covering import Covering
+    def _losses(self, made: Revised, denoiser: Denoiser, source: str) -> Terms:
+        from guidance.augment.whole import Whole
         from guidance.losses.distillation import Distillation
         from guidance.losses.image import TotalVariation
         from guidance.types import Terms
@@ -139,14 +138,13 @@ class Edit(Task):
             WEIGHT
             * Distillation(
                 self.styled_prompts,
-                denoiser=self.denoiser or DENOISER,
+                denoiser=denoiser,
                 method=self.loss,
                 guidance_scale=self.guidance_scale,
                 negative=self.negative,
                 source=source,
-                reference=photo.content.expand(len(self.sample_prompts), 1, -1, -1, -1),
-                vae=self.vae,
-                augment=Covering.plain(),
+                reference=made.before(),
+                augment=Whole.plain(),
             )
         )
         if self.total_variation != 0:

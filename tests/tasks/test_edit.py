@@ -34,7 +34,7 @@ OPTIONS: dict[str, Any] = {
     "seed": 7,
     "steps": 3,
     "learning_rate": 0.1,
-    "optimizer": "sgd",
+    "optimizer": "adam",
     "normalize": True,
     "picture": "OTHER",
     "source": "a drawing",
@@ -125,11 +125,12 @@ def test_the_same_again_is_the_same_to_the_bit(loss: str, small: dict[str, Any])
 
 def test_a_sample_does_not_depend_on_its_neighbours(small: dict[str, Any]) -> None:
     """To the bit, one by one; in batches of another size a network rounds in another way."""
-    images = []
+    found = []
     for prompts in (["a red heart", "a pizza"], ["a red heart"]):
         plan = Edit(prompt=prompts, micro_batch=1, device="cpu", **small).build()
-        images.append(optimize(plan.generator, plan.losses, plan.settings).images[0])
-    assert torch.equal(*images)
+        optimize(plan.generator, plan.losses, plan.settings)
+        found.append(plan.generator.change[0])
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("option", REFUSED)
@@ -179,10 +180,10 @@ def test_it_starts_as_the_picture_and_compares_with_it(
 ) -> None:
     plan = Edit(prompt="a heart", device="cpu", **small).build()
     given = torch.from_numpy(np.array(Image.open(files["PHOTO"]))).permute(2, 0, 1) / 255
-    assert (plan.generator().image[0, 0] - given).abs().mean() < 0.02
+    assert (plan.generator().image[0, 0] - given).abs().mean() < 0.01
     (term,) = Terms.of(plan.losses)
     assert isinstance(term.loss, Distillation) and term.loss.given is not None
-    assert torch.equal(term.loss.given[0, 0], given)
+    assert (term.loss.given.mean() - given.mean()).abs() < 0.01
 
 
 def test_outside_the_mask_not_a_bit_changes(
@@ -210,19 +211,22 @@ def test_outside_the_mask_not_a_bit_changes(
 def test_all_of_an_oblong_picture_is_changed(
     loss: str, small: dict[str, Any], files: dict[str, Any]
 ) -> None:
-    """Also its ends, in sides (42 x 17) that the autoencoder does not divide."""
+    """42 x 17 pixels, which the autoencoder does not divide, as 24 x 12."""
     given = {**small, "picture": files["WIDE"], "size": 42, "loss": loss}
     plan = Edit(prompt="a heart", device="cpu", **given).build()
-    start = plan.generator()
-    assert start.image.shape == (1, 1, 3, 17, 42)
+    made = plan.generator
+    assert made.before().shape == (1, 1, 3, 12, 24)
     (term,) = Terms.of(plan.losses)
-    term.loss.prepare(start.detach())
-    reached = torch.zeros(17, 42)
-    for step in range(8):
-        leaf = start.leaf()
-        value = term.loss(leaf, Moment((0,), step, 0.5))
-        reached += torch.autograd.grad(value.sum(), leaf.image)[0][0, 0].abs().sum(0)
-    assert (reached > 0).all()
+    shown = made()
+    term.loss.prepare(shown.detach())
+    leaf = shown.leaf()
+    (gradient,) = torch.autograd.grad(term.loss(leaf, Moment((0,), 1, 0.5)).sum(), leaf.leaves())
+    assert gradient.shape == (1, 1, 4, 6, 12)
+    assert (gradient.abs().sum(2) > 0).all()
+    with torch.no_grad():
+        made.change.sub_(100 * gradient[:, 0])
+    moved = (made().image - shown.image).abs()
+    assert moved.shape == (1, 1, 3, 17, 42) and (moved.amax((0, 1, 2)) > 0).all()
 
 
 def test_the_picture_moves_from_the_source_to_the_prompt(
@@ -248,7 +252,7 @@ def test_the_picture_moves_from_the_source_to_the_prompt(
             loss=loss,
             guidance_scale=1.0,
             steps=60,
-            learning_rate="3 -> 0.3",
+            learning_rate=3.0,
             device="cpu",
         )
         plan = task.build()
@@ -272,7 +276,8 @@ def test_a_killed_run_goes_on_to_the_same_bits_and_is_rerun_from_its_picture(
         if isinstance(event, StepEvent) and event.step == 6:
             raise Killed
 
-    given = {**small, "steps": 8, "device": "cpu"}
+    # Random weights lead nowhere; at this rate some state is better than the start.
+    given = {**small, "steps": 8, "learning_rate": 100.0, "device": "cpu"}
     whole = Edit(prompt="a heart", **given, output=tmp_path / "whole").run()
     with pytest.raises(Killed):
         run_task(Edit(prompt="a heart", **given, output=tmp_path / "killed"), listeners=[kill])

@@ -1,0 +1,26 @@
+"""Views as they are, for models that take any proportions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.augment import EVERYTHING, Augment, Crops, Part
+from guidance.types import Rendering
+
+
+@dataclass(frozen=True)
+class Whole(Augment):
+    """Each view once, in its own size and proportions, over white: `Whole.plain()`.
+
+    `Augment.plain()` shows an oblong picture's largest square somewhere, in the size that is asked
+    for. Denoisers take oblong pictures too, and then no part of them goes unseen.
+    """
+
+    def apply(
+        self, rendering: Rendering, crops: Crops, part: Part = EVERYTHING
+    ) -> Float[Tensor, "b 3 h w"]:
+        """The views of one part, in the order of [n, v]."""
+        return rendering.over()[part.place[:2]].flatten(0, 1)

@@ -1,0 +1,100 @@
+"""Revised pictures: what does not change stays, whatever the autoencoder loses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.generators.revised import FAINT, Revised, sides_for
+from guidance.loop import Settings, optimize
+from guidance.losses.image import TotalVariation
+from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
+
+
+class Counting(Mixture):
+    decoded = 0
+
+    def decode_image(self, latents: Tensor) -> Tensor:
+        self.decoded += 1
+        return super().decode_image(latents)
+
+
+def picture(height: int = 16, width: int = 16) -> Tensor:
+    return 0.2 + 0.6 * torch.rand(3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def test_it_starts_as_the_picture_of_which_the_autoencoder_keeps_little() -> None:
+    made = Revised((0, 1), picture(), denoiser=Mixture(linear=True))
+    assert (made().image - picture()).abs().max() < 5 * FAINT
+    assert made.before().shape == (2, 1, 3, 8, 8)  # what the denoiser was trained on
+
+
+def test_a_change_of_latents_is_the_difference_of_their_pictures() -> None:
+    made = Revised((0,), picture(), denoiser=Mixture(linear=True))
+    with torch.no_grad():
+        made.change.fill_(0.2)  # the stand-in decodes latents to half of them, plus a half
+    assert torch.allclose(made().image, picture() + 0.1, atol=1e-5)
+
+
+def test_cells_move_where_any_of_their_pixels_may_and_no_other_pixel_does() -> None:
+    mask = torch.zeros(1, 16, 16)
+    mask[:, 5:, 5:] = 1.0  # cells are four pixels a side: the second row and column are cut
+    made = Revised((0,), picture(), denoiser=Mixture(linear=True), mask=mask)
+    with torch.no_grad():
+        made.change.fill_(0.2)
+    moved = (made().latents - made.get_buffer("latents")).abs()[0, 0].amax(0) > 0.1
+    expected = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    expected[1:, 1:] = True
+    assert torch.equal(moved, expected)
+    shown = made().image[0, 0]
+    outside = (mask == 0).expand_as(shown)
+    assert torch.equal(shown[outside], picture()[outside])
+    assert (shown[~outside] > picture()[~outside]).all()
+
+
+def test_pictures_are_decoded_only_where_somebody_looks() -> None:
+    denoiser = Counting(linear=True)
+    made = Revised((0, 1), picture(), denoiser=denoiser)
+    before = denoiser.decoded
+    rendering = made()
+    assert rendering.leaf().latents.shape == (2, 1, CHANNELS, SIZE, SIZE)
+    assert denoiser.decoded == before
+    optimize(made, TotalVariation(), Settings(steps=3, seeds=(0, 1), validations=1))
+    assert denoiser.decoded == before + 3 + 4  # steps; start, two validations, result
+
+
+class Halves(Mixture):
+    """Latents of half the picture's sides, of any proportions."""
+
+    image_size = 64
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        return CHANNELS, height // 2, width // 2
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ((64, 64), (64, 64)),
+        ((500, 500), (64, 64)),
+        ((300, 400), (56, 72)),
+        ((1000, 250), (128, 32)),
+        ((8, 800), (8, 640)),
+    ],
+)
+def test_sides_have_the_proportions_and_the_area(
+    given: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    height, width = sides_for(Halves(), given)
+    assert height % 4 == width % 4 == 0
+    assert height * width == pytest.approx(64 * 64, rel=0.3)
+    assert (height, width) == wanted
+
+
+def test_masks_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="mask: expected the picture's 16 x 16 pixels, got 8 x 8"):
+        Revised((0,), picture(), denoiser=Mixture(), mask=torch.ones(1, 8, 8))
+    with pytest.raises(InputError, match="mask: is black everywhere"):
+        Revised((0,), picture(), denoiser=Mixture(), mask=torch.zeros(1, 16, 16))
