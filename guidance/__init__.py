@@ -53,6 +53,7 @@ _PUBLIC = {
     "UNet": "guidance.generators.unet",
     "Film": "guidance.generators.film",
     "Masked": "guidance.generators.masked",
+    "Revised": "guidance.generators.revised",
     "MeshGenerator": "guidance.generators.mesh",
     "Surface": "guidance.generators.mesh",
     "TexturedMesh": "guidance.generators.texture",
@@ -70,6 +71,7 @@ _PUBLIC = {
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",
     "Stylize": "guidance.tasks.stylize",
+    "Edit": "guidance.tasks.edit",
 }
 
 
