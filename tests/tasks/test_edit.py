@@ -258,7 +258,7 @@ def test_the_picture_moves_from_the_source_to_the_prompt(
         plan = task.build()
         shown = optimize(plan.generator, plan.losses, plan.settings).images[0]
         ends[loss] = Mixture(linear=True).encode_image(shown)[0]
-    assert (ends["dds"] - dog).abs().mean() < 0.1 * (cat - dog).abs().mean()
+    assert (ends["dds"] - dog).abs().mean() < 0.2 * (cat - dog).abs().mean()
     assert (ends["pds"] - cat).abs().mean() < 0.9 * (ends["dds"] - cat).abs().mean()
     assert (ends["pds"] - dog).abs().mean() < 0.9 * (cat - dog).abs().mean()
 
