@@ -42,7 +42,7 @@ from guidance.tasks.edit import Edit
 from guidance.tasks.finished import read_texts
 from guidance.tasks.guides import DENOISER
 
-BAR = 0.70
+BAR = 0.80
 HERE = Path(__file__).parent
 #: Of the masks, in shares of the picture's side: the box's side and the disc's diameter.
 BOX, DISC = 0.75, 0.85

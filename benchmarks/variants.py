@@ -1,0 +1,225 @@
+"""The methods of score distillation at the same number of answers of the denoiser.
+
+    python benchmarks/variants.py [--prompts 20] [--answers 600] [--generator latent]
+
+Each method gets the steps that `--answers` pay for, one look at the picture a step, at its own
+guidance scale; the model's own samples, at as many answers at most, are the row to compare with.
+The embedded judge, which no loss has seen, says how often it names the prompt first (among the
+prompts of the list, and among all concepts that it knows), and how different two seeds of a prompt
+are. Saturation is the mean of HSV's S over the pixels. Prompts are spread evenly over
+`prompts.txt`. Writes a table, `--out`, and a contact sheet, a row a method.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import yaml
+from jaxtyping import Float
+from kornia.color import rgb_to_hsv
+from measure import machine
+from quality import names_of
+from torch import Tensor
+
+from guidance._memory import keep_freed_memory
+from guidance.diffusion import Denoiser, load_denoiser
+from guidance.diffusion.sampling import sample
+from guidance.evaluate.families import judge_of
+from guidance.evaluate.judge import Listing
+from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.models.judges import MINI_JUDGE
+from guidance.runs.media import contact_sheet, to_bytes
+from guidance.tasks.finished import read_texts
+from guidance.tasks.guides import DENOISER, DISTILLATIONS
+from guidance.tasks.text2image import TextToImage
+
+HERE = Path(__file__).parent
+SHOWN = 10  # of each row of the sheet
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one method."""
+
+    method: str
+    steps: int
+    answers: float  # of the denoiser, a sample
+    seconds: float
+    r_precision: float
+    of_all_concepts: float
+    similarity: float
+    diversity: float
+    saturation: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """The pictures of one method: of each prompt all seeds, one after another."""
+
+    name: str
+    pictures: Float[Tensor, "n 3 h w"]
+    steps: int
+    answers: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The held-out model with the texts that it chooses among."""
+
+    listed: Listing
+    everything: Listing
+
+
+class Counter:
+    """Counts the answers of a denoiser, and is taken off it at the end."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser, self.count, self.ask = denoiser, 0, denoiser.answer
+        denoiser.answer = self  # type: ignore[method-assign,assignment]
+
+    def __call__(self, noisy: Tensor, *rest: Any) -> Tensor:
+        self.count += len(noisy)
+        return self.ask(noisy, *rest)
+
+    def close(self) -> None:
+        del self.denoiser.answer
+
+
+def distilled(
+    method: str, prompts: list[str], options: argparse.Namespace, steps: int
+) -> tuple[Float[Tensor, "n 3 h w"], list[int]]:
+    """Pictures of a run, and how many answers had been given after each step."""
+    denoiser = load_denoiser(options.denoiser)
+    counter, told = Counter(denoiser), [0]
+    task = TextToImage(
+        prompt=prompts,
+        samples=options.seeds,
+        loss=method,
+        denoiser=options.denoiser,
+        generator=options.generator,
+        crops=1,
+        steps=steps,
+        device="cpu",
+        **options.set,
+    )
+    plan = task.build()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            told.append(counter.count)
+
+    settings = Settings(**{**vars(plan.settings), "validations": 1})
+    result = optimize(plan.generator, plan.losses, settings, views=plan.views, listeners=[listen])
+    counter.close()
+    return result.images[:, 0], told
+
+
+def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: Judge) -> Row:
+    """What the judge says of one method's pictures."""
+    vectors = judge.listed.vectors_of(made.pictures)
+    texts = [prompt for prompt in prompts for _ in range(options.seeds)]
+    pairs = list(zip(vectors, texts, strict=True))
+    scores = [judge.listed.score(one[None], text) for one, text in pairs]
+    of_all = [judge.everything.score(one[None], text).retrieved for one, text in pairs]
+    of_prompt = vectors.view(len(prompts), options.seeds, -1)
+    cosines = (of_prompt @ of_prompt.mT).sum((1, 2)) - options.seeds
+    diverse = 1 - cosines / max(1, options.seeds * (options.seeds - 1))
+    return Row(
+        made.name,
+        made.steps,
+        round(made.answers, 1),
+        round(made.seconds, 1),
+        round(fmean(score.retrieved for score in scores), 3),
+        round(fmean(of_all), 3),
+        round(fmean(score.similarity for score in scores), 3),
+        round(float(diverse.mean()), 3),
+        round(float(rgb_to_hsv(made.pictures)[:, 1].mean()), 3),
+    )
+
+
+def own_samples(prompts: list[str], options: argparse.Namespace) -> Made:
+    """What the model draws by itself."""
+    started = time.perf_counter()
+    texts = [prompt for prompt in prompts for _ in range(options.seeds)]
+    seeds = list(range(options.seeds)) * len(prompts)
+    steps = min(options.sampler_steps, options.answers // 2)
+    pictures = sample(load_denoiser(options.denoiser), texts, seeds, steps=steps)
+    return Made("its own samples", pictures, steps, 2.0 * steps, time.perf_counter() - started)
+
+
+def by_method(method: str, prompts: list[str], options: argparse.Namespace) -> Made:
+    """What a method makes of as many answers."""
+    alone = argparse.Namespace(**{**vars(options), "seeds": 1})
+    _, told = distilled(method, ["a heart"], alone, 3)
+    answers = told[2] - told[1]
+    steps = max(1, options.answers // answers)
+    started = time.perf_counter()
+    pictures, _ = distilled(method, prompts, options, steps)
+    seconds = time.perf_counter() - started
+    return Made(method, pictures, steps, float(steps * answers), seconds)
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prompts", type=int, default=20, help="how many of the list")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--answers", type=int, default=600, help="of the denoiser, a sample")
+    parser.add_argument("--methods", nargs="+", default=None, help="default: all that fit")
+    parser.add_argument("--denoiser", default=DENOISER)
+    parser.add_argument("--generator", default="latent")
+    of_task = "any other option of text2image, e.g. guidance_scale=20; may be repeated"
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=of_task)
+    parser.add_argument("--sampler-steps", type=int, default=50, help="of the model's own samples")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "variants.json")
+    parser.add_argument("--sheet", type=Path, default=Path("outputs/variants.png"))
+    options = parser.parse_args()
+    options.set = {
+        name: yaml.safe_load(value)
+        for name, _, value in (pair.partition("=") for pair in options.set)
+    }
+    return options
+
+
+def main() -> None:
+    options = parse()
+    keep_freed_memory()
+    named = judge_of((), MINI_JUDGE)
+    listed = read_texts(HERE / "prompts.txt")
+    prompts = listed[:: max(1, len(listed) // options.prompts)][: options.prompts]
+    every_name = [*listed, *named.alternatives, *names_of(named.name)]
+    judge = Judge(Listing(named, listed), Listing(named, every_name))
+    denoiser = load_denoiser(options.denoiser)
+    flow = denoiser.prediction == "flow"
+    methods = options.methods or [m for m in DISTILLATIONS if (m == "rfds") <= flow]
+    rows, tiles, captions = [], [], []
+    for name in ("", *methods):
+        made = by_method(name, prompts, options) if name else own_samples(prompts, options)
+        rows.append(measure(made, prompts, options, judge))
+        print(json.dumps(vars(rows[-1])), flush=True)
+        shown = made.pictures[:: options.seeds][:SHOWN]
+        tiles += [to_bytes(picture) for picture in shown]
+        captions += [f"{made.name}: {prompt}" for prompt in prompts[: len(shown)]]
+    options.sheet.parent.mkdir(parents=True, exist_ok=True)
+    options.sheet.write_bytes(contact_sheet(tiles, captions, min(SHOWN, len(prompts))))
+    content = {
+        **{name: vars(options)[name] for name in ("denoiser", "generator", "set", "seeds")},
+        "prompts": prompts,
+        "judge": named.name,
+        "machine": machine(),
+        "rows": [vars(row) for row in rows],
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"see {options.out} and {options.sheet}")
+
+
+if __name__ == "__main__":
+    main()
