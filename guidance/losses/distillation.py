@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -140,6 +141,7 @@ class Distillation(Loss):
             sources = [parse_prompt(source) for source in broadcast_prompts(self.sources, n)]
             groups["source"] = texts.group(sources)
             self._reference = _reference(start, self.given)
+            self._encoded: dict[tuple[Any, ...], Float[Tensor, "b c h w"]] = {}
         device = start.image.device
         denoiser = _frozen(self.denoisers[0], device, self.vae)
         if denoiser.prediction not in self.method.predictions:
@@ -203,7 +205,7 @@ class Distillation(Loss):
             least=self.times.low(moment.progress),
             scale=self.scale(moment.progress),
             progress=moment.progress,
-            source=self._encode(self._reference, crops, part) if self.method.edits else None,
+            source=self._before(crops, part) if self.method.edits else None,
         )
         field = self.method.field(point)
         if self.unit:
@@ -226,6 +228,15 @@ class Distillation(Loss):
         }
         factors = self.method.potential(self.scale(moment.progress))
         return potential(scores, latents, noises, factors, self.weight)
+
+    def _before(self, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
+        """The latents of the reference, which are the same in all steps if no crop is drawn."""
+        if self.augment != type(self.augment).plain():
+            return self._encode(self._reference, crops, part)
+        place = tuple((each.start, each.stop) for each in part.place)
+        if place not in self._encoded:
+            self._encoded[place] = self._encode(self._reference, crops, part)
+        return self._encoded[place]
 
     def _encode(self, rendering: Rendering, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
         """The latents of one part, which a generator of this denoiser's latents has as they are."""

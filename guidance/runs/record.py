@@ -18,7 +18,10 @@ from guidance.errors import InputError
 from guidance.runs.atomic import telling
 
 #: Packages whose versions change results.
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "trimesh", "av")
+PACKAGES = (
+    "torch", "torchvision", "open_clip_torch", "timm", "diffusers", "transformers", "numpy", "pillow",
+    "trimesh", "av",
+)  # fmt: skip
 MAX_LINE = 2**24
 
 
@@ -94,7 +97,9 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
     return end, first
 
 
-def environment(device: str, models: Iterable[str]) -> dict[str, Any]:
+def environment(
+    device: str, encoders: Iterable[str], denoisers: Iterable[str] = ()
+) -> dict[str, Any]:
     """Versions, device, and the hashes of the weights of the models that took part."""
     import guidance
 
@@ -107,7 +112,10 @@ def environment(device: str, models: Iterable[str]) -> dict[str, Any]:
         "device": device,
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
-        "models": {name: _weights(name) for name in dict.fromkeys(models)},
+        "models": {
+            **{name: _of_encoder(name) for name in dict.fromkeys(encoders)},
+            **{name: _of_denoiser(name) for name in dict.fromkeys(denoisers)},
+        },
     }
 
 
@@ -124,12 +132,28 @@ def _device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def _weights(model: str) -> dict[str, str]:
+def _of_encoder(name: str) -> dict[str, str]:
     from guidance.encoders.source import find_source
+
+    checkpoint = find_source(name).checkpoint
+    return {"file": checkpoint.name, "sha256": _sha256(checkpoint)}
+
+
+def _of_denoiser(name: str) -> dict[str, str]:
+    """The hash of each file that holds weights of one of its parts."""
+    from guidance.diffusion.source import find_source
+
+    source = find_source(name)
+    files = [
+        path for part in source.variants for path in (source.folder / part).glob("*.safetensors")
+    ]
+    return {path.relative_to(source.folder).as_posix(): _sha256(path) for path in sorted(files)}
+
+
+def _sha256(path: Path) -> str:
+    """The hash of a file; the hub's cache stores large ones, whose hashing takes seconds, by it."""
     from guidance.models.hashes import file_sha256
 
-    checkpoint = find_source(model).checkpoint
-    # The hub's cache stores large files under their hash; hashing gigabytes again takes seconds.
-    stored_as = checkpoint.resolve().name
+    stored_as = path.resolve().name
     known = len(stored_as) == 64 and all(letter in "0123456789abcdef" for letter in stored_as)
-    return {"file": checkpoint.name, "sha256": stored_as if known else file_sha256(checkpoint)}
+    return stored_as if known else file_sha256(path)

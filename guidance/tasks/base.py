@@ -217,10 +217,14 @@ class Task(BaseModel):
     @property
     def loss_models(self) -> tuple[str, ...]:
         """The names of the models that guide the run: encoders, and a denoiser."""
-        guides = Guides.parse(self.loss)
-        encoders = tuple(self.encoder) if guides.comparisons else ()
-        asks = bool(guides.distillations) or self.drawn_by_denoiser
-        return (*encoders, self.denoiser or DENOISER) if asks else encoders
+        encoders = tuple(self.encoder) if Guides.parse(self.loss).comparisons else ()
+        return (*encoders, *self.denoisers)
+
+    @property
+    def denoisers(self) -> tuple[str, ...]:
+        """The name of the denoiser, where the run asks one."""
+        asks = bool(Guides.parse(self.loss).distillations) or self.drawn_by_denoiser
+        return (self.denoiser or DENOISER,) if asks else ()
 
     @property
     def drawn_by_denoiser(self) -> bool:

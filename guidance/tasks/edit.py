@@ -80,8 +80,12 @@ class Edit(Task):
         return loss
 
     @property
-    def loss_models(self) -> tuple[str, ...]:
+    def denoisers(self) -> tuple[str, ...]:
         return (self.denoiser or DENOISER,)
+
+    @property
+    def loss_models(self) -> tuple[str, ...]:
+        return self.denoisers
 
     def build(self) -> Plan:
         from guidance.diffusion import load_denoiser

@@ -50,7 +50,7 @@ def _run(task: Task, folder: Path | None, listeners: Sequence[Listener]) -> RunR
         task.task_name(),
         as_yaml(task),
         task.output,
-        lambda: json.dumps(environment(plan.settings.device, names), indent=2) + "\n",
+        lambda: json.dumps(environment(plan.settings.device, names, task.denoisers), indent=2) + "\n",
         json.dumps(travels, ensure_ascii=False) if task.metadata else None,
         folder,
     )

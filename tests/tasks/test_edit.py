@@ -198,7 +198,10 @@ def test_outside_the_mask_not_a_bit_changes(
         device="cpu",
         output=tmp_path,
     )
-    (sample,) = task.run().samples
+    result = task.run()
+    (sample,) = result.samples
+    weights = json.loads((result.folder / "environment.json").read_text())["models"][task.denoiser]
+    assert {Path(file).parent.name for file in weights} >= {"unet", "vae", "text_encoder"}
     given = np.asarray(Image.open(files["PHOTO"]))
     outside = np.asarray(Image.open(files["MASK"])) == 0
     made = np.asarray(Image.open(sample.folder / "image.png"))
