@@ -209,6 +209,8 @@ def parse() -> argparse.Namespace:
         name: yaml.safe_load(value)
         for name, _, value in (pair.partition("=") for pair in options.set)
     }
+    if "size" in options.set:
+        parser.error("--set size: pictures are compared in the size that the denoiser draws")
     options.sheet = options.sheet or options.output / "sheet.png"
     return options
 

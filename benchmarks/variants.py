@@ -54,7 +54,7 @@ class Row:
     r_precision: float
     of_all_concepts: float
     similarity: float
-    diversity: float
+    diversity: float | None  # of one seed: none
     saturation: float
 
 
@@ -130,7 +130,7 @@ def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: 
     of_all = [judge.everything.score(one[None], text).retrieved for one, text in pairs]
     of_prompt = vectors.view(len(prompts), options.seeds, -1)
     cosines = (of_prompt @ of_prompt.mT).sum((1, 2)) - options.seeds
-    diverse = 1 - cosines / max(1, options.seeds * (options.seeds - 1))
+    pairs = options.seeds * (options.seeds - 1)
     return Row(
         made.name,
         made.steps,
@@ -139,7 +139,7 @@ def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: 
         round(fmean(score.retrieved for score in scores), 3),
         round(fmean(of_all), 3),
         round(fmean(score.similarity for score in scores), 3),
-        round(float(diverse.mean()), 3),
+        round(1 - float(cosines.mean()) / pairs, 3) if pairs else None,
         round(float(rgb_to_hsv(made.pictures)[:, 1].mean()), 3),
     )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TypeVar
 
 import torch
@@ -118,6 +119,9 @@ def optimize(
 ) -> Result:
     """Moves the generator's parameters until its pictures fit the losses.
 
+    What it leaves is the state of each sample that the fixed views liked best. With losses that are
+    vector fields, which are the slope of nothing, it is the last one.
+
     Args:
         generator: a `Generator`, or any module whose `forward()` returns pictures "b 3 h w" in
             [0, 1]; its parameters are changed in place.
@@ -164,6 +168,8 @@ class _Run:
         self.settings, self.views, self.warps = settings, views, warps
         self.names = _names(terms)
         self.terms = [(term.loss, Schedule.parse(term.weight)) for term in terms]
+        # States before and after a move do not compare, and a vector field is the slope of nothing.
+        self.last_counts = bool(warps) or any(loss.is_vector_field for loss, _ in self.terms)
         self.rate = Schedule.parse(settings.learning_rate)
         self.seeds = _seeds(settings.seeds, generator.num_samples)
         with torch.no_grad():
@@ -260,7 +266,7 @@ class _Run:
         """Gradients into the parameters; returns each term's weighted value, `[n]`."""
         rendering = self._render(moment)
         leaf = rendering.leaf()
-        gradients: list[Tensor] = []
+        gradients: list[Tensor | None] = []
         losses: dict[str, Tensor] = {}
         scene_losses = []
         for name, (loss, weight) in zip(self.names, self.terms, strict=True):
@@ -274,10 +280,14 @@ class _Run:
             value, term_gradients = self._picture_gradient(loss, leaf, moment)
             if self.settings.normalize:
                 term_gradients = _normalized(term_gradients)
-            _add(gradients, term_gradients, factor)
+            weighted = [g if g is None else factor * g for g in term_gradients]
+            gradients = [_sum(*pair) for pair in zip_longest(gradients, weighted)]
             losses[name] = factor * value
-        pairs = zip(rendering.leaves(), gradients, strict=False)  # no gradients: scene losses alone
-        outputs = [(tensor, gradient) for tensor, gradient in pairs if tensor.requires_grad]
+        outputs = [
+            (tensor, torch.zeros_like(tensor) if gradient is None else gradient)
+            for tensor, gradient in zip_longest(rendering.leaves(), gradients)
+            if tensor.requires_grad
+        ]
         torch.autograd.backward(
             [tensor for tensor, _ in outputs] + scene_losses,
             [gradient for _, gradient in outputs] + [None] * len(scene_losses),
@@ -286,20 +296,21 @@ class _Run:
 
     def _picture_gradient(
         self, loss: Loss, leaf: Rendering, moment: Moment
-    ) -> tuple[Tensor, list[Tensor]]:
-        """A loss and its gradient in each leaf, of which there may be more once it has looked."""
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """A loss and its gradient in each leaf, None in those that it did not look at.
+
+        There may be more leaves once it has looked; see `guidance.diffusion.latents`.
+        """
         value = torch.zeros(self.generator.num_samples, device=self.device)
-        gradients: list[Tensor] = []
+        gradients: list[Tensor | None] = []
         for part in loss.parts(leaf, moment, self.micro_batch):
             value += part.detach()
             leaves = leaf.leaves()
-            found: list[Tensor | None] = [None] * len(leaves)
-            if part.requires_grad:
-                found = list(torch.autograd.grad(part.sum(), leaves, allow_unused=True))
-            gradients += [torch.zeros_like(tensor) for tensor in leaves[len(gradients) :]]
-            for gradient, addition in zip(gradients, found, strict=True):
-                if addition is not None:
-                    gradient.add_(addition)
+            gradients += [None] * (len(leaves) - len(gradients))
+            if not part.requires_grad:
+                continue
+            found = torch.autograd.grad(part.sum(), leaves, allow_unused=True)
+            gradients = [_sum(*pair) for pair in zip(gradients, found, strict=True)]
         return value, gradients
 
     def _first_bad_term(self, losses: dict[str, Tensor]) -> str | None:
@@ -336,7 +347,7 @@ class _Run:
     def _validate(self) -> PreviewEvent:
         """Scores the fixed views by the fixed draws; a sample's better state is kept."""
         rendering, total = self._within_memory(self._score, self._moment(validation=True))
-        if self.warps:  # the last state counts, see `optimize`
+        if self.last_counts:
             self.best.restart(self.generator)
         self.best.update(self.generator, total)
         return PreviewEvent(
@@ -389,19 +400,19 @@ class _Run:
         self.history = tensors["history"].tolist()
 
 
-def _add(gradients: list[Tensor], additions: list[Tensor], factor: float) -> None:
-    """Adds up the gradients of terms, in place; later terms may have more of them."""
-    gradients += [torch.zeros_like(tensor) for tensor in additions[len(gradients) :]]
-    for gradient, addition in zip(gradients, additions, strict=False):
-        gradient.add_(addition, alpha=factor)
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
 
 
-def _normalized(gradients: list[Tensor]) -> list[Tensor]:
+def _normalized(gradients: list[Tensor | None]) -> list[Tensor | None]:
     """Gradients of one term divided by their rms over all pictures of each sample."""
-    square = sum(g.flatten(1).square().sum(1) for g in gradients)
-    count = sum(g[0].numel() for g in gradients)
-    rms = (torch.as_tensor(square) / count).sqrt().clamp_min(1e-12)
-    return [g / rms.view(-1, *[1] * (g.ndim - 1)) for g in gradients]
+    found = [g for g in gradients if g is not None]
+    square = sum(g.flatten(1).square().sum(1) for g in found)
+    count = sum(g[0].numel() for g in found)
+    rms = (torch.as_tensor(square) / max(1, count)).sqrt().clamp_min(1e-12)
+    return [g if g is None else g / rms.view(-1, *[1] * (g.ndim - 1)) for g in gradients]
 
 
 def _seeds(seeds: tuple[int, ...] | int, num_samples: int) -> tuple[int, ...]:

@@ -203,8 +203,8 @@ class Loss(nn.Module):
 
     #: True for regularizers that read `rendering.scene`, whose gradient skips the pictures.
     reads_scene = False
-    #: True where the gradient is given and is the slope of no number: the value is then only to be
-    #: looked at, except in validation (`moment.phase`), where lower must mean better.
+    #: True where the gradient is given and is the slope of no number: values, also those of
+    #: validation (`moment.phase`), are then only to be looked at, and a run leaves its last state.
     is_vector_field = False
 
     def prepare(self, start: Rendering) -> None:

@@ -152,15 +152,16 @@ def compose(
 
 
 def framed(
-    pictures: Tensor, size: int, draw: torch.Generator, white: float = 0.6
+    pictures: Tensor, size: int, draw: torch.Generator, white: float, strength: float
 ) -> tuple[Tensor, list[str]]:
     """Stored pictures nearly whole and straight, `white` of them on white, none spoiled.
 
     What a model that draws is to learn; shapes and names as of `compose`, "" on white too, so
-    that white is what is drawn when nothing is said.
+    that white is what is drawn when nothing is said. `strength` is of moving and scaling, 1 as in
+    `compose`.
     """
     b = len(pictures)
-    placed = place(pictures.float() / 255, size, draw, strength=0.25)
+    placed = place(pictures.float() / 255, size, draw, strength=strength)
     behind, names = backgrounds(b, size, draw)
     on_white = torch.rand(b, generator=draw) < white
     behind[on_white] = 1.0

@@ -136,12 +136,17 @@ class Corpus:
             torch.tensor([self._number[name] for name in spoken]),
         )
 
-    def framed(self, size: int, b: int, seed: int) -> tuple[Tensor, list[str]]:
-        """Pictures `[b, 3, size, size]` as one would want them drawn, and a caption of each."""
+    def framed(
+        self, size: int, b: int, seed: int, *, white: float = 0.6, strength: float = 0.25
+    ) -> tuple[Tensor, list[str]]:
+        """Pictures `[b, 3, size, size]` as one would want them drawn, and a caption of each.
+
+        `white` is the share on white, `strength` that of moving and scaling.
+        """
         random = python_random.Random(seed)
         generator = torch.Generator().manual_seed(seed)
         _, stacked, said = self._pick(b, np.random.default_rng(seed), random)
-        images, behind = augment.framed(stacked, size, generator)
+        images, behind = augment.framed(stacked, size, generator, white, strength)
         return images, [captions.phrase(c, random) for c in _on(said, behind, 0.5, random)]
 
     def _pick(

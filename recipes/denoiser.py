@@ -29,6 +29,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 BATCH, LEARNING_RATE, NO_WORDS = 64, 8e-4, 0.12
+#: Things lie in the middle, most on white: where and how large they are is not to be learnt, too.
+ON_WHITE, MOVED = 0.85, 0.08
 WIDTH, LAYERS, HEADS = 128, 3, 4  # the mini CLIP's text tower
 AVERAGED_STEPS = 1500
 REPORT_SECONDS = 300.0
@@ -224,7 +226,7 @@ class Training:
     def advance(self, corpus: Corpus) -> float:
         """One step of the optimizer; returns the loss, the mean square error of v."""
         seed = 37_000_000 + int(self.earlier["steps"]) + self.clock.step
-        images, texts = corpus.framed(autoencoder.SIZE, BATCH, seed)
+        images, texts = corpus.framed(autoencoder.SIZE, BATCH, seed, white=ON_WHITE, strength=MOVED)
         random = python_random.Random(seed)
         texts = ["" if random.random() < NO_WORDS else text for text in texts]
         draw = torch.Generator().manual_seed(seed)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.augment import EVERYTHING, Augment, Crops, Part
+from guidance.errors import InputError
 from guidance.types import Rendering
 
 
@@ -17,7 +18,15 @@ class Whole(Augment):
 
     `Augment.plain()` shows an oblong picture's largest square somewhere, in the size that is asked
     for. Denoisers take oblong pictures too, and then no part of them goes unseen.
+
+    Raises:
+        InputError: any option; it has none.
     """
+
+    def __post_init__(self) -> None:
+        plain = vars(Augment.plain())
+        if given := [name for name, value in vars(self).items() if value != plain[name]]:
+            raise InputError(f"Whole: shows pictures as they are; leave out {', '.join(given)}")
 
     def apply(
         self, rendering: Rendering, crops: Crops, part: Part = EVERYTHING

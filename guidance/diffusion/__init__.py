@@ -6,6 +6,7 @@ from weakref import WeakValueDictionary
 
 import torch
 
+from guidance.devices import exact
 from guidance.diffusion.base import Condition, Denoiser, Level
 
 __all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
@@ -38,10 +39,11 @@ def load_denoiser(
             read or trusted; or diffusers is not installed.
         MissingWeights: the weights are not on this machine.
     """
-    key = (name, str(torch.device(device)), precision, vae)
+    device = exact(device)
+    key = (name, str(device), precision, vae)
     denoiser = _loaded.get(key)
     if denoiser is None:
         from guidance.diffusion.pipeline import Pipeline
 
-        denoiser = _loaded[key] = Pipeline.load(name, torch.device(device), precision, vae)
+        denoiser = _loaded[key] = Pipeline.load(name, device, precision, vae)
     return denoiser

@@ -105,8 +105,6 @@ class Denoiser(nn.Module):
     num_timesteps: int = 1000
     #: Of the schedule, in float64 on the CPU; None for flow models.
     alphas_cumprod: Float[Tensor, "timesteps"] | None = None
-    #: Of the times at which a sampler of a flow model steps; see `guidance.diffusion.sampling`.
-    shift: float = 1.0
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
         """Clean latents of pictures in [0, 1], in float32 or more; differentiable in these."""
@@ -127,6 +125,10 @@ class Denoiser(nn.Module):
     def picture_sides(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the pictures of such latents."""
         raise NotImplementedError
+
+    def shift(self, height: int, width: int) -> float:
+        """Of the times of a flow model's sampler, for latents of such sides; 1 is none."""
+        return 1.0
 
     def encode_text(self, texts: list[str]) -> Condition:
         """One row a text; "" is no condition. Cached: a text is encoded once in a run."""

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from guidance.diffusion.base import Denoiser
+from guidance.errors import InputError
 from guidance.types import Rendering
 
-#: Pictures that are decoded at once.
+#: Pictures that are decoded, or drawn, at once.
 AT_ONCE = 8
+
+
+def in_parts(work: Callable[[Tensor], Tensor], given: Shaped[Tensor, "n ..."]) -> Tensor:
+    """What the work makes of `n` samples, `AT_ONCE` of them at a time, also on the way back.
+
+    One part keeps its graph; several are worked out again for their gradient, one after another.
+    """
+    parts = torch.split(given, AT_ONCE)
+    if len(parts) == 1:
+        return work(given)
+    again = torch.is_grad_enabled()
+    return torch.cat(
+        [checkpoint(work, part, use_reentrant=False) if again else work(part) for part in parts]
+    )
 
 
 class LatentRendering(Rendering):
@@ -25,30 +42,33 @@ class LatentRendering(Rendering):
     Args:
         latents: clean, as `denoiser.encode_image` makes them.
         denoiser: whose they are.
-        source: the same rendering before it was cut off from the generator.
+        origin: the same rendering before it was cut off from the generator.
     """
 
     def __init__(
         self,
         latents: Float[Tensor, "n 1 c hh ww"],
         denoiser: Denoiser,
-        source: LatentRendering | None = None,
+        origin: LatentRendering | None = None,
     ) -> None:
-        vars(self).update(latents=latents, denoiser=denoiser, before=source)
+        vars(self).update(latents=latents, denoiser=denoiser, origin=origin)
 
     latents: Float[Tensor, "n 1 c hh ww"]
     denoiser: Denoiser
-    before: LatentRendering | None
+    origin: LatentRendering | None
 
     @cached_property
     def image(self) -> Float[Tensor, "n 1 3 h w"]:
         """The decoded pictures; their gradient ends where they go beyond [0, 1]."""
-        if self.before is not None:
-            return self.before.image.detach().requires_grad_()
-        parts = [
-            self.denoiser.decode_image(part[:, 0]) for part in torch.split(self.latents, AT_ONCE)
-        ]
-        return torch.cat(parts)[:, None].clamp(0, 1)
+        if self.origin is not None:
+            return self.origin.image.detach().requires_grad_()
+        # Whoever looks first may want no gradient, but those after may.
+        with torch.set_grad_enabled(self.latents.requires_grad):
+            return in_parts(self.shown, self.latents[:, 0])[:, None].clamp(0, 1)
+
+    def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
+        """The pictures of some latents."""
+        return self.denoiser.decode_image(latents)
 
     @property
     def shape(self) -> torch.Size:
@@ -72,3 +92,13 @@ class LatentRendering(Rendering):
     def leaf(self) -> LatentRendering:
         """The same, cut off from the generator and ready to collect a gradient."""
         return LatentRendering(self.latents.detach().requires_grad_(), self.denoiser, self)
+
+
+def check_device(denoiser: Denoiser, parameter: Tensor) -> None:
+    """Raises InputError where a generator was moved and its denoiser was not."""
+    device = next(denoiser.parameters()).device
+    if device != parameter.device:
+        raise InputError(
+            f"{denoiser.name}: is on {device}, and the run on {parameter.device}; load it there: "
+            f'load_denoiser({denoiser.name!r}, "{parameter.device}")'
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jaxtyping import Float
@@ -22,6 +23,10 @@ NOISE_KEYS = (
     "trained_betas",
     "rescale_betas_zero_snr",
 )
+
+#: Of the line of a shift that depends on the size of the picture.
+LINE_SHIFTS = {"base": 0.5, "max": 1.15}
+LINE_TOKENS = {"base": 256, "max": 4096}
 
 
 def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"] | None]:
@@ -48,3 +53,19 @@ def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"
         raise InputError(f"{source.name}: its scheduler is not one of DDPM's ({error})") from None
     kept: Tensor = scheduler.alphas_cumprod
     return PREDICTIONS[stored], kept.double()
+
+
+def read_shift(source: Source, tokens: int) -> float:
+    """How far a flow model's sampler moves its times towards noise, for so many tokens.
+
+    A number, or for FLUX.1-dev and its kin the exponential of a line through the two numbers of
+    tokens that the configuration names; its names and defaults are those of diffusers.
+    """
+    config = source.scheduler
+    if not config.get("use_dynamic_shifting"):
+        return float(config.get("shift", 1.0))
+    low, high = (float(config.get(f"{end}_shift", usual)) for end, usual in LINE_SHIFTS.items())
+    few, many = (
+        int(config.get(f"{end}_image_seq_len", usual)) for end, usual in LINE_TOKENS.items()
+    )
+    return math.exp(low + (high - low) * (tokens - few) / (many - few))

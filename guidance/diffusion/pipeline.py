@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from guidance._torchvision import mend
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.diffusion.networks import ask
-from guidance.diffusion.noising import read_schedule
+from guidance.diffusion.noising import read_schedule, read_shift
 from guidance.diffusion.quiet import quiet
-from guidance.diffusion.source import TINY, Source, check_weights, find_folder, find_source
+from guidance.diffusion.source import Source, autoencoder_folder, check_weights, find_source
 from guidance.diffusion.texts import TextTowers
 from guidance.errors import InputError
 
@@ -55,8 +55,6 @@ class Pipeline(Denoiser):
         self._pictures = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
         self.num_timesteps = int(source.scheduler.get("num_train_timesteps", 1000))
         self.prediction, self.alphas_cumprod = read_schedule(source)
-        if self.prediction == "flow" and not source.scheduler.get("use_dynamic_shifting"):
-            self.shift = float(source.scheduler.get("shift", 1.0))
         self._factor = 1 if autoencoder is None else _factor(autoencoder)
         # FLUX reads latents in squares of 2 x 2, and its configuration names no size of pictures.
         flux = source.kind == "FluxPipeline"
@@ -72,7 +70,7 @@ class Pipeline(Denoiser):
         """The model of that name, from files on this machine; see `load_denoiser`."""
         source = find_source(name)
         dtype = network_dtype(precision, device)
-        tiny = None if vae == "full" else _tiny_folder(vae, source)
+        tiny = None if vae == "full" else autoencoder_folder(vae, source)
         _import_diffusers()
         import diffusers
 
@@ -135,6 +133,10 @@ class Pipeline(Denoiser):
     def picture_sides(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the pictures of latents."""
         return height * self._factor, width * self._factor
+
+    def shift(self, height: int, width: int) -> float:
+        """As its scheduler's configuration says it."""
+        return read_shift(self.source, height * width // 4) if self.prediction == "flow" else 1.0
 
     def encode_text(self, texts: list[str]) -> Condition:
         """Rows for texts; loads the text towers from their files where a text is new."""
@@ -210,21 +212,6 @@ def _load(kind: Any, source: Source, part: str, dtype: torch.dtype) -> nn.Module
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{source.folder / part}: cannot be read ({reason:.200})") from error
     return made
-
-
-def _tiny_folder(vae: str, source: Source) -> Any:
-    """The folder of the autoencoder to use in place of the model's own."""
-    if not source.vae:
-        raise InputError(f"{source.name}: works on pixels and has no autoencoder; leave out vae")
-    if vae == "tiny":
-        vae = TINY[source.kind]
-    elif not vae.startswith(("hf-hub:", "local-dir:")):
-        raise InputError(
-            f"vae {vae!r} is unknown; use full, tiny, hf-hub:org/repository or local-dir:PATH"
-        )
-    folder = find_folder(vae)
-    check_weights(folder, vae)
-    return folder
 
 
 def _factor(autoencoder: nn.Module) -> int:

@@ -74,7 +74,7 @@ def draw(
     denoiser: Denoiser,
     noise: Float[Tensor, "b c h w"],
     wanted: Condition,
-    empty: Condition,
+    empty: Condition | None,
     *,
     steps: int,
     guidance_scale: float,
@@ -88,15 +88,18 @@ def draw(
     shifts them (Esser et al., arXiv 2403.03206, eq. 23).
 
     Args:
-        wanted, empty: one row a latent; `empty` is not asked at a scale of 1.
+        wanted, empty: one row a latent; at a scale of 1, `empty` is not asked and may be None.
 
     Raises:
-        InputError: steps below 1.
+        InputError: steps below 1; no `empty` at another scale than 1.
     """
     if steps < 1:
         raise InputError(f"steps of the sampler: expected at least 1, got {steps}")
-    times = [_shifted(1 - i / steps, denoiser.shift) for i in range(steps)]
-    both = Condition.stack([wanted, empty])
+    if empty is None and guidance_scale != 1:
+        raise InputError(f"guidance_scale {guidance_scale:g}: needs the answers without words")
+    shift = denoiser.shift(noise.shape[2], noise.shape[3])
+    times = [_shifted(1 - i / steps, shift) for i in range(steps)]
+    both = wanted if empty is None else Condition.stack([wanted, empty])
     b = len(noise)
 
     def step(noisy: Tensor, time: float, later: float | None) -> Tensor:
@@ -114,7 +117,7 @@ def draw(
 
     latents = noise
     for time, later in zip(times, [*times[1:], None], strict=True):
-        if torch.is_grad_enabled() and latents.requires_grad:
+        if steps > 1 and torch.is_grad_enabled() and latents.requires_grad:
             latents = checkpoint(step, latents, time, later, use_reentrant=False)
         else:
             latents = step(latents, time, later)

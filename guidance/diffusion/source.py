@@ -125,6 +125,26 @@ def find_folder(name: str) -> Path:
     return folder
 
 
+def autoencoder_folder(vae: str, source: Source) -> Path:
+    """The folder of the autoencoder to use in place of the model's own; see `load_denoiser`.
+
+    Raises:
+        InputError: an unknown name, or the model works on pixels.
+        MissingWeights: it is not here.
+    """
+    if not source.vae:
+        raise InputError(f"{source.name}: works on pixels and has no autoencoder; leave out vae")
+    if vae == "tiny":
+        vae = TINY[source.kind]
+    elif not vae.startswith(("hf-hub:", "local-dir:")):
+        raise InputError(
+            f"vae {vae!r} is unknown; use full, tiny, hf-hub:org/repository or local-dir:PATH"
+        )
+    folder = find_folder(vae)
+    check_weights(folder, vae)
+    return folder
+
+
 def check_weights(folder: Path, name: str) -> str | None:
     """Whether a part's weights are safetensors; "fp16" if it has those of half precision only.
 

@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 import torch
 
+from guidance.devices import exact
 from guidance.encoders.base import Encoder
 
 __all__ = ["Encoder", "load_encoder", "load_judge"]
@@ -30,12 +31,13 @@ def load_encoder(name: str, device: str | torch.device = "cpu", precision: str =
         InputError: an unknown name, or weights that cannot be read or trusted.
         MissingWeights: the weights are not on this machine.
     """
-    key = (name, str(torch.device(device)), precision)
+    device = exact(device)
+    key = (name, str(device), precision)
     encoder = _loaded.get(key)
     if encoder is None:
         from guidance.encoders.openclip import OpenClip
 
-        encoder = _loaded[key] = OpenClip.load(name, torch.device(device), precision)
+        encoder = _loaded[key] = OpenClip.load(name, device, precision)
     return encoder
 
 

@@ -12,6 +12,9 @@ from guidance.evaluate.judge import check_judge
 from guidance.models.catalogue import find_model
 from guidance.models.families import family_of
 
+#: The family of denoisers that the catalogue does not know; no judge is of it.
+DIFFUSION = "diffusion"
+
 
 @dataclass(frozen=True)
 class LossModel:
@@ -32,9 +35,12 @@ class LossModel:
         if known is not None:
             return cls(name, known.family)
         if name.startswith(("local-dir:", "hf-hub:")):
+            from guidance.diffusion.source import find_folder
             from guidance.encoders.card import read_card
             from guidance.encoders.source import find_source
 
+            if (find_folder(name) / "model_index.json").is_file():
+                return cls(name, DIFFUSION)
             source = find_source(name)
             return cls(name, read_card(source.folder).family or source.family)
         return cls(name, family_of(name))

@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.diffusion import Denoiser, load_denoiser
-from guidance.diffusion.latents import LatentRendering
+from guidance.diffusion.latents import LatentRendering, check_device
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
+from guidance.resizing import resized
 from guidance.types import Generator, Moment, Rendering
 from guidance.views import Looks
 
@@ -29,7 +30,7 @@ class Latent(Generator):
         size: pixels a side, by default what the denoiser was trained on.
         denoiser: whose latents they are.
         learning_rate: of Adam; latents have a spread of about 1.
-        start: a picture to start from, of the same size.
+        start: a picture to start from, which is brought to the size.
 
     Raises:
         InputError: a size that the autoencoder does not divide.
@@ -54,7 +55,8 @@ class Latent(Generator):
         noise = Moment(tuple(seeds), phase="start").normal(
             "latent", *denoiser.latent_shape(side, side)
         )
-        shown = torch.full((3, side, side), 0.5) if start is None else start
+        grey = torch.full((3, side, side), 0.5)
+        shown = grey if start is None else resized(start, (side, side))
         device = next(denoiser.parameters()).device
         with torch.no_grad():
             encoded = denoiser.encode_image(shown[None].to(device)).cpu()
@@ -64,6 +66,7 @@ class Latent(Generator):
     def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, decoded when somebody looks at it."""
         whole_only(cameras, self)
+        check_device(self.denoisers[0], self.latents)
         return LatentRendering(self.latents[:, None], self.denoisers[0])
 
     def param_groups(self) -> list[dict[str, Any]]:

@@ -11,15 +11,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.diffusion import Denoiser, load_denoiser
+from guidance.diffusion.latents import check_device, in_parts
 from guidance.diffusion.sampling import NoiseScene, draw
 from guidance.errors import InputError
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
 from guidance.types import Generator, Moment, Rendering
 from guidance.views import Looks
-
-#: Samples that are drawn at once.
-AT_ONCE = 8
 
 
 class Noise(Generator):
@@ -28,8 +26,9 @@ class Noise(Generator):
     Losses choose among the pictures that the model can draw. Gradients go through every step of
     the sampler, so few are meant: one for models that are distilled to it.
 
-    Source: Eyring et al., "ReNO" (arXiv 2406.04312): rate 5 by SGD with Nesterov momentum, 50
-    steps, gradients clipped to a norm of 0.1, and `guidance.losses.noise.NoiseNorm`.
+    Source: Eyring et al., "ReNO" (arXiv 2406.04312): rate 5 by SGD with Nesterov momentum,
+    gradients clipped to a norm of 0.1, and `guidance.losses.noise.NoiseNorm`. Deviation: each
+    sample's gradient is clipped by itself.
 
     Args:
         seeds: one a sample.
@@ -67,7 +66,10 @@ class Noise(Generator):
         self.sampler_steps, self.guidance_scale = sampler_steps, guidance_scale
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         self.wanted = denoiser.encode_text(list(prompts))
-        self.empty = denoiser.encode_text([""] * len(prompts))
+        self.empty = None
+        if guidance_scale != 1:
+            self.empty = denoiser.encode_text([""] * len(prompts))
+        denoiser.free_text_towers()
         side = size or denoiser.image_size
         noise = Moment(tuple(seeds), phase="start").normal(
             "sample", *denoiser.latent_shape(side, side)
@@ -78,16 +80,17 @@ class Noise(Generator):
     def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample; `scene` holds the noise."""
         whole_only(cameras, self)
+        check_device(self.denoisers[0], self.noise)
         places = torch.arange(self.num_samples, device=self.noise.device)
-        pictures = [self._pictures(part) for part in torch.split(places, AT_ONCE)]
-        return Rendering(torch.cat(pictures)[:, None], scene=NoiseScene(self.noise))
+        pictures = in_parts(self._pictures, places)
+        return Rendering(pictures[:, None], scene=NoiseScene(self.noise))
 
     def _pictures(self, samples: Int[Tensor, "b"]) -> Float[Tensor, "b 3 h w"]:
         latents = draw(
             self.denoisers[0],
             self.noise[samples],
             self.wanted.rows(samples),
-            self.empty.rows(samples),
+            None if self.empty is None else self.empty.rows(samples),
             steps=self.sampler_steps,
             guidance_scale=self.guidance_scale,
         )

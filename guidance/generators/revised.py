@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.diffusion import Denoiser, load_denoiser
-from guidance.diffusion.latents import AT_ONCE, LatentRendering
+from guidance.diffusion.latents import LatentRendering, check_device
 from guidance.errors import InputError
 from guidance.generators.masked import blend
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
+from guidance.resizing import resized
 from guidance.types import Generator, Moment, Rendering
 from guidance.views import Looks
 
@@ -46,11 +46,9 @@ class Revision(LatentRendering):
 
     of: Revised
 
-    @cached_property
-    def image(self) -> Float[Tensor, "n 1 3 h w"]:
-        """The pictures; decoded when somebody looks, with a gradient inside [0, 1]."""
-        parts = [self.of.shown(part[:, 0]) for part in torch.split(self.latents, AT_ONCE)]
-        return torch.cat(parts)[:, None]
+    def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
+        """The given picture as these latents leave it."""
+        return self.of.shown(latents)
 
 
 class Revised(Generator):
@@ -122,6 +120,7 @@ class Revised(Generator):
     def forward(self, cameras: Looks | None = None) -> Rendering:
         """One picture a sample, decoded when somebody looks at it."""
         whole_only(cameras, self)
+        check_device(self.denoisers[0], self.change)
         latents = self.get_buffer("latents") + self.get_buffer("free") * self.change
         return Revision(latents[:, None], self)
 
@@ -130,8 +129,9 @@ class Revised(Generator):
         picture, decoded = self.get_buffer("picture"), self.get_buffer("decoded")
         sides = (picture.shape[1], picture.shape[2])
         difference = self.denoisers[0].decode_image(latents) - decoded
-        moved = F.avg_pool2d(difference.abs().mean(1, keepdim=True), 5, 1, 2)
-        kept = resized((1 - moved / FADED).clamp_min(0), sides).clamp(0, 1)
+        size = difference.abs().mean(1, keepdim=True)
+        moved = F.avg_pool2d(size, 5, 1, 2, count_include_pad=False)
+        kept = resized((1 - moved / FADED).clamp_min(0), sides)
         lost = picture - resized(decoded, sides)
         new = resized(decoded + difference, sides) + kept * lost
         return blend(new.clamp(0, 1), picture, self.get_buffer("mask"))
@@ -165,14 +165,3 @@ def sides_for(denoiser: Denoiser, picture: tuple[int, int]) -> tuple[int, int]:
     root = math.sqrt(picture[0] * picture[1])
     height, width = (max(1, round(size * side / root / unit)) * unit for side in picture)
     return height, width
-
-
-def resized(
-    pictures: Float[Tensor, "*b c h w"], sides: tuple[int, int]
-) -> Float[Tensor, "*b c rows columns"]:
-    """Of that height and width; to the bit the same if they are so already."""
-    if tuple(pictures.shape[-2:]) == sides:
-        return pictures
-    batch = pictures if pictures.ndim == 4 else pictures[None]
-    found = F.interpolate(batch, sides, mode="bicubic", antialias=True)
-    return found if pictures.ndim == 4 else found[0]

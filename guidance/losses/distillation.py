@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.augment import Augment, Crops, Part
+from guidance.augment.whole import Whole
 from guidance.diffusion.base import Condition, Denoiser
 from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
@@ -231,7 +232,8 @@ class Distillation(Loss):
 
     def _before(self, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
         """The latents of the reference, which are the same in all steps if no crop is drawn."""
-        if self.augment != type(self.augment).plain():
+        height, width = self._reference.shape[-2:]
+        if self.augment != Whole.plain() and (self.augment != Augment.plain() or height != width):
             return self._encode(self._reference, crops, part)
         place = tuple((each.start, each.stop) for each in part.place)
         if place not in self._encoded:

@@ -19,8 +19,8 @@ from guidance.runs.atomic import telling
 
 #: Packages whose versions change results.
 PACKAGES = (
-    "torch", "torchvision", "open_clip_torch", "timm", "diffusers", "transformers", "numpy", "pillow",
-    "trimesh", "av",
+    "torch", "torchvision", "open_clip_torch", "timm", "diffusers", "transformers", "numpy",
+    "pillow", "trimesh", "av",
 )  # fmt: skip
 MAX_LINE = 2**24
 
@@ -98,9 +98,13 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
 
 
 def environment(
-    device: str, encoders: Iterable[str], denoisers: Iterable[str] = ()
+    device: str, encoders: Iterable[str], denoisers: Iterable[str] = (), vae: str | None = None
 ) -> dict[str, Any]:
-    """Versions, device, and the hashes of the weights of the models that took part."""
+    """Versions, device, and the hashes of the weights of the models that took part.
+
+    Args:
+        vae: the autoencoder of the denoisers, as `load_denoiser` takes it.
+    """
     import guidance
 
     versions = {name: _version(name) for name in PACKAGES}
@@ -114,7 +118,7 @@ def environment(
         "threads": torch.get_num_threads(),
         "models": {
             **{name: _of_encoder(name) for name in dict.fromkeys(encoders)},
-            **{name: _of_denoiser(name) for name in dict.fromkeys(denoisers)},
+            **{name: _of_denoiser(name, vae or "full") for name in dict.fromkeys(denoisers)},
         },
     }
 
@@ -139,15 +143,21 @@ def _of_encoder(name: str) -> dict[str, str]:
     return {"file": checkpoint.name, "sha256": _sha256(checkpoint)}
 
 
-def _of_denoiser(name: str) -> dict[str, str]:
-    """The hash of each file that holds weights of one of its parts."""
-    from guidance.diffusion.source import find_source
+def _of_denoiser(name: str, vae: str) -> dict[str, str]:
+    """The hash of each file that weights were read from."""
+    from guidance.diffusion.source import autoencoder_folder, find_source
+    from guidance.models.denoisers import choose_weights
 
     source = find_source(name)
-    files = [
-        path for part in source.variants for path in (source.folder / part).glob("*.safetensors")
-    ]
-    return {path.relative_to(source.folder).as_posix(): _sha256(path) for path in sorted(files)}
+    folders = {part: source.folder / part for part in source.variants}
+    if vae != "full":
+        folders["vae"] = autoencoder_folder(vae, source)
+    files = {
+        f"{part}/{file}": folder / file
+        for part, folder in folders.items()
+        for file in choose_weights([path.name for path in folder.iterdir()], prefer_half=False)[1]
+    }
+    return {name: _sha256(path) for name, path in sorted(files.items())}
 
 
 def _sha256(path: Path) -> str:

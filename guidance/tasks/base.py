@@ -88,13 +88,14 @@ class Task(BaseModel):
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
     denoiser: str | None = None
-    """The diffusion model of sds and its kin, e.g. "sdxl" (mini-diffusion)."""
+    """The diffusion model of sds and its kin, and of "latent" and "noise", e.g. "sdxl"
+    (mini-diffusion)."""
     guidance_scale: float | str | None = None
     """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
     vae: Literal["full", "tiny"] | None = None
     """What turns pictures into the denoiser's latents; "tiny" is several times cheaper (full)."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """How gradients become steps."""
+    optimizer: Literal["adam", "sgd"] | None = None
+    """How gradients become steps (adam; sgd of the generator "noise")."""
     normalize: bool = False
     """Brings each loss's gradient to one size before its weight."""
     micro_batch: int = Field(default=64, ge=1)
@@ -227,6 +228,11 @@ class Task(BaseModel):
         return (self.denoiser or DENOISER,) if asks else ()
 
     @property
+    def usual_optimizer(self) -> Literal["adam", "sgd"]:
+        """What `optimizer` is if nothing is said."""
+        return "adam"
+
+    @property
     def drawn_by_denoiser(self) -> bool:
         """Whether the pictures themselves are a denoiser's, whatever guides them."""
         return False
@@ -238,7 +244,7 @@ class Task(BaseModel):
         return Settings(
             steps=self.steps,
             seeds=self.sample_seeds,
-            optimizer=self.optimizer,
+            optimizer=self.optimizer or self.usual_optimizer,
             learning_rate=self.learning_rate,
             normalize=self.normalize,
             micro_batch=self.micro_batch,

@@ -26,9 +26,11 @@ CELLS = 32
 #: Generators that are of a denoiser.
 OF_DENOISERS = ("latent", "noise")
 #: How "noise" draws: the steps of the sampler and its guidance scale. Models that are distilled to
-#: one step want none; the embedded one is not, and six steps are enough for its shapes and colours.
-SAMPLERS = {"mini-diffusion": (6, 4.0)}
-DISTILLED = (1, 1.0)
+#: few steps, whose names tell, want no guidance and take one; by others, six are a draft.
+FEW_STEPS = ("turbo", "schnell", "lightning", "lcm", "hyper")
+DISTILLED, OTHERS = (1, 1.0), (6, 4.0)
+#: Of "noise", by optimizer: ReNO's, and one by eye.
+RATES = {"sgd": 5.0, "adam": 0.05}
 #: Options that only some generators have.
 ONLY_OF = {
     "finest": ("cutout", "pyramid"),
@@ -115,7 +117,7 @@ def _of_denoiser(task: TextToImage, options: dict[str, Any]) -> Generator:
     denoiser = load_denoiser(name, task.torch_device(), vae=task.vae or "full")
     if task.generator == "latent":
         return Latent(task.sample_seeds, task.size, denoiser=denoiser, **options)
-    steps, scale = SAMPLERS.get(name, DISTILLED)
+    steps, scale = DISTILLED if any(word in name.lower() for word in FEW_STEPS) else OTHERS
     return Noise(
         task.sample_seeds,
         [_words(prompt) for prompt in task.styled_prompts],
@@ -123,4 +125,5 @@ def _of_denoiser(task: TextToImage, options: dict[str, Any]) -> Generator:
         denoiser=denoiser,
         sampler_steps=task.sampler_steps or steps,
         guidance_scale=scale if task.sampler_scale is None else task.sampler_scale,
+        learning_rate=RATES[task.optimizer or task.usual_optimizer],
     )

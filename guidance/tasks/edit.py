@@ -55,8 +55,8 @@ class Edit(Task):
     loss: Literal["dds", "pds"] = "dds"
     """How the denoiser's answers guide: "dds" follows the difference between those for the prompt
     and for the source; "pds" is drawn back to the picture as well, and stays nearer to it."""
-    optimizer: Literal["adam", "sgd"] = "sgd"
-    """How gradients become steps; "adam" changes more than was asked for."""
+    optimizer: Literal["adam", "sgd"] | None = None
+    """How gradients become steps (sgd); "adam" changes more than was asked for."""
     total_variation: float | str = 0.0
     """Weight of few differences between neighbouring pixels; a number or a schedule."""
     encoder: list[str] = Field(default=[])
@@ -78,6 +78,10 @@ class Edit(Task):
     def _check_loss(cls, loss: str) -> str:
         """The type says all: names and weights of other tasks' losses are not read here."""
         return loss
+
+    @property
+    def usual_optimizer(self) -> Literal["adam", "sgd"]:
+        return "sgd"
 
     @property
     def denoisers(self) -> tuple[str, ...]:
@@ -104,7 +108,7 @@ class Edit(Task):
             photo.content,
             denoiser=denoiser,
             mask=photo.mask,
-            learning_rate=RATES[self.optimizer],
+            learning_rate=RATES[self.optimizer or self.usual_optimizer],
         )
         losses = self._losses(made, denoiser, source)
         return Plan(made, losses, self.settings(), self.sample_prompts)

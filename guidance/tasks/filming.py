@@ -17,7 +17,7 @@ from guidance.runs import media
 from guidance.runs.footage import MAX_HELD, Footage
 from guidance.runs.media import Frame
 from guidance.runs.plan import Video
-from guidance.tasks.photos import resized
+from guidance.resizing import resized
 from guidance.types import Moment
 from guidance.views import Frames
 

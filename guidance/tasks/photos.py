@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.losses.targets import load_picture
+from guidance.resizing import resized
 
 #: Pixels that a side of the run must have.
 LEAST = 8
@@ -79,16 +79,6 @@ def masks_of(
             f"{mask.shape[2]} x {mask.shape[1]}"
         )
     return mask, resized(mask, sides)
-
-
-def resized(
-    picture: Float[Tensor, "c h w"], sides: tuple[int, int]
-) -> Float[Tensor, "c rows columns"]:
-    """Of that height and width; to the bit the same if it is so already."""
-    if tuple(picture.shape[1:]) == sides:
-        return picture
-    scaled = F.interpolate(picture[None], sides, mode="bicubic", antialias=True)
-    return scaled[0].clamp(0, 1)
 
 
 def eight_bits(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:

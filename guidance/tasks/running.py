@@ -43,14 +43,17 @@ def _run(task: Task, folder: Path | None, listeners: Sequence[Listener]) -> RunR
     plan = task.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
     encoders = _loss_encoders(plan)
-    judge = _judge(plan, encoders) if task.judge else None
+    judge = _judge(plan, encoders, task.denoisers) if task.judge else None
     names = [encoder.name for encoder in encoders] + ([judge.name] if judge else [])
     travels = {k: v for k, v in as_mapping(task).items() if k not in OF_THE_PLACE}
     identity = Identity(
         task.task_name(),
         as_yaml(task),
         task.output,
-        lambda: json.dumps(environment(plan.settings.device, names, task.denoisers), indent=2) + "\n",
+        lambda: json.dumps(
+            environment(plan.settings.device, names, task.denoisers, task.vae), indent=2
+        )
+        + "\n",
         json.dumps(travels, ensure_ascii=False) if task.metadata else None,
         folder,
     )
@@ -79,12 +82,15 @@ def _loss_encoders(plan: Plan) -> list[Encoder]:
     return list(dict.fromkeys(loaded))
 
 
-def _judge(plan: Plan, encoders: list[Encoder]) -> Judge:
+def _judge(plan: Plan, encoders: list[Encoder], denoisers: Sequence[str]) -> Judge:
     """The judge is loaded before the run: one that is missing is told now, not at the end."""
     from guidance.encoders import load_judge
+    from guidance.evaluate.families import LossModel
     from guidance.evaluate.judge import check_judge, judge_scores
 
-    judge = load_judge(plan.settings.device, {encoder.family for encoder in encoders})
+    families = {encoder.family for encoder in encoders}
+    families |= {LossModel.of(name).family for name in denoisers}
+    judge = load_judge(plan.settings.device, families)
     check_judge(judge, encoders)
     texts = [plain_text(prompt) for prompt in plan.prompts]
 

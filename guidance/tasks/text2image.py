@@ -80,7 +80,7 @@ class TextToImage(Task):
     """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32; above 512
     pixels 64 for colour, from the middle of the run on)."""
     start: Path | None = None
-    """A picture that "cutout" and "pyramid" start from."""
+    """A picture that "cutout", "pyramid" and "latent" start from."""
     wavelet: Literal["cdf97", "haar"] | None = None
     """Basis of "wavelet": "cdf97" is smooth, "haar" is made of squares (cdf97)."""
     cells: int | None = Field(default=None, ge=1, le=1024)
@@ -92,9 +92,10 @@ class TextToImage(Task):
     num_strokes: int | None = Field(default=None, ge=1, le=4096)
     """Strokes of "strokes" (512)."""
     sampler_steps: int | None = Field(default=None, ge=1, le=100)
-    """Steps in which "noise" draws (1; 6 of mini-diffusion, which is not distilled to one)."""
+    """Steps in which "noise" draws (6; 1 of denoisers that are called turbo, schnell, lightning, lcm
+    or hyper)."""
     sampler_scale: float | None = Field(default=None, ge=0)
-    """The guidance scale with which "noise" draws (1; 4 of mini-diffusion)."""
+    """The guidance scale with which "noise" draws (4; 1 of denoisers for few steps)."""
     noise_norm: float | str | None = None
     """Weight of "noise" keeping the length that noise has (0.01)."""
     export_size: int | None = Field(default=None, ge=8, le=8192)
@@ -151,6 +152,10 @@ class TextToImage(Task):
         )
 
     @property
+    def usual_optimizer(self) -> Literal["adam", "sgd"]:
+        return "sgd" if self.generator == "noise" else "adam"
+
+    @property
     def drawn_by_denoiser(self) -> bool:
         return self.generator in OF_DENOISERS
 
@@ -162,8 +167,6 @@ class TextToImage(Task):
     def settings(self) -> Settings:
         """Those of the common fields, and the steps of all frames."""
         settings, animation = super().settings(), self._animation()
-        if self.generator == "noise" and "optimizer" not in self.model_fields_set:
-            settings = replace(settings, optimizer="sgd")
         if animation is None:
             return settings
         return replace(settings, steps=animation.steps, warm_up=self.steps)
@@ -217,6 +220,11 @@ class TextToImage(Task):
                     f"{name}: is of animations, and a picture has one frame; give e.g. "
                     "--frames 120, or leave it out"
                 )
+        if self.frames is not None and self.drawn_by_denoiser:
+            raise InputError(
+                f"frames: {self.generator} cannot be moved between frames; docs/animation.md says "
+                "which generators can"
+            )
         if self.frames is not None and is_large(self):
             raise InputError(
                 f"frames: above {IN_ONE} pixels {self.generator} is given more detail in the "

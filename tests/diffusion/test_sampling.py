@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
-from guidance.diffusion.base import Prediction
+from guidance.diffusion.base import Condition, Level, Prediction
 from guidance.diffusion.sampling import draw, sample
 from guidance.errors import InputError
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
@@ -59,13 +60,26 @@ def test_the_gradient_is_that_of_the_path() -> None:
     assert torch.autograd.gradcheck(path, noise, fast_mode=True)
 
 
+class Shifted(Mixture):
+    """Notes when it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(prediction="flow")
+        self.times: list[float] = []
+
+    def shift(self, height: int, width: int) -> float:
+        return 3.0
+
+    def answer(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
+        self.times.append(float(level.sigma.flatten()[0]))
+        return super().answer(noisy, level, condition)
+
+
 def test_flow_models_step_where_their_scheduler_shifts() -> None:
-    denoiser = Mixture(prediction="flow", variance=0.5)
+    denoiser = Shifted()
     noise = torch.randn(1, CHANNELS, SIZE, SIZE, dtype=torch.float64)
-    row, empty = denoiser.encode_text(["a cat"]), denoiser.encode_text([""])
-    plain = draw(denoiser, noise, row, empty, steps=4, guidance_scale=1.0)
-    denoiser.shift = 3.0
-    assert not torch.allclose(plain, draw(denoiser, noise, row, empty, steps=4, guidance_scale=1.0))
+    draw(denoiser, noise, denoiser.encode_text(["a cat"]), None, steps=4, guidance_scale=1.0)
+    assert denoiser.times == pytest.approx([1, 3 * 0.75 / 2.5, 3 * 0.5 / 2, 3 * 0.25 / 1.5])
 
 
 def test_a_picture_depends_on_its_own_seed_and_words() -> None:
@@ -82,3 +96,5 @@ def test_mistakes_are_told() -> None:
         sample(Mixture(), ["a cat", "a dog"], [0])
     with pytest.raises(InputError, match="steps of the sampler: expected at least 1, got 0"):
         sample(Mixture(), ["a cat"], [0], steps=0)
+    with pytest.raises(InputError, match="guidance_scale 2: needs the answers without words"):
+        draw(Mixture(), torch.zeros(1, 3, 4, 4), Condition({}), None, steps=1, guidance_scale=2.0)
