@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from guidance.augment.whole import Whole
+from guidance.errors import InputError
 from guidance.types import Moment, Rendering
 
 
@@ -22,3 +24,8 @@ def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:
         assert torch.equal(augment.apply(rendering, crops), wanted.flatten(0, 1))
         parts = [augment.apply(rendering, crops, part) for part in crops.parts(2)]
         assert max(map(len, parts)) == 2 and torch.equal(torch.cat(parts), wanted.flatten(0, 1))
+
+
+def test_it_has_no_options() -> None:
+    with pytest.raises(InputError, match="Whole: shows pictures as they are; leave out crops"):
+        Whole(**{**vars(Whole.plain()), "crops": 4})

@@ -98,6 +98,38 @@ def test_both_kinds_of_gradients_are_added() -> None:
     assert torch.allclose(both, of_latents + 2 * of_pixels, atol=1e-6)
 
 
+def test_normalizing_counts_what_a_loss_looked_at_alone() -> None:
+    denoiser = Mixture()
+
+    def run(first: bool) -> Tensor:
+        field = Distillation(["a cat", "a dog"], denoiser=denoiser)
+        losses = field + Brightness() if first else Brightness() + field
+        generator = latent(denoiser)
+        settings = Settings(steps=2, seeds=(0, 1), validations=1, normalize=True)
+        optimize(generator, losses, settings)
+        return generator.latents.detach()
+
+    assert torch.allclose(run(first=True), run(first=False), atol=1e-6)
+
+
+def test_a_look_without_a_gradient_spoils_none() -> None:
+    rendering = latent(Mixture())()
+    with torch.no_grad():
+        assert rendering.image.max() <= 1
+    leaf = rendering.leaf()
+    assert torch.autograd.grad(leaf.image.sum(), leaf.image)[0].abs().sum() > 0
+    assert torch.autograd.grad(rendering.image.sum(), rendering.leaves()[0])[0].abs().sum() > 0
+
+
+def test_many_samples_are_decoded_in_parts() -> None:
+    denoiser = Counting()
+    rendering = latent(denoiser, 9)()
+    rendering.image.square().sum().backward()
+    assert denoiser.decoded == 2
+    few = latent(denoiser, 2)().image
+    assert torch.allclose(rendering.image[:2], few, atol=1e-6)
+
+
 def test_latents_of_another_denoiser_are_decoded() -> None:
     generator = latent(Counting())
     other = Counting(prediction="v")
@@ -118,6 +150,8 @@ def test_a_rendering_of_latents_has_a_shape_before_it_is_decoded() -> None:
 def test_starts_from_a_picture() -> None:
     denoiser = Mixture(linear=True)
     picture = torch.rand(3, 8, 8)
+    large = picture.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert Latent((0,), denoiser=denoiser, start=large).latents.shape == (1, 3, 4, 4)
     found = Latent((0, 1), denoiser=denoiser, start=picture).latents
     assert torch.allclose(found, denoiser.encode_image(picture[None]).expand(2, -1, -1, -1))
 

@@ -407,6 +407,22 @@ def test_editing_moves_from_one_mode_to_the_other_and_keeps_the_rest() -> None:
     assert edited("pds", 30.0)[0] > near + 0.2
 
 
+@pytest.mark.parametrize("width", [8, 16])
+def test_the_reference_is_seen_through_the_crops_of_the_step(width: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 1, 3, 8, width, generator=random)
+    moved = Rendering((picture + 0.1).clamp(0, 1))
+
+    def fresh() -> Distillation:
+        loss = Distillation(DOG, denoiser=Mixture(), method="dds", source=CAT)
+        loss.prepare(Rendering(picture))
+        return loss
+
+    used = fresh()
+    used(moved, moment(1, step=1))
+    assert torch.allclose(used(moved, moment(1, step=2)), fresh()(moved, moment(1, step=2)))
+
+
 def test_validation_prefers_pictures_of_the_words() -> None:
     denoiser = Mixture(linear=True)
     loss = made(denoiser)

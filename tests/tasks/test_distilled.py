@@ -13,9 +13,11 @@ pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed"
 
 from guidance.diffusion.source import TINY
 from guidance.errors import InputError
+from guidance.evaluate.families import LossModel
 from guidance.generators.noise import Noise
 from guidance.losses.clip import Clip
 from guidance.losses.distillation import Distillation
+from guidance.tasks.configuration import as_mapping, strip_header
 from guidance.tasks.drawing import OF_DENOISERS
 from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, Guides
 from guidance.tasks.stylize import Stylize
@@ -120,6 +122,24 @@ def test_latents_start_from_a_picture(denoisers: dict[str, str], tmp_path: Path)
 def test_the_judge_knows_whose_pictures_they_are(denoisers: dict[str, str]) -> None:
     task = TextToImage(prompt="a heart", generator="noise", denoiser=denoisers["one"])
     assert task.loss_models == ("mini", denoisers["one"])
+
+
+def test_what_a_run_writes_down_makes_the_same_run(denoisers: dict[str, str]) -> None:
+    task = TextToImage(prompt="a heart", generator="noise", denoiser=denoisers["one"])
+    _, fields = strip_header(as_mapping(task), "here")
+    again = TextToImage(**fields)
+    assert again.settings() == task.settings() and again.settings().optimizer == "sgd"
+
+
+@pytest.mark.parametrize("generator", OF_DENOISERS)
+def test_a_denoisers_pictures_are_not_moved(generator: str) -> None:
+    with pytest.raises(InputError, match=f"frames: {generator} cannot be moved between frames"):
+        TextToImage(prompt="a heart", generator=generator, frames=3).build()
+
+
+def test_a_denoiser_has_a_family_of_its_own(denoisers: dict[str, str]) -> None:
+    assert LossModel.of(denoisers["one"]).family == "diffusion"
+    assert LossModel.of("mini-diffusion").family == "mini-diffusion"
 
 
 def test_noise_draws_by_words(denoisers: dict[str, str], tmp_path: Path) -> None:
