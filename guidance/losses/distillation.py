@@ -64,6 +64,8 @@ class Distillation(Loss):
             default the method's own.
         weighting: w(t): "one", "sigma2", "snr" or "sample"; by default the method's own.
         unit: brings g of each picture to rms 1 before the weight; by default the method's own.
+        mean: divides g by the number of values of a latent, so that its weight beside other losses
+            means the same for small latents and large ones. Papers have the sum.
         source: what the pictures show before, for dds and pds; like `prompt`.
         reference: pictures [n, v, 3, h, w] to edit, for dds and pds; by default those before the
             first step.
@@ -93,6 +95,7 @@ class Distillation(Loss):
         times: tuple[float | str, float | str] | None = None,
         weighting: str | None = None,
         unit: bool | None = None,
+        mean: bool = False,
         source: str | Sequence[str] | None = None,
         reference: Float[Tensor, "n v 3 h w"] | None = None,
         vae: str | None = None,
@@ -115,6 +118,7 @@ class Distillation(Loss):
         self.times = Times.parse(*(times or (self.method.low, self.method.high)))
         self.weight = find_weighting(weighting or self.method.weighting)
         self.unit = self.method.unit if unit is None else unit
+        self.mean = mean
         self.augment, self.size = augment or Augment.plain(), size
         # Tells what denoisers do not read before one is loaded.
         Texts().group([self.negatives, *map(parse_prompt, (*self.prompts, *self.sources))])
@@ -212,7 +216,7 @@ class Distillation(Loss):
         if self.unit:
             rms = field.flatten(1).square().mean(1).sqrt().clamp_min(1e-12)
             field = field / rms.view(-1, 1, 1, 1)
-        return self.weight(point.level) * field
+        return self.weight(point.level) * (field / field[0].numel() if self.mean else field)
 
     def _potential(
         self,

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt
 from guidance.tasks.base import Task
-from guidance.tasks.guides import DENOISER, WEIGHT
+from guidance.tasks.guides import DENOISER
 
 if TYPE_CHECKING:
     from guidance.diffusion import Denoiser
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from guidance.runs.plan import Plan
     from guidance.types import Terms
 
+#: Of the distillation beside total variation.
+WEIGHT = 1e-3
 #: Of the latents, by optimizer. In the end, a step of SGD moves them by 0.049 of the field, as in
 #: the code of DDS (a rate of 0.1, a loss of 2000, 64 x 64 latents): with Nesterov's momentum of 0.9
 #: a tenth of that is the rate, but for the loss's weight. Adam gives what hardly matters as much

@@ -75,7 +75,8 @@ class TextToImage(Task):
     Above 512, a step looks at less, so memory stays that of 512; but "pixels", "wavelet", "fourier",
     "latent" and "noise" have as many values as pixels, and their memory grows with them."""
     crops: int = Field(default=10, ge=1, le=1024)
-    """Random crops of each picture that the encoder sees in a step."""
+    """Random crops of each picture that the encoder sees in a step; a denoiser sees a fifth of them,
+    each in noise of its own."""
     finest: int | None = Field(default=None, ge=1, le=2048)
     """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32; above 512
     pixels 64 for colour, from the middle of the run on)."""

@@ -93,7 +93,8 @@ class TextToMesh(Task):
     resolution: int = Field(default=112, ge=16, le=1024)
     """Pixels a side of each view."""
     crops: int = Field(default=8, ge=1, le=1024)
-    """Random crops in each step, dealt out to the views."""
+    """Random crops in each step, dealt out to the views; a denoiser sees a fifth, at least one of
+    each view."""
     view_words: bool = False
     """Adds "front view", "side view" ... to the prompt of each view."""
     offset: float = Field(default=0.1, ge=0, le=1)

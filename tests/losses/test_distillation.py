@@ -469,6 +469,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "weighting snr": {"weighting": "snr"},
     "weighting sample": {"weighting": "sample"},
     "unit": {"unit": True},
+    "mean": {"mean": True},
     "source": {"method": "dds", "source": DOG},
     "reference": {"method": "dds", "source": DOG, "reference": pictures(1, seed=5)},
     "size": {"size": 12},
