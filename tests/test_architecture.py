@@ -19,7 +19,7 @@ LAYERS = [
     {"encoders", "diffusion", "geometry", "augment", "models"},
     {
         *("snapshot", "wrapped", "prompts", "schedule", "types", "views", "meshes"),
-        *("errors", "colors", "_torchvision", "_memory"),
+        *("errors", "colors", "devices", "resizing", "_torchvision", "_memory"),
     },
 ]
 #: Pairs within a layer that may go one way.
