@@ -123,3 +123,9 @@ def train(corpus: Corpus, path: Path, minutes: float, device: torch.device) -> A
             torch.save(state, partial)
             partial.rename(path)
     return network.eval().requires_grad_(False)
+
+
+def minutes_of(path: Path) -> float:
+    """How long the network of a checkpoint was trained."""
+    spent: float = torch.load(path, weights_only=True)["spent_seconds"]
+    return spent / 60

@@ -14,12 +14,16 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
 
+from guidance._torchvision import mend
 from guidance.encoders import load_encoder
 from guidance.evaluate.judge import judge_scores
 from recipes import mini_diffusion
 from recipes.publish import WEIGHTS
+
+mend()  # before diffusers, which imports torchvision
+
+from diffusers import StableDiffusionPipeline  # noqa: E402
 
 FOLDER = WEIGHTS / "mini_diffusion"
 RESULTS = Path(__file__).with_name("results.json")

@@ -32,6 +32,7 @@ MIX = {
 STYLES = ("twemoji", "fluent-emoji-flat")
 SEED = 37
 AUTOENCODER_SHARE = 0.15  # of the minutes
+IMAGES = "mini_diffusion_images.pt"  # the autoencoder's checkpoint
 SHOWN = (
     "a red apple", "a watermelon", "a frog", "a smiling face", "a blue heart", "a pizza",
     "a house", "a rocket", "a red car", "a sunflower", "a cat", "a green tree", "a strawberry",
@@ -67,7 +68,7 @@ def begin(corpus: Corpus, work: Path, minutes: float, device: torch.device) -> d
         str(work / "tokenizer" / "merges.txt"),
         model_max_length=tokens.CONTEXT,
     )
-    images = autoencoder.train(corpus, work / "mini_diffusion_images.pt", minutes, device)
+    images = autoencoder.train(corpus, work / IMAGES, minutes, device)
     given, _ = corpus.framed(autoencoder.SIZE, 24, 1)
     back = autoencoder.decode(images, autoencoder.encode(images, given.to(device))).clamp(0, 1)
     save_sheet(torch.cat([given, back.cpu()]), work / "autoencoder.png")
@@ -95,7 +96,8 @@ def main() -> None:
         drawer, earlier = denoiser.published(arguments.start_from)
     else:
         first, minutes = AUTOENCODER_SHARE * minutes, (1 - AUTOENCODER_SHARE) * minutes
-        drawer, earlier = begin(corpus, work, first, device), {"steps": 0, "minutes": first}
+        drawer = begin(corpus, work, first, device)
+        earlier = {"steps": 0, "minutes": autoencoder.minutes_of(work / IMAGES)}
     drawer.tokenizer.save_pretrained(work / "tokenizer")
     training = denoiser.Training(drawer, work / "mini_diffusion.pt", minutes, device, earlier)
     training.resume()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from pathlib import Path
@@ -18,12 +19,15 @@ from guidance.types import Generator, Loss, Moment, Rendering
 
 
 def generators() -> list[type[Generator]]:
+    """All of them; those of denoisers where the extra [diffusion] is installed."""
     found = set()
     for info in pkgutil.iter_modules(guidance.generators.__path__):
         module = importlib.import_module(f"guidance.generators.{info.name}")
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Generator) and kind.__module__ == module.__name__:
                 found.add(kind)
+    if importlib.util.find_spec("diffusers") is None:
+        found = {k for k in found if "denoiser" not in inspect.signature(k).parameters}
     return sorted(found, key=lambda kind: kind.__name__)
 
 
