@@ -26,7 +26,8 @@ IMAGES = Path(__file__).parent / "images" / "generators"
 #: What a picture on the page may take, in bytes; all together stay below 300 KB.
 MOST = 16_000
 FLAT = (
-    "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels", "latent", "noise",
+    "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels",
+    "latent", "noise",
 )  # fmt: skip
 MESHES: dict[str, dict[str, Any]] = {
     "mesh": {"mode": "stylize"},
