@@ -218,4 +218,4 @@ def check_is_here(name: str) -> None:
         if not (folder := Path(rest).expanduser()).is_dir():
             raise missing(name, folder)
     elif known is not None and known.repository is not None:
-        hub_folder(known.repository, name)
+        hub_folder(known.repository, name, known.megabytes)
