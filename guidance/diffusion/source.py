@@ -134,6 +134,8 @@ def autoencoder_folder(vae: str, source: Source) -> Path:
     """
     if not source.vae:
         raise InputError(f"{source.name}: works on pixels and has no autoencoder; leave out vae")
+    if vae == "tiny" and source.vae == "AutoencoderTiny":
+        raise InputError(f"{source.name}: has a tiny autoencoder of its own; leave out vae")
     if vae == "tiny":
         vae = TINY[source.kind]
     elif not vae.startswith(("hf-hub:", "local-dir:")):

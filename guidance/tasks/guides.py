@@ -47,6 +47,8 @@ class Guides:
         for part in text.split(","):
             name, colon, given = part.strip().partition(":")
             name = SAME_AS.get(name, name)
+            if name in ("dds", "pds"):
+                raise InputError(f"loss {name!r} edits a picture: guide run edit --loss {name}")
             if name not in COMPARISONS + DISTILLATIONS:
                 known = ", ".join((*SAME_AS, *COMPARISONS, *DISTILLATIONS))
                 raise InputError(f"loss {name!r} is unknown; use {known}, or some of them")

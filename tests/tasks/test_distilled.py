@@ -154,6 +154,11 @@ def test_noise_draws_by_words(denoisers: dict[str, str], tmp_path: Path) -> None
         TextToImage(image_prompt=[tmp_path / "red.png"], **alone).build()
 
 
+def test_the_embedded_denoiser_has_no_other_autoencoder() -> None:
+    with pytest.raises(InputError, match="mini-diffusion: has a tiny autoencoder of its own"):
+        trace(TextToImage, **SMALL, loss="sds", vae="tiny")
+
+
 def test_several_losses_are_weighed(denoisers: dict[str, str]) -> None:
     task = TextToImage(
         **SMALL, prompt=["a heart"], loss="clip:2,sds,csd:0.5", denoiser=denoisers["one"]
@@ -178,7 +183,7 @@ def test_names_and_weights() -> None:
     ("text", "message"),
     [
         ("vsd", "loss 'vsd' is unknown; use clip, cosine, "),
-        ("dds", "loss 'dds' is unknown"),
+        ("dds", "loss 'dds' edits a picture: guide run edit --loss dds"),
         ("", "loss '' is unknown"),
         ("clip,cosine", "cosine is given twice"),
         ("sds:no", "expected a positive weight such as sds:0.5, got no"),
