@@ -45,7 +45,8 @@ def build_network() -> UNet2DConditionModel:
     """The untrained denoiser, 8.6 M parameters; words are looked at in 8x8 and 4x4 cells.
 
     What the words say as a whole is added to the embedding of the timestep as well, so that every
-    block knows it: a small network finds colours and kinds much sooner.
+    block knows it. (Added in the middle of the first training, with other changes, and not compared
+    by itself.)
     """
     return UNet2DConditionModel(
         sample_size=autoencoder.SIZE // autoencoder.FACTOR,

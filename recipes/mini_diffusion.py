@@ -28,7 +28,7 @@ MIX = {
     "faces": 0.07,
     "meshes": 0.06,
 }
-#: Flat ones: a small network that draws few styles draws them better.
+#: Flat ones, as few styles are less to learn; not compared with all of them by themselves.
 STYLES = ("twemoji", "fluent-emoji-flat")
 SEED = 37
 AUTOENCODER_SHARE = 0.15  # of the minutes

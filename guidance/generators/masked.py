@@ -24,6 +24,17 @@ def blend(
     return torch.where(mask > 0, mask * new + (1 - mask) * old, old)
 
 
+def check_mask(picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 rows columns"]) -> None:
+    """Raises InputError for a mask of another size than the picture's, or that is black."""
+    if picture.shape[1:] != mask.shape[1:]:
+        raise InputError(
+            f"mask: expected the picture's {picture.shape[1]} x {picture.shape[2]} pixels, got "
+            f"{mask.shape[1]} x {mask.shape[2]}"
+        )
+    if not bool((mask > 0).any()):
+        raise InputError("mask: is black everywhere, so nothing would change; paint it white")
+
+
 class Masked(Generator):
     """Another generator's pictures inside a mask; outside, a given picture to the bit.
 
@@ -43,13 +54,7 @@ class Masked(Generator):
         mask: Float[Tensor, "1 rows columns"],
     ) -> None:
         super().__init__()
-        if picture.shape[1:] != mask.shape[1:]:
-            raise InputError(
-                f"mask: expected the picture's {picture.shape[1]} x {picture.shape[2]} pixels, got "
-                f"{mask.shape[1]} x {mask.shape[2]}"
-            )
-        if not bool((mask > 0).any()):
-            raise InputError("mask: is black everywhere, so nothing would change; paint it white")
+        check_mask(picture, mask)
         self.num_samples, self.inner = inner.num_samples, inner
         self.register_buffer("picture", picture, persistent=False)
         self.register_buffer("mask", mask, persistent=False)

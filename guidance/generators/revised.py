@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.latents import LatentRendering, check_device
-from guidance.errors import InputError
-from guidance.generators.masked import blend
+from guidance.generators.masked import blend, check_mask
 from guidance.generators.png import save_png
 from guidance.generators.windows import whole_only
 from guidance.resizing import resized
@@ -89,13 +88,7 @@ class Revised(Generator):
     ) -> None:
         super().__init__()
         mask = torch.ones_like(picture[:1]) if mask is None else mask
-        if picture.shape[1:] != mask.shape[1:]:
-            raise InputError(
-                f"mask: expected the picture's {picture.shape[1]} x {picture.shape[2]} pixels, got "
-                f"{mask.shape[1]} x {mask.shape[2]}"
-            )
-        if not bool((mask > 0).any()):
-            raise InputError("mask: is black everywhere, so nothing would change; paint it white")
+        check_mask(picture, mask)
         self.num_samples, self.learning_rate = len(seeds), learning_rate
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         device = next(denoiser.parameters()).device
