@@ -126,6 +126,10 @@ class Moment:
     progress: float = 0.0  # 0 at the first step, 1 at the last
     phase: str = "step"
 
+    def at_start(self) -> Moment:
+        """The first step of this phase, for draws that a run keeps."""
+        return replace(self, step=0, progress=0.0)
+
     def uniform(self, purpose: str, *shape: int) -> Float[Tensor, "n ..."]:
         """Numbers in [0, 1), on the CPU, `shape` of them for each sample."""
         return torch.stack([torch.rand(shape, generator=g) for g in self._generators(purpose)])

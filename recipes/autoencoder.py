@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from recipes.clock import Clock
 from recipes.corpus import Corpus
+from recipes.precision import autocast
 
 from guidance._torchvision import mend  # isort: skip
 
@@ -98,7 +99,7 @@ def train(corpus: Corpus, path: Path, minutes: float, device: torch.device) -> A
         with clock.stepping():
             images, _ = corpus.framed(SIZE, BATCH, 31_000_000 + clock.step)
             draw = torch.Generator().manual_seed(clock.step)
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device.type):
                 value = loss(network, images.to(device), draw)
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * clock.rate

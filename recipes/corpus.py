@@ -65,6 +65,8 @@ class Corpus:
             return cached(f"pictograms-{name}", cache, lambda: packs.make(path, drawings))
 
         self.unseen_style = pack(unseen_style) if unseen_style else None
+        seen_faces, unseen_faces = faces.split(faces.cached_pool(data, cache))
+        self.unseen_faces = faces.views(unseen_faces)
         visible = drawings.select(np.flatnonzero(~hidden))
         shown = pictograms.joined([visible, *map(pack, styles)])
         common = frozenset(ALTERNATIVES)
@@ -77,7 +79,7 @@ class Corpus:
                 f"groups-{seed}", cache, lambda: groups.make(shown, common, 2500, seed)
             ),
             "shapes": lambda: cached("shapes", cache, lambda: shapes.make(4000, 1)),
-            "faces": lambda: faces.split(faces.cached_pool(data, cache))[0],
+            "faces": lambda: seen_faces,
             "meshes": lambda: cached(
                 f"meshes-{seed}", cache, lambda: meshes.make(data / "meshes", shown, 3600, seed)
             ),

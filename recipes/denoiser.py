@@ -22,6 +22,7 @@ from recipes import autoencoder, tokens
 from recipes.clock import Clock
 from recipes.corpus import Corpus
 from recipes.model import published as published_clip
+from recipes.precision import autocast
 
 # isort: split
 from diffusers import AutoencoderTiny, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
@@ -231,7 +232,7 @@ class Training:
         random = python_random.Random(seed)
         texts = ["" if random.random() < NO_WORDS else text for text in texts]
         draw = torch.Generator().manual_seed(seed)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device.type):
             with torch.no_grad():
                 latents = autoencoder.encode(self.drawer.images, images.to(self.device))
             # Stratified: a batch meets all levels of noise.

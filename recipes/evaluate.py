@@ -22,9 +22,17 @@ from recipes import model as towers
 from recipes import publish
 from recipes.attack import push
 from recipes.corpus import Corpus
-from recipes.data import faces, groups
+from recipes.data import groups
 from recipes.data.pool import Pool
-from recipes.retrieval import EncodeText, name_vectors, numbers, ranked, retrieval, whole
+from recipes.retrieval import (
+    EncodeText,
+    attribute_accuracy,
+    name_vectors,
+    numbers,
+    ranked,
+    retrieval,
+    whole,
+)
 
 ATTACK_EPS, ATTACK_STEPS = 1.0, 10  # L2 radius in [0, 1] at the model's own size
 COUNT_CONCEPTS, COUNT_SEED = 200, 99  # pictures of two to four unseen drawings
@@ -46,29 +54,6 @@ def robust(
     with torch.no_grad():
         right = ranked(model, pushed, encode_text, config, corpus.names) == true[:, None]
     return right[:, 0].float().mean().item(), right.any(1).float().mean().item()
-
-
-@torch.no_grad()
-def attribute_accuracy(
-    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
-) -> dict[str, float]:
-    """Share of unseen avatars whose hair colour, expression and glasses are named rightly.
-
-    "smile" counts whether smiling is told from all other expressions.
-    """
-    encoded = towers.encode_image(model, whole(unseen, config), config)
-    answers = torch.from_numpy(faces.answers(unseen))
-    found = {}
-    for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
-        asked = answers[:, k] >= 0
-        texts = name_vectors(encode_text, [forms[0].format(word) for word in words])
-        best = (encoded[asked] @ texts.T).argmax(1)
-        found[what] = (best == answers[asked, k]).float().mean().item()
-        if what == "mouth":
-            smiling = words.index("smiling")
-            told = (best == smiling) == (answers[asked, k] == smiling)
-            found["smile"] = told.float().mean().item()
-    return found
 
 
 @torch.no_grad()
@@ -127,13 +112,12 @@ def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[st
     first, fifth = retrieval(model, encode_text, config, corpus, corpus.held_out)
     style = retrieval(model, encode_text, config, corpus, corpus.unseen_style)
     robust_first, robust_fifth = robust(model, encode_text, config, corpus)
-    unseen = faces.views(faces.split(faces.cached_pool(data, work / "pools"))[1])
     accuracy = {
         view: {
             what: round(share, 3)
             for what, share in attribute_accuracy(model, encode_text, config, shown).items()
         }
-        for view, shown in unseen.items()
+        for view, shown in corpus.unseen_faces.items()
     }
     figures = {
         "held_out_drawings": len(corpus.held_out.captions),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recipes import augment
 from recipes import model as towers
 from recipes.corpus import Corpus
+from recipes.data import faces
 from recipes.data.pool import Pool
 
 EncodeText = Callable[[list[str]], Tensor]  # texts -> unit [b, d]
@@ -59,3 +60,26 @@ def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:
     """Unit vectors of names, the mean of two plain templates."""
     both = encode_text(names) + encode_text([f"a picture of a {name}" for name in names])
     return F.normalize(both, dim=-1)
+
+
+@torch.no_grad()
+def attribute_accuracy(
+    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
+) -> dict[str, float]:
+    """Share of unseen avatars whose hair colour, expression and glasses are named rightly.
+
+    "smile" counts whether smiling is told from all other expressions.
+    """
+    encoded = towers.encode_image(model, whole(unseen, config), config)
+    answers = torch.from_numpy(faces.answers(unseen))
+    found = {}
+    for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
+        asked = answers[:, k] >= 0
+        texts = name_vectors(encode_text, [forms[0].format(word) for word in words])
+        best = (encoded[asked] @ texts.T).argmax(1)
+        found[what] = (best == answers[asked, k]).float().mean().item()
+        if what == "mouth":
+            smiling = words.index("smiling")
+            told = (best == smiling) == (answers[asked, k] == smiling)
+            found["smile"] = told.float().mean().item()
+    return found

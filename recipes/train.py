@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +20,17 @@ from torch import Tensor, nn
 from recipes import model as towers
 from recipes.attack import Attack, push
 from recipes.captions import Vocabulary
+from recipes.clock import Clock
 from recipes.corpus import Batch, Corpus
 from recipes.data import faces
-from recipes.retrieval import retrieval
+from recipes.precision import autocast
+from recipes.retrieval import attribute_accuracy, retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
 # Faces are a fourth of a batch, and the contrast has mostly their hair to go by.
 QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 1.5, "glasses": 0.3}
 KOREAN_WEIGHT = 0.6
-LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this much is counted
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,10 @@ def questions(images: Tensor, asked: Tensor, scale: Tensor, batch: Batch) -> Ten
 class Training:
     """A model, its running average, its optimizer, and how far they are."""
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, folder: Path, minutes: float) -> None:
-        self.recipe, self.corpus, self.minutes = recipe, corpus, minutes
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, folder: Path, minutes: float, learning_rate: float
+    ) -> None:
+        self.recipe, self.corpus, self.clock = recipe, corpus, Clock(minutes)
         self.path = folder / f"{recipe.name}.pt"
         self.config = towers.configuration(
             recipe.tower, recipe.size, recipe.text_width, recipe.embed_dim
@@ -141,10 +143,10 @@ class Training:
                 {"params": kernels, "weight_decay": 0.05},
                 {"params": [*others, self.anchors], "weight_decay": 0.0},
             ],
-            lr=recipe.learning_rate,
+            lr=learning_rate,
             betas=(0.9, 0.98),
         )
-        self.spent_seconds, self.step = 0.0, 0
+        self.learning_rate = learning_rate
         self.earlier: dict[str, float] = {"steps": 0, "minutes": 0.0}  # of what this starts from
 
     @property
@@ -152,11 +154,6 @@ class Training:
         """The recipe's, which begins late, but for a model that was attacked before."""
         attack = self.recipe.attack
         return attack.again() if attack and self.earlier["steps"] else attack
-
-    @property
-    def progress(self) -> float:
-        """Share of the minutes spent."""
-        return min(1.0, self.spent_seconds / (60 * self.minutes))
 
     def save(self) -> None:
         """Writes the checkpoint, by renaming."""
@@ -167,8 +164,8 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rows": self.vocabulary.rows,
-            "spent_seconds": self.spent_seconds,
-            "step": self.step,
+            "spent_seconds": self.clock.spent_seconds,
+            "step": self.clock.step,
             "earlier": self.earlier,
         }
         torch.save(state, partial)
@@ -182,7 +179,7 @@ class Training:
             self.average.load_state_dict(state["average"])
             self.anchors.data.copy_(state["anchors"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.spent_seconds, self.step = state["spent_seconds"], state["step"]
+            self.clock.spent_seconds, self.clock.step = state["spent_seconds"], state["step"]
             self.earlier = state["earlier"]
 
     def start_from(self, folder: Path) -> None:
@@ -199,21 +196,16 @@ class Training:
 
     def advance(self) -> tuple[float, float]:
         """One step of the optimizer; returns the loss and the radius of the attack."""
-        began = time.monotonic()
-        recipe, progress = self.recipe, self.progress
-        warm = min(1.0, (self.step + 1) / 100)
-        rate = (
-            recipe.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        )
+        recipe, progress = self.recipe, self.clock.progress
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        seed = recipe.seed * 1_000_003 + self.step
+            group["lr"] = self.learning_rate * self.clock.rate
+        seed = recipe.seed * 1_000_003 + int(self.earlier["steps"]) + self.clock.step
         batch = self.corpus.draw(
             recipe.size, recipe.batch, recipe.extra_names, seed, restyled=recipe.restyled
         )
         eps = self.attack.at(progress)[0] if self.attack else 0.0
 
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast("cpu"):
             spoken = self._encode_texts(batch)
             images = batch.images
             if eps > 0:
@@ -226,8 +218,6 @@ class Training:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self._follow()
-        self.step += 1
-        self.spent_seconds += min(LONGEST_STEP_SECONDS, time.monotonic() - began)
         return loss.item(), eps
 
     def _loss(self, images: Tensor, spoken: Spoken, batch: Batch) -> Tensor:
@@ -259,7 +249,7 @@ class Training:
         """The batch's pictures after the attack, which sees running batch-norm statistics."""
         attack = self.attack
         assert attack is not None
-        steps = attack.at(self.progress)[1]
+        steps = attack.at(self.clock.progress)[1]
         is_face = (batch.answers >= 0).any(1)[:, None, None, None]
         radius = torch.where(is_face, attack.faces * eps, eps)
 
@@ -275,7 +265,7 @@ class Training:
     @torch.no_grad()
     def _follow(self) -> None:
         """Moves the running average: a mean over the last thousand steps, sooner at first."""
-        keep = min(0.999, (1 + self.step) / (10 + self.step))
+        keep = min(0.999, (1 + self.clock.step) / (10 + self.clock.step))
         new = self.model.state_dict()
         for name, value in self.average.state_dict().items():
             if value.is_floating_point():
@@ -288,6 +278,13 @@ class Training:
         drawings = self.corpus.held_out
         return retrieval(self.average, self._names, self.config, self.corpus, drawings)
 
+    def smiles(self) -> dict[str, float]:
+        """Share of unseen avatars whose smile, or none, the averaged weights tell; by view."""
+        return {
+            view: attribute_accuracy(self.average, self._names, self.config, shown)["smile"]
+            for view, shown in self.corpus.unseen_faces.items()
+        }
+
     def _names(self, texts: list[str]) -> Tensor:
         tokens = self.vocabulary.tokenize(texts, towers.CONTEXT)
         return towers.encode_text(self.average, tokens)
@@ -297,16 +294,19 @@ def train(training: Training) -> None:
     """Runs until the minutes are spent, reporting and saving on the way."""
     saved = reported = time.monotonic()
     pictures = 0
-    while training.progress < 1:
-        loss, eps = training.advance()
+    while training.clock.progress < 1:
+        with training.clock.stepping():
+            loss, eps = training.advance()
         pictures += training.recipe.batch
         now = time.monotonic()
-        if now - reported > REPORT_SECONDS or training.step == 20:
+        if now - reported > REPORT_SECONDS or training.clock.step == 20:
             first, fifth = training.retrieval()
+            smiles = training.smiles()
             print(
-                f"{time.strftime('%H:%M:%S')} step {training.step} at {training.progress:.3f} "
+                f"{time.strftime('%H:%M:%S')} step {training.clock.step} at {training.clock.progress:.3f} "
                 f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
-                f"held-out R@1 {first:.3f} R@5 {fifth:.3f} "
+                f"held-out R@1 {first:.3f} R@5 {fifth:.3f} smiles {smiles['whole']:.3f} whole "
+                f"{smiles['close']:.3f} close "
                 f"{pictures / (now - reported):.0f} pictures/s",
                 flush=True,
             )
@@ -324,11 +324,14 @@ def main(recipe: Recipe) -> None:
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and cached pools")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
     parser.add_argument("--start-from", type=Path, help="published folder to begin with")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     corpus = recipe.corpus(arguments.data, arguments.work)
-    training = Training(recipe, corpus, arguments.work, arguments.minutes)
+    training = Training(
+        recipe, corpus, arguments.work, arguments.minutes, arguments.learning_rate
+    )
     if arguments.start_from and not training.path.exists():
         training.start_from(arguments.start_from)
     training.resume()

@@ -204,7 +204,13 @@ class Distillation(Loss):
         point = Point(
             scores=scores,
             clean=latents,
-            noise=_noise(moment, "distillation/noise", crops, part, latents),
+            noise=_noise(
+                moment.at_start() if self.method.fixed_noise else moment,
+                "distillation/noise",
+                crops,
+                part,
+                latents,
+            ),
             time=self.times.at(draws[:, 0], moment.progress),
             spare=draws[:, 1],
             least=self.times.low(moment.progress),

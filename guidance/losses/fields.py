@@ -143,6 +143,16 @@ def sdi(at: Point) -> Tensor:
     return at.guided(noisy, at.level) - found
 
 
+def fsd(at: Point) -> Tensor:
+    """cfg(7.5) - e, under noise that a picture keeps while time falls.
+
+    The latents then follow the path on which DDIM would draw. Source: flow score distillation, Yan
+    et al. 2024, arXiv 2405.10988. Deviation: the noise belongs to what the network sees, and not to
+    the directions of a world around the object.
+    """
+    return sds(at)
+
+
 def dds(at: Point) -> Tensor:
     """cfg(7.5) of the edited picture - cfg(7.5) of the source, under the same noise.
 

@@ -44,6 +44,7 @@ class Method:
     negative: str | None = None  # in place of none
     takes_negative: bool = True
     edits: bool = False  # it has a source to start from
+    fixed_noise: bool = False  # each picture keeps its noise throughout the run
     predictions: tuple[str, ...] = ("epsilon", "v", "flow")
 
 
@@ -56,6 +57,15 @@ METHODS = {
     "ism": Method(fields.ism, guided, 7.5),
     "sdi": Method(
         fields.sdi, guided, 7.5, weighting="sample", low="0.98 -> 0.25", high="0.98 -> 0.25"
+    ),
+    "fsd": Method(
+        fields.fsd,
+        guided,
+        7.5,
+        weighting="sample",
+        low="0.98 -> 0.2",
+        high="0.98 -> 0.2",
+        fixed_noise=True,
     ),
     "dds": Method(fields.dds, edited, 7.5, weighting="one", low=0.05, high=0.95, edits=True),
     "pds": Method(

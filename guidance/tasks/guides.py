@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: How an encoder compares pictures with words; see `guidance.losses.clip`.
 COMPARISONS = ("cosine", "spherical", "logit")
 #: Methods of `guidance.losses.methods` that draw; those that edit belong to the task "edit".
-DISTILLATIONS = ("sds", "csd", "nfsd", "bridge", "asd", "ism", "sdi", "rfds")
+DISTILLATIONS = ("sds", "csd", "nfsd", "bridge", "asd", "ism", "sdi", "fsd", "rfds")
 #: The denoiser where none is named.
 DENOISER = "mini-diffusion"
 #: Of a distillation beside the regularizers, whose field has rms 1 and is a mean: by eye, of cutouts
@@ -73,23 +73,26 @@ def _weight(name: str, text: str) -> float:
 
 def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: bool) -> Terms:
     """The score distillations of a task, each with its weight."""
+    from guidance.augment import Augment
     from guidance.losses.distillation import Distillation
+    from guidance.losses.methods import METHODS
     from guidance.types import Terms
 
     losses = Terms()
-    augment = replace(augment, crops=math.ceil(augment.crops / CROPS_FOR_ONE))
-    for method, weight in guides.distillations.items():
+    crops = replace(augment, crops=math.ceil(augment.crops / CROPS_FOR_ONE))
+    for name, weight in guides.distillations.items():
+        method = METHODS[name]
         losses = losses + weight * WEIGHT * Distillation(
             task.styled_prompts,
             denoiser=task.denoiser or DENOISER,
-            method=method,
+            method=name,
             guidance_scale=task.guidance_scale,
             negative=task.negative,
             view_words=view_words,
             vae=task.vae,
-            unit=True,
+            unit=method.weighting != "sample",
             mean=True,
-            augment=augment,
+            augment=replace(Augment.plain(), whole=0.0, scale=(1.0, 1.06), rotation_deg=0.0, perspective=0.0) if method.fixed_noise else crops,
         )
     return losses
 
