@@ -23,7 +23,6 @@ from recipes import publish
 from recipes.attack import push
 from recipes.corpus import Corpus
 from recipes.data import groups
-from recipes.data.pool import Pool
 from recipes.retrieval import (
     EncodeText,
     attribute_accuracy,

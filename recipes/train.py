@@ -303,7 +303,8 @@ def train(training: Training) -> None:
             first, fifth = training.retrieval()
             smiles = training.smiles()
             print(
-                f"{time.strftime('%H:%M:%S')} step {training.clock.step} at {training.clock.progress:.3f} "
+                f"{time.strftime('%H:%M:%S')} step {training.clock.step} "
+                f"at {training.clock.progress:.3f} "
                 f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
                 f"held-out R@1 {first:.3f} R@5 {fifth:.3f} smiles {smiles['whole']:.3f} whole "
                 f"{smiles['close']:.3f} close "
@@ -329,9 +330,7 @@ def main(recipe: Recipe) -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     corpus = recipe.corpus(arguments.data, arguments.work)
-    training = Training(
-        recipe, corpus, arguments.work, arguments.minutes, arguments.learning_rate
-    )
+    training = Training(recipe, corpus, arguments.work, arguments.minutes, arguments.learning_rate)
     if arguments.start_from and not training.path.exists():
         training.start_from(arguments.start_from)
     training.resume()

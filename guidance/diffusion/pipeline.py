@@ -61,6 +61,7 @@ class Pipeline(Denoiser):
         self._multiple = self._factor * (2 if flux else 1)
         size = _config(network).get("sample_size")
         self.image_size = FLUX_SIZE if flux or size is None else int(size) * self._factor
+        self._by_graphs = False
         self._towers: TextTowers | None = None
         self._rows: dict[str, Condition] = {}
         self._settle()
@@ -157,14 +158,23 @@ class Pipeline(Denoiser):
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
         """The network's answer."""
-        return ask(
+        if self._by_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        found = ask(
             self.network,
             self.source.kind,
             noisy.to(self._dtype),
             level,
             {name: tensor.to(self._dtype) for name, tensor in condition.tensors.items()},
             pixels_a_latent=self._factor,
-        ).to(noisy)
+        )
+        # The next answer of a graph is written where this one lies.
+        return found.to(noisy, copy=self._by_graphs)
+
+    def compile_network(self) -> None:
+        """Compiles the network for the shapes that it will meet, at the first answer of each."""
+        self._by_graphs = self._device().type == "cuda"
+        self.network.compile(mode="reduce-overhead" if self._by_graphs else None, dynamic=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Pipeline:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -94,6 +94,8 @@ class Task(BaseModel):
     """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
     vae: Literal["full", "tiny"] | None = None
     """What turns pictures into the denoiser's latents; "tiny" is several times cheaper (full)."""
+    compiled: bool = False
+    """Compiles the denoiser's network, which takes minutes and pays in long runs on a GPU."""
     optimizer: Literal["adam", "sgd"] | None = None
     """How gradients become steps (adam; sgd of the generator "noise")."""
     normalize: bool = False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt
-from guidance.tasks.guides import DENOISER
+from guidance.tasks.guides import DENOISER, load
 
 if TYPE_CHECKING:
     from guidance.tasks.text2image import TextToImage
@@ -109,12 +109,10 @@ def _words(prompt: str) -> str:
 
 
 def _of_denoiser(task: TextToImage, options: dict[str, Any]) -> Generator:
-    from guidance.diffusion import load_denoiser
     from guidance.generators.latent import Latent
     from guidance.generators.noise import Noise
 
-    name = task.denoiser or DENOISER
-    denoiser = load_denoiser(name, task.torch_device(), vae=task.vae or "full")
+    name, denoiser = task.denoiser or DENOISER, load(task)
     if task.generator == "latent":
         return Latent(task.sample_seeds, task.size, denoiser=denoiser, **options)
     steps, scale = DISTILLED if any(word in name.lower() for word in FEW_STEPS) else OTHERS

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt
 from guidance.tasks.base import Task
-from guidance.tasks.guides import DENOISER
+from guidance.tasks.guides import DENOISER, load
 
 if TYPE_CHECKING:
     from guidance.diffusion import Denoiser
@@ -99,7 +99,6 @@ class Edit(Task):
         return self.denoisers
 
     def build(self) -> Plan:
-        from guidance.diffusion import load_denoiser
         from guidance.generators.revised import Revised
         from guidance.runs.plan import Plan
         from guidance.tasks.photos import open_photo
@@ -107,9 +106,7 @@ class Edit(Task):
         self._refuse_ignored()
         source = self._source()
         photo = open_photo(self.picture, self.mask, self.size, "edit")
-        denoiser = load_denoiser(
-            self.denoiser or DENOISER, self.torch_device(), vae=self.vae or "full"
-        )
+        denoiser = load(self)
         made = Revised(
             self.sample_seeds,
             photo.content,

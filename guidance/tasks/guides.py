@@ -10,6 +10,7 @@ from guidance.errors import InputError
 
 if TYPE_CHECKING:
     from guidance.augment import Augment
+    from guidance.diffusion import Denoiser
     from guidance.tasks.base import Task
     from guidance.types import Terms
 
@@ -25,6 +26,9 @@ WEIGHT = 6.0
 #: Crops that an encoder sees for one that a denoiser is asked about, twice or more. By judgement, so
 #: that a preset takes about as long with either; other numbers were not compared.
 CROPS_FOR_ONE = 5
+#: Where noise is kept, the picture has to stay beneath it: it is seen whole, over white, shrunk and
+#: moved by less than one latent, which keeps the autoencoder's grid out of even areas (by eye).
+STILL = (1.0, 1.06)
 #: In one word for who does not mind which.
 SAME_AS = {"clip": "cosine"}
 
@@ -71,6 +75,22 @@ def _weight(name: str, text: str) -> float:
     return weight
 
 
+def load(task: Task) -> Denoiser:
+    """The task's denoiser, on its device.
+
+    Raises:
+        InputError, MissingWeights: see `guidance.diffusion.load_denoiser`.
+    """
+    from guidance.diffusion import load_denoiser
+
+    return load_denoiser(
+        task.denoiser or DENOISER,
+        task.torch_device(),
+        vae=task.vae or "full",
+        compiled=task.compiled,
+    )
+
+
 def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: bool) -> Terms:
     """The score distillations of a task, each with its weight."""
     from guidance.augment import Augment
@@ -79,20 +99,23 @@ def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: b
     from guidance.types import Terms
 
     losses = Terms()
+    if not guides.distillations:
+        return losses
+    denoiser = load(task)
     crops = replace(augment, crops=math.ceil(augment.crops / CROPS_FOR_ONE))
+    still = replace(Augment.plain(), whole=0.0, scale=STILL, rotation_deg=0.0, perspective=0.0)
     for name, weight in guides.distillations.items():
         method = METHODS[name]
         losses = losses + weight * WEIGHT * Distillation(
             task.styled_prompts,
-            denoiser=task.denoiser or DENOISER,
+            denoiser=denoiser,
             method=name,
             guidance_scale=task.guidance_scale,
             negative=task.negative,
             view_words=view_words,
-            vae=task.vae,
             unit=method.weighting != "sample",
             mean=True,
-            augment=replace(Augment.plain(), whole=0.0, scale=(1.0, 1.06), rotation_deg=0.0, perspective=0.0) if method.fixed_noise else crops,
+            augment=still if method.fixed_noise else crops,
         )
     return losses
 
@@ -100,9 +123,9 @@ def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: b
 def refuse_ignored(task: Task, guides: Guides) -> None:
     """Raises InputError for options that were given and would do nothing."""
     if not guides.distillations:
-        of_generator = ("denoiser", "vae") if task.drawn_by_denoiser else ()
-        for name in ("denoiser", "guidance_scale", "vae"):
-            if name not in of_generator and getattr(task, name) is not None:
+        of_generator = ("denoiser", "vae", "compiled") if task.drawn_by_denoiser else ()
+        for name in ("denoiser", "guidance_scale", "vae", "compiled"):
+            if name not in of_generator and getattr(task, name) not in (None, False):
                 raise InputError(
                     f"{name}: is of score distillation; leave it out, or use --loss sds"
                 )

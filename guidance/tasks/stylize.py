@@ -137,8 +137,8 @@ class Stylize(Task):
             raise InputError(
                 f"full_size: a {self.generator} has one size; leave it out, or use --generator unet"
             )
-        for name in ("denoiser", "guidance_scale", "vae"):
-            if getattr(self, name) is not None:
+        for name in ("denoiser", "guidance_scale", "vae", "compiled"):
+            if getattr(self, name) not in (None, False):
                 raise InputError(f"{name}: stylize asks no denoiser; leave it out")
         if self.region:
             raise InputError("region: stylize changes one part of a picture; give it by --mask")

@@ -99,7 +99,7 @@ def test_scale_1_is_the_condition_alone_and_0_none() -> None:
     assert torch.allclose(latent_field(loss, image, at), free(denoiser, x, level) - noise)
 
 
-@pytest.mark.parametrize("method", ["sds", "csd", "nfsd", "asd", "ism", "sdi", "dds", "pds"])
+@pytest.mark.parametrize("method", ["sds", "csd", "nfsd", "asd", "ism", "sdi", "fsd", "dds", "pds"])
 def test_epsilon_and_v_are_the_same_knowledge(method: str) -> None:
     source = {"source": DOG} if METHODS[method].edits else {}
     fields = [
@@ -207,6 +207,29 @@ def test_sdi_pulls_to_the_clean_latent_of_the_answer() -> None:
     z = latents(denoiser, image)
     field = latent_field(made(denoiser, method="sdi", guidance_scale=1.0), image, at)
     assert torch.allclose(field, z - mean, atol=1e-2)
+
+
+def test_fsd_goes_where_ddim_would_from_its_noise() -> None:
+    """Of one Gaussian the path from a noise is known: all its points have the same quantile."""
+    steps, mean = 400, Mixture.mean(CAT)
+    denoiser = Mixture({CAT: mean}, linear=True, variance=0.2)
+    loss = made(denoiser, method="fsd", guidance_scale=1.0, weighting="one")
+    z = torch.zeros(1, CHANNELS, SIZE, SIZE, dtype=torch.float64)
+    path = []
+    for step in range(steps + 1):
+        at = Moment((0,), step=step, progress=step / steps)
+        noise, _, level = draws(at.at_start(), loss, z)
+        level = denoiser.level(loss.times.at(torch.zeros(1), at.progress), z)
+        spread = (level.alpha**2 * denoiser.variance + level.sigma**2).sqrt()
+        path.append(((level.alpha * z + level.sigma * noise - level.alpha * mean) / spread, level))
+        if step < steps:
+            later = denoiser.level(loss.times.at(torch.zeros(1), (step + 1) / steps), z)
+            image = Latent(z[:, None])().double()
+            field = latent_field(loss, image, at)
+            z = z + (later.sigma / later.alpha - level.sigma / level.alpha) * field
+    (first, level), (last, end) = path[0], path[-1]
+    assert end.sigma < 0.6 * level.sigma and (z - mean).norm() > 0.1 * mean.norm()
+    assert torch.allclose(first, last, atol=0.05)
 
 
 def test_dds_of_the_same_words_and_picture_is_zero() -> None:
@@ -353,7 +376,7 @@ class Latent(nn.Module):
         return ((self.z + 1) / 2).repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
-@pytest.mark.parametrize("method", ["sds", "csd", "nfsd", "asd", "ism", "sdi", "rfds"])
+@pytest.mark.parametrize("method", ["sds", "csd", "nfsd", "asd", "ism", "sdi", "fsd", "rfds"])
 def test_finds_the_mode_of_its_words(method: str) -> None:
     flow = METHODS[method].predictions == ("flow",)
     # What is poor, for NFSD's negative, is everything; the words are little of it.

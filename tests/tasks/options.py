@@ -12,7 +12,7 @@ from guidance.loop import optimize
 from guidance.tasks.base import Task
 
 #: Fields that say where and how a run happens and is recorded; tests/runs and test_cli walk them.
-OF_THE_RUN = {"preset", "device", "output", "judge", "metadata", "micro_batch", "samples"}
+OF_THE_RUN = {"compiled", "preset", "device", "output", "judge", "metadata", "micro_batch", "samples"}
 #: Options of animations; tests/tasks/test_animation.py walks them.
 OF_ANIMATIONS = {
     "frames": 4,
@@ -23,7 +23,7 @@ OF_ANIMATIONS = {
     "rotate": "5 -> 10",
 }
 #: Options of score distillation; tests/tasks/test_distilled.py walks them.
-OF_DISTILLATION = {"denoiser", "guidance_scale", "vae"}
+OF_DISTILLATION = {"denoiser", "guidance_scale", "vae", "compiled"}
 
 
 def trace(kind: type[Task], **fields: Any) -> list[Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from PIL import Image
 
 pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
@@ -55,7 +56,7 @@ def test_options_change_the_result(denoisers: dict[str, str]) -> None:
     alone = {**SMALL, "loss": "sds", "denoiser": denoisers["one"]}
     plain = trace(TextToImage, **alone)
     options = {"denoiser": denoisers["other"], "guidance_scale": "100 -> 7.5"}
-    assert set(options) | {"vae"} == OF_DISTILLATION
+    assert set(options) | {"vae", "compiled"} == OF_DISTILLATION
     for option, value in options.items():
         assert differ(plain, trace(TextToImage, **{**alone, option: value})), option
     assert differ(plain, trace(TextToImage, **alone, negative=["a face"]))
@@ -81,6 +82,26 @@ def test_the_tiny_autoencoder_is_used(
     plain = trace(TextToImage, **alone)
     assert not differ(plain, trace(TextToImage, **alone, vae="full"))
     assert differ(plain, trace(TextToImage, **alone, vae="tiny"))
+
+
+def test_a_compiled_network_draws_the_same(
+    denoisers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the compiler's front end alone: its back end takes minutes."""
+    real, compiled = nn.Module.compile, list[type[nn.Module]]()
+
+    def compile_(module: nn.Module, **options: Any) -> None:
+        assert options == {"mode": None, "dynamic": False}  # the CPU has no graphs
+        compiled.append(type(module))
+        real(module, backend="eager", dynamic=False)
+
+    monkeypatch.setattr(nn.Module, "compile", compile_)
+    alone = {**SMALL, "loss": "sds", "denoiser": denoisers["one"]}
+    plain = trace(TextToImage, **alone)
+    assert not compiled
+    ours = trace(TextToImage, **alone, compiled=True)
+    assert [kind.__name__ for kind in compiled] == ["UNet2DConditionModel"]
+    assert torch.allclose(ours[2], plain[2], atol=1e-4)
 
 
 #: Options of the generators that are a denoiser's, each with what it is compared with.
@@ -202,6 +223,7 @@ def test_what_cannot_guide_is_refused(text: str, message: str) -> None:
         ({"denoiser": "sd-1.5"}, "denoiser: is of score distillation; leave it out"),
         ({"guidance_scale": 7.5}, "guidance_scale: is of score distillation"),
         ({"vae": "tiny"}, "vae: is of score distillation"),
+        ({"compiled": True}, "compiled: is of score distillation"),
         ({"loss": "sds", "at": ["50% a house"]}, "at: sds follows plain prompts"),
         ({"loss": "sds", "image_prompt": ["a.png"]}, "image_prompt: sds follows plain prompts"),
         ({"loss": "sds", "region": ['a.png="a sky"']}, "region: sds follows plain prompts"),
@@ -220,6 +242,7 @@ def test_options_without_a_use_are_refused(options: dict[str, Any], message: str
 
 @pytest.mark.parametrize("option", sorted(OF_DISTILLATION))
 def test_stylize_asks_no_denoiser(option: str, tmp_path: Path) -> None:
-    value: Any = {"denoiser": "sd-1.5", "guidance_scale": 2.0, "vae": "tiny"}[option]
+    values = {"denoiser": "sd-1.5", "guidance_scale": 2.0, "vae": "tiny", "compiled": True}
+    value: Any = values[option]
     with pytest.raises(InputError, match=f"{option}: stylize asks no denoiser"):
         Stylize(prompt=["a sketch"], picture=tmp_path / "a.png", **{option: value}).build()
