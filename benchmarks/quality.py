@@ -1,15 +1,22 @@
 """How often the judge names what a task was asked for: R-Precision over a committed list.
 
     python benchmarks/quality.py --task text2image [--prompts FILE] [--seeds 3] [--preset normal]
-    python benchmarks/quality.py --task text2mesh  [--prompts FILE] [--at-once 8]
+    python benchmarks/quality.py --task text2mesh  [--meshes FOLDER] [--at-once 8]
     python benchmarks/quality.py --set loss=sds --set generator=pyramid
 
-Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, tab, prompt) in batches, then
-asks the held-out judge, which no loss has seen. A sample counts where the judge finds its prompt
-first among all of the list; the share of those is R-Precision. Beside it: the same among all
-concepts that the judge lists, the gap that blur, JPEG and a shift by one pixel open, the similarity
-before and after, diversity over seeds. Run folders stay in `--output`; `--go-on` takes those of the
-same configuration as they are, after a benchmark that was stopped.
+Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, prompt and mode, with tabs
+between) in batches, then asks the held-out judge, which no loss has seen. A sample counts where the
+judge finds its prompt first among all of the list; the share of those is R-Precision. Beside it:
+the same among all concepts that the judge lists, the gap that blur, JPEG and a shift by one pixel
+open, the similarity before and after, diversity over seeds.
+
+Of text2mesh, R-Precision also by mode; of what was deformed or generated, whether the shape in
+plain grey fits better than before the first step; of deformed meshes, self-intersections. The
+meshes spot, suzanne and teapot are not in the project: `--meshes` names a folder with spot.obj ...,
+and without it their pairs are left out. `--set mode=deform` is for all pairs.
+
+Run folders stay in `--output`; `--go-on` takes those of the same configuration as they are, after
+a benchmark that was stopped.
 """
 
 from __future__ import annotations
@@ -17,23 +24,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import yaml
+from by_mode import SHAPING, before, by_mode, mode_line
+from cases import LISTS, MODES, Case, batches, here, read_cases, with_files
 from measure import machine, report
-from shapes import SHAPES
 
 from guidance._memory import keep_freed_memory
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.judge import Listing
 from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samples, summarize
 from guidance.evaluate.table import sample_line, sample_mapping
-from guidance.geometry.mesh_io import save_mesh
-from guidance.geometry.primitives import PRIMITIVES
 from guidance.models.catalogue import find_model
 from guidance.runs.folder import CONFIG, DONE
 from guidance.runs.media import contact_sheet, to_bytes
@@ -42,20 +48,11 @@ from guidance.runs.results import read_done
 from guidance.tasks.base import Task
 from guidance.tasks.configuration import as_mapping, read_config
 from guidance.tasks.discovery import find_task
-from guidance.tasks.finished import read_run, read_texts
+from guidance.tasks.finished import read_run
 
 BARS = {"text2image": 0.80, "text2mesh": 0.70}
-LISTS = {"text2image": "prompts.txt", "text2mesh": "pairs.txt"}
 COLUMNS = 10
 CONCEPTS = "the names on the judge's card, its alternatives, and the list"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of a list."""
-
-    prompt: str
-    mesh: str | None = None  # a built-in shape, one of `shapes.py`, or a file
 
 
 @dataclass(frozen=True)
@@ -65,36 +62,8 @@ class Made:
     sample: Sample
     before: float
     after: float
-
-
-def read_cases(path: Path, task: str) -> list[Case]:
-    """The lines of a list of prompts, or of pairs of mesh and prompt."""
-    lines = read_texts(path)
-    if task != "text2mesh":
-        return [Case(line) for line in lines]
-    pairs = [line.split("\t") for line in lines]
-    for number, pair in enumerate(pairs, 1):
-        if len(pair) != 2:
-            raise SystemExit(f"{path}: line {number}: expected a mesh, a tab and a prompt")
-    return [Case(prompt, mesh) for mesh, prompt in pairs]
-
-
-def with_files(cases: Sequence[Case], folder: Path) -> list[Case]:
-    """The same cases; shapes that are made here lie in files in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = {
-        name: str(save_mesh(SHAPES[name](), folder / f"{name}.obj"))
-        for name in {case.mesh for case in cases if case.mesh is not None}
-        if name in SHAPES and name not in PRIMITIVES
-    }
-    return [replace(case, mesh=made.get(case.mesh or "", case.mesh)) for case in cases]
-
-
-def batches(cases: Sequence[Case], at_once: int) -> Iterator[list[Case]]:
-    """Cases that one run can take together: of one mesh, in the list's order."""
-    for mesh in dict.fromkeys(case.mesh for case in cases):
-        same = [case for case in cases if case.mesh == mesh]
-        yield from (same[start : start + at_once] for start in range(0, len(same), at_once))
+    mode: str | None = None  # of text2mesh
+    bare: float | None = None  # similarity of the grey mesh before, where the mode makes shapes
 
 
 def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made], set[str]]:
@@ -105,14 +74,17 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
     fields |= options.set
     for batch in batches(cases, max(1, options.at_once // options.seeds)):
         start = time.perf_counter()
-        mesh = {} if batch[0].mesh is None else {"mesh": batch[0].mesh}
-        task = find_task(options.task)(prompt=[case.prompt for case in batch], **mesh, **fields)
+        told, mode = batch[0].fields() | fields, batch[0].mode
+        task = find_task(options.task)(prompt=[case.prompt for case in batch], **told)
         result = (finished_before(task) if options.go_on else None) or task.run()
         run = read_run(result.folder)
         losses.update(run.losses)
-        for sample, said in zip(run.samples, result.samples, strict=True):
-            before, after = said.judge_before or {}, said.judge_after or {}
-            made.append(Made(sample, before["similarity"], after["similarity"]))
+        bare: list[Any] = [None] * len(run.samples)
+        if mode in SHAPING:
+            bare = before(task, judge_of(run.losses))
+        for sample, said, grey in zip(run.samples, result.samples, bare, strict=True):
+            first, last = said.judge_before or {}, said.judge_after or {}
+            made.append(Made(sample, first["similarity"], last["similarity"], mode, grey))
         seconds = time.perf_counter() - start
         print(f"{len(made)} of {len(cases) * options.seeds} samples, {seconds:.0f} s", flush=True)
     return made, losses
@@ -150,19 +122,26 @@ def draw_contact_sheet(made: Sequence[Made], scores: Sequence[SampleScore], seed
     chosen = list(zip(made, scores, strict=True))[::seeds]
     tiles = [to_bytes(one.sample.show().pictures[0]) for one, _ in chosen]
     captions = [
-        f"{score.prompt}: " + ("found" if score.score.retrieved else f"rank {score.score.rank}")
-        for _, score in chosen
+        f"{score.prompt}{f' ({one.mode})' if one.mode else ''}: "
+        + ("found" if score.score.retrieved else f"rank {score.score.rank}")
+        for one, score in chosen
     ]
     return contact_sheet(tiles, captions, COLUMNS)
 
 
-def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any]:
-    """Runs, scores, writes the contact sheet; gives what goes into the JSON file."""
+def measure(
+    cases: Sequence[Case], listed: Sequence[Case], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Runs, scores, writes the contact sheet; gives what goes into the JSON file.
+
+    Args:
+        listed: all of the list, among which prompts are ranked.
+    """
     started = time.perf_counter()
     made, losses = make(cases, options)
     seconds = time.perf_counter() - started
     judge = judge_of(losses)
-    prompts = [case.prompt for case in cases]
+    prompts = [case.prompt for case in listed]
     scores = []
     for score in score_samples(judge, [one.sample for one in made], prompts):
         print(sample_line(score), flush=True)
@@ -170,12 +149,15 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
     everything = Listing(judge, [*prompts, *judge.alternatives, *names_of(judge.name)])
     options.contact.parent.mkdir(parents=True, exist_ok=True)
     options.contact.write_bytes(draw_contact_sheet(made, scores, options.seeds))
-    return {
+    found = {
         "task": options.task,
         "preset": options.preset,
         "set": options.set,
         "seeds": options.seeds,
-        "prompts": len(prompts),
+        "prompts": len(cases),
+        "left_out": [
+            case.prompt for case in listed if case.prompt not in {c.prompt for c in cases}
+        ],
         "seconds": round(seconds, 1),
         "went_on": options.go_on,
         "machine": machine(),
@@ -192,6 +174,12 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> dict[str, Any
         "diversity": diversity(scores),
         "samples": [without_place(sample_mapping(score)) for score in scores],
     }
+    if options.task == "text2mesh":
+        modes, bare = [one.mode or MODES[0] for one in made], [one.bare for one in made]
+        found["by_mode"] = by_mode(scores, modes, bare)
+        for sample, mode, grey in zip(found["samples"], modes, bare, strict=True):
+            sample |= {"mode": mode, "textureless_before": grey}
+    return found
 
 
 def parse() -> argparse.Namespace:
@@ -199,6 +187,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=BARS, default="text2image")
     parser.add_argument("--prompts", type=Path, help="default: the committed list of the task")
+    parser.add_argument("--meshes", type=Path, help="folder of spot.obj, suzanne.obj, teapot.obj")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
     parser.add_argument(
@@ -231,11 +220,19 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     keep_freed_memory()
-    cases = with_files(read_cases(options.prompts, options.task), options.output / "meshes")
-    found = measure(cases, options)
+    listed = read_cases(options.prompts, options.task)
+    if "mode" in options.set:
+        listed = [case.with_mode(options.set["mode"]) for case in listed]
+    cases = here(listed, options.meshes)
+    if len(cases) < len(listed):
+        print(f"{len(listed) - len(cases)} of {len(listed)} pairs left out; see --meshes")
+    cases = with_files(cases, options.output / "meshes", options.meshes)
+    found = measure(cases, listed, options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=2) + "\n")
     total = found["summary"]
+    for mode, figures in found.get("by_mode", {}).items():
+        print(mode_line(mode, figures))
     print(
         f"among all {found['all_concepts']['texts']} concepts "
         f"{found['all_concepts']['r_precision']:.3f}; similarity {found['similarity_before']:.3f} "

@@ -2,7 +2,7 @@
 
     python benchmarks/views.py [--mode stylize] [--preset draft] [--every 3] [--start 0]
 
-Takes every third pair of `pairs.txt`, optimizes them with each option by itself, and asks the
+Takes every third pair of `views.txt`, optimizes them with each option by itself, and asks the
 held-out judge about eight views all around, as `guide eval` does, in colours and in plain grey.
 What counts is the mean difference to the same prompt and seed without the option, beside its
 standard error. The defaults of `text2mesh` follow from it: an option is on where it gains more than
@@ -21,8 +21,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 import torch
+from cases import Case, batches, read_cases, with_files
 from measure import machine, seconds_of
-from quality import Case, batches, read_cases, with_files
 
 from guidance._memory import keep_freed_memory
 from guidance.encoders import load_judge
@@ -96,7 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     here = Path(__file__)
-    listed = read_cases(here.with_name("pairs.txt"), "text2mesh")[options.start :: options.every]
+    listed = read_cases(here.with_name("views.txt"), "text2mesh")[options.start :: options.every]
     cases = with_files(listed, Path("outputs/views/meshes"))
     rows: dict[str, Any] = {}
     before: list[tuple[float, float]] = []

@@ -20,7 +20,7 @@ guide: optimize anything differentiable until it matches words
   guide run --resume FOLDER                 go on with an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has asked
-  guide tune RUN --strength 0.5             the meshes of a deformation, more or less deformed
+  guide tune RUN --strength 0.5             the meshes of a run, more or less deformed
   guide list                                tasks, generators and losses
   guide models list | fetch NAME | verify [NAME]
   guide --version

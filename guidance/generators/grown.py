@@ -163,7 +163,7 @@ class GrownMesh(Generator):
         return Mesh(self._vertices()[sample].cpu(), faces, None, uv, face_uv, material)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb with its maps inside, and mesh.obj with its maps beside it."""
+        """Writes mesh.glb with its maps inside, mesh.obj with its maps beside it, and others."""
         return save_meshes(self.mesh(sample), folder, self.formats)
 
     @classmethod

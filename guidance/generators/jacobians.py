@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.mesh import MeshGenerator
 from guidance.generators.prepared import Prepared
-from guidance.geometry.deformation import Deformation
+from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.exports import USUAL, save_meshes
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
@@ -149,7 +149,7 @@ class DeformedMesh(Generator):
         """Writes mesh.glb and the other formats, and deformation.npz for `guide tune`."""
         deformation = self.deformation(sample)
         meshes = save_meshes(deformation.at(1.0), folder, self.formats)
-        return [*meshes, deformation.save(folder / "deformation.npz")]
+        return [*meshes, deformation.save(folder / NAME)]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DeformedMesh:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.field import Field
 from guidance.generators.prepared import Prepared
+from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.exports import USUAL, save_meshes
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron
@@ -68,7 +69,7 @@ class MeshGenerator(Generator):
         InputError: the edge length asks for too many vertices; no vertex may change.
     """
 
-    formats: tuple[str, ...] = USUAL  # of the files of `export`
+    formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
     notes: tuple[str, ...] = ()  # what the user should know, a line each
 
     def __init__(
@@ -140,15 +141,26 @@ class MeshGenerator(Generator):
         return groups
 
     @torch.no_grad()
+    def deformation(self, sample: int) -> Deformation:
+        """One sample's colours and displacements in the units of the mesh that was given."""
+        scene, colors = self.painted()
+        moved = (scene.vertices[sample] - scene.rest_vertices).cpu().double()
+        mesh = Mesh(self.prepared.given, scene.faces.cpu(), colors[sample].cpu())
+        return Deformation(mesh, moved * self.prepared.normalization.radius)
+
     def mesh(self, sample: int) -> Mesh:
         """One sample's mesh in the units of the one that was given, with its colours."""
-        scene, colors = self.painted()
-        moved = (scene.vertices[sample] - scene.rest_vertices).cpu()
-        return Mesh(self.prepared.placed(moved), scene.faces.cpu(), colors[sample].cpu())
+        return self.deformation(sample).at(1.0)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb and the other formats, with a colour at each vertex."""
-        return save_meshes(self.mesh(sample), folder, self.formats)
+        """Writes mesh.glb and the other formats, with a colour at each vertex.
+
+        Where the surface moves, deformation.npz as well: the rest shape and how far each vertex
+        came, for `guide tune` and `guide eval`.
+        """
+        deformation = self.deformation(sample)
+        files = save_meshes(deformation.at(1.0), folder, self.formats)
+        return files if self.displacement is None else [*files, deformation.save(folder / NAME)]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> MeshGenerator:

@@ -57,11 +57,6 @@ class Prepared:
         given = torch.cat([mesh.vertices.double(), new])
         return cls(made, given, free, normalization)
 
-    def placed(self, moved: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:
-        """The vertices in the file's units after displacements in radii; to the bit where 0."""
-        displaced = self.given + self.normalization.radius * moved.double()
-        return torch.where(moved == 0, self.given, displaced)
-
     def reach(self) -> Float[Tensor, "p 1"]:
         """How much of a displacement each vertex takes: 0 outside, 1 inside, a ramp between."""
         from scipy.sparse import coo_array

@@ -218,7 +218,7 @@ class TexturedMesh(Generator):
         return replace(self.given, colors=None, material=Material(color, rough, metal, normal))
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb with its maps inside, and mesh.obj with its maps beside it."""
+        """Writes mesh.glb with its maps inside, mesh.obj with its maps beside it, and others."""
         return save_meshes(self.mesh(sample), folder, self.formats)
 
     @classmethod

@@ -17,21 +17,16 @@ from guidance.meshes import Mesh
 FORMATS, USUAL = ("glb", "obj", "ply", "stl"), ("glb", "obj")
 
 
-def parse_formats(text: str, *, maps: bool = False) -> tuple[str, ...]:
+def parse_formats(text: str) -> tuple[str, ...]:
     """Reads "glb,obj,ply".
 
-    Args:
-        maps: whether the meshes have maps, which PLY and STL cannot hold.
-
     Raises:
-        InputError: unknown ones, none for maps, or no GLB.
+        InputError: unknown ones, or no GLB.
     """
     found = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
     for name in found:
         if name not in FORMATS:
             raise InputError(f"formats: {name!r:.40} is unknown; use {', '.join(FORMATS)}")
-        if maps and name not in USUAL:
-            raise InputError(f"formats: {name} holds no maps; a texture goes into glb and obj")
     if "glb" not in found:
         raise InputError("formats: glb must be among them, since `guide eval` reads it")
     return found
@@ -39,6 +34,8 @@ def parse_formats(text: str, *, maps: bool = False) -> tuple[str, ...]:
 
 def save_meshes(mesh: Mesh, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Writes mesh.glb, mesh.obj ... and returns all files, maps beside an OBJ included.
+
+    Of maps, a PLY has the base colour at each vertex, an STL nothing.
 
     Raises:
         InputError: see `guidance.geometry.mesh_io.save_mesh`.

@@ -1,4 +1,7 @@
-"""Maps of a material as pictures, and back: glTF's packing of channels, 8 bits each."""
+"""Maps of a material as pictures, and back: glTF's packing of channels, 8 bits each.
+
+And as colours of vertices, for formats that hold no maps.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.glb import chunks
-from guidance.meshes import Material
+from guidance.meshes import Material, Mesh
 
 #: More pixels than a map has; asked of the header, before decoding.
 MAX_PIXELS = 2**26
@@ -43,6 +46,27 @@ def png_of(values: Float[Tensor, "c h w"]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(file, "PNG", compress_level=6)
     return file.getvalue()
+
+
+def vertex_colors(mesh: Mesh) -> Float[Tensor, "p 3"]:
+    """The base colour at each vertex, sRGB, bilinear; what lies between vertices is lost.
+
+    A vertex on a seam has several places in the map, one for each corner: it takes their mean. One
+    without faces is black. The mesh has maps and texture coordinates.
+    """
+    assert mesh.material is not None and mesh.uv is not None and mesh.face_uv is not None
+    color, uv = mesh.material.base_color.double(), mesh.uv.double()
+    height, width = color.shape[-2:]
+    # Maps repeat, so a texel of the opposite side lies beyond each border.
+    padded = torch.nn.functional.pad(color[None], (1, 1, 1, 1), mode="circular")
+    size = uv.new_tensor([width, height])
+    places = (uv - uv.floor()) * size + 0.5  # texels from the middle of the first padded one
+    grid = 2 * places / (size + 1) - 1
+    found = torch.nn.functional.grid_sample(padded, grid[None, None], align_corners=True)[0, :, 0].T
+    corners, at = mesh.faces.flatten().long(), mesh.face_uv.flatten().long()
+    sums = color.new_zeros(len(mesh.vertices), 3).index_add_(0, corners, found[at])
+    counts = corners.bincount(minlength=len(sums)).clamp_min(1)
+    return (sums / counts[:, None]).float()
 
 
 def read_glb_material(content: bytes, where: str) -> Material | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from guidance.errors import InputError
 from guidance.geometry.formats import Format, check_claims, find_format, read_mesh_file
 from guidance.geometry.glb import UNUSED, read_glb
 from guidance.geometry.glb_write import Node, write_glb, write_glb_nodes
-from guidance.geometry.maps import read_glb_material
+from guidance.geometry.maps import read_glb_material, vertex_colors
 from guidance.geometry.obj import read_obj, write_obj
 from guidance.geometry.off import read_off, write_off
 from guidance.geometry.primitives import PRIMITIVES, primitive
@@ -116,8 +116,9 @@ def save_mesh(mesh: Mesh, path: str | Path) -> Path:
     """Writes a mesh in the format of the path's extension: GLB, OBJ, PLY, STL or OFF.
 
     Colours of vertices are kept but in STL, which has none; PLY and OFF hold them in 8 bits. Maps
-    of a material, and the texture coordinates that they need, are kept in GLB and OBJ. Shapes that
-    lie far from the origin are kept in all but STL, which has single precision only.
+    of a material, and the texture coordinates that they need, are kept in GLB and OBJ; PLY and OFF
+    get the base colour at each vertex. Shapes that lie far from the origin are kept in all but STL,
+    which has single precision only.
 
     Raises:
         InputError: another extension; values that are not finite; maps without coordinates.
@@ -126,6 +127,8 @@ def save_mesh(mesh: Mesh, path: str | Path) -> Path:
     raw = _raw(mesh, path)
     writers = {".obj": write_obj, ".ply": _write_ply, ".stl": _write_stl, ".off": write_off}
     suffix = path.suffix.lower()
+    if suffix in (".ply", ".off") and mesh.colors is None and mesh.material is not None:
+        raw = replace(raw, colors=vertex_colors(mesh).double().numpy())
     if suffix == ".glb":
         path.write_bytes(write_glb(raw, _normals(raw), mesh.material))
     elif suffix == ".obj" and mesh.material is not None:

@@ -36,7 +36,8 @@ Scores finished runs by a judge that none of their losses has asked. For each sa
 its picture (or of 8 views of its mesh) and its prompt; the rank of the prompt among those of all
 RUNs; how far the similarity falls after blur, JPEG or a shift by one pixel (a large gap shows
 gaming); for meshes also the score of the shape in plain grey, the share of faces that others run
-through, how uneven the edges are and, of deformed ones, how unevenly the areas changed; and whether
+through, how uneven the edges are and, of those that a run moved (modes deform and stylize), how
+unevenly the areas changed; and whether
 the front is on the back, too (Janus): on how many views from the back, and from the front, the
 judge prefers "front view of ..." to "back view of ...". Where both shares are alike, the mesh has
 no sides, or the judge does not know such words.

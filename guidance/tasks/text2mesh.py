@@ -119,7 +119,8 @@ class TextToMesh(Task):
     backgrounds: str = "solid,checker,noise,blur"
     """What crops show behind the mesh, drawn anew each time; "none" is white."""
     formats: str = "glb,obj"
-    """What the mesh is written as: glb and any of obj, ply, stl."""
+    """What the mesh is written as: glb and any of obj, ply, stl. Of maps, ply has the base colour at
+    each vertex, stl nothing."""
     laplacian: float | str | None = None
     """Weight of smooth displacements (0.1)."""
     normal_consistency: float | str | None = None
@@ -154,7 +155,7 @@ class TextToMesh(Task):
         from guidance.geometry.mesh_io import load_mesh
         from guidance.rendering.normals import show_normals
         from guidance.runs.plan import Plan
-        from guidance.tasks.mesh_modes import faces_of, has, losses, made, refuse_ignored
+        from guidance.tasks.mesh_modes import faces_of, losses, made, refuse_ignored
         from guidance.tasks.mesh_views import aim_of
 
         refuse_ignored(self)
@@ -170,7 +171,7 @@ class TextToMesh(Task):
         aim = aim_of(self, loaded.mesh, self.front, self.anchor)
         notes = (*loaded.notes, *generator.notes)
         notes = (*(f"{self.mesh}: {note}" for note in notes), *aim.notes)
-        generator.formats = parse_formats(self.formats, maps=has(self, "map_size"))
+        generator.formats = parse_formats(self.formats)
         if "stl" in generator.formats:
             notes = (*notes, printing_note(faces_of(generator)))
         orbit = self.orbit(self.resolution, aim)

@@ -1,4 +1,4 @@
-"""The strength of a finished deformation, dialled after the run: `guide tune`."""
+"""The strength of what a run did to a shape, dialled afterwards: `guide tune`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from guidance.runs.media import contact_sheet, to_bytes
 HELP = f"""\
 guide tune RUN --strength S
 
-Writes the meshes of a finished `guide run text2mesh --mode deform` again, deformed by S of what the
-run came to: 0 is the mesh that was given, 1 the result, 0.5 half way, -1 the opposite. Beside the
-results of each sample: mesh-strength-S.glb, mesh-strength-S.obj and contact-strength-S.png.
+Writes the meshes of a finished `guide run text2mesh --mode deform` or `--mode stylize` again, moved
+by S of what the run came to: 0 is the mesh that was given, 1 the result, 0.5 half way, -1 the
+opposite. Colours stay those of the result. Beside the results of each sample: mesh-strength-S.glb,
+mesh-strength-S.obj and contact-strength-S.png.
 
   --strength S   a number from {LEAST:g} to {MOST:g}
 """
@@ -69,7 +70,7 @@ def tune(order: Order) -> Iterator[Path]:
     all. A strength that was written before is written again.
 
     Raises:
-        InputError: no such run, none that deformed a mesh, a damaged file, a strength out of range;
+        InputError: no such run, none that moved a mesh, a damaged file, a strength out of range;
             another process writes to the run; no permission.
         OutOfResources: the disk is full.
     """
@@ -78,7 +79,8 @@ def tune(order: Order) -> Iterator[Path]:
     found = [contained(folder, path) for path in places if path.is_file()]
     if not found:
         raise InputError(
-            f"{folder}: has no {NAME}; finished runs of text2mesh --mode deform leave one"
+            f"{folder}: has no {NAME}; finished runs of text2mesh in the modes deform and stylize "
+            "leave one, if the shape could move"
         )
     with only_writer(folder):
         for path in found:  # a second reading is cheap, and all of them at once may be large

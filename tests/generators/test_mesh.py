@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from guidance.errors import InputError
+from guidance.evaluate.shape import measure
 from guidance.generators.mesh import MeshGenerator, Surface
-from guidance.geometry.primitives import primitive
+from guidance.geometry.deformation import Deformation
+from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.primitives import octahedron, primitive
 from guidance.loop import optimize
 from guidance.losses.mesh import Laplacian
+from guidance.meshes import Mesh
 from guidance.rendering.cameras import Orbit
 from tests.stand_ins import Target
 
@@ -33,3 +39,25 @@ def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
     after = generator.mesh(0)
     assert torch.equal(before.vertices, after.vertices)
     assert not torch.equal(before.colors, after.colors)
+
+
+def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
+    mesh = Mesh(100 * octahedron().vertices + 7, octahedron().faces)
+    generator = MeshGenerator(mesh, (0,), Surface(edge_length=0.4, max_displacement=0.3))
+    orbit = Orbit(num_views=1, size=(16, 16))
+    optimize(generator, Target([0.3]) + Laplacian(), steps=2, views=orbit)
+    files = generator.export(tmp_path, 0)
+    assert [file.name for file in files] == ["mesh.glb", "mesh.obj", "deformation.npz"]
+    kept = Deformation.load(tmp_path / "deformation.npz")
+    made = load_mesh(tmp_path / "mesh.glb").mesh
+    assert torch.allclose(kept.at(1.0).vertices.float(), made.vertices, rtol=0, atol=1e-4)
+    assert torch.equal(kept.at(0.0).vertices[:6].float(), mesh.vertices)
+    assert 0.01 < kept.displacements.norm(dim=-1).max() <= 0.3 * 100
+    shape = measure(kept.at(1.0), kept.mesh)
+    assert shape.area_distortion is not None and shape.area_distortion > 1e-4
+
+
+def test_a_mesh_that_keeps_its_shape_leaves_no_deformation(tmp_path: Path) -> None:
+    surface = Surface(max_displacement=0.0, edge_length=1.0)
+    files = MeshGenerator(primitive("cube"), (0,), surface).export(tmp_path, 0)
+    assert [file.name for file in files] == ["mesh.glb", "mesh.obj"]

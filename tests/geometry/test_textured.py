@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 import trimesh
 from PIL import Image
+from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry import maps
@@ -276,3 +277,51 @@ def test_parts_without_coordinates_are_told(tmp_path: Path) -> None:
     loaded = load_mesh(write(tmp_path, glb(told, binary)))
     assert loaded.mesh.uv is None
     assert "some of its parts have no texture coordinates, so none are used" in loaded.notes
+
+
+def one_triangle(color: Tensor, uv: list[list[float]]) -> Mesh:
+    plain = torch.ones_like(color[:1])
+    vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    faces = torch.tensor([[0, 1, 2]])
+    normal = torch.tensor([0.0, 0, 1])[:, None, None].expand_as(color)
+    return Mesh(
+        vertices, faces, None, torch.tensor(uv), faces, Material(color, plain, plain, normal)
+    )
+
+
+def test_vertices_take_the_base_colour_where_they_lie_in_the_map() -> None:
+    color = torch.zeros(3, 2, 4)
+    color[0, 0, 1] = 1  # one red texel, from u 0.25 to 0.5 and v 0 to 0.5
+    color[2, 1, 3] = 1  # one blue texel, in the last corner
+    middle, border, far = [0.375, 0.25], [0.5, 0.25], [1.375, -0.75]
+    found = maps.vertex_colors(one_triangle(color, [middle, border, far]))
+    assert torch.allclose(found, torch.tensor([[1.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]))
+    # At the map's own corner four texels meet, since maps repeat.
+    found = maps.vertex_colors(one_triangle(color, [[0.0, 0.0], [1.0, 1.0], [0.875, 0.75]]))
+    assert torch.allclose(found, torch.tensor([[0, 0, 0.25], [0, 0, 0.25], [0, 0, 1.0]]))
+
+
+def test_a_vertex_on_a_seam_takes_the_mean_of_its_corners() -> None:
+    color = torch.rand(3, 1, 2, generator=torch.Generator().manual_seed(3))
+    mesh = one_triangle(color, [[0.25, 0.5], [0.75, 0.5]])
+    mesh = replace(
+        mesh,
+        faces=torch.tensor([[0, 1, 2], [0, 2, 1]]),
+        face_uv=torch.tensor([[0, 1, 1], [1, 1, 1]]),
+    )
+    left, right = color[:, 0].T
+    found = maps.vertex_colors(mesh)
+    assert torch.allclose(found, torch.stack([(left + right) / 2, right, right]))
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".off", ".stl"])
+def test_formats_without_maps_get_colours_of_vertices(suffix: str, tmp_path: Path) -> None:
+    mesh = textured()
+    found = load_mesh(save_mesh(mesh, tmp_path / f"mesh{suffix}")).mesh
+    assert found.material is None and len(found.faces) == len(mesh.faces)
+    if suffix == ".stl":
+        assert found.colors is None
+    else:
+        assert found.colors is not None
+        assert torch.allclose(found.vertices, mesh.vertices)
+        assert (found.colors - maps.vertex_colors(mesh)).abs().max() <= 0.51 / 255

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from guidance.geometry.exports import parse_formats, printing_note
+from guidance.geometry.maps import vertex_colors
 from guidance.geometry.mesh_io import Normalization, load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.meshes import Material, Mesh, MeshScene
@@ -97,18 +98,27 @@ def test_files_with_colours_render_as_the_run_did(mode: str, tmp_path: Path) -> 
 
 
 def test_files_with_maps_render_as_the_run_did(tmp_path: Path) -> None:
-    (sample,) = TextToMesh(**SMALL, **TEXTURE, output=tmp_path).run().samples
+    result = TextToMesh(**SMALL, **TEXTURE, formats="glb,obj,ply,stl", output=tmp_path).run()
+    (sample,) = result.samples
     glb = load_mesh(sample.folder / "mesh.glb", maps=True).mesh
     obj = load_mesh(sample.folder / "mesh.obj").mesh
     assert glb.material is not None and obj.uv is not None and obj.material is None
     beside = Mesh(obj.vertices, obj.faces, None, obj.uv, obj.face_uv, maps_beside(sample.folder))
     assert shown(glb).std() > 0.05
     assert psnr(shown(beside), shown(glb)) >= LEAST_PSNR
+    ply, stl = (load_mesh(sample.folder / f"mesh.{name}").mesh for name in ("ply", "stl"))
+    assert ply.colors is not None and ply.uv is None and stl.colors is None
+    assert ply.colors.std(0).min() > 0.005  # the map's, and no one colour
+    assert (ply.colors - vertex_colors(glb)).abs().max() < 2 / 255
+    for shape in (ply, stl):
+        assert psnr(shown(shape, painted=False), shown(glb, painted=False)) >= LEAST_PSNR
+    notes = json.loads((result.folder / "DONE.json").read_text())["notes"]
+    assert "mesh.stl: is watertight" in notes
 
 
 def test_formats_are_read() -> None:
     assert parse_formats("glb, STL,ply,glb") == ("glb", "stl", "ply")
-    assert parse_formats("obj,glb", maps=True) == ("obj", "glb")
+    assert parse_formats("obj,glb") == ("obj", "glb")
 
 
 def test_what_a_printer_would_miss_is_counted() -> None:

@@ -118,7 +118,6 @@ def test_an_aim_tells_where_the_cameras_gather() -> None:
         ({"backgrounds": "stripes"}, "backgrounds: expected some of solid, checker"),
         ({"formats": "glb,fbx"}, "formats: 'fbx' is unknown; use glb, obj, ply, stl"),
         ({"formats": "obj"}, "formats: glb must be among them"),
-        ({"formats": "glb,ply", "mode": "texture"}, "formats: ply holds no maps"),
         ({"textureless": 0.5, "max_displacement": 0}, "textureless: without displacements the"),
         ({"textureless": 0.5, "mode": "deform"}, "textureless: the mesh has no colours, so all"),
     ],

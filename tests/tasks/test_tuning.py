@@ -97,7 +97,7 @@ def test_runs_that_deformed_nothing_are_told(tmp_path: Path, capsys) -> None:
     run = write_run(tmp_path / "run")
     (run / "deformation.npz").unlink()
     line = refused(capsys, "tune", run, "--strength", "1")
-    assert "has no deformation.npz; finished runs of text2mesh --mode deform leave one" in line
+    assert "has no deformation.npz; finished runs of text2mesh in the modes deform and stylize" in line
 
 
 def test_a_deformation_outside_the_run_is_not_read(tmp_path: Path, capsys) -> None:
