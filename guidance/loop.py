@@ -96,9 +96,10 @@ class Result:
 
     generator: Generator
     rendering: Rendering = field(repr=False)  # the fixed views of the best state
-    best_loss: Float[Tensor, "n"]
+    best_loss: Float[Tensor, "n"]  # of that state before the generator repaired it
     losses: list[float] = field(repr=False)  # mean total loss of each step; NaN where skipped
     skipped: int = 0
+    notes: tuple[str, ...] = ()  # what the generator repaired at the end, a line each
 
     @property
     def images(self) -> Float[Tensor, "n v 3 h w"]:
@@ -208,9 +209,10 @@ class _Run:
         # A run that is resumed behind its last step has not been told yet how far it is.
         self.generator.advance(1.0)
         with torch.no_grad():
+            notes = self.generator.finish()
             rendering = self._render(self._moment(validation=True)).detach()
         result = Result(
-            self.generator, rendering, self.best.loss.clone(), self.history, self.skipped
+            self.generator, rendering, self.best.loss.clone(), self.history, self.skipped, notes
         )
         tell(DoneEvent(self.step, result))
         return result

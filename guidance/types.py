@@ -175,6 +175,14 @@ class Generator(nn.Module):
     def project(self) -> None:
         """Called after each step under no_grad: brings parameters back to their constraints."""
 
+    def finish(self) -> tuple[str, ...]:
+        """Called once at the end with the best state, under no_grad: repairs what was made.
+
+        Returns:
+            What the user should know of it, a line each.
+        """
+        return ()
+
     def warp(self, warp: Warp, moment: Moment) -> None:
         """Moves the pictures by changing the parameters in place; called under no_grad.
 

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.geometry.intersections import intersecting_faces
 from guidance.geometry.topology import unique_edges
+from guidance.geometry.untangle import Untangler
 from guidance.meshes import Mesh
 
 
@@ -21,6 +23,7 @@ class Shape:
     edge_spread: float  # standard deviation of the edges' lengths by their mean
     # What follows is None where the rest shape is unknown.
     self_intersections_at_rest: float | None = None
+    new_self_intersections: float | None = None  # where the rest shape has none near
     area_distortion: float | None = None  # see `area_distortion`
 
 
@@ -32,16 +35,6 @@ def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
     """
     if rest is not None and not torch.equal(rest.faces.long(), mesh.faces.long()):
         raise InputError("measure: the mesh and its rest shape have different faces")
-    try:
-        from guidance.evaluate.intersections import intersecting_faces
-    except ImportError as error:
-        if error.name is None or not error.name.startswith("numba"):
-            raise
-        raise InputError(
-            "self-intersections of meshes are found by numba, which cannot be imported here; "
-            "`pip install numba` mends it"
-        ) from None
-
     vertices, faces = mesh.vertices.double(), mesh.faces.long()
     start, stop = unique_edges(faces).unbind(1)
     lengths = (vertices[start] - vertices[stop]).norm(dim=-1)
@@ -54,6 +47,7 @@ def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
     return replace(
         found,
         self_intersections_at_rest=float(intersecting_faces(rest.vertices, faces).double().mean()),
+        new_self_intersections=len(Untangler(rest.vertices, faces).tangled(vertices)) / len(faces),
         area_distortion=area_distortion(vertices, rest.vertices.double(), faces),
     )
 

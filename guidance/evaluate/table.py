@@ -80,7 +80,8 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
 def _shape_words(shape: Shape) -> str:
     words = f"self-intersections {shape.self_intersections:.2%}"
     if shape.self_intersections_at_rest is not None:
-        words += f" ({shape.self_intersections_at_rest:.2%} at rest)"
+        words += f" ({shape.self_intersections_at_rest:.2%} at rest"
+        words += f", {shape.new_self_intersections:.2%} new)"
     words += f", edge spread {shape.edge_spread:.2f}"
     if shape.area_distortion is not None:
         words += f", area distortion {shape.area_distortion:.2f}"

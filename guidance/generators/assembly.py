@@ -122,6 +122,16 @@ class Assembly(Generator):
     def param_groups(self) -> list[dict[str, Any]]:
         return [group for part in self.parts for group in part.generator.param_groups()]
 
+    def advance(self, progress: float) -> None:
+        for part in self.parts:
+            part.generator.advance(progress)
+
+    def finish(self) -> tuple[str, ...]:
+        notes = []
+        for part in self.parts:
+            notes += [f"{part.name}: {note}" for note in part.generator.finish()]
+        return tuple(notes)
+
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes mesh.glb, a node a part, mesh.obj ... of all, and each part in its own units."""

@@ -18,6 +18,7 @@ from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.exports import USUAL, save_meshes
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
+from guidance.geometry.untangle import Untangler, weakened
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.rasterize import Shading
 from guidance.rendering.shading import GREY, render_mesh
@@ -63,6 +64,8 @@ class DeformedMesh(Generator):
     """
 
     formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
+    strength: Float[Tensor, "n f"] | None
+    twin: Int[Tensor, "f"] | None
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class DeformedMesh(Generator):
         self.register_buffer("colors", colors.float(), persistent=False)
         twin = _mirrored(made.vertices, made.faces) if clay.symmetric else None
         self.register_buffer("twin", twin, persistent=False)
+        self.register_buffer("strength", None, persistent=False)  # see `finish`
         noise = Moment(tuple(seeds), phase="start").normal("jacobians", len(made.faces), 3, 3)
         self.jacobians = nn.Parameter(torch.eye(3) + START_SD * noise)
 
@@ -123,6 +127,11 @@ class DeformedMesh(Generator):
         return scene, self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
 
     def _jacobians(self) -> Float[Tensor, "n f 3 3"]:
+        """What is solved for: the faces' wishes, weakened where the surface ran through itself."""
+        wishes = self._wishes()
+        return wishes if self.strength is None else weakened(wishes, self.strength)
+
+    def _wishes(self) -> Float[Tensor, "n f 3 3"]:
         """With symmetry, means of each face's own and its twin's, which is mirrored."""
         if not self.clay.symmetric:
             return self.jacobians
@@ -132,6 +141,30 @@ class DeformedMesh(Generator):
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": [self.jacobians], "lr": self.learning_rate}]
+
+    def advance(self, progress: float) -> None:
+        """A run that goes on moves all of the mesh again."""
+        self.strength = None
+
+    @torch.no_grad()
+    def finish(self) -> tuple[str, ...]:
+        """Weakens the deformation where it pushed the surface through itself; see `Untangler`."""
+        wishes = self._wishes()
+        try:
+            rest, faces = self.get_buffer("rest"), self.get_buffer("faces")
+            untangler = Untangler(rest, faces, self.twin)
+            found = [untangler.untangle(self.poisson, sample) for sample in wishes]
+        except InputError as error:
+            return (f"self-intersections were not looked for: {error}",)
+        if any(one.strength is not None for one in found):
+            whole = wishes.new_ones(wishes.shape[1])
+            kept = [whole if one.strength is None else one.strength.to(whole) for one in found]
+            self.strength = torch.stack(kept)
+        before, after = sum(one.before for one in found), sum(one.after for one in found)
+        if not before:
+            return ()
+        note = f"faces that the deformation pushed through others: {before:,}; untangled"
+        return (f"{note}, but for {after:,}" if after else note,)
 
     @torch.no_grad()
     def deformation(self, sample: int) -> Deformation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,10 @@ class _Recorder:
             self._step(event)
         elif isinstance(event, PreviewEvent):
             self._preview(event)
-        elif isinstance(event, DoneEvent) and self.judge:
-            self.after = self.judge.scores(event.result.rendering)
+        elif isinstance(event, DoneEvent):
+            self.progress.tell(event.result.notes)
+            if self.judge:
+                self.after = self.judge.scores(event.result.rendering)
 
     def _open(self) -> None:
         self.opened = True
@@ -237,5 +239,6 @@ class _Recorder:
             result.skipped,
         )
         name = self.judge.name if self.judge else None
-        write_done(run, self.identity.task, name, self.plan)
+        told = replace(self.plan, notes=(*self.plan.notes, *result.notes))
+        write_done(run, self.identity.task, name, told)
         return run

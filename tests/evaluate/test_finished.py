@@ -235,7 +235,7 @@ def test_shapes_of_meshes_are_measured(tmp_path: Path, judged: list[str], capsys
     Deformation(rest, pulled).save(run / "deformation.npz")
     assert guide("eval", run, "--json", tmp_path / "s.json") == 0
     first, last = capsys.readouterr().out.splitlines()
-    assert ", self-intersections 0.00% (0.00% at rest), edge spread 0." in first
+    assert ", self-intersections 0.00% (0.00% at rest, 0.00% new), edge spread 0." in first
     # Four of six sides are four times as large, of 18 in all: 4/18 each, and 1/18 each.
     wanted = 4 / 6 * math.log(6 * 4 / 18) + 2 / 6 * math.log(18 / 6)
     assert f", area distortion {wanted:.2f}, front words on 0% of its back views" in first

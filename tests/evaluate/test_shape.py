@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.evaluate import intersections
-from guidance.evaluate.intersections import intersecting_faces
 from guidance.evaluate.shape import area_distortion, measure
+from guidance.geometry import intersections
+from guidance.geometry.intersections import intersecting_faces
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh
@@ -97,6 +97,13 @@ def test_two_spheres_cut_each_other_in_a_ring() -> None:
     hit = intersecting_faces(vertices, faces)
     middles = vertices[faces].mean(1)
     assert 0.01 < hit.double().mean() < 0.1
+    both, apart = Mesh(vertices, faces), torch.cat([one.vertices, one.vertices + 5])
+    again = measure(both, both)
+    assert again.self_intersections == again.self_intersections_at_rest > 0
+    assert again.new_self_intersections == 0
+    collided = measure(both, Mesh(apart, faces))
+    assert collided.self_intersections_at_rest == 0
+    assert collided.new_self_intersections == collided.self_intersections
     assert (middles[hit][:, 0] - 0.5).abs().max() < 0.1  # the plane halfway between
     assert measure(one).self_intersections == 0
 

@@ -80,6 +80,25 @@ def test_regularizers_see_each_part_at_its_own_size() -> None:
     assert value.item() == pytest.approx(1.5 / 2)  # half of all area, whatever its scale
 
 
+def test_parts_are_untangled_at_the_end_each_by_itself() -> None:
+    parts = [
+        Part(name, DeformedMesh(primitive("torus"), [0], Clay(edge_length=2.0)), (place, 0.0, 0.0))
+        for name, place in (("calm", -1.0), ("wound", 1.0))
+    ]
+    scene, wound = Assembly(parts, Shading(ambient=0.6)), parts[1].generator
+    angle = 4 * wound.get_buffer("rest")[wound.get_buffer("faces")].mean(1)[:, 0]
+    with torch.no_grad():
+        wound.jacobians[0, :, 0, 0] = wound.jacobians[0, :, 1, 1] = angle.cos()
+        wound.jacobians[0, :, 1, 0], wound.jacobians[0, :, 0, 1] = angle.sin(), -angle.sin()
+    tangled = scene(ORBIT(MOMENT)).scene.vertices
+    (note,) = scene.finish()
+    assert note.startswith("wound: faces that the deformation pushed through others: ")
+    untangled = scene(ORBIT(MOMENT)).scene.vertices
+    assert not torch.equal(untangled, tangled)
+    scene.advance(0.0)
+    assert torch.equal(scene(ORBIT(MOMENT)).scene.vertices, tangled)
+
+
 def test_the_glb_has_a_node_a_part_and_parts_are_in_their_own_units(tmp_path: Path) -> None:
     scene = pair()
     scene.formats = ("glb", "obj", "ply")

@@ -9,9 +9,12 @@ import torch
 
 from guidance.errors import InputError
 from guidance.generators.jacobians import START_SD, Clay, DeformedMesh
+from guidance.geometry import intersections
 from guidance.geometry.deformation import Deformation
+from guidance.geometry.intersections import intersecting_faces
 from guidance.geometry.mesh_io import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
+from guidance.loop import Settings, optimize
 from guidance.losses.mesh import Rigidity
 from guidance.meshes import Mesh, MeshScene
 from guidance.types import Moment
@@ -109,3 +112,100 @@ def test_rigidity_pulls_back_to_the_rest_shape() -> None:
     faces = generator.jacobians.shape[1]  # of one size, so each has its share of the slope
     moved = with_jacobian(generator, 2 * torch.eye(3) - faces * slope[0, 0])
     assert torch.allclose(scene(moved).vertices, scene(moved).rest_vertices, atol=1e-6)
+
+
+def curled(turn: float, clay: Clay = COARSE) -> DeformedMesh:
+    """Two samples of a torus: the second is wound around its axis by an angle, and so cut open.
+
+    Each Jacobian turns by a multiple of the place's own angle; the solve does the best it can.
+    """
+    mesh = primitive("torus")
+    generator = DeformedMesh(mesh, [0, 1], clay)
+    rest, faces = generator.get_buffer("rest"), generator.get_buffer("faces")
+    middle = rest[faces].mean(1)
+    flat = middle[:, [0, 2]] if rest[:, 1].std() < rest[:, 2].std() else middle[:, :2]
+    angle = turn * flat[:, 0]
+    jacobians = torch.eye(3).repeat(len(faces), 1, 1)
+    jacobians[:, 0, 0] = jacobians[:, 1, 1] = angle.cos()
+    jacobians[:, 1, 0], jacobians[:, 0, 1] = angle.sin(), -angle.sin()
+    with torch.no_grad():
+        generator.jacobians[0] = torch.eye(3)
+        generator.jacobians[1] = jacobians
+    return generator
+
+
+def crossed(generator: DeformedMesh) -> list[int]:
+    """How many faces run through others, of each sample's exported mesh."""
+    meshes = [generator.mesh(sample) for sample in range(generator.num_samples)]
+    return [int(intersecting_faces(mesh.vertices, mesh.faces).sum()) for mesh in meshes]
+
+
+def unlike(vertices: torch.Tensor) -> float:
+    """The largest distance from a vertex to the mirror image of the mesh."""
+    return float(torch.cdist(vertices, vertices * torch.tensor([-1.0, 1, 1])).amin(1).max())
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_crossings_are_undone_at_the_end_and_told(symmetric: bool, tmp_path: Path) -> None:
+    generator = curled(4.0, Clay(edge_length=2.0, symmetric=symmetric))
+    before = crossed(generator)
+    assert before[0] == 0 and before[1] > 5
+    first = generator.mesh(0).vertices
+    notes = generator.finish()
+    assert notes == (f"faces that the deformation pushed through others: {before[1]}; untangled",)
+    assert crossed(generator) == [0, 0]
+    assert torch.equal(generator.mesh(0).vertices, first)
+    # What is shown, exported and kept for `guide tune` is one and the same mesh.
+    generator.export(tmp_path, 1)
+    kept = Deformation.load(tmp_path / "deformation.npz").at(1.0).vertices
+    assert torch.equal(kept, generator.mesh(1).vertices)
+    shown = scene(generator).vertices[1]
+    normalization = generator.prepared.normalization
+    assert torch.allclose(normalization.apply(kept).float(), shown, atol=1e-5)
+    # The triangles of the torus are symmetric to 0.0025.
+    assert (unlike(kept) < 0.005) == symmetric
+
+
+def test_what_does_not_cross_is_untouched_to_the_bit() -> None:
+    generator = curled(0.5)
+    before = scene(generator).vertices
+    assert generator.finish() == ()
+    assert torch.equal(scene(generator).vertices, before)
+
+
+def test_the_held_part_stays_to_the_bit_and_a_further_run_starts_anew() -> None:
+    generator = curled(4.0)
+    jacobians = generator.jacobians.detach().clone()
+    inside = generator.get_buffer("rest")[generator.get_buffer("faces")].mean(1)[:, 0] > -0.4
+    part = DeformedMesh(primitive("torus"), [0, 1], COARSE, inside=inside)
+    with torch.no_grad():
+        part.jacobians.copy_(jacobians * 3)
+    assert crossed(part)[1] > 5
+    assert part.finish() and crossed(part) == [0, 0]
+    free = part.prepared.free
+    assert free is not None
+    assert torch.equal(part.mesh(1).vertices[~free], part.prepared.given[~free])
+    part.advance(0.0)
+    assert crossed(part)[1] > 5
+
+
+def test_a_result_shows_and_tells_the_untangled_mesh() -> None:
+    generator = curled(4.0)
+    generator.learning_rate = 0.0
+    cameras = DeformedMesh.tiny_views(2)
+    result = optimize(generator, Rigidity(), Settings(steps=1), views=lambda moment: cameras)
+    assert len(result.notes) == 1 and "untangled" in result.notes[0]
+    assert crossed(generator) == [0, 0]
+    assert torch.equal(result.rendering.image, generator(cameras).image)
+
+
+def test_without_numba_it_is_told_that_crossings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = curled(4.0)
+
+    def missing() -> None:
+        raise InputError("numba cannot be imported")
+
+    monkeypatch.setattr(intersections, "_kernels", missing)
+    assert generator.finish() == (
+        "self-intersections were not looked for: numba cannot be imported",
+    )

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from guidance.errors import Diverged, InputError, Interrupted, OutOfResources
@@ -82,6 +83,26 @@ def test_one_sample_lies_at_the_top(tmp_path: Path) -> None:
     environment = json.loads((result.folder / "environment.json").read_text())
     assert environment["versions"]["torch"] == torch.__version__
     assert not list(result.folder.rglob("*.tmp"))
+
+
+def test_what_was_repaired_at_the_end_is_told_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def finish(canvas: Canvas) -> tuple[str, ...]:
+        told.append(canvas.pixels.clone())
+        with torch.no_grad():
+            canvas.pixels.fill_(0.25)
+        return ("the canvas was painted over",)
+
+    monkeypatch.setattr(Canvas, "finish", finish)
+    result = Dot(prompt="a red dot", output=tmp_path).run()
+    assert len(told) == 1 and "the canvas was painted over" in capsys.readouterr().err
+    done = json.loads((result.folder / "DONE.json").read_text())
+    assert done["notes"] == ["the canvas was painted over"]
+    with Image.open(result.folder / "image.png") as picture:
+        assert set(picture.convert("L").tobytes()) == {64}
 
 
 def test_several_samples_have_folders_and_a_contact_sheet(tmp_path: Path) -> None:
