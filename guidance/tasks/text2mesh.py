@@ -36,15 +36,16 @@ class TextToMesh(Task):
         "normal": {"steps": 150, "views": 4, "crops": 8},
         "best": {"steps": 400, "views": 6, "crops": 18, "resolution": 224},
     }
-    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures and
-    #: deformations are processor time, a texture's "best" reckoned from 20 of its steps.
+    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures,
+    #: deformations and generated meshes are processor time, a texture's "best" reckoned from 20 of
+    #: its steps.
     PRESET_MINUTES: ClassVar = {
-        "draft": "10 seconds on two cores; of one core, a texture 24, a deformation 11; not "
-        "measured on a GPU",
-        "normal": "15 seconds on two cores; of one core, a texture 31 to 44, a deformation 20; not "
-        "measured on a GPU",
+        "draft": "10 seconds on two cores; of one core, a texture 24, a deformation 11, a mesh from "
+        "words alone 17; not measured on a GPU",
+        "normal": "15 seconds on two cores; of one core, a texture 31 to 44, a deformation 20, a "
+        "mesh from words alone 31; not measured on a GPU",
         "best": "44 seconds on two cores; of one core, a texture 4 minutes, a deformation 72 "
-        "seconds; not measured on a GPU",
+        "seconds, a mesh from words alone 111; not measured on a GPU",
     }
 
     mode: Literal["stylize", "texture", "deform", "generate"] = "stylize"
