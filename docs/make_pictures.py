@@ -66,6 +66,13 @@ def changed(name: str, preset: str, folder: Path) -> Path:
     return run.folder / "image.png"
 
 
+def edited(name: str, preset: str, folder: Path) -> Path:
+    """A green apple whose latents are moved until it is red."""
+    picture = flat("cutout", SOURCE, preset, folder)
+    options: dict[str, Any] = {"picture": picture, "source": SOURCE, "size": 128}
+    return gd.Edit(prompt=PROMPT, **options, **common(preset, folder)).run().folder / "image.png"
+
+
 def mesh(name: str, preset: str, folder: Path) -> Path:
     """The first of the fixed views of a sphere that was changed, or of what grew from it."""
     run = gd.TextToMesh(prompt=PROMPT, **MESHES[name], **common(preset, folder)).run()
@@ -75,6 +82,7 @@ def mesh(name: str, preset: str, folder: Path) -> Path:
 MAKERS: dict[str, Callable[[str, str, Path], Path]] = {
     **{name: lambda name, preset, folder: flat(name, PROMPT, preset, folder) for name in FLAT},
     **dict.fromkeys(("unet", "film", "masked"), changed),
+    "revised": edited,
     **dict.fromkeys(MESHES, mesh),
 }
 

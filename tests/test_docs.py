@@ -54,11 +54,13 @@ def test_the_page_shows_nothing_else_and_is_small() -> None:
 
 
 def test_options_on_the_page_are_those_of_the_tasks() -> None:
+    from guidance.tasks.edit import Edit
     from guidance.tasks.stylize import Stylize
     from guidance.tasks.text2image import TextToImage
     from guidance.tasks.text2mesh import TextToMesh
 
-    known = {name for task in (Stylize, TextToImage, TextToMesh) for name in task.model_fields}
+    tasks = (Edit, Stylize, TextToImage, TextToMesh)
+    known = {name for task in tasks for name in task.model_fields}
     said = set(re.findall(r"--([a-z-]+)", PAGE.read_text()))
     assert {name.replace("-", "_") for name in said} <= known
 

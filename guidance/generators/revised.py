@@ -72,6 +72,7 @@ class Revised(Generator):
         denoiser: whose latents they are.
         mask: 1 where the picture may change, 0 where not a bit does.
         learning_rate: of the optimizer, in latents, which have a spread of about 1.
+        original: the same picture and mask in another size, which files are to have.
 
     Raises:
         InputError: a mask of another size, or that is black everywhere.
@@ -85,10 +86,11 @@ class Revised(Generator):
         denoiser: Denoiser,
         mask: Float[Tensor, "1 rows columns"] | None = None,
         learning_rate: float = 0.03,
+        original: tuple[Float[Tensor, "3 hh ww"], Float[Tensor, "1 hh ww"] | None] | None = None,
     ) -> None:
         super().__init__()
-        mask = torch.ones_like(picture[:1]) if mask is None else mask
-        check_mask(picture, mask)
+        picture, mask = _masked(picture, mask)
+        exported = (picture, mask) if original is None else _masked(*original)
         self.num_samples, self.learning_rate = len(seeds), learning_rate
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         device = next(denoiser.parameters()).device
@@ -101,6 +103,8 @@ class Revised(Generator):
         for name, tensor in {
             "picture": picture,
             "mask": mask,
+            "exported": exported[0],
+            "exported_mask": exported[1],
             "small": small,
             "latents": latents,
             "decoded": decoded,
@@ -114,12 +118,22 @@ class Revised(Generator):
         """One picture a sample, decoded when somebody looks at it."""
         whole_only(cameras, self)
         check_device(self.denoisers[0], self.change)
-        latents = self.get_buffer("latents") + self.get_buffer("free") * self.change
-        return Revision(latents[:, None], self)
+        return Revision(self._latents()[:, None], self)
+
+    def _latents(self) -> Float[Tensor, "n c hh ww"]:
+        return self.get_buffer("latents") + self.get_buffer("free") * self.change
 
     def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
         """The picture as a change of its latents to these leaves it."""
-        picture, decoded = self.get_buffer("picture"), self.get_buffer("decoded")
+        return self._shown(latents, self.get_buffer("picture"), self.get_buffer("mask"))
+
+    def _shown(
+        self,
+        latents: Float[Tensor, "b c hh ww"],
+        picture: Float[Tensor, "3 h w"],
+        mask: Float[Tensor, "1 h w"],
+    ) -> Float[Tensor, "b 3 h w"]:
+        decoded = self.get_buffer("decoded")
         sides = (picture.shape[1], picture.shape[2])
         difference = self.denoisers[0].decode_image(latents) - decoded
         size = difference.abs().mean(1, keepdim=True)
@@ -127,7 +141,7 @@ class Revised(Generator):
         kept = resized((1 - moved / FADED).clamp_min(0), sides)
         lost = picture - resized(decoded, sides)
         new = resized(decoded + difference, sides) + kept * lost
-        return blend(new.clamp(0, 1), picture, self.get_buffer("mask"))
+        return blend(new.clamp(0, 1), picture, mask)
 
     def before(self) -> Float[Tensor, "n 1 3 h w"]:
         """The picture as it was, for each sample, in the size that is encoded."""
@@ -138,14 +152,25 @@ class Revised(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png."""
-        return [save_png(folder / "image.png", self().image[sample, 0])]
+        """Writes image.png, in the size of `original`."""
+        latents = self._latents()[sample : sample + 1]
+        made = self._shown(latents, *map(self.get_buffer, ("exported", "exported_mask")))
+        return [save_png(folder / "image.png", made[0])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Revised:
         random = torch.Generator().manual_seed(3)
         picture = 0.3 + 0.4 * torch.rand(3, 24, 24, generator=random)
         return cls(range(num_samples), picture, denoiser=load_denoiser("mini-diffusion"))
+
+
+def _masked(
+    picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 rows columns"] | None
+) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "1 h w"]]:
+    """The picture and its mask, by default white. Raises InputError if they do not go together."""
+    mask = torch.ones_like(picture[:1]) if mask is None else mask
+    check_mask(picture, mask)
+    return picture, mask
 
 
 def sides_for(denoiser: Denoiser, picture: tuple[int, int]) -> tuple[int, int]:

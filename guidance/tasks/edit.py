@@ -25,6 +25,8 @@ WEIGHT = 1e-3
 #: a tenth of that is the rate, but for the loss's weight. Adam gives what hardly matters as much
 #: room as what does, and so changes more than was asked for.
 RATES = {"sgd": 0.1 * 2000 / 64**2 / 10 / WEIGHT, "adam": 0.03}
+#: Pixels of the longer side of what previews show and the judge sees, where no size is given.
+LOOK = 256
 #: What a denoiser does not follow: it is asked about plain prompts.
 NOT_FOLLOWED = ("at", "region", "image_prompt")
 #: What belongs to encoders. Empty here, so that whatever is given is refused, also what other
@@ -41,7 +43,7 @@ class Edit(Task):
     PRESETS: ClassVar = {
         "draft": {"steps": 60},
         "normal": {"steps": 200},
-        "best": {"steps": 500, "size": 512},
+        "best": {"steps": 500},
     }
     #: Processor time of the whole command with the embedded denoiser; most of the first is imports.
     PRESET_MINUTES: ClassVar = {
@@ -56,9 +58,9 @@ class Edit(Task):
     """What it shows now, in words that differ from the prompt where it is to change."""
     mask: Path | None = None
     """A picture that is white where to change; where it is black, not a bit is changed."""
-    size: int = Field(default=256, ge=16, le=2048)
-    """Pixels of the longer side, which the picture is brought to. What changes is as sharp as the
-    denoiser draws; the rest stays as sharp as it is."""
+    size: int | None = Field(default=None, ge=16, le=2048)
+    """Pixels of the longer side that the picture is brought to; without it the result has the
+    picture's own. What changes is as sharp as the denoiser draws, the rest as sharp as it was."""
     loss: Literal["dds", "pds"] = "dds"
     """How the denoiser's answers guide: "dds" follows the difference between those for the prompt
     and for the source; "pds" is drawn back to the picture as well, and stays nearer to it."""
@@ -101,11 +103,12 @@ class Edit(Task):
     def build(self) -> Plan:
         from guidance.generators.revised import Revised
         from guidance.runs.plan import Plan
-        from guidance.tasks.photos import open_photo
+        from guidance.tasks.photos import eight_bits, open_photo
 
         self._refuse_ignored()
         source = self._source()
-        photo = open_photo(self.picture, self.mask, self.size, "edit")
+        photo = open_photo(self.picture, self.mask, self.size or LOOK, "edit")
+        own = (eight_bits(photo.original), photo.original_mask)
         denoiser = load(self)
         made = Revised(
             self.sample_seeds,
@@ -113,6 +116,7 @@ class Edit(Task):
             denoiser=denoiser,
             mask=photo.mask,
             learning_rate=RATES[self.optimizer or self.usual_optimizer],
+            original=None if self.size else own,
         )
         losses = self._losses(made, denoiser, source)
         return Plan(made, losses, self.settings(), self.sample_prompts)

@@ -186,13 +186,15 @@ def test_it_starts_as_the_picture_and_compares_with_it(
     assert (term.loss.given.mean() - given.mean()).abs() < 0.01
 
 
+@pytest.mark.parametrize("size", [24, None])
 def test_outside_the_mask_not_a_bit_changes(
-    small: dict[str, Any], files: dict[str, Any], tmp_path: Path
+    size: int | None, small: dict[str, Any], files: dict[str, Any], tmp_path: Path
 ) -> None:
+    """In the size that is asked for, and in the picture's own, whatever the run looks at."""
     task = Edit(
         prompt="a heart",
         mask=files["MASK"],
-        **small,
+        **{**small, "size": size},
         total_variation=1.0,
         judge=False,
         device="cpu",
