@@ -33,6 +33,7 @@ MESHES: dict[str, dict[str, Any]] = {
     "mesh": {"mode": "stylize"},
     "texture": {"mode": "texture"},
     "jacobians": {"mode": "deform"},
+    "normals": {"mode": "deform", "deform_by": "normals"},
     "grown": {"mode": "generate"},
     "dmtet": {"mode": "generate", "surface": "grid"},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -55,7 +55,8 @@ class DeformedMesh(Generator):
         mesh: triangles, not all at one place.
         seeds: one a sample.
         clay: see `Clay`.
-        learning_rate: of Adam for the Jacobians (TextDeformer: 0.0025 for 2,500 steps).
+        learning_rate: of Adam for the parameters; `RATE` without (TextDeformer: 0.0025 for 2,500
+            steps).
         inside: the faces that may change; the solve holds all vertices of the others.
 
     Raises:
@@ -63,6 +64,8 @@ class DeformedMesh(Generator):
             `Poisson`.
     """
 
+    #: Of Adam, for runs of some hundred steps.
+    RATE: ClassVar = 0.03
     formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
     strength: Float[Tensor, "n f"] | None
     twin: Int[Tensor, "f"] | None
@@ -73,11 +76,12 @@ class DeformedMesh(Generator):
         seeds: Sequence[int],
         clay: Clay = Clay(),
         *,
-        learning_rate: float = 0.03,
+        learning_rate: float | None = None,
         inside: Bool[Tensor, "f"] | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.clay, self.learning_rate = len(seeds), clay, learning_rate
+        self.num_samples, self.clay = len(seeds), clay
+        self.learning_rate = self.RATE if learning_rate is None else learning_rate
         self.prepared = Prepared.of(mesh, clay.edge_length, inside)
         made, free = self.prepared.mesh, self.prepared.free
         self.poisson = Poisson(made.vertices, made.faces, None if free is None else ~free)
@@ -91,8 +95,16 @@ class DeformedMesh(Generator):
         twin = _mirrored(made.vertices, made.faces) if clay.symmetric else None
         self.register_buffer("twin", twin, persistent=False)
         self.register_buffer("strength", None, persistent=False)  # see `finish`
-        noise = Moment(tuple(seeds), phase="start").normal("jacobians", len(made.faces), 3, 3)
+        self._begin(seeds)
+
+    def _begin(self, seeds: Sequence[int]) -> None:
+        """Makes the parameters, which `_own_jacobians` reads."""
+        count = len(self.get_buffer("faces"))
+        noise = Moment(tuple(seeds), phase="start").normal("jacobians", count, 3, 3)
         self.jacobians = nn.Parameter(torch.eye(3) + START_SD * noise)
+
+    def _own_jacobians(self) -> Float[Tensor, "n f 3 3"]:
+        return self.jacobians
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -133,14 +145,15 @@ class DeformedMesh(Generator):
 
     def _wishes(self) -> Float[Tensor, "n f 3 3"]:
         """With symmetry, means of each face's own and its twin's, which is mirrored."""
+        own = self._own_jacobians()
         if not self.clay.symmetric:
-            return self.jacobians
-        mirror = self.jacobians.new_tensor([-1.0, 1, 1])
-        others = self.jacobians.index_select(1, self.get_buffer("twin"))
-        return (self.jacobians + mirror[:, None] * others * mirror) / 2
+            return own
+        mirror = own.new_tensor([-1.0, 1, 1])
+        others = own.index_select(1, self.get_buffer("twin"))
+        return (own + mirror[:, None] * others * mirror) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
-        return [{"params": [self.jacobians], "lr": self.learning_rate}]
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
 
     def advance(self, progress: float) -> None:
         """A run that goes on moves all of the mesh again."""

@@ -33,10 +33,18 @@ def task_names() -> dict[str, str]:
 
 
 def defines(path: Path, base: str) -> bool:
-    """Whether a file's source defines a class with that base."""
+    """Whether a file's source defines a class with that base, or with one from beside it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return any(isinstance(b, ast.Name) and b.id == base for node in classes for b in node.bases)
+    beside = {
+        name.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith(f"guidance.{path.parent.name}.")
+        for name in node.names
+    }
+    bases = {b.id for node in classes for b in node.bases if isinstance(b, ast.Name)}
+    return bool(bases & {base, *beside})
 
 
 def first_line(path: Path) -> str:

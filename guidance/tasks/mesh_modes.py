@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Made = MeshGenerator | TexturedMesh | DeformedMesh | GrownMesh | DMTet
 
 GRID = "generate --surface grid"
+TURNED = "deform --deform-by normals"
 #: The shape comes first, and goes on being asked of by itself. CLIP-Mesh (arXiv 2203.13333) leaves
 #: the texture out in half of the first half of its steps; of eight prompts, one judge then gave the
 #: grey mesh 0.088 instead of 0.105, and the painted one 0.268 instead of 0.269.
@@ -33,20 +34,21 @@ SHAPE_FIRST = "1 -> 1 @ 0.3 -> 0.25 @ 0.3"
 #: Options that only some modes have: what they are in each of these if nothing is given.
 ONLY_OF: dict[str, dict[str, Any]] = {
     "surface": {"generate": "sphere", GRID: "grid"},
+    "deform_by": {"deform": "jacobians", TURNED: "normals"},
     "paint": {"stylize": "field"},
     "frequency": {"stylize": 0.7, GRID: 0.7},
     "max_displacement": {"stylize": 0.05},
-    "edge_length": {"stylize": 0.08, "deform": 0.1, "generate": 0.05},
+    "edge_length": {"stylize": 0.08, "deform": 0.1, TURNED: 0.1, "generate": 0.05},
     "reach": {"generate": 0.15},
     "cells": {GRID: 24},
-    "symmetric": {"stylize": False, "texture": False, "deform": False},
+    "symmetric": {"stylize": False, "texture": False, "deform": False, TURNED: False},
     "asymmetric": {"generate": False, GRID: False},
-    "ambient": {"stylize": 0.6, "deform": 0.6, "generate": 0.4, GRID: 0.4},
-    "ambient_jitter": {"stylize": 0.0, "deform": 0.0, "generate": 0.0, GRID: 0.0},
-    "bare": {"stylize": "grey", "deform": "grey", "generate": "grey", GRID: "grey"},
-    "textureless": {"stylize": 0.0, "deform": 0.0, "generate": SHAPE_FIRST, GRID: SHAPE_FIRST},
+    "ambient": {"stylize": 0.6, "deform": 0.6, TURNED: 0.6, "generate": 0.4, GRID: 0.4},
+    "ambient_jitter": {"stylize": 0.0, "deform": 0.0, TURNED: 0.0, "generate": 0.0, GRID: 0.0},
+    "bare": {"stylize": "grey", "deform": "grey", TURNED: "grey", "generate": "grey", GRID: "grey"},
+    "textureless": {"stylize": 0.0, "deform": 0.0, TURNED: 0.0, "generate": SHAPE_FIRST, GRID: SHAPE_FIRST},
     "laplacian": {"stylize": 0.1},
-    "normal_consistency": {"stylize": 1.0, "deform": 1.0, "generate": "1 -> 0.1", GRID: "3 -> 0.3"},
+    "normal_consistency": {"stylize": 1.0, "deform": 1.0, TURNED: 1.0, "generate": "1 -> 0.1", GRID: "3 -> 0.3"},
     "rigidity": {"deform": 0.3},
     "eikonal": {GRID: 0.3},
     "finest": {"texture": 32, "generate": 32},
@@ -68,7 +70,9 @@ DISTANCE = {"stylize": 3.0, "texture": 3.0, "deform": 3.4, "generate": 3.0}
 
 
 def kind_of(task: TextToMesh) -> str:
-    """The mode, and the surface where it has two."""
+    """The mode, and what it moves or grows where there are two."""
+    if task.mode == "deform" and task.deform_by == "normals":
+        return TURNED
     return GRID if task.mode == "generate" and task.surface == "grid" else task.mode
 
 
@@ -121,6 +125,7 @@ def made(task: TextToMesh, mesh: Mesh, part: Selected | None) -> Made:
         "stylize": _stylized,
         "texture": _textured,
         "deform": _deformed,
+        TURNED: _deformed,
         "generate": _grown,
         GRID: _marched,
     }
@@ -173,6 +178,7 @@ def _textured(task: TextToMesh, mesh: Mesh, part: Selected | None) -> TexturedMe
 
 def _deformed(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DeformedMesh:
     from guidance.generators.jacobians import Clay, DeformedMesh
+    from guidance.generators.normals import TurnedMesh
     from guidance.rendering.rasterize import Shading
 
     if task.textureless and mesh.colors is None:
@@ -180,7 +186,8 @@ def _deformed(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DeformedMe
     shading = Shading(**_own(task, "ambient", "bare"))
     clay = Clay(value(task, "edge_length"), task.symmetric, shading)
     inside = None if part is None else part.faces
-    return DeformedMesh(mesh, task.sample_seeds, clay, inside=inside)
+    kind = {"jacobians": DeformedMesh, "normals": TurnedMesh}[value(task, "deform_by")]
+    return kind(mesh, task.sample_seeds, clay, inside=inside)
 
 
 def _grown(task: TextToMesh, mesh: Mesh, part: Selected | None) -> GrownMesh:

@@ -67,6 +67,9 @@ class TextToMesh(Task):
     """How far the surface may move along its normals, in radii (0.05); 0 keeps the shape."""
     edge_length: float | None = Field(default=None, gt=0, le=2)
     """Longer edges are split before the run; in radii (0.08; 0.1 for "deform", a sphere's 0.05)."""
+    deform_by: Literal["jacobians", "normals"] | None = None
+    """What "deform" moves: "jacobians" may change all proportions, "normals" carve and keep them
+    (jacobians)."""
     reach: float | None = Field(default=None, ge=0, le=2)
     """How far around a vertex of a growing sphere the surface moves along, in radii (0.15)."""
     cells: int | None = Field(default=None, ge=6, le=80)

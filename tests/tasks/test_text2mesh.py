@@ -95,6 +95,7 @@ SMALL_DEFORM: dict[str, Any] = {**SMALL, "mode": "deform", "edge_length": 0.4}
 DEFORM_OPTIONS: dict[str, Any] = {
     "edge_length": 0.05,
     "ambient": 0.2,
+    "deform_by": "normals",
     "rigidity": 4.0,
     "normal_consistency": 7.0,
     "symmetric": True,
@@ -348,3 +349,9 @@ def test_the_judge_prefers_the_result(tmp_path: Path) -> None:
     for sample in task.run().samples:
         assert sample.judge_before and sample.judge_after
         assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
+
+
+def test_deformations_by_normals_have_no_rigidity() -> None:
+    given = {**SMALL_DEFORM, "deform_by": "normals", "rigidity": 1.0}
+    with pytest.raises(InputError, match="rigidity: deform --deform-by normals has none; leave it"):
+        TextToMesh(prompt="a heart", **given).build()
