@@ -131,7 +131,7 @@ def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[
 
     optimize(
         Pyramid((0,), size, finest=size // 2),
-        Distillation("a red apple", denoiser=denoiser),
+        Distillation("a red apple", denoiser=denoiser, method="sds"),
         # The first steps warm up; the last one is followed by a validation.
         Settings(steps=pairs + 3, validations=1, device=device),
         listeners=[listen],

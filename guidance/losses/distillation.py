@@ -51,7 +51,7 @@ class Distillation(Loss):
         prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
             Phrases are composed, `e_0 + s sum_k w_k (e_k - e_0)`.
         denoiser: a name as `guidance.diffusion.load_denoiser` takes it, or a Denoiser.
-        method: sds, csd, nfsd, bridge, asd, ism, sdi, dds, pds or rfds.
+        method: sds, csd, nfsd, bridge, asd, ism, sdi, fsd, dds, pds or rfds.
         guidance_scale: a number or a schedule, by default the method's own; 1 is the condition
             alone.
         negative: phrases to be guided away from, for all samples, as strongly as their weight
@@ -87,7 +87,7 @@ class Distillation(Loss):
         prompt: str | Sequence[str],
         *,
         denoiser: str | Denoiser,
-        method: str = "sds",
+        method: str = "fsd",
         guidance_scale: float | str | None = None,
         negative: str | Sequence[str] = (),
         perp_neg: bool = False,
@@ -298,7 +298,7 @@ class Distillation(Loss):
     @classmethod
     def tiny_of_denoiser(cls, denoiser: Denoiser, prompts: Sequence[str]) -> Distillation:
         """A small instance for the contract tests."""
-        return cls(prompts, denoiser=denoiser, negative="a house")
+        return cls(prompts, denoiser=denoiser, method="sds", negative="a house")
 
 
 def _noise(

@@ -81,8 +81,8 @@ class Task(BaseModel):
     learning_rate: float | str = 1.0
     """Factor on the generator's own rates: a number, or a schedule such as "1 -> 0.1 cosine"."""
     loss: str = "cosine"
-    """What guides: cosine, spherical or logit of an encoder; sds, csd, nfsd, bridge, asd, ism, sdi
-    or rfds of a denoiser; or several with weights, "clip,sds:0.5". Says docs/distillation.md."""
+    """What guides: cosine, spherical or logit of an encoder; fsd, sds, csd, nfsd, bridge, asd,
+    ism, sdi or rfds of a denoiser; or several with weights, "clip,fsd:0.5": docs/distillation.md."""
     sharpen: float = Field(default=0.1, ge=0)
     """Weight of "logit" beside the loss: tells near things apart, a star from anything yellow."""
     encoder: list[str] = Field(default=["mini"], min_length=1)

@@ -171,7 +171,7 @@ def test_the_slope_through_the_autoencoder_is_that_of_finite_differences(
     random = torch.Generator().manual_seed(0)
     image = torch.rand(1, 1, 3, 16, 16, generator=random)
     way = torch.randn(image.shape, generator=random)
-    loss = Distillation("red", denoiser=denoiser)
+    loss = Distillation("red", denoiser=denoiser, method="sds")
     loss.prepare(Rendering(image))
     at, leaf = Moment((0,)), image.clone().requires_grad_()
     slope = torch.autograd.grad(loss(Rendering(leaf), at).sum(), leaf)[0]

@@ -51,7 +51,7 @@ def test_distillation_moves_latents_without_any_autoencoder() -> None:
     denoiser = Counting(variance=0.05)
     generator = latent(denoiser)
     texts = ["a cat", "a dog"]
-    loss = Distillation(texts, denoiser=denoiser, guidance_scale=1.0, unit=True)
+    loss = Distillation(texts, denoiser=denoiser, method="sds", guidance_scale=1.0, unit=True)
     before = denoiser.encoded
     settings = Settings(steps=60, seeds=(0, 1), validations=1)
     optimize(generator, loss, settings)

@@ -27,7 +27,7 @@ def pictures(n: int = 2, seed: int = 0, size: int = 8) -> Tensor:
 
 
 def made(denoiser: Mixture, prompt: Any = CAT, n: int = 1, **options: Any) -> Distillation:
-    loss = Distillation(prompt, denoiser=denoiser, **options)
+    loss = Distillation(prompt, denoiser=denoiser, **{"method": "sds", **options})
     loss.prepare(Rendering(pictures(n, seed=9)))
     return loss
 
@@ -311,7 +311,7 @@ def test_phrases_are_composed_by_their_weights_over_the_run() -> None:
 
 def test_views_have_words_and_fronts_are_hidden() -> None:
     denoiser = Mixture(linear=True)
-    loss = Distillation(CAT, denoiser=denoiser, view_words=True, perp_neg=True)
+    loss = Distillation(CAT, denoiser=denoiser, method="sds", view_words=True, perp_neg=True)
     rendering = everything(1, 4)
     loss.prepare(rendering)
     assert {f"{CAT}, front view", f"{CAT}, back view", ""} <= set(denoiser.texts)
@@ -511,7 +511,7 @@ def test_every_option_changes_something() -> None:
         Distillation(CAT, denoiser=Mixture(), vae="tiny")  # tests/diffusion knows those with names
     found: list[Tensor] = []
     for options in ({}, *rows.values()):
-        arguments = {"prompt": CAT, "denoiser": Mixture()} | options
+        arguments = {"prompt": CAT, "denoiser": Mixture(), "method": "sds"} | options
         loss = Distillation(arguments.pop("prompt"), **arguments)
         image = pictures(1).requires_grad_()
         shown = cameras(1, 1) if loss.view_words else None
@@ -545,7 +545,7 @@ def test_every_option_changes_something() -> None:
     ],
 )
 def test_mistakes_are_told_before_anything_is_loaded(options: dict[str, Any], message: str) -> None:
-    arguments = {"prompt": CAT, "denoiser": "not-loaded"} | options
+    arguments = {"prompt": CAT, "denoiser": "not-loaded", "method": "sds"} | options
     with pytest.raises(InputError, match=message):
         Distillation(arguments.pop("prompt"), **arguments)
 
