@@ -97,7 +97,7 @@ class Task(BaseModel):
     compiled: bool = False
     """Compiles the denoiser's network, which takes minutes and pays in long runs on a GPU."""
     optimizer: Literal["adam", "sgd"] | None = None
-    """How gradients become steps (adam; sgd of the generator "noise")."""
+    """How gradients become steps (adam; sgd of "noise", and of "latent" under fsd)."""
     normalize: bool = False
     """Brings each loss's gradient to one size before its weight."""
     micro_batch: int = Field(default=64, ge=1)

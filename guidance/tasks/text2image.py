@@ -154,7 +154,8 @@ class TextToImage(Task):
 
     @property
     def usual_optimizer(self) -> Literal["adam", "sgd"]:
-        return "sgd" if self.generator == "noise" else "adam"
+        draws = self.generator == "latent" and self.loss == "fsd"
+        return "sgd" if draws or self.generator == "noise" else "adam"
 
     @property
     def drawn_by_denoiser(self) -> bool:
