@@ -112,5 +112,5 @@ class Noise(Generator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Noise:
-        prompts = ["a red apple"] * num_samples
+        prompts = ["a red heart"] * num_samples
         return cls(range(num_samples), prompts, 16, denoiser=load_denoiser("mini-diffusion"))
