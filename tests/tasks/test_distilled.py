@@ -62,6 +62,15 @@ def test_options_change_the_result(denoisers: dict[str, str]) -> None:
     assert differ(plain, trace(TextToImage, **alone, negative=["a face"]))
 
 
+def test_fsd_moves_latents_as_far_a_step_as_ddim(denoisers: dict[str, str]) -> None:
+    alone = {**SMALL, "generator": "latent", "denoiser": denoisers["one"], "prompt": "a heart"}
+    few, many = (TextToImage(**{**alone, "loss": "fsd", "steps": steps}) for steps in (10, 40))
+    rates = [task.build().generator.param_groups()[0]["lr"] for task in (few, many)]
+    assert rates[0] == pytest.approx(4 * rates[1])
+    assert few.settings().optimizer == "sgd"
+    assert TextToImage(**alone, loss="sds").settings().optimizer == "adam"
+
+
 @pytest.mark.parametrize("surface", ["sphere", "grid"])
 def test_a_denoiser_shapes_a_mesh_by_its_normals(surface: str, denoisers: dict[str, str]) -> None:
     given: dict[str, Any] = {"mode": "generate", "surface": surface, "views": 2, "crops": 2}
