@@ -118,7 +118,7 @@ def _of_denoiser(task: TextToImage, options: dict[str, Any]) -> Generator:
 
     name, denoiser = task.denoiser or DENOISER, load(task)
     if task.generator == "latent":
-        if task.loss == "fsd" and (task.optimizer or task.usual_optimizer) == "sgd":
+        if task.draws_as_ddim and (task.optimizer or task.usual_optimizer) == "sgd":
             side = task.size or denoiser.image_size
             values = math.prod(denoiser.latent_shape(side, side))
             # Nesterov's momentum of 0.9 makes ten of each step.

@@ -120,14 +120,20 @@ def distillations(task: Task, guides: Guides, augment: Augment, *, view_words: b
     return losses
 
 
+def was_given(task: Task, name: str) -> bool:
+    """Whether an option has another value than nothing; 0 is one."""
+    value = getattr(task, name)
+    return value is not None and value is not False
+
+
 def refuse_ignored(task: Task, guides: Guides) -> None:
     """Raises InputError for options that were given and would do nothing."""
     if not guides.distillations:
         of_generator = ("denoiser", "vae", "compiled") if task.drawn_by_denoiser else ()
         for name in ("denoiser", "guidance_scale", "vae", "compiled"):
-            if name not in of_generator and getattr(task, name) not in (None, False):
+            if name not in of_generator and was_given(task, name):
                 raise InputError(
-                    f"{name}: is of score distillation; leave it out, or use --loss sds"
+                    f"{name}: is of score distillation; leave it out, or use --loss fsd"
                 )
         return
     method = next(iter(guides.distillations))

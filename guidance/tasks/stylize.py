@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt, read_templates
 from guidance.tasks.base import Task
+from guidance.tasks.guides import was_given
 
 if TYPE_CHECKING:
     from guidance.runs.plan import Plan
@@ -138,7 +139,7 @@ class Stylize(Task):
                 f"full_size: a {self.generator} has one size; leave it out, or use --generator unet"
             )
         for name in ("denoiser", "guidance_scale", "vae", "compiled"):
-            if getattr(self, name) not in (None, False):
+            if was_given(self, name):
                 raise InputError(f"{name}: stylize asks no denoiser; leave it out")
         if self.region:
             raise InputError("region: stylize changes one part of a picture; give it by --mask")

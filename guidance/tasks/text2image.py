@@ -11,6 +11,7 @@ from pydantic import Field
 from guidance.errors import InputError
 from guidance.tasks.base import Task
 from guidance.tasks.drawing import CELLS, IN_ONE, OF_DENOISERS, ONLY_OF, is_large, make_generator
+from guidance.tasks.guides import Guides
 
 if TYPE_CHECKING:
     from guidance.loop import Settings, Views
@@ -154,8 +155,14 @@ class TextToImage(Task):
 
     @property
     def usual_optimizer(self) -> Literal["adam", "sgd"]:
-        draws = self.generator == "latent" and self.loss == "fsd"
-        return "sgd" if draws or self.generator == "noise" else "adam"
+        return "sgd" if self.draws_as_ddim or self.generator == "noise" else "adam"
+
+    @property
+    def draws_as_ddim(self) -> bool:
+        """Whether latents follow fsd alone, which leads them where their denoiser would draw."""
+        guides = Guides.parse(self.loss)
+        alone = set(guides.distillations) == {"fsd"} and not guides.comparisons
+        return alone and self.generator == "latent"
 
     @property
     def drawn_by_denoiser(self) -> bool:

@@ -20,7 +20,7 @@ from guidance.losses.clip import Clip
 from guidance.losses.distillation import Distillation
 from guidance.tasks.configuration import as_mapping, strip_header
 from guidance.tasks.drawing import OF_DENOISERS
-from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, Guides
+from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, STILL, Guides
 from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
 from guidance.tasks.text2mesh import TextToMesh
@@ -60,6 +60,17 @@ def test_options_change_the_result(denoisers: dict[str, str]) -> None:
     for option, value in options.items():
         assert differ(plain, trace(TextToImage, **{**alone, option: value})), option
     assert differ(plain, trace(TextToImage, **alone, negative=["a face"]))
+
+
+def test_fsd_sees_the_picture_in_its_place_and_its_distance_keeps_its_length(
+    denoisers: dict[str, str],
+) -> None:
+    alone = {**SMALL, "crops": 10, "denoiser": denoisers["one"], "prompt": "a heart"}
+    losses = [next(iter(TextToImage(**alone, loss=name).build().losses)) for name in ("fsd", "sds")]
+    fsd, sds = (term.loss for term in losses)
+    assert isinstance(fsd, Distillation) and isinstance(sds, Distillation)
+    assert (fsd.augment.crops, fsd.augment.scale, fsd.unit) == (1, STILL, False)
+    assert (sds.augment.crops, sds.unit) == (2, True)
 
 
 def test_fsd_moves_latents_as_far_a_step_as_ddim(denoisers: dict[str, str]) -> None:
@@ -233,6 +244,7 @@ def test_what_cannot_guide_is_refused(text: str, message: str) -> None:
         ({"guidance_scale": 7.5}, "guidance_scale: is of score distillation"),
         ({"vae": "tiny"}, "vae: is of score distillation"),
         ({"compiled": True}, "compiled: is of score distillation"),
+        ({"guidance_scale": 0.0}, "guidance_scale: is of score distillation"),
         ({"loss": "sds", "at": ["50% a house"]}, "at: sds follows plain prompts"),
         ({"loss": "sds", "image_prompt": ["a.png"]}, "image_prompt: sds follows plain prompts"),
         ({"loss": "sds", "region": ['a.png="a sky"']}, "region: sds follows plain prompts"),
