@@ -30,7 +30,7 @@ class Attack:
     start: float
     full: float
     steps: int
-    faces: float = 0.25
+    faces: float = 0.15
 
     def again(self) -> Attack:
         """For a further schedule of a model that has been attacked before: whole soon."""

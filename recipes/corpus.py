@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recipes import augment, captions
 from recipes.alternatives import ALTERNATIVES
-from recipes.data import faces, groups, meshes, packs, pictograms, shapes
+from recipes.data import faces, groups, meshes, packs, pictograms, shapes, solids
 from recipes.data.pool import Pool, cached
 
 KOREAN_NAMES = 40  # in a batch
@@ -83,6 +83,7 @@ class Corpus:
             "meshes": lambda: cached(
                 f"meshes-{seed}", cache, lambda: meshes.make(data / "meshes", shown, 3600, seed)
             ),
+            "solids": lambda: cached("solids", cache, lambda: solids.make(2720, 2)),
         }
         self.pools = [makers[kind]() for kind in mix]
         self._share = np.array(list(mix.values())) / sum(mix.values())

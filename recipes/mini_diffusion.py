@@ -21,12 +21,13 @@ from recipes.publish import WEIGHTS
 from transformers import CLIPTokenizer  # isort: skip
 
 MIX = {
-    "pictograms": 0.7,
+    "pictograms": 0.62,
     "recoloured": 0.08,
     "groups": 0.03,
     "shapes": 0.06,
     "faces": 0.07,
-    "meshes": 0.06,
+    "meshes": 0.04,
+    "solids": 0.1,
 }
 #: Flat ones, as few styles are less to learn; not compared with all of them by themselves.
 STYLES = ("twemoji", "fluent-emoji-flat")

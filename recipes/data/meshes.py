@@ -17,6 +17,8 @@ from recipes.data import colours
 from recipes.data.pool import SIDE, Pool
 
 FINE = 2 * SIDE  # pixels a side before averaging
+#: Places [m, 3] and the faces [m] on which they are -> colours [m, 3] in 0..255.
+Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FILES = {"cow": "spot.obj", "monkey head": "suzanne.obj", "teapot": "teapot.obj"}
 PRIMITIVES: dict[str, Callable[[], trimesh.Trimesh]] = {
     "sphere": lambda: trimesh.creation.icosphere(subdivisions=4),
@@ -70,10 +72,14 @@ def _fill(corners: np.ndarray, depth: np.ndarray, owner: np.ndarray, weights: np
                     weights[row, column, 2] = w
 
 
-def _view(random: np.random.Generator) -> np.ndarray:
-    """A rotation `[3, 3]` to camera axes (x right, y up, z to the viewer), mostly from the side."""
-    azimuth = random.uniform(0, 2 * np.pi)
-    elevation = np.radians(random.uniform(-15, 45))
+def _view(random: np.random.Generator, angles: tuple[float, float] | None) -> np.ndarray:
+    """A rotation `[3, 3]` to camera axes (x right, y up, z to the viewer).
+
+    `angles` are azimuth and elevation in degrees; by default any, mostly from the side.
+    """
+    if angles is None:
+        angles = random.uniform(0, 360), random.uniform(-15, 45)
+    azimuth, elevation = np.radians(angles)
     roll = random.normal(0, 0.08)
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     cr, sr = np.cos(roll), np.sin(roll)
@@ -131,33 +137,48 @@ def _decal(picture: np.ndarray, place: np.ndarray, ground: np.ndarray) -> np.nda
 class Studio:
     """The meshes, centred in a ball of radius one, and the camera."""
 
-    def __init__(self, folder: Path) -> None:
-        self.meshes = {}
+    def __init__(self, folder: Path | None = None) -> None:
+        """With a folder of the `FILES`, holds these and the primitives; else nothing."""
+        self.meshes: dict[str, tuple[np.ndarray, np.ndarray, bool]] = {}
+        if folder is None:
+            return
         for noun, build in PRIMITIVES.items():
             mesh = build()
             corners = mesh.vertices[:, [1, 2, 0]] if noun in UPRIGHT else mesh.vertices
-            self._add(noun, np.asarray(corners), np.asarray(mesh.faces))
+            self.add(noun, np.asarray(corners), np.asarray(mesh.faces))
         for noun, file in FILES.items():
             mesh = trimesh.load(folder / file, force="mesh", process=True)
-            self._add(noun, np.asarray(mesh.vertices), np.asarray(mesh.faces))
+            self.add(noun, np.asarray(mesh.vertices), np.asarray(mesh.faces))
 
-    def _add(self, noun: str, vertices: np.ndarray, faces: np.ndarray) -> None:
-        vertices = vertices - (vertices.max(0) + vertices.min(0)) / 2
-        vertices = vertices / np.linalg.norm(vertices, axis=1).max()
-        mesh = trimesh.Trimesh(vertices, faces, process=True)
+    def add(
+        self, noun: str, vertices: np.ndarray, faces: np.ndarray, *, merge: bool = True
+    ) -> tuple[np.ndarray, float]:
+        """Keeps a mesh under a name; returns the centre and the radius that it had.
+
+        `merge` joins vertices at one place, by which what is shaded smoothly has no seams.
+        """
+        centre = (vertices.max(0) + vertices.min(0)) / 2
+        radius = float(np.linalg.norm(vertices - centre, axis=1).max())
+        mesh = trimesh.Trimesh((vertices - centre) / radius, faces, process=merge)
         smooth = noun not in ("cube", "cone", "cylinder")
         self.meshes[noun] = (np.asarray(mesh.vertices), np.asarray(mesh.faces), smooth)
+        return centre, radius
 
     def draw(
         self,
         noun: str,
-        paint: Callable[[np.ndarray], np.ndarray],
+        paint: Paint,
         gloss: tuple[float, float],
         random: np.random.Generator,
+        angles: tuple[float, float] | None = None,
     ) -> np.ndarray:
-        """One picture `uint8 [96, 96, 4]`; `paint` colours points in the object's own axes."""
+        """One picture `uint8 [96, 96, 4]`; `paint` colours points in the object's own axes.
+
+        `gloss` is how strong the highlight is and how narrow, `angles` the azimuth and the
+        elevation of the camera in degrees, any by default.
+        """
         vertices, faces, smooth = self.meshes[noun]
-        view = _view(random)
+        view = _view(random, angles)
         seen = vertices @ view.T
         perspective = 1 / (1 - seen[:, 2:] / random.uniform(4, 8))
         flat = np.stack([seen[:, 0], -seen[:, 1]], 1) * perspective * 0.42 * FINE + FINE / 2
@@ -187,7 +208,7 @@ class Studio:
         diffuse = ambient + (1.05 - ambient) * np.clip(normals @ light, 0, 1)
         half = light + np.array([0, 0, 1.0])
         highlight = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** gloss[1]
-        colour = paint(place) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
+        colour = paint(place, f) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
         fine = np.zeros((FINE, FINE, 4))
         fine[covered, :3] = np.clip(colour, 0, 255)
         fine[covered, 3] = 255
@@ -254,9 +275,9 @@ def make(folder: Path, drawings: Pool, count: int, seed: int) -> Pool:
 
 def _painter(
     look: str, first: np.ndarray, second: np.ndarray, random: np.random.Generator
-) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda place: _surface(look, first, second, place, random)
+) -> Paint:
+    return lambda place, _: _surface(look, first, second, place, random)
 
 
-def _decal_painter(picture: np.ndarray, ground: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda place: _decal(picture, place, ground)
+def _decal_painter(picture: np.ndarray, ground: np.ndarray) -> Paint:
+    return lambda place, _: _decal(picture, place, ground)
