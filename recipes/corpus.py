@@ -86,10 +86,14 @@ class Corpus:
             "solids": lambda: cached("solids", cache, lambda: solids.make(2720, 2)),
         }
         self.pools = [makers[kind]() for kind in mix]
+        self._kinds = list(mix)
         self._share = np.array(list(mix.values())) / sum(mix.values())
         self._pictures = [torch.from_numpy(p.pictures).permute(0, 3, 1, 2) for p in self.pools]
         self._true = [[frozenset(c) for c in p.captions] for p in self.pools]
-        self._answers = [faces.answers(p) if p.kind == "faces" else None for p in self.pools]
+        self._answers = [
+            faces.answers(pool) if kind == "faces" else None
+            for kind, pool in zip(self._kinds, self.pools, strict=True)
+        ]
 
     def words(self) -> list[str]:
         """Every text that training can meet, for the vocabulary."""
@@ -119,7 +123,7 @@ class Corpus:
         texts = [captions.phrase(c, random) for c in (*with_background, *names)]
         opposites = [captions.phrase(c, random) if c else "" for c in opposites]
         concepts = [
-            self._number[self.pools[s].captions[i][0]] if self.pools[s].kind == "pictograms" else -1
+            self._number[self.pools[s].captions[i][0]] if self._kinds[s] == "pictograms" else -1
             for s, i in picked
         ]
         extra_numbers = torch.tensor([self._number[name] for name in names])

@@ -108,6 +108,11 @@ class Distillation(Loss):
             raise InputError(f"guidance_scale: {method} has none; leave it out")
         scale = self.method.scale if guidance_scale is None else guidance_scale
         self.scale = Schedule.parse(1.0 if scale is None else scale)
+        if min(self.scale.values) < 0:
+            raise InputError(
+                f"guidance_scale {scale!r}: expected at least 0, as 1 is the prompt alone; what is "
+                "to be guided away from is a negative"
+            )
         self.prompts, self.sources = _tuple(prompt), _tuple(source or ())
         check_source(method, self.sources, reference is not None)
         self.given = reference

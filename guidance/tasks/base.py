@@ -55,6 +55,8 @@ class Task(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: What each preset takes, e.g. {"draft": "1 minute on two cores, seconds on a GPU"}.
     PRESET_MINUTES: ClassVar[Mapping[str, str]] = {}
+    #: Options of all tasks that this one has no use for: it refuses them, and its help is without.
+    HAS_NO: ClassVar[tuple[str, ...]] = ()
 
     prompt: list[str] = Field(default=[])
     """What it should look like; repeat the flag for several things side by side."""

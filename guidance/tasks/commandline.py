@@ -127,6 +127,8 @@ def _parse_flags(
         annotated = Annotated[
             info.annotation, tyro.conf.arg(help=f"{info.description or ''}{shown}")
         ]
+        if key in cls.HAS_NO:
+            annotated = Annotated[annotated, tyro.conf.Suppress]
         # A copy each time, as dataclasses want it of defaults that could be changed.
         fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
     config_help = tyro.conf.arg(

@@ -41,7 +41,7 @@ class Edit(Task):
     """
 
     PRESETS: ClassVar = {
-        "draft": {"steps": 60},
+        "draft": {"steps": 100},
         "normal": {"steps": 200},
         "best": {"steps": 500},
     }
@@ -51,6 +51,8 @@ class Edit(Task):
         "normal": "26 seconds of one core; not measured on a GPU",
         "best": "52 seconds of one core; not measured on a GPU",
     }
+
+    HAS_NO: ClassVar = (*NOT_FOLLOWED, *OF_ENCODERS)
 
     picture: Path | None = None
     """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
@@ -69,11 +71,8 @@ class Edit(Task):
     total_variation: float | str = 0.0
     """Weight of few differences between neighbouring pixels; a number or a schedule."""
     encoder: list[str] = Field(default=[])
-    """None: edits are asked of --denoiser, and no encoder looks."""
     sharpen: float = 0.0
-    """None: it is a loss of encoders."""
     templates: str = ""
-    """None: wordings are averaged by encoders."""
 
     @field_validator("source")
     @classmethod

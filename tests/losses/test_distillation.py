@@ -530,6 +530,7 @@ def test_every_option_changes_something() -> None:
         ({"method": "vsd"}, "method 'vsd' is unknown; use sds, csd"),
         ({"weighting": "two"}, "weighting 'two' is unknown; use one, sigma2, snr, sample"),
         ({"method": "csd", "guidance_scale": 3.0}, "guidance_scale: csd has none; leave it out"),
+        ({"guidance_scale": "3 -> -1"}, "guidance_scale '3 -> -1': expected at least 0"),
         ({"method": "dds"}, "dds: edits, so say what the picture shows before: source"),
         ({"source": DOG}, "sds: starts from no source; leave it out, or use dds or pds"),
         ({"reference": pictures(1)}, "sds: starts from no source"),

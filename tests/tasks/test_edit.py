@@ -139,6 +139,15 @@ def test_options_without_a_use_are_refused(option: str, small: dict[str, Any]) -
         Edit(prompt="a heart", **small, **{option: REFUSED[option]}).build()
 
 
+def test_help_is_without_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(Edit.HAS_NO) == set(REFUSED)
+    with pytest.raises(SystemExit):
+        cli.main(["run", "edit", "--help"])
+    told = capsys.readouterr().out
+    assert "--guidance-scale" in told
+    assert not [name for name in REFUSED if f"--{name.replace('_', '-')}" in told]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
