@@ -16,8 +16,9 @@ from guidance.tasks.text2mesh import TextToMesh
 
 LISTS = {"text2image": "prompts.txt", "text2mesh": "pairs.txt"}
 MODES: tuple[str, ...] = get_args(TextToMesh.model_fields["mode"].annotation)
-#: Meshes that are not in the project; `quality.py --meshes` names the folder with NAME.obj.
-FETCHED = ("spot", "suzanne", "teapot")
+#: Meshes that are not in the project; `quality.py --meshes` names the folder with NAME.obj. Where
+#: their fronts are, in degrees as `--front` counts them.
+FETCHED = {"spot": 180.0, "suzanne": 0.0, "teapot": 0.0}
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,18 @@ class Case:
     prompt: str
     mesh: str | None = None  # a built-in shape, one of `shapes.py` or of `FETCHED`, or a file
     mode: str | None = None  # of text2mesh
+    front: float | None = None  # where the mesh's front is not +z, in degrees
 
     def fields(self) -> dict[str, Any]:
         """What the task is told beside the prompt."""
-        told = {"mesh": self.mesh, "mode": self.mode}
+        told = {"mesh": self.mesh, "mode": self.mode, "front": self.front}
         return {name: value for name, value in told.items() if value is not None}
 
     def with_mode(self, mode: str) -> Case:
         """The same in another mode; "generate" makes its own mesh."""
-        return replace(self, mode=mode, mesh="sphere" if mode == "generate" else self.mesh)
+        if mode == "generate":
+            return replace(self, mode=mode, mesh="sphere", front=None)
+        return replace(self, mode=mode)
 
 
 def read_cases(path: Path, task: str) -> list[Case]:
@@ -54,7 +58,8 @@ def read_cases(path: Path, task: str) -> list[Case]:
                 f"{path}: line {number}: expected a mesh, a tab and a prompt, then perhaps a tab "
                 f"and one of {', '.join(MODES)}"
             )
-        cases.append(Case(rest[0], mesh).with_mode(rest[1] if len(rest) == 2 else MODES[0]))
+        case = Case(rest[0], mesh, front=FETCHED.get(mesh) or None)
+        cases.append(case.with_mode(rest[1] if len(rest) == 2 else MODES[0]))
     return cases
 
 
@@ -62,7 +67,7 @@ def here(cases: Sequence[Case], meshes: Path | None) -> list[Case]:
     """Those whose meshes are at hand: all with a folder of fetched ones, which then has to do."""
     if meshes is None:
         return [case for case in cases if case.mesh not in FETCHED]
-    for name in sorted({case.mesh for case in cases} & set(FETCHED)):
+    for name in sorted({case.mesh for case in cases} & FETCHED.keys()):
         if not (meshes / f"{name}.obj").is_file():
             raise SystemExit(f"{meshes}: has no {name}.obj; fetch it, or leave --meshes out")
     return list(cases)

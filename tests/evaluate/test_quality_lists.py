@@ -89,9 +89,10 @@ def test_batches_hold_one_mesh_and_mode_each_and_lose_nothing(cases) -> None:
 
 def test_modes_are_read_or_stylize_and_generate_has_no_mesh(cases, tmp_path: Path) -> None:
     path = tmp_path / "pairs.txt"
-    path.write_text("cube\ta package\ncube\ta game die\ttexture\n")
-    first, second = cases.read_cases(path, "text2mesh")
+    path.write_text("cube\ta package\ncube\ta game die\ttexture\nspot\ta pig\tdeform\n")
+    first, second, turned = cases.read_cases(path, "text2mesh")
     assert (first.mode, second.mode) == ("stylize", "texture")
+    assert turned.fields() == {"mesh": "spot", "mode": "deform", "front": 180.0}
     assert second.with_mode("generate") == cases.Case("a game die", "sphere", "generate")
 
 
