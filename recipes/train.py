@@ -29,7 +29,7 @@ from recipes.retrieval import attribute_accuracy, retrieval
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
 # Faces are a fourth of a batch, and the contrast has mostly their hair to go by.
-QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 2.0, "glasses": 0.3}
+QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3}
 KOREAN_WEIGHT = 0.6
 
 
