@@ -124,9 +124,8 @@ def _parse_flags(
         # tyro appends repeated flags to a default; flags are to replace what the file says.
         default = [] if listed else base[key]
         shown = f" (default: {' '.join(map(str, base[key]))})" if listed and base[key] else ""
-        annotated = Annotated[
-            info.annotation, tyro.conf.arg(help=f"{info.description or ''}{shown}")
-        ]
+        told = tyro.conf.arg(help=f"{info.description or ''}{shown}")
+        annotated: Any = Annotated[info.annotation, told]
         if key in cls.HAS_NO:
             annotated = Annotated[annotated, tyro.conf.Suppress]
         # A copy each time, as dataclasses want it of defaults that could be changed.
@@ -137,9 +136,9 @@ def _parse_flags(
     )
     fields.append(("config", Annotated[Path | None, config_help], None))
     twin = dataclasses.make_dataclass("Options", fields)
-    told = io.StringIO()
+    said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told):
+        with contextlib.redirect_stderr(said):
             options: Any = tyro.cli(
                 twin,
                 prog=f"guide run {name}",
@@ -150,7 +149,7 @@ def _parse_flags(
     except SystemExit as end:
         if end.code in (0, None):
             raise
-        raise InputError(_one_line(told.getvalue(), name)) from None
+        raise InputError(_one_line(said.getvalue(), name)) from None
     found = {key: getattr(options, key) for key in cls.model_fields}
     return {key: base[key] if value == [] else value for key, value in found.items()}
 

@@ -31,6 +31,16 @@ TURNED = "deform --deform-by normals"
 #: the texture out in half of the first half of its steps; of eight prompts, one judge then gave the
 #: grey mesh 0.088 instead of 0.105, and the painted one 0.268 instead of 0.269.
 SHAPE_FIRST = "1 -> 1 @ 0.3 -> 0.25 @ 0.3"
+
+
+def _deforming(value: Any) -> dict[str, Any]:
+    return {"deform": value, TURNED: value}
+
+
+def _making(value: Any) -> dict[str, Any]:
+    return {"generate": value, GRID: value}
+
+
 #: Options that only some modes have: what they are in each of these if nothing is given.
 ONLY_OF: dict[str, dict[str, Any]] = {
     "surface": {"generate": "sphere", GRID: "grid"},
@@ -38,17 +48,22 @@ ONLY_OF: dict[str, dict[str, Any]] = {
     "paint": {"stylize": "field"},
     "frequency": {"stylize": 0.7, GRID: 0.7},
     "max_displacement": {"stylize": 0.05},
-    "edge_length": {"stylize": 0.08, "deform": 0.1, TURNED: 0.1, "generate": 0.05},
+    "edge_length": {"stylize": 0.08, **_deforming(0.1), "generate": 0.05},
     "reach": {"generate": 0.15},
     "cells": {GRID: 24},
-    "symmetric": {"stylize": False, "texture": False, "deform": False, TURNED: False},
-    "asymmetric": {"generate": False, GRID: False},
-    "ambient": {"stylize": 0.6, "deform": 0.6, TURNED: 0.6, "generate": 0.4, GRID: 0.4},
-    "ambient_jitter": {"stylize": 0.0, "deform": 0.0, TURNED: 0.0, "generate": 0.0, GRID: 0.0},
-    "bare": {"stylize": "grey", "deform": "grey", TURNED: "grey", "generate": "grey", GRID: "grey"},
-    "textureless": {"stylize": 0.0, "deform": 0.0, TURNED: 0.0, "generate": SHAPE_FIRST, GRID: SHAPE_FIRST},
+    "symmetric": {"stylize": False, "texture": False, **_deforming(False)},
+    "asymmetric": _making(False),
+    "ambient": {"stylize": 0.6, **_deforming(0.6), **_making(0.4)},
+    "ambient_jitter": {"stylize": 0.0, **_deforming(0.0), **_making(0.0)},
+    "bare": {"stylize": "grey", **_deforming("grey"), **_making("grey")},
+    "textureless": {"stylize": 0.0, **_deforming(0.0), **_making(SHAPE_FIRST)},
     "laplacian": {"stylize": 0.1},
-    "normal_consistency": {"stylize": 1.0, "deform": 1.0, TURNED: 1.0, "generate": "1 -> 0.1", GRID: "3 -> 0.3"},
+    "normal_consistency": {
+        "stylize": 1.0,
+        **_deforming(1.0),
+        "generate": "1 -> 0.1",
+        GRID: "3 -> 0.3",
+    },
     "rigidity": {"deform": 0.3},
     "eikonal": {GRID: 0.3},
     "finest": {"texture": 32, "generate": 32},
