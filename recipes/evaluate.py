@@ -22,7 +22,7 @@ from recipes import model as towers
 from recipes import publish
 from recipes.attack import push
 from recipes.corpus import Corpus
-from recipes.data import groups
+from recipes.data import faces, groups
 from recipes.retrieval import (
     EncodeText,
     attribute_accuracy,

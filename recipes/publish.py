@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
+from torch import Tensor
 
 from recipes import mini_clip, mini_judge
 from recipes import model as towers
@@ -92,27 +93,54 @@ SOURCES = [
 ]
 
 
-def publish(recipe: Recipe, work: Path) -> Path:
+def publish(recipe: Recipe, work: Path, share: float = 1.0) -> Path:
     """Writes the four files of a model; returns the folder.
+
+    Args:
+        share: of the checkpoint in the weights; what is there before has the rest, see `blended`.
 
     Raises:
         ValueError: the folder would be larger than the package may carry.
     """
     state = torch.load(work / f"{recipe.name}.pt", weights_only=True)
+    folder = WEIGHTS / recipe.name
+    state["share"] = share
     config = towers.configuration(recipe.tower, recipe.size, recipe.text_width, recipe.embed_dim)
-    weights = save(towers.expanded(state["average"], state["rows"]))
+    tensors = towers.expanded(state["average"], state["rows"])
+    if share < 1:
+        tensors = blended(load_file(folder / "open_clip_model.safetensors"), tensors, share)
+    weights = save(tensors)
     if len(weights) > LARGEST[recipe.name]:
         raise ValueError(
             f"{recipe.name}: expected at most {LARGEST[recipe.name] / 1e6:.0f} MB of weights, got "
             f"{len(weights) / 1e6:.1f} MB; make a tower narrower"
         )
-    folder = WEIGHTS / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "open_clip_model.safetensors", weights)
     _replace(folder / "open_clip_config.json", _json(config))
     _replace(folder / "guidance.json", _json(card(recipe, config, state)))
     _replace(folder / "LICENSE.md", licence(recipe.name).encode())
     return folder
+
+
+def blended(old: dict[str, Tensor], new: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights between two, `share` of the way to the new ones, which began with the old ones.
+
+    What further training had lost comes back before what it brought is gone. Source: WiSE-FT,
+    Wortsman et al., arXiv 2109.01903, where one end knows nothing of the new task. Words that
+    only the new ones know are theirs.
+    """
+    found = {}
+    for name, value in new.items():
+        if not value.is_floating_point():
+            found[name] = value
+            continue
+        mixed = torch.lerp(old[name].float(), value.float(), share)
+        if name == towers.TABLE:
+            unknown = old[name].abs().sum(1) == 0
+            mixed[unknown] = value.float()[unknown]
+        found[name] = mixed.half()
+    return found
 
 
 def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +159,7 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
             "steps": state["step"],
             "minutes": round(state["spent_seconds"] / 60, 1),
             "earlier": state["earlier"],
+            "share_of_last_schedule": state["share"],  # of the weights; see `blended`
             "attack": vars(recipe.attack) if recipe.attack else None,
             "vocabulary": len(state["rows"]),
         },
@@ -178,5 +207,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Publish a checkpoint as an open_clip folder")
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoint lies")
+    parser.add_argument("--share", type=float, default=1.0, help="less: between it and what ships")
     arguments = parser.parse_args()
-    print(publish(RECIPES[arguments.name], arguments.work))
+    print(publish(RECIPES[arguments.name], arguments.work, arguments.share))
