@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py --task text2image [--prompts FILE] [--seeds 3] [--preset normal]
     python benchmarks/quality.py --task text2mesh  [--meshes FOLDER] [--at-once 8]
-    python benchmarks/quality.py --set loss=sds --set generator=pyramid
+    python benchmarks/quality.py --loss sds --set generator=latent
 
 Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, prompt and mode, with tabs
 between) in batches, then asks the held-out judge, which no loss has seen. A sample counts where the
@@ -197,6 +197,7 @@ def parse() -> argparse.Namespace:
         metavar="FIELD=VALUE",
         help="any other option of the task, e.g. steps=60; may be repeated",
     )
+    parser.add_argument("--loss", help="the same as --set loss=...")
     parser.add_argument("--at-once", type=int, default=20, help="samples in one run")
     parser.add_argument(
         "--go-on",
@@ -214,6 +215,8 @@ def parse() -> argparse.Namespace:
     options.prompts = options.prompts or Path(__file__).with_name(LISTS[options.task])
     options.out = options.out or options.output / f"{options.task}.json"
     options.contact = options.contact or options.output / f"{options.task}.png"
+    if options.loss is not None:
+        options.set["loss"] = options.loss
     return options
 
 
