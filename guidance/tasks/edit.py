@@ -47,7 +47,7 @@ class Edit(Task):
     }
     #: Processor time of the whole command with the embedded denoiser; most of the first is imports.
     PRESET_MINUTES: ClassVar = {
-        "draft": "19 seconds of one core; not measured on a GPU",
+        "draft": "20 seconds of one core; not measured on a GPU",
         "normal": "26 seconds of one core; not measured on a GPU",
         "best": "52 seconds of one core; not measured on a GPU",
     }

@@ -123,15 +123,18 @@ def test_options_change_the_result(
 
 
 def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_path: Path) -> None:
-    pair = {**SMALL, "prompt": ["fire", "a forest"], "judge": False}
-    both = Stylize(picture=clip, output=tmp_path / "both", **pair).run()
-    alone = Stylize(picture=clip, output=tmp_path / "alone", judge=False, **SMALL).run()
-    fire, forest, fire_alone = (
-        np.stack(read_clip(sample.folder / "stylized.mp4")).astype(int)
-        for sample in (*both.samples, *alone.samples)
-    )
-    # Convolutions round otherwise in other batches, and the codec makes steps of it here and there.
-    assert np.abs(fire - fire_alone).mean() < 0.05 * np.abs(fire - forest).mean()
+    # One step: convolutions round otherwise in other batches, and each further step of Adam blows
+    # that up where a gradient is next to nothing.
+    small = {**SMALL, "steps": 1, "judge": False}
+    both = Stylize(
+        picture=clip, output=tmp_path / "both", **small | {"prompt": ["fire", "a forest"]}
+    ).run()
+    alone = Stylize(picture=clip, output=tmp_path / "alone", **small).run()
+    videos = [
+        read_clip(sample.folder / "stylized.mp4") for sample in (*both.samples, *alone.samples)
+    ]
+    assert not np.array_equal(videos[0], videos[1])
+    assert np.abs(np.stack(videos[0]).astype(int) - np.stack(videos[2])).max() <= 2
 
 
 def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
