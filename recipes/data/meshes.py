@@ -135,20 +135,23 @@ def _decal(picture: np.ndarray, place: np.ndarray, ground: np.ndarray) -> np.nda
 
 
 class Studio:
-    """The meshes, centred in a ball of radius one, and the camera."""
+    """Meshes, each centred in a ball of radius one, and the camera."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """With a folder of the `FILES`, holds these and the primitives; else nothing."""
+    def __init__(self) -> None:
         self.meshes: dict[str, tuple[np.ndarray, np.ndarray, bool]] = {}
-        if folder is None:
-            return
+
+    @classmethod
+    def furnished(cls, folder: Path) -> Studio:
+        """With the primitives and the `FILES`, which lie in the folder."""
+        studio = cls()
         for noun, build in PRIMITIVES.items():
             mesh = build()
             corners = mesh.vertices[:, [1, 2, 0]] if noun in UPRIGHT else mesh.vertices
-            self.add(noun, np.asarray(corners), np.asarray(mesh.faces))
+            studio.add(noun, np.asarray(corners), np.asarray(mesh.faces))
         for noun, file in FILES.items():
             mesh = trimesh.load(folder / file, force="mesh", process=True)
-            self.add(noun, np.asarray(mesh.vertices), np.asarray(mesh.faces))
+            studio.add(noun, np.asarray(mesh.vertices), np.asarray(mesh.faces))
+        return studio
 
     def add(
         self, noun: str, vertices: np.ndarray, faces: np.ndarray, *, merge: bool = True
@@ -240,7 +243,7 @@ def make(folder: Path, drawings: Pool, count: int, seed: int) -> Pool:
     `folder` holds the files of `FILES`. `drawings` must not contain held-out ones.
     """
     random = np.random.default_rng(seed)
-    studio = Studio(folder)
+    studio = Studio.furnished(folder)
     pictures = np.empty((count, SIDE, SIDE, 4), np.uint8)
     captions = []
     for k in range(count):
