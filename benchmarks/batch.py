@@ -18,9 +18,9 @@ from dataclasses import replace
 
 from measure import report
 
-from guidance._memory import keep_freed_memory
-from guidance.loop import Event, StepEvent, optimize
-from guidance.tasks.discovery import find_task
+from guidance.commands.memory import keep_freed_memory
+from guidance.config.discovery import find_task
+from guidance.loop.optimize import Event, StepEvent, optimize
 
 PROMPTS = (
     "a red heart",

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from shapes import SHAPES
 
-from guidance.geometry.mesh_io import save_mesh
+from guidance.commands.evaluate import read_texts
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import PRIMITIVES
-from guidance.tasks.finished import read_texts
 from guidance.tasks.text2mesh import TextToMesh
 
 LISTS = {"text2image": "prompts.txt", "text2mesh": "pairs.txt"}

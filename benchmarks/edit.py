@@ -1,4 +1,4 @@
-"""How often an edit makes a picture of one thing into one of another, as the judge sees it.
+"""How often an edit makes an image of one thing into one of another, as the judge sees it.
 
     python benchmarks/edit.py [--denoiser mini-diffusion] [--preset normal] [--sheet edits.png]
     python benchmarks/edit.py --set loss=pds --set guidance_scale=15
@@ -30,21 +30,21 @@ from jaxtyping import Bool, UInt8
 from measure import machine, report
 from PIL import Image
 
-from guidance._memory import keep_freed_memory
+from guidance.commands.evaluate import read_texts
+from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion import load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.encoders.base import Encoder
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.judge import judge_scores
+from guidance.media.images import contact_sheet, to_bytes
 from guidance.models.judges import MINI_JUDGE
-from guidance.runs.media import contact_sheet, to_bytes
 from guidance.tasks.edit import Edit
-from guidance.tasks.finished import read_texts
-from guidance.tasks.guides import DENOISER
+from guidance.tasks.shared.guides import DENOISER
 
 BAR = 0.80
 HERE = Path(__file__).parent
-#: Of the masks, in shares of the picture's side: the box's side and the disc's diameter.
+#: Of the masks, in shares of the image's side: the box's side and the disc's diameter.
 BOX, DISC = 0.75, 0.85
 COLUMNS = 10
 
@@ -94,7 +94,7 @@ def mask_of(shape: str, size: int) -> Bool[np.ndarray, "h w"]:
 
 
 def draw_sources(cases: Sequence[Case], options: argparse.Namespace) -> list[Path]:
-    """Pictures of the sources by the denoiser itself, as files."""
+    """Images of the sources by the denoiser itself, as files."""
     denoiser = load_denoiser(options.denoiser, "cuda" if torch.cuda.is_available() else "cpu")
     seeds = range(options.seed, options.seed + len(cases))
     pictures = sample(denoiser, [case.source for case in cases], seeds, steps=options.sampler_steps)
@@ -106,7 +106,7 @@ def draw_sources(cases: Sequence[Case], options: argparse.Namespace) -> list[Pat
 
 
 def edit(case: Case, path: Path, options: argparse.Namespace) -> tuple[Picture, Picture]:
-    """Runs the task on one case; the picture before and after."""
+    """Runs the task on one case; the image before and after."""
     before = np.asarray(Image.open(path))
     mask = None
     if case.masked:
@@ -128,7 +128,7 @@ def edit(case: Case, path: Path, options: argparse.Namespace) -> tuple[Picture, 
 
 
 def similarities(judge: Encoder, picture: Picture, case: Case) -> tuple[float, float]:
-    """Of a picture to the source and to the target."""
+    """Of an image to the source and to the target."""
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
     both = judge_scores(judge, pixels.expand(2, 1, -1, -1, -1), [case.source, case.target])
     return both[0].similarity, both[1].similarity
@@ -150,7 +150,7 @@ def compare(judge: Encoder, case: Case, before: Picture, after: Picture) -> Foun
 
 
 def draw_sheet(pairs: Sequence[tuple[Picture, Picture]], found: Sequence[Found]) -> bytes:
-    """Rows of pictures before, each above its row of those after."""
+    """Rows of images before, each above its row of those after."""
     tiles: list[Picture] = []
     captions: list[str] = []
     blank = np.full_like(pairs[0][0], 255)
@@ -210,7 +210,7 @@ def parse() -> argparse.Namespace:
         for name, _, value in (pair.partition("=") for pair in options.set)
     }
     if "size" in options.set:
-        parser.error("--set size: pictures are compared in the size that the denoiser draws")
+        parser.error("--set size: images are compared in the size that the denoiser draws")
     options.sheet = options.sheet or options.output / "sheet.png"
     return options
 

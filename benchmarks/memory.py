@@ -4,7 +4,7 @@
 
 The largest resident set that the system saw, from the command's start to its last file: steps from
 afar, steps through windows, validations, the judge and the export. 128 px is what a process needs
-at least; above 512 px, the picture must add almost nothing.
+at least; above 512 px, the image must add almost nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results" / "memory.json"
 
 
 def peak_mebibytes(size: int, steps: int, generator: str) -> float:
-    """Of one command; raises SystemExit if it fails or its picture is not of that size."""
+    """Of one command; raises SystemExit if it fails or its image is not of that size."""
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "guidance.cli", "run", "text2image"]
         command += ["--prompt", "a red heart", "--size", str(size), "--steps", str(steps)]
@@ -42,7 +42,7 @@ def peak_mebibytes(size: int, steps: int, generator: str) -> float:
         (picture,) = Path(output).glob("*/*/image.png")
         with Image.open(picture) as image:
             if image.size != (size, size):
-                raise SystemExit(f"expected a picture of {size} px, got {image.size}")
+                raise SystemExit(f"expected an image of {size} px, got {image.size}")
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes on Linux
     return float(used.ru_maxrss * unit / 2**20)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from measure import machine
 
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.meshes import Mesh
 
 BAR_MIB = 6 * 1024

@@ -35,20 +35,20 @@ from by_mode import SHAPING, before, by_mode, mode_line
 from cases import LISTS, MODES, Case, batches, here, read_cases, with_files
 from measure import machine, report
 
-from guidance._memory import keep_freed_memory
+from guidance.commands.evaluate import read_run
+from guidance.commands.memory import keep_freed_memory
+from guidance.config.discovery import find_task
+from guidance.config.files import as_mapping, read_config
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.judge import Listing
 from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samples, summarize
 from guidance.evaluate.table import sample_line, sample_mapping
+from guidance.media.images import contact_sheet, to_bytes
 from guidance.models.catalogue import find_model
 from guidance.runs.folder import CONFIG, DONE
-from guidance.runs.media import contact_sheet, to_bytes
 from guidance.runs.plan import RunResult
 from guidance.runs.results import read_done
 from guidance.tasks.base import Task
-from guidance.tasks.configuration import as_mapping, read_config
-from guidance.tasks.discovery import find_task
-from guidance.tasks.finished import read_run
 
 BARS = {"text2image": 0.80, "text2mesh": 0.70}
 COLUMNS = 10

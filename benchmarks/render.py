@@ -3,8 +3,8 @@
     python benchmarks/render.py [--precision auto | fp32 | bf16] [--triangles 20480] [--views 4]
 
 Rendering is the whole differentiable way, forward and backward, from vertex positions and colours
-to pictures of 224 pixels with alpha. The encoder is a ViT-B/32 with random weights, which speed
-does not depend on: its forward and the gradient to as many pictures. Both are measured in one
+to images of 224 pixels with alpha. The encoder is a ViT-B/32 with random weights, which speed
+does not depend on: its forward and the gradient to as many images. Both are measured in one
 process, in alternating pairs, and the ratio is the median of the pairs'. Both precisions are
 printed; the one that the encoder would choose on this machine is reported. The process keeps its
 freed memory, as `guide run` does.
@@ -19,14 +19,14 @@ import torch
 from measure import ratio_of_alternating, report
 from step import random_encoder
 
-from guidance._memory import keep_freed_memory
+from guidance.commands.memory import keep_freed_memory
 from guidance.encoders.openclip import LARGE_TOWER, OpenClip, picture_dtype
 from guidance.geometry.primitives import primitive
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.cameras import Orbit
+from guidance.rendering.orbit import Orbit
 from guidance.rendering.shading import render_mesh
-from guidance.types import Moment
+from guidance.types import StepContext
 
 BAR = 0.15
 SIZE = 224
@@ -52,12 +52,12 @@ def longest_edge(mesh: Mesh) -> float:
 
 
 def rendering(mesh: Mesh, views: int) -> tuple[float, Callable[[], None]]:
-    """How much of the pictures the mesh covers, and the work to measure."""
+    """How much of the images the mesh covers, and the work to measure."""
     start = mesh.vertices[None]
     vertices = start.clone().requires_grad_()
     colors = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
     scene = MeshScene(vertices, mesh.faces, mesh.vertices)
-    cameras = Orbit(num_views=views, size=(SIZE, SIZE))(Moment((0,)))
+    cameras = Orbit(num_views=views, size=(SIZE, SIZE))(StepContext((0,)))
     slopes = torch.rand(1, views, 4, SIZE, SIZE)
 
     def both_ways() -> None:
@@ -81,7 +81,7 @@ def main() -> None:
     mesh = bumpy_sphere(arguments.triangles)
     covered, both_ways = rendering(mesh, arguments.views)
     what = f"{arguments.views} views at {SIZE} of {len(mesh.faces):,} triangles"
-    print(f"{what}, covering {covered:.0%} of the pictures")
+    print(f"{what}, covering {covered:.0%} of the images")
     pictures = torch.rand(arguments.views, 3, SIZE, SIZE).requires_grad_()
     found = {}
     for precision in ("fp32", "bf16"):

@@ -2,7 +2,7 @@
 
     python benchmarks/resume.py [--times 20] [--task text2image] [--steps 150]
 
-Each run is killed at a moment between the appearance of its folder and its end, goes on with
+Each run is killed at a context between the appearance of its folder and its end, goes on with
 `guide run --resume`, and must come to the uninterrupted run's pixels or vertices, loss
 curve and tensors.
 """
@@ -80,7 +80,7 @@ def difference(whole: Path, resumed: Path) -> str:
     for path in meshes:
         if (whole / path).read_bytes() != (resumed / path).read_bytes():
             return str(path)
-    return "" if pictures or meshes else "no pictures and no meshes"
+    return "" if pictures or meshes else "no images and no meshes"
 
 
 def main() -> None:

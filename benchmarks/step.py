@@ -3,7 +3,7 @@
     python benchmarks/step.py [--tower ViT-B-32 | ViT-L-14] [--precision auto | fp32]
 
 The step is the real loop's: a pyramid of 512 pixels, augmented crops, the Clip loss, Adam. The
-encoder alone is its forward and the gradient to as many pictures of the tower's size, in the same
+encoder alone is its forward and the gradient to as many images of the tower's size, in the same
 batch. Weights are random, which speed does not depend on. Both are measured in one process, in
 alternating pairs, and the ratio is the median of the pairs'. The process keeps its freed memory,
 as `guide run` does.
@@ -19,16 +19,16 @@ import time
 import torch
 from measure import report
 
-from guidance._memory import keep_freed_memory
-from guidance._torchvision import mend
 from guidance.augment import Augment
-from guidance.encoders.card import Card
+from guidance.commands.memory import keep_freed_memory
+from guidance.encoders.files.card import Card
+from guidance.encoders.files.source import PREPROCESSING
 from guidance.encoders.openclip import OpenClip
-from guidance.encoders.preprocessing import Preprocessing
-from guidance.encoders.source import PREPROCESSING
-from guidance.generators.pyramid import Pyramid
-from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.encoders.towers.preprocessing import Preprocessing
+from guidance.generators.image.pyramid import Pyramid
+from guidance.loop.optimize import Event, Settings, StepEvent, optimize
 from guidance.losses.clip import Clip
+from guidance.models.torchvision import import_torchvision
 
 BAR = 1.10
 SIZE = 512
@@ -39,7 +39,7 @@ PAIRS = {"ViT-B-32": 15, "ViT-L-14": 4}
 
 def random_encoder(tower: str, precision: str) -> OpenClip:
     """An encoder of that architecture with random weights."""
-    mend()
+    import_torchvision()
     import open_clip
 
     logging.disable(logging.WARNING)  # open_clip warns that there are no weights; there are none
@@ -50,7 +50,7 @@ def random_encoder(tower: str, precision: str) -> OpenClip:
 
 
 def seconds_alone(encoder: OpenClip, pictures: torch.Tensor) -> float:
-    """Forward and gradient to the pictures, which is what no loop can do without."""
+    """Forward and gradient to the images, which is what no loop can do without."""
     start = time.perf_counter()
     torch.autograd.grad(encoder.encode_image(pictures)[:, 0].sum(), pictures)
     return time.perf_counter() - start

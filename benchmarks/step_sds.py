@@ -22,14 +22,14 @@ import torch
 from measure import report
 from torch import nn
 
-from guidance._memory import keep_freed_memory
-from guidance._torchvision import mend
+from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion.base import Condition
 from guidance.diffusion.pipeline import Pipeline
 from guidance.diffusion.source import Source
-from guidance.generators.pyramid import Pyramid
-from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.generators.image.pyramid import Pyramid
+from guidance.loop.optimize import Event, Settings, StepEvent, optimize
 from guidance.losses.distillation import Distillation
+from guidance.models.torchvision import import_torchvision
 
 BAR = 1.10
 #: Channels of the network and of the autoencoder, and the width of words.
@@ -51,8 +51,8 @@ class Random(Pipeline):
 
 
 def random_denoiser(model: str, size: int, vae: str, dtype: torch.dtype) -> Random:
-    """A denoiser of those sizes, for pictures of `size` pixels a side."""
-    mend()
+    """A denoiser of those sizes, for images of `size` pixels a side."""
+    import_torchvision()
     import diffusers
 
     channels, of_vae, words = SIZES[model]

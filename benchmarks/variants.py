@@ -2,7 +2,7 @@
 
     python benchmarks/variants.py [--prompts 20] [--answers 600] [--generator latent]
 
-Each method gets the steps that `--answers` pay for, one look at the picture a step, at its own
+Each method gets the steps that `--answers` pay for, one look at the image a step, at its own
 guidance scale; the model's own samples, at as many answers at most, are the row to compare with.
 The embedded judge, which no loss has seen, says how often it names the prompt first (among the
 prompts of the list, and among all concepts that it knows), and how different two seeds of a prompt
@@ -27,16 +27,16 @@ from measure import machine
 from quality import names_of
 from torch import Tensor
 
-from guidance._memory import keep_freed_memory
+from guidance.commands.evaluate import read_texts
+from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.judge import Listing
-from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.media.images import contact_sheet, to_bytes
 from guidance.models.judges import MINI_JUDGE
-from guidance.runs.media import contact_sheet, to_bytes
-from guidance.tasks.finished import read_texts
-from guidance.tasks.guides import DENOISER, DISTILLATIONS
+from guidance.tasks.shared.guides import DENOISER, DISTILLATIONS
 from guidance.tasks.text2image import TextToImage
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Made:
-    """The pictures of one method: of each prompt all seeds, one after another."""
+    """The images of one method: of each prompt all seeds, one after another."""
 
     name: str
     pictures: Float[Tensor, "n 3 h w"]
@@ -95,7 +95,7 @@ class Counter:
 def distilled(
     method: str, prompts: list[str], options: argparse.Namespace, steps: int
 ) -> tuple[Float[Tensor, "n 3 h w"], list[int]]:
-    """Pictures of a run, and how many answers had been given after each step."""
+    """Images of a run, and how many answers had been given after each step."""
     denoiser = load_denoiser(options.denoiser)
     counter, told = Counter(denoiser), [0]
     task = TextToImage(
@@ -122,7 +122,7 @@ def distilled(
 
 
 def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: Judge) -> Row:
-    """What the judge says of one method's pictures."""
+    """What the judge says of one method's images."""
     vectors = judge.listed.vectors_of(made.pictures)
     texts = [prompt for prompt in prompts for _ in range(options.seeds)]
     pairs = list(zip(vectors, texts, strict=True))

@@ -24,11 +24,11 @@ import torch
 from cases import Case, batches, read_cases, with_files
 from measure import machine, seconds_of
 
-from guidance._memory import keep_freed_memory
+from guidance.commands.memory import keep_freed_memory
 from guidance.encoders import load_judge
 from guidance.evaluate.judge import judge_scores
-from guidance.loop import optimize
-from guidance.rendering.cameras import Orbit
+from guidance.loop.optimize import optimize
+from guidance.rendering.orbit import Orbit
 from guidance.tasks.text2mesh import TextToMesh
 
 VARIANTS: dict[str, dict[str, Any]] = {

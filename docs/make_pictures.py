@@ -1,9 +1,9 @@
-"""Makes the small pictures of docs/generators.md: one prompt and one seed for all generators.
+"""Makes the small images of docs/generators.md: one prompt and one seed for all generators.
 
     python docs/make_pictures.py [NAME ...] [--preset draft|normal|best]
 
 Without names it makes all, in a few minutes on two cores. Run it again when the embedded models
-have changed. Generators that change a given picture or mesh are given a green apple, or a sphere.
+have changed. Generators that change a given image or mesh are given a green apple, or a sphere.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 import guidance as gd
-from guidance.runs.media import encode_mp4
+from guidance.media.images import encode_mp4
 
 PROMPT, SEED, SIDE = "a red apple", 0, 160
 SOURCE = "a green apple"
 IMAGES = Path(__file__).parent / "images" / "generators"
-#: What a picture on the page may take, in bytes; all together stay below 300 KB.
+#: What an image on the page may take, in bytes; all together stay below 300 KB.
 MOST = 16_000
 FLAT = (
     "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels",
@@ -40,7 +40,7 @@ MESHES: dict[str, dict[str, Any]] = {
 
 
 def flat(name: str, prompt: str, preset: str, folder: Path) -> Path:
-    """The picture that a generator of text2image makes."""
+    """The image that a generator of text2image makes."""
     run = gd.TextToImage(prompt=prompt, generator=name, **common(preset, folder)).run()
     return run.folder / "image.png"
 
@@ -52,7 +52,7 @@ def common(preset: str, folder: Path) -> dict[str, Any]:
 def changed(name: str, preset: str, folder: Path) -> Path:
     """A green apple that a network, or a clip's network, or a network behind a mask makes red."""
     picture = flat("cutout", SOURCE, preset, folder)
-    options: dict[str, Any] = {"picture": picture, "source": SOURCE, "size": 128}
+    options: dict[str, Any] = {"image": picture, "source": SOURCE, "size": 128}
     if name == "masked":
         levels = np.asarray(Image.open(picture).convert("L")) * 0
         levels[:, levels.shape[1] // 2 :] = 255
@@ -61,8 +61,8 @@ def changed(name: str, preset: str, folder: Path) -> Path:
     if name == "film":
         given = np.asarray(Image.open(picture).convert("RGB"))
         frames = [np.roll(given, shift, 1) for shift in range(-8, 9, 2)]
-        options["picture"] = folder / "clip.mp4"
-        options["picture"].write_bytes(encode_mp4(frames, 12, least_side=2))
+        options["image"] = folder / "clip.mp4"
+        options["image"].write_bytes(encode_mp4(frames, 12, least_side=2))
     run = gd.Stylize(prompt=PROMPT, **options, **common(preset, folder)).run()
     return run.folder / "image.png"
 
@@ -70,7 +70,7 @@ def changed(name: str, preset: str, folder: Path) -> Path:
 def edited(name: str, preset: str, folder: Path) -> Path:
     """A green apple whose latents are moved until it is red."""
     picture = flat("cutout", SOURCE, preset, folder)
-    options: dict[str, Any] = {"picture": picture, "source": SOURCE, "size": 128}
+    options: dict[str, Any] = {"image": picture, "source": SOURCE, "size": 128}
     return gd.Edit(prompt=PROMPT, **options, **common(preset, folder)).run().folder / "image.png"
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MAKERS):
-        parser.error(f"no picture of {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
+        parser.error(f"no image of {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or MAKERS:
         with tempfile.TemporaryDirectory() as folder:

@@ -70,8 +70,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from guidance.tasks.commandline import parse
-    from guidance.tasks.discovery import find_task, task_names
+    from guidance.config.commandline import parse
+    from guidance.config.discovery import find_task, task_names
 
     if words[:1] in (["-h"], ["--help"]):
         print("guide run TASK [options]; `guide run TASK --help` lists the options of a task\n")
@@ -88,7 +88,7 @@ def _run(words: list[str]) -> int:
 
 
 def _rerun(words: list[str]) -> int:
-    from guidance.tasks.commandline import parse_again
+    from guidance.config.commandline import parse_again
 
     if not words or words[0] in ("-h", "--help"):
         print("guide rerun FILE [options of its task]: repeats the run that made the file")
@@ -97,7 +97,7 @@ def _rerun(words: list[str]) -> int:
 
 
 def _eval(words: list[str]) -> int:
-    from guidance.tasks.finished import HELP, evaluate, parse
+    from guidance.commands.evaluate import HELP, evaluate, parse
 
     if not words or words[0] in ("-h", "--help"):
         print(HELP, end="")
@@ -108,7 +108,7 @@ def _eval(words: list[str]) -> int:
 
 
 def _tune(words: list[str]) -> int:
-    from guidance.tasks.tuning import HELP, parse, tune
+    from guidance.commands.tune import HELP, parse, tune
 
     if not words or words[0] in ("-h", "--help"):
         print(HELP, end="")
@@ -119,7 +119,7 @@ def _tune(words: list[str]) -> int:
 
 
 def _execute(task: object, folder: Path | None) -> int:
-    from guidance._memory import keep_freed_memory
+    from guidance.commands.memory import keep_freed_memory
     from guidance.models.catalogue import check_is_here
     from guidance.tasks.base import Task
 
@@ -127,7 +127,7 @@ def _execute(task: object, folder: Path | None) -> int:
     if folder is None:  # a finished run needs no weights to say that it is done
         for name in task.loss_models:
             check_is_here(name)
-    from guidance.tasks.running import run_task  # torch comes along, which takes a second
+    from guidance.tasks.shared.running import run_task  # torch comes along, which takes a second
 
     keep_freed_memory()
     result = run_task(task, folder=folder)
@@ -139,7 +139,7 @@ def _execute(task: object, folder: Path | None) -> int:
 
 
 def _list(words: list[str]) -> int:
-    from guidance.tasks.discovery import defines, first_line, task_names
+    from guidance.config.discovery import defines, first_line, task_names
 
     if words:
         raise InputError(f"list: takes no arguments, got {words[0]!r:.40}")
@@ -156,7 +156,7 @@ def _list(words: list[str]) -> int:
         print(room)
         for name, line in found.items():
             print(f"  {name:<12} {line}")
-    print("\ndocs/generators.md shows a picture of each generator, and says when to take it")
+    print("\ndocs/generators.md shows an image of each generator, and says when to take it")
     return 0
 
 

@@ -42,7 +42,7 @@ class Mesh:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedMesh:
     """A mesh in its own units, and where in a scene of several it stands."""
 
     name: str

@@ -5,7 +5,7 @@
     a red apple:2 | sketch:-0.5      weights; a negative weight pushes away
     a red apple:1 -> 0               a weight that changes over the run, see `guidance.schedule`
     a red apple:1:0.4                stop: no pull once the loss of this phrase is below 0.4
-    image:photo.png:0.5              a picture to resemble, with its weight
+    image:photo.png:0.5              an image to resemble, with its weight
 
 Only trailing numbers are read as weight and stop: a colon in the text is text
 ("Star Wars: a new hope" is one phrase of weight 1). Beside prompts there are
@@ -50,7 +50,7 @@ class Phrase:
     text: str
     weight: Schedule = ONE
     stop: float = -math.inf  # no gradient once this phrase's own loss is below it
-    image: Path | None = None  # a picture to resemble instead of the text
+    image: Path | None = None  # an image to resemble instead of the text
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Keyframe:
     """What the first phrase of a prompt has become at a progress in (0, 1]."""
 
     progress: float
-    phrase: Phrase  # its text or picture counts; weight and stop are the prompt's
+    phrase: Phrase  # its text or image counts; weight and stop are the prompt's
 
 
 @dataclass(frozen=True)
 class Region:
-    """What is wanted in a part of the picture."""
+    """What is wanted in a part of the image."""
 
-    mask: Path  # a picture, white where the phrases apply
+    mask: Path  # an image, white where the phrases apply
     phrases: tuple[Phrase, ...]
 
 
@@ -203,7 +203,7 @@ def check_templates(templates: Sequence[str], name: str = "templates") -> tuple[
 def plain_text(prompt: str) -> str:
     """The words of what a prompt wants at the end: for judges, titles and file names.
 
-    Pictures are left out; a prompt of pictures alone gives their file names.
+    Images are left out; a prompt of images alone gives their file names.
     """
     phrases = parse_prompt(prompt)
     texts = [phrase for phrase in phrases if phrase.image is None]

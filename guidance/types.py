@@ -6,7 +6,7 @@ Legend of shape letters, used by every annotation in the package:
     v  views of one sample          h w  pixels            k  crops
     d  embedding dimensions         p    points, vertices  f  faces
 
-Pictures are float, sRGB, in [0, 1].
+Images are float, sRGB, in [0, 1].
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.views import WHOLE, Cameras, Looks, Warp, Windows
+from guidance.views import WHOLE, Cameras, View, Warp, Windows
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Rendering:
     """What a generator shows: the only thing a loss ever sees.
 
     With `alpha`, `image` is premultiplied by it (colour over black), so that
-    `image + (1 - alpha) * background` is the picture before any background. Without, `image` is
-    the whole picture. `scene` is for regularizers, `cameras` for view-dependent words. `windows`
-    says what the views of a flat picture show; without, each shows all of it. `source` is what each
-    view shows before anything is changed, where that is another picture in every view.
+    `image + (1 - alpha) * background` is the image before any background. Without, `image` is
+    the whole image. `scene` is for regularizers, `cameras` for view-dependent words. `windows`
+    says what the views of a flat image show; without, each shows all of it. `source` is what each
+    view shows before anything is changed, where that is another image in every view.
     """
 
     image: Float[Tensor, "n v 3 h w"]
@@ -50,15 +50,15 @@ class Rendering:
 
     @property
     def like(self) -> Tensor:
-        """Nothing, in the precision and on the device of the pictures."""
+        """Nothing, in the precision and on the device of the images."""
         return self.image.detach().new_empty(0)
 
     def leaves(self) -> list[Tensor]:
-        """What losses differentiate in: the pictures, and alpha where there is one."""
+        """What losses differentiate in: the images, and alpha where there is one."""
         return [self.image] if self.alpha is None else [self.image, self.alpha]
 
     def whole(self) -> Rendering:
-        """The views that show the whole picture, or all parts of a scene.
+        """The views that show the whole image, or all parts of a scene.
 
         Raises:
             InputError: there is none among them.
@@ -70,7 +70,7 @@ class Rendering:
             return self
         if not bool(chosen.any()):
             raise InputError(
-                "a loss of the whole picture was shown windows only; let one view have the side 1"
+                "a loss of the whole image was shown windows only; let one view have the side 1"
             )
         views = chosen.nonzero()[:, 0].to(self.image.device)
         alpha = None if self.alpha is None else self.alpha.index_select(1, views)
@@ -96,24 +96,24 @@ class Rendering:
         return replace(self, image=self.image[:, views], alpha=alpha, cameras=cameras.some(views))
 
     def over(self, background: float = 1.0) -> Float[Tensor, "n v 3 h w"]:
-        """The pictures over a plain grey background in [0, 1] (white by default)."""
+        """The images over a plain grey background in [0, 1] (white by default)."""
         if self.alpha is None:
             return self.image
         return self.image + (1 - self.alpha) * background
 
     def detach(self) -> Rendering:
-        """The same pictures without their graph."""
+        """The same images without their graph."""
         alpha = None if self.alpha is None else self.alpha.detach()
         return replace(self, image=self.image.detach(), alpha=alpha)
 
     def leaf(self) -> Rendering:
-        """The same pictures, cut off from the generator and ready to collect a gradient."""
+        """The same images, cut off from the generator and ready to collect a gradient."""
         alpha = None if self.alpha is None else self.alpha.detach().requires_grad_()
         return replace(self, image=self.image.detach().requires_grad_(), alpha=alpha)
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """Where a run stands, and the random draws that belong to that place.
 
     Every draw is keyed by (seed of the sample, step, purpose), so what a sample sees depends
@@ -126,7 +126,7 @@ class Moment:
     progress: float = 0.0  # 0 at the first step, 1 at the last
     phase: str = "step"
 
-    def at_start(self) -> Moment:
+    def at_start(self) -> StepContext:
         """The first step of this phase, for draws that a run keeps."""
         return replace(self, step=0, progress=0.0)
 
@@ -146,7 +146,7 @@ class Moment:
 
 
 class Generator(nn.Module):
-    """Makes pictures from parameters, and owns every learnable value of a run.
+    """Makes images from parameters, and owns every learnable value of a run.
 
     Each parameter has the sample as its first dimension, `[n, ...]`: samples share nothing, which
     is what lets the loop keep the best state of each one by itself.
@@ -156,8 +156,8 @@ class Generator(nn.Module):
     #: True where samples do share parameters: they then have one best state together.
     shares_parameters = False
 
-    def forward(self, cameras: Looks | None = None) -> Rendering:
-        """Pictures of all samples; flat ones take windows in place of cameras, clips take frames,
+    def forward(self, view: View | None = None) -> Rendering:
+        """Images of all samples; flat ones take windows in place of cameras, clips take frames,
         and both may be given nothing.
         """
         raise NotImplementedError
@@ -183,11 +183,11 @@ class Generator(nn.Module):
         """
         return ()
 
-    def warp(self, warp: Warp, moment: Moment) -> None:
-        """Moves the pictures by changing the parameters in place; called under no_grad.
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        """Moves the images by changing the parameters in place; called under no_grad.
 
-        `moment` is that of the step before which it happens, for what is new in the picture. An
-        optimizer's moments stay as they are: see `guidance.loop`.
+        `context` is that of the step before which it happens, for what is new in the image. An
+        optimizer's moments stay as they are: see `guidance.loop.optimize`.
 
         Raises:
             InputError: this generator cannot, or not by this warp.
@@ -213,32 +213,32 @@ class Loss(nn.Module):
     Losses are combined by arithmetic: `gd.Clip("an apple") + 0.1 * gd.TotalVariation()`.
     """
 
-    #: True for regularizers that read `rendering.scene`, whose gradient skips the pictures.
+    #: True for regularizers that read `rendering.scene`, whose gradient skips the images.
     reads_scene = False
     #: True where the gradient is given and is the slope of no number: values, also those of
-    #: validation (`moment.phase`), are then only to be looked at, and a run leaves its last state.
+    #: validation (`context.phase`), are then only to be looked at, and a run leaves its last state.
     is_vector_field = False
 
     def prepare(self, start: Rendering) -> None:
         """Called once before the first step: encode prompts, check their number, free towers.
 
         `start` is what the generator shows before any step, from the fixed views of validation;
-        also when a run is resumed. Its picture tells the number of samples and the device.
+        also when a run is resumed. Its image tells the number of samples and the device.
         """
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
-        """Parts that add up to the loss, each holding at most `micro_batch` encoded pictures.
+        """Parts that add up to the loss, each holding at most `micro_batch` encoded images.
 
         The loop calls backward on each part before it asks for the next one, so only one part's
         graph is ever in memory. A loss that is cheap overrides `forward` and leaves this as is.
         """
-        yield self(rendering, moment)
+        yield self(rendering, context)
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
         """The loss in one piece."""
-        pieces = list(self.parts(rendering, moment, micro_batch=2**31))
+        pieces = list(self.parts(rendering, context, micro_batch=2**31))
         return torch.stack(pieces).sum(0)
 
     def __add__(self, other: Loss | Terms) -> Terms:

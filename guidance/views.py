@@ -1,4 +1,4 @@
-"""How a generator is looked at: cameras, windows or frames; and how flat pictures are moved.
+"""How a generator is looked at: cameras, windows or frames; and how flat images are moved.
 
 The letters of the shapes are those of `guidance.types`.
 """
@@ -65,9 +65,9 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Windows:
-    """Squares of flat pictures to look at, `v` for each of `n` samples; always on the CPU.
+    """Squares of flat images to look at, `v` for each of `n` samples; always on the CPU.
 
-    Lengths are shares of the picture's side, from its top left corner; a side of 1 is all of it.
+    Lengths are shares of the image's side, from its top left corner; a side of 1 is all of it.
     """
 
     left: Float[Tensor, "n v"]
@@ -78,18 +78,18 @@ class Windows:
 
 @dataclass(frozen=True)
 class Frames:
-    """Pictures of a clip to look at, `v` for each of `n` samples; always on the CPU."""
+    """Images of a clip to look at, `v` for each of `n` samples; always on the CPU."""
 
     index: Int[Tensor, "n v"]  # from 0
 
 
 #: What a generator may be looked at with.
-Looks = Cameras | Windows | Frames
+View = Cameras | Windows | Frames
 
 
 @dataclass(frozen=True)
 class Warp:
-    """How flat pictures move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
+    """How flat images move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
 
     Places are in [-1, 1]^2: x to the right, y down, 0 in the middle.
     """
@@ -108,7 +108,7 @@ class Warp:
 
         Args:
             zoom: above 1 comes nearer.
-            pan: to the right and down, in shares of the picture's side.
+            pan: to the right and down, in shares of the image's side.
             rotate_deg: counterclockwise.
         """
         angle = math.radians(rotate_deg)

@@ -1,6 +1,6 @@
-"""The L2 attack that makes a model's gradient look like pictures.
+"""The L2 attack that makes a model's gradient look like images.
 
-A model trained on pictures that were pushed against it, within a small ball, has gradients that
+A model trained on images that were pushed against it, within a small ball, has gradients that
 follow outlines and colours instead of noise. Source: Engstrom et al., "Adversarial Robustness as
 a Prior for Learned Representations" (arXiv 1906.00945); attack: Madry et al. (arXiv 1706.06083)
 in its L2 form, with one or two steps.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Attack:
-    """`eps` is the L2 radius for a whole picture in [0, 1]; it grows with the training.
+    """`eps` is the L2 radius for a whole image in [0, 1]; it grows with the training.
 
     Before `start` of the training (a share) there is none, after `full` it is whole. The growing
     part takes one step, the rest `steps`: a small ball needs no more.
@@ -49,7 +49,7 @@ def push(
     steps: int,
     draw: torch.Generator,
 ) -> Tensor:
-    """Pictures within `eps` of `images [b, 3, h, w]` that raise the loss; detached.
+    """Images within `eps` of `images [b, 3, h, w]` that raise the loss; detached.
 
     The radius is one for all or one for each, `[b, 1, 1, 1]`.
 
@@ -68,5 +68,5 @@ def push(
 
 
 def _norm(x: Tensor) -> Tensor:
-    """L2 norm of each picture, `[b, 1, 1, 1]`, never zero."""
+    """L2 norm of each image, `[b, 1, 1, 1]`, never zero."""
     return x.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]

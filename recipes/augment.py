@@ -1,6 +1,6 @@
-"""From stored pictures to what a model trains on: placed, on a background, a little spoiled.
+"""From stored images to what a model trains on: placed, on a background, a little spoiled.
 
-Everything is a batched torch operation on `b` pictures; one call costs a few per cent of the
+Everything is a batched torch operation on `b` images; one call costs a few per cent of the
 training step that it feeds.
 """
 
@@ -18,7 +18,7 @@ _PALETTE = torch.tensor(list(PALETTE.values())).float() / 255
 
 
 def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | float = 1.0) -> Tensor:
-    """Random scale 0.6-1.6, shift, turn and shear of RGBA pictures, at the model's size.
+    """Random scale 0.6-1.6, shift, turn and shear of RGBA images, at the model's size.
 
     `rgba` is float `[b, 4, h, w]` in [0, 1], straight alpha; `strength`, one or `[b]`, says how
     much of all that. Returns `[b, 4, size, size]` with
@@ -31,7 +31,7 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | flo
     aspect = torch.exp(0.1 * strength * torch.randn(b, generator=draw))
     angle = 0.2 * strength * torch.randn(b, generator=draw)
     shear = 0.1 * strength * torch.randn(b, generator=draw)
-    # Big pictures may leave the frame by a third, small ones stay inside.
+    # Big images may leave the frame by a third, small ones stay inside.
     room = (1 - scale).abs() + 0.12
     reach = strength * room / scale
     shift = (torch.rand(b, 2, generator=draw) * 2 - 1) * reach[:, None]
@@ -50,7 +50,7 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | flo
 
 
 def backgrounds(b: int, size: int, draw: torch.Generator) -> tuple[Tensor, list[str]]:
-    """Pictures to stand behind, `[b, 3, size, size]`, and the name of each plain one's colour.
+    """Images to stand behind, `[b, 3, size, size]`, and the name of each plain one's colour.
 
     A third are plain colours with a name, a tenth white, the others any plain colour, a gradient
     of two colours or smooth noise; these have the name "".
@@ -106,7 +106,7 @@ def restyle(rgba: Tensor, share: float, draw: torch.Generator) -> Tensor:
     """As if by other hands: contours around a share of the drawings, fewer tones, other textures.
 
     `rgba` is float `[b, 4, h, w]`, colours multiplied by alpha. Each of the three changes comes to
-    its own random share of the pictures; none changes which colour a plain area has. Texture: a
+    its own random share of the images; none changes which colour a plain area has. Texture: a
     random convolution (Xu et al., "Robust and Generalizable Visual Representation Learning via
     Random Convolutions", arXiv 2007.13003), here one kernel for all channels that sums to 1.
     """
@@ -139,7 +139,7 @@ def compose(
     restyled: float = 0.0,
     strength: Tensor | float = 1.0,
 ) -> tuple[Tensor, list[str]]:
-    """Stored pictures `uint8 [b, 4, 96, 96]` as training pictures `[b, 3, size, size]` in [0, 1].
+    """Stored images `uint8 [b, 4, 96, 96]` as training images `[b, 3, size, size]` in [0, 1].
 
     `restyled` is the share of `restyle`, `strength` that of `place`. Also returns each plain
     background's colour name, or "".
@@ -154,7 +154,7 @@ def compose(
 def framed(
     pictures: Tensor, size: int, draw: torch.Generator, white: float, strength: float
 ) -> tuple[Tensor, list[str]]:
-    """Stored pictures nearly whole and straight, `white` of them on white, none spoiled.
+    """Stored images nearly whole and straight, `white` of them on white, none spoiled.
 
     What a model that draws is to learn; shapes and names as of `compose`, "" on white too, so
     that white is what is drawn when nothing is said. `strength` is of moving and scaling, 1 as in
@@ -170,7 +170,7 @@ def framed(
 
 
 def centred(pictures: Tensor, size: int, gray: float = 1.0) -> Tensor:
-    """The same pictures as a user would show them: whole, on one plain background."""
+    """The same images as a user would show them: whole, on one plain background."""
     rgba = pictures.float() / 255
     flat = rgba[:, :3] * rgba[:, 3:] + gray * (1 - rgba[:, 3:])
     return F.interpolate(flat, size=(size, size), mode="bilinear", antialias=True)

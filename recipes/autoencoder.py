@@ -1,4 +1,4 @@
-"""The small autoencoder of the mini diffusion model: 64-pixel pictures as latents [4, 16, 16].
+"""The small autoencoder of the mini diffusion model: 64-pixel images as latents [4, 16, 16].
 
 diffusers' AutoencoderTiny, which is made of 3x3 convolutions and ReLU: it has no attention and no
 norms, and costs a tenth of an AutoencoderKL of this size. Latents are pushed to mean 0 and
@@ -19,9 +19,9 @@ from recipes.clock import Clock
 from recipes.corpus import Corpus
 from recipes.precision import autocast
 
-from guidance._torchvision import mend  # isort: skip
+from guidance.models.torchvision import import_torchvision  # isort: skip
 
-mend()  # before diffusers, which imports torchvision
+import_torchvision()  # before diffusers, which imports torchvision
 
 from diffusers import AutoencoderTiny  # noqa: E402
 from diffusers.models.autoencoders.vae import AutoencoderTinyBlock  # noqa: E402
@@ -36,7 +36,7 @@ def build() -> AutoencoderTiny:
     """The untrained network, 0.3 M parameters; no blocks at the full size, which cost most.
 
     Signals keep their strength from layer to layer (He et al. 2015) and blocks begin by adding
-    nothing; with torch's own initialization the picture starts faint, and the error after two
+    nothing; with torch's own initialization the image starts faint, and the error after two
     hundred steps is a quarter larger.
     """
     network = AutoencoderTiny(
@@ -58,13 +58,13 @@ def build() -> AutoencoderTiny:
 
 
 def encode(network: AutoencoderTiny, images: Tensor) -> Tensor:
-    """Latents `[b, 4, h / 4, w / 4]` of pictures in [0, 1]."""
+    """Latents `[b, 4, h / 4, w / 4]` of images in [0, 1]."""
     pixels = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
     return network.encode(pixels).latents.float()
 
 
 def decode(network: AutoencoderTiny, latents: Tensor) -> Tensor:
-    """Pictures, about in [0, 1], of latents `[b, 4, h, w]`."""
+    """Images, about in [0, 1], of latents `[b, 4, h, w]`."""
     return network.decode(latents).sample.float() / 2 + 0.5
 
 

@@ -1,4 +1,4 @@
-"""What is said about a picture: templates, articles, contradictions, and the vocabulary."""
+"""What is said about an image: templates, articles, contradictions, and the vocabulary."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from recipes.data.colours import NAMES
 TEMPLATES = (
     "{}",
     "{a}",
-    "a picture of {a}",
+    "an image of {a}",
     "a drawing of {a}",
     "a photo of {a}",
     "an icon of {a}",
     "an image of {}",
     "a rendering of {a}",
-    "a simple picture of {a}",
+    "a simple image of {a}",
     "this is {a}",
 )
 WEIGHTS = (30, 30, 8, 6, 6, 5, 5, 5, 3, 2)

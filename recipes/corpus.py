@@ -25,13 +25,13 @@ HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is h
 
 @dataclass
 class Batch:
-    """`b` pictures with one caption each, and `e` more names that are captions of none or few."""
+    """`b` images with one caption each, and `e` more names that are captions of none or few."""
 
     images: Tensor  # float [b, 3, h, w] in [0, 1]
     texts: list[str]  # b + e, in templates
     opposites: list[str]  # b; "" where the caption has no contradiction
-    positives: Tensor  # bool [b, b + e]: the text is true of the picture
-    concepts: Tensor  # int64 [b], which of all names is the picture's; -1 for none
+    positives: Tensor  # bool [b, b + e]: the text is true of the image
+    concepts: Tensor  # int64 [b], which of all names is the image's; -1 for none
     extra: Tensor  # int64 [e], which of all names the extra texts are
     asked: list[str]  # every answer to every question about faces, as `faces.QUESTIONS` has them
     answers: Tensor  # int64 [b, 3], which answer is right; -1 for none
@@ -146,7 +146,7 @@ class Corpus:
     def framed(
         self, size: int, b: int, seed: int, *, white: float = 0.6, strength: float = 0.25
     ) -> tuple[Tensor, list[str]]:
-        """Pictures `[b, 3, size, size]` as one would want them drawn, and a caption of each.
+        """Images `[b, 3, size, size]` as one would want them drawn, and a caption of each.
 
         `white` is the share on white, `strength` that of moving and scaling.
         """
@@ -159,7 +159,7 @@ class Corpus:
     def _pick(
         self, b: int, chance: np.random.Generator, random: python_random.Random
     ) -> tuple[list[tuple[int, int]], Tensor, list[str]]:
-        """Which pool and picture each is, the stored pictures, and one bare caption of each."""
+        """Which pool and image each is, the stored images, and one bare caption of each."""
         sources = chance.choice(len(self.pools), b, p=self._share)
         picked = [(int(s), int(chance.integers(len(self.pools[s].captions)))) for s in sources]
         stacked = torch.stack([self._pictures[s][i] for s, i in picked])

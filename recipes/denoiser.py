@@ -144,7 +144,7 @@ class Drawer:
 
     @torch.no_grad()
     def sample(self, texts: list[str], seed: int, steps: int = 25, scale: float = 4.0) -> Tensor:
-        """Pictures `[b, 3, 64, 64]` of these texts by DDIM with classifier-free guidance."""
+        """Images `[b, 3, 64, 64]` of these texts by DDIM with classifier-free guidance."""
         scheduler = DDIMScheduler(**SCHEDULE, clip_sample=False, timestep_spacing="trailing")
         scheduler.set_timesteps(steps)
         device = next(self.network.parameters()).device
@@ -281,7 +281,7 @@ def train(training: Training, corpus: Corpus, sheet: Any) -> None:
             print(
                 f"{time.strftime('%H:%M:%S')} denoiser step {clock.step} at {clock.progress:.3f} "
                 f"loss {sum(losses) / len(losses):.4f} {BATCH * len(losses) / seconds:.0f} "
-                "pictures/s",
+                "images/s",
                 flush=True,
             )
             training.save()

@@ -34,7 +34,7 @@ from recipes.retrieval import (
 )
 
 ATTACK_EPS, ATTACK_STEPS = 1.0, 10  # L2 radius in [0, 1] at the model's own size
-COUNT_CONCEPTS, COUNT_SEED = 200, 99  # pictures of two to four unseen drawings
+COUNT_CONCEPTS, COUNT_SEED = 200, 99  # images of two to four unseen drawings
 
 
 def robust(
@@ -59,7 +59,7 @@ def robust(
 def count_accuracy(
     model: nn.Module, encode_text: EncodeText, config: dict[str, Any], corpus: Corpus
 ) -> float:
-    """Share of pictures of two, three or four drawings, all of them unseen, that are counted."""
+    """Share of images of two, three or four drawings, all of them unseen, that are counted."""
     assert corpus.unseen_style is not None
     words = frozenset(c[0] for c in corpus.unseen_style.captions)
     pictures = groups.make(corpus.unseen_style, words, COUNT_CONCEPTS, COUNT_SEED)

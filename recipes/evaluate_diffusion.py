@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 
-from guidance._torchvision import mend
 from guidance.encoders import load_encoder
 from guidance.evaluate.judge import judge_scores
+from guidance.models.torchvision import import_torchvision
 from recipes import mini_diffusion
 from recipes.publish import WEIGHTS
 
-mend()  # before diffusers, which imports torchvision
+import_torchvision()  # before diffusers, which imports torchvision
 
 from diffusers import StableDiffusionPipeline  # noqa: E402
 
@@ -33,7 +33,7 @@ STEPS, SCALES = 25, (2.0, 4.0, 7.5)
 
 @torch.no_grad()
 def sample(texts: list[str], scale: float, seed: int = 0) -> torch.Tensor:
-    """Pictures `[b, 3, 64, 64]` in [0, 1] by the pipeline of diffusers, as any user calls it."""
+    """Images `[b, 3, 64, 64]` in [0, 1] by the pipeline of diffusers, as any user calls it."""
     pipe = StableDiffusionPipeline.from_pretrained(FOLDER, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     found = [

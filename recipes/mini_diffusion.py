@@ -52,7 +52,7 @@ def words(corpus: Corpus) -> list[str]:
 
 
 def save_sheet(pictures: torch.Tensor, path: Path, columns: int = 8) -> None:
-    """Pictures `[b, 3, h, w]` in rows of `columns`, twice their size."""
+    """Images `[b, 3, h, w]` in rows of `columns`, twice their size."""
     grid = torch.cat([torch.cat(list(row), 2) for row in pictures.split(columns)], 1)
     pixels = (grid.permute(1, 2, 0).cpu().numpy() * 255).astype(np.uint8)
     Image.fromarray(pixels).resize((pixels.shape[1] * 2, pixels.shape[0] * 2)).save(path)
@@ -61,7 +61,7 @@ def save_sheet(pictures: torch.Tensor, path: Path, columns: int = 8) -> None:
 def begin(corpus: Corpus, work: Path, minutes: float, device: torch.device) -> denoiser.Drawer:
     """A trained autoencoder, and a denoiser that knows nothing; `autoencoder.png` shows the first.
 
-    Of the sheet's pictures, the upper half is given and the lower half is what comes back.
+    Of the sheet's images, the upper half is given and the lower half is what comes back.
     """
     tokens.write(words(corpus), work / "tokenizer")
     tokenizer = CLIPTokenizer(

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-import guidance.encoders.mini  # noqa: F401 - registers the picture towers, mends torchvision
+import guidance.encoders.towers.mini  # noqa: F401 - registers the image towers, mends torchvision
 
 FULL_VOCABULARY = 49_408  # rows of CLIP's BPE
 CONTEXT = 32
@@ -19,7 +19,7 @@ TABLE = "token_embedding.weight"
 
 
 def configuration(tower: str, size: int, text_width: int, embed_dim: int) -> dict[str, Any]:
-    """What `open_clip_config.json` holds for one of the two picture towers."""
+    """What `open_clip_config.json` holds for one of the two image towers."""
     attention_pool = tower == "guidance_mini_judge"
     return {
         "model_cfg": {
@@ -59,7 +59,7 @@ def build(config: dict[str, Any], rows: int) -> nn.Module:
 
 
 def normalized(images: Tensor, config: dict[str, Any]) -> Tensor:
-    """Pictures in [0, 1] as the tower wants them."""
+    """Images in [0, 1] as the tower wants them."""
     preprocess = config["preprocess_cfg"]
     mean = torch.tensor(preprocess["mean"])[:, None, None]
     std = torch.tensor(preprocess["std"])[:, None, None]
@@ -82,7 +82,7 @@ def encode_text(model: nn.Module, tokens: Tensor) -> Tensor:
 
 
 def encode_image(model: nn.Module, images: Tensor, config: dict[str, Any]) -> Tensor:
-    """Unit vectors `[b, d]` of pictures `[b, 3, h, w]` in [0, 1], differentiable in both."""
+    """Unit vectors `[b, d]` of images `[b, 3, h, w]` in [0, 1], differentiable in both."""
     return F.normalize(model.visual(normalized(images, config)).float(), dim=-1)
 
 

@@ -24,7 +24,7 @@ from recipes.train import Recipe
 RECIPES = {"mini_clip": mini_clip.RECIPE, "mini_judge": mini_judge.RECIPE}
 WEIGHTS = Path(__file__).parents[1] / "guidance" / "models" / "weights"
 LARGEST = {"mini_clip": 25e6, "mini_judge": 15e6}  # bytes; what the package may carry
-TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "a photo of {}")
+TEMPLATES = ("{}", "an image of {}", "a drawing of {}", "a photo of {}")
 
 SOURCES = [
     {

@@ -33,7 +33,7 @@ def retrieval(
 
 
 def whole(pool: Pool, config: dict[str, Any]) -> Tensor:
-    """A pool's pictures on white, `[b, 3, size, size]` at the model's size."""
+    """A pool's images on white, `[b, 3, size, size]` at the model's size."""
     pictures = torch.from_numpy(pool.pictures).permute(0, 3, 1, 2)
     return augment.centred(pictures, config["model_cfg"]["vision_cfg"]["image_size"])
 
@@ -45,7 +45,7 @@ def ranked(
     config: dict[str, Any],
     names: list[str],
 ) -> Tensor:
-    """The numbers of each picture's five best names, the best first, `int64 [b, 5]`."""
+    """The numbers of each image's five best names, the best first, `int64 [b, 5]`."""
     vectors = name_vectors(encode_text, names)
     encoded = towers.encode_image(model, images, config)
     return (encoded @ vectors.T).argsort(1, descending=True)[:, :5]
@@ -58,7 +58,7 @@ def numbers(corpus: Corpus, drawings: Pool) -> Tensor:
 
 def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:
     """Unit vectors of names, the mean of two plain templates."""
-    both = encode_text(names) + encode_text([f"a picture of a {name}" for name in names])
+    both = encode_text(names) + encode_text([f"an image of a {name}" for name in names])
     return F.normalize(both, dim=-1)
 
 

@@ -38,7 +38,7 @@ class Recipe:
     """What distinguishes the two models."""
 
     name: str
-    tower: str  # registered in guidance.encoders.mini
+    tower: str  # registered in guidance.encoders.towers.mini
     size: int
     text_width: int
     embed_dim: int
@@ -53,7 +53,7 @@ class Recipe:
     attack: Attack | None = None
 
     def corpus(self, data: Path, work: Path) -> Corpus:
-        """The pictures and captions of this recipe, cached in `work/pools`."""
+        """The images and captions of this recipe, cached in `work/pools`."""
         cache = work / "pools"
         return Corpus(
             data, cache, self.mix, self.seed, styles=self.styles, unseen_style=self.unseen_style
@@ -63,7 +63,7 @@ class Recipe:
 def contrast(
     images: Tensor, texts: Tensor, opposites: Tensor, scale: Tensor, batch: Batch
 ) -> Tensor:
-    """Soft-target contrast in both directions; each picture also against its contradiction.
+    """Soft-target contrast in both directions; each image also against its contradiction.
 
     `images [b, d]`, `texts [b + e, d]`, `opposites [b, d]` (zero rows where there is none).
     """
@@ -96,7 +96,7 @@ def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch:
 class Spoken:
     """The unit vectors of all that is said about a batch."""
 
-    texts: Tensor  # [b + e, d], captions of the pictures and extra names
+    texts: Tensor  # [b + e, d], captions of the images and extra names
     opposites: Tensor  # [b, d]; zero rows where a caption has no contradiction
     asked: Tensor  # [q, d], the answers to the questions about faces
     korean: Tensor  # [k, d]
@@ -246,7 +246,7 @@ class Training:
         return towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
 
     def _attacked(self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator) -> Tensor:
-        """The batch's pictures after the attack, which sees running batch-norm statistics."""
+        """The batch's images after the attack, which sees running batch-norm statistics."""
         attack = self.attack
         assert attack is not None
         steps = attack.at(self.clock.progress)[1]
@@ -308,7 +308,7 @@ def train(training: Training) -> None:
                 f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
                 f"held-out R@1 {first:.3f} R@5 {fifth:.3f} smiles {smiles['whole']:.3f} whole "
                 f"{smiles['close']:.3f} close "
-                f"{pictures / (now - reported):.0f} pictures/s",
+                f"{pictures / (now - reported):.0f} images/s",
                 flush=True,
             )
             reported, pictures = time.monotonic(), 0

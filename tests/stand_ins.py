@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from guidance.types import Generator, Loss, Moment, Rendering
+from guidance.types import Generator, Loss, Rendering, StepContext
 from guidance.views import Cameras
 
 
 class Canvas(Generator):
-    """Raw pixels, one picture a sample."""
+    """Raw pixels, one image a sample."""
 
     def __init__(self, num_samples: int = 2, size: int = 8) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class Target(Loss):
         super().__init__()
         self.greys, self.noise = torch.tensor(greys), noise
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
         wanted = self.greys.view(-1, 1, 1, 1, 1).to(rendering.image)
         if self.noise:
-            draws = moment.normal("target", *rendering.image.shape[1:])
+            draws = context.normal("target", *rendering.image.shape[1:])
             wanted = wanted + self.noise * draws
         return (rendering.image - wanted).square().flatten(1).mean(1)

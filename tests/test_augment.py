@@ -14,7 +14,7 @@ from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
 from guidance.augment.color import jitter_matrices
 from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 WILD = Augment(
     crops=8,
@@ -37,8 +37,8 @@ def pictures(n: int, v: int, height: int, width: int, alpha: bool) -> Rendering:
     return Rendering((opacity * image).requires_grad_(), opacity.requires_grad_())
 
 
-def moment(n: int = 2, first_seed: int = 5, step: int = 1, progress: float = 0.5) -> Moment:
-    return Moment(tuple(range(first_seed, first_seed + n)), step, progress)
+def context(n: int = 2, first_seed: int = 5, step: int = 1, progress: float = 0.5) -> StepContext:
+    return StepContext(tuple(range(first_seed, first_seed + n)), step, progress)
 
 
 def twin(rendering: Rendering, crops: Crops, sample: int, view: int, k: int) -> Tensor:
@@ -84,7 +84,7 @@ def grain_of(crops: Crops, place: tuple[int, int, int]) -> Grain:
 
 
 def read(picture: Tensor, x: float, y: float, reflect: bool) -> Tensor:
-    """Bilinear at (x, y), with the picture's outer edges at +-1; outside is 0 or mirrored."""
+    """Bilinear at (x, y), with the image's outer edges at +-1; outside is 0 or mirrored."""
     height, width = picture.shape[1:]
     across, down = (x + 1) / 2 * width - 0.5, (y + 1) / 2 * height - 0.5
     if reflect:
@@ -112,7 +112,7 @@ def test_equals_the_slow_twin(
 ) -> None:
     rendering = pictures(2, 2, *shape, alpha)
     augment = replace(WILD, scale=scale)
-    crops = augment.draw(moment(), rendering, 7)
+    crops = augment.draw(context(), rendering, 7)
     assert crops.shape == (2, 2, 4)
     fast = augment.apply(rendering, crops)
     slow = torch.stack(
@@ -130,7 +130,7 @@ def test_equals_the_slow_twin(
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 5, 8, 11, 16, 100])
 def test_parts_hold_every_crop_once(micro_batch: int) -> None:
     rendering = pictures(3, 2, 9, 9, alpha=True)
-    crops = WILD.draw(moment(3), rendering, 6)
+    crops = WILD.draw(context(3), rendering, 6)
     whole = WILD.apply(rendering, crops).view(*crops.shape, 3, 6, 6)
     seen = torch.zeros(crops.shape)
     for part in crops.parts(micro_batch):
@@ -143,7 +143,7 @@ def test_parts_hold_every_crop_once(micro_batch: int) -> None:
 
 def test_crops_are_dealt_out_evenly_to_the_views() -> None:
     for views, each in ((1, 8), (4, 2), (5, 2), (12, 1)):
-        crops = WILD.draw(moment(), pictures(2, views, 8, 8, alpha=False), 6)
+        crops = WILD.draw(context(), pictures(2, views, 8, 8, alpha=False), 6)
         assert crops.shape == (2, views, each)
 
 
@@ -151,28 +151,28 @@ def test_draws_belong_to_the_sample() -> None:
     """Same seed, same crops, whatever the neighbours; another seed, step or phase: others."""
     rendering = pictures(3, 1, 8, 8, alpha=True)
     pair = Rendering(rendering.image[:2], rendering.alpha[:2])
-    crops = WILD.draw(Moment((7, 8, 9), 4), rendering, 6)
-    swapped = WILD.draw(Moment((8, 1), 4), pair, 6)
+    crops = WILD.draw(StepContext((7, 8, 9), 4), rendering, 6)
+    swapped = WILD.draw(StepContext((8, 1), 4), pair, 6)
     for name in ("homographies", "colors", "kinds", "backgrounds", "tiles", "starts"):
         ours, theirs = (
             getattr(c.grain if name in ("tiles", "starts") else c, name) for c in (crops, swapped)
         )
         assert torch.equal(ours[1], theirs[0]), name
         assert not torch.equal(ours[0], theirs[0]), name
-    for other in (Moment((7, 8, 9), 5), Moment((7, 8, 9), 4, phase="validation")):
+    for other in (StepContext((7, 8, 9), 5), StepContext((7, 8, 9), 4, phase="validation")):
         assert not torch.equal(crops.homographies, WILD.draw(other, rendering, 6).homographies)
 
 
 def test_plain_shows_the_picture_itself_over_white() -> None:
     rendering = pictures(2, 3, 6, 6, alpha=True)
     plain = Augment.plain()
-    shown = plain.apply(rendering, plain.draw(moment(), rendering, 6)).view(2, 3, 3, 6, 6)
+    shown = plain.apply(rendering, plain.draw(context(), rendering, 6)).view(2, 3, 3, 6, 6)
     assert torch.allclose(shown, rendering.over(1.0), atol=1e-6)
 
 
 def test_whole_views_are_upright_and_complete() -> None:
     rendering = pictures(1, 1, 6, 6, alpha=False)
-    crops = replace(WILD, whole=1.0).draw(moment(1), rendering, 6)
+    crops = replace(WILD, whole=1.0).draw(context(1), rendering, 6)
     corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], dtype=torch.float64)
     there = corners @ crops.homographies.mT
     assert torch.allclose(there[..., :2] / there[..., 2:], corners[:, :2], atol=1e-6)
@@ -183,7 +183,7 @@ def test_small_crops_lie_inside_and_large_ones_hold_the_picture() -> None:
     still = {"rotation_deg": 0.0, "perspective": 0.0, "whole": 0.0}
     for scale, inside in (((0.3, 0.9), True), ((1.6, 2.0), False)):
         augment = Augment(crops=32, scale=scale, **still)
-        matrices = augment.draw(moment(4), rendering, 6).homographies
+        matrices = augment.draw(context(4), rendering, 6).homographies
         matrices = matrices / matrices[..., 2:, 2:]
         reach = matrices[..., :2, 2].abs() + matrices[..., [0, 1], [0, 1]].abs()
         assert (reach <= 1 + 1e-6).all() if inside else (reach >= 1 - 1e-6).all()
@@ -210,7 +210,7 @@ OTHER = {
 def test_every_option_changes_something(name: str) -> None:
     rendering = pictures(2, 1, 8, 8, alpha=True)
     other = replace(WILD, **{name: OTHER[name]})
-    shown, changed = (a.apply(rendering, a.draw(moment(), rendering, 6)) for a in (WILD, other))
+    shown, changed = (a.apply(rendering, a.draw(context(), rendering, 6)) for a in (WILD, other))
     assert shown.shape != changed.shape or (shown - changed).abs().max() > 1e-3
 
 
@@ -220,7 +220,7 @@ def test_strengths_may_be_schedules(name: str) -> None:
     scheduled = replace(WILD, **{name: "0 -> 0.5"})
     for progress, strength in ((0.0, 0.0), (1.0, 0.5)):
         fixed = replace(WILD, **{name: strength})
-        now = moment(progress=progress)
+        now = context(progress=progress)
         ours, theirs = (a.apply(rendering, a.draw(now, rendering, 6)) for a in (scheduled, fixed))
         assert torch.equal(ours, theirs)
 
@@ -243,7 +243,7 @@ def test_bad_settings_are_told(change: dict[str, object], message: str) -> None:
 
 def test_a_seed_for_each_sample_is_needed() -> None:
     with pytest.raises(ValueError, match="3 samples need a seed each, got 2"):
-        WILD.draw(moment(2), pictures(3, 1, 8, 8, alpha=False), 6)
+        WILD.draw(context(2), pictures(3, 1, 8, 8, alpha=False), 6)
 
 
 def test_square_to_quad_takes_corners_to_corners() -> None:
@@ -256,9 +256,9 @@ def test_square_to_quad_takes_corners_to_corners() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_warp_is_the_same_however_many_threads(threads: int) -> None:
-    """The crops of one picture are spread over batch entries by the number of threads."""
+    """The crops of one image are spread over batch entries by the number of threads."""
     picture = pictures(2, 1, 9, 9, alpha=False).image
-    crops = WILD.draw(moment(), Rendering(picture), 5)
+    crops = WILD.draw(context(), Rendering(picture), 5)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
@@ -286,7 +286,7 @@ def test_a_fine_pattern_does_not_alias() -> None:
     """Stripes of one pixel, seen from afar, are grey."""
     stripes = (torch.arange(96) % 2).float().expand(1, 1, 3, 96, 96)
     still = Augment(crops=8, brightness=0.0, contrast=0.0, saturation=0.0, noise=0.0)
-    shown = still.apply(Rendering(stripes), still.draw(moment(1), Rendering(stripes), 8))
+    shown = still.apply(Rendering(stripes), still.draw(context(1), Rendering(stripes), 8))
     assert (shown - 0.5).abs().max() < 0.12
 
 
@@ -308,7 +308,7 @@ def test_jitter_matrices() -> None:
 def test_backgrounds_are_pictures_of_their_kind() -> None:
     random = torch.Generator().manual_seed(0)
     draws = torch.rand(len(KINDS), NUM_DRAWS, generator=random)
-    grain = Grain.draw(moment(1), 32, torch.rand(1, 1, len(KINDS), generator=random))
+    grain = Grain.draw(context(1), 32, torch.rand(1, 1, len(KINDS), generator=random))
     painted = dict(zip(KINDS, paint(torch.arange(len(KINDS)), draws, grain, 32), strict=True))
     for kind, picture in painted.items():
         assert picture.min() >= 0 and picture.max() <= 1, kind

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from guidance import cli
+from guidance.config import files as configuration
+from guidance.config.commandline import parse
+from guidance.config.discovery import find_task, task_names
 from guidance.errors import InputError
-from guidance.tasks import configuration
 from guidance.tasks.base import Task
-from guidance.tasks.commandline import parse
-from guidance.tasks.discovery import find_task, task_names
 from tests.runs.dot import Dot
 
 DOT = Path(__file__).parent / "runs" / "dot.py"
@@ -125,7 +125,7 @@ def test_help_lists_fields_with_their_docstrings(tmp_path: Path, capsys) -> None
     assert guide("run", mine, "--help") == 0
     told = capsys.readouterr().out
     assert "Brings a grey canvas to another grey." in told
-    assert "preset draft: a moment" in told
+    assert "preset draft: a context" in told
     assert "Pixels a side. (default: 16)" in " ".join(told.split())
     assert "--noise FLOAT (default: 0.3)" in " ".join(told.split())
     assert "--config FILE" in told

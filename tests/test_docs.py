@@ -1,4 +1,4 @@
-"""The page of generators shows each of them, and its pictures stay small."""
+"""The page of generators shows each of them, and its images stay small."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from guidance import cli
-from guidance.tasks.discovery import defines, first_line
+from guidance.config.discovery import defines, first_line
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "generators.md"
@@ -73,13 +73,13 @@ def test_the_list_shows_each_with_its_line_and_names_the_page(
     told = capsys.readouterr().out
     for path in GENERATORS:
         assert re.search(rf"\n  {path.stem} +{re.escape(first_line(path))}\n", told)
-    assert "docs/generators.md shows a picture of each generator" in told
+    assert "docs/generators.md shows an image of each generator" in told
 
 
 def test_its_command_makes_a_picture_of_each(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "make_pictures.py")
+    spec = importlib.util.spec_from_file_location("images", ROOT / "docs" / "make_pictures.py")
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)

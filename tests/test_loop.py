@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from guidance.errors import Diverged, InputError, OutOfResources
-from guidance.loop import DoneEvent, PreviewEvent, Settings, StepEvent, optimize
+from guidance.loop.optimize import DoneEvent, PreviewEvent, Settings, StepEvent, optimize
 from guidance.meshes import MeshScene
-from guidance.types import Loss, Moment, Rendering, Term, Terms
+from guidance.types import Loss, Rendering, StepContext, Term, Terms
 from tests.stand_ins import Canvas, Target
 
 
@@ -23,7 +23,9 @@ class InPieces(Target):
         super().__init__(greys)
         self.limit, self.asked = limit, []
 
-    def parts(self, rendering: Rendering, moment: Moment, micro_batch: int) -> Iterator[Tensor]:
+    def parts(
+        self, rendering: Rendering, context: StepContext, micro_batch: int
+    ) -> Iterator[Tensor]:
         self.asked.append(micro_batch)
         if micro_batch > self.limit:
             raise torch.OutOfMemoryError("out of memory (a test's stand-in)")
@@ -41,9 +43,9 @@ class NotFinite(Target):
         super().__init__(greys)
         self.at = at
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
-        value = super().forward(rendering, moment)
-        return value * math.nan if moment.phase == "step" and moment.step in self.at else value
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
+        value = super().forward(rendering, context)
+        return value * math.nan if context.phase == "step" and context.step in self.at else value
 
 
 class Volume(Loss):
@@ -52,12 +54,12 @@ class Volume(Loss):
     reads_scene = True
     name = "volume"
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
         return rendering.scene.vertices.square().flatten(1).sum(1)
 
 
 class Solid(Canvas):
-    """Pictures that do not depend on the vertices, which only a regularizer moves."""
+    """Images that do not depend on the vertices, which only a regularizer moves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +103,7 @@ def test_a_module_of_other_shapes_is_refused(shape: tuple[int, ...]) -> None:
         def forward(self) -> Tensor:
             return self.picture
 
-    with pytest.raises(InputError, match=r"expected pictures \[b, 3, h, w\], got"):
+    with pytest.raises(InputError, match=r"expected images \[b, 3, h, w\], got"):
         optimize(Wrong(), Target([0.5]), steps=1)
 
 
@@ -150,7 +152,7 @@ def test_out_of_memory_halves_the_micro_batch() -> None:
 
 def test_out_of_memory_with_one_picture_is_the_end() -> None:
     loss = InPieces([0.1, 0.9], limit=0)
-    with pytest.raises(OutOfResources, match="out of memory on cpu with one picture"):
+    with pytest.raises(OutOfResources, match="out of memory on cpu with one image"):
         optimize(Canvas(), loss, Settings(steps=2, micro_batch=4))
 
 
@@ -182,10 +184,10 @@ def test_diverging_twice_names_step_and_term() -> None:
 
 def test_the_best_state_of_each_sample_is_kept() -> None:
     class Drifting(Target):
-        def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
-            late = moment.phase == "step" and moment.step >= 30
+        def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
+            late = context.phase == "step" and context.step >= 30
             wanted = torch.tensor([[0.0], [0.9]] if late else [[0.5], [0.9]])
-            if moment.phase == "validation":
+            if context.phase == "validation":
                 wanted = torch.tensor([[0.5], [0.9]])
             return (rendering.image.flatten(1) - wanted).square().mean(1)
 
@@ -253,8 +255,8 @@ class _Scaled(Target):
         super().__init__([0.0, 0.0])
         self.scale = scale
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
-        return self.scale * super().forward(rendering, moment)
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
+        return self.scale * super().forward(rendering, context)
 
 
 def test_events_come_in_order() -> None:

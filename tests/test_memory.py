@@ -13,7 +13,7 @@ def test_freed_memory_stays_with_the_process() -> None:
     code = """
 import resource, sys
 import torch
-from guidance._memory import keep_freed_memory
+from guidance.commands.memory import keep_freed_memory
 
 def faults_of_later_rounds():
     for i in range(4):

@@ -7,7 +7,7 @@ import torch
 
 from guidance.augment.whole import Whole
 from guidance.errors import InputError
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 
 def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:
@@ -19,7 +19,7 @@ def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:
         (Rendering(image), image),
         (Rendering(image * alpha, alpha), image * alpha + (1 - alpha)),
     ):
-        crops = augment.draw(Moment((0, 1), 4), rendering, 16)
+        crops = augment.draw(StepContext((0, 1), 4), rendering, 16)
         assert crops.shape == (2, 3, 1)
         assert torch.equal(augment.apply(rendering, crops), wanted.flatten(0, 1))
         parts = [augment.apply(rendering, crops, part) for part in crops.parts(2)]
@@ -27,5 +27,5 @@ def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:
 
 
 def test_it_has_no_options() -> None:
-    with pytest.raises(InputError, match="Whole: shows pictures as they are; leave out crops"):
+    with pytest.raises(InputError, match="Whole: shows images as they are; leave out crops"):
         Whole(**{**vars(Whole.plain()), "crops": 4})

@@ -1,6 +1,6 @@
-"""Random crops of pictures: what keeps a picture from fooling an encoder at one exact place.
+"""Random crops of images: what keeps an image from fooling an encoder at one exact place.
 
-A crop is one homography (crop, rotation, perspective, flip), a background where the picture is
+A crop is one homography (crop, rotation, perspective, flip), a background where the image is
 transparent, one colour matrix, and noise. All samples, views and crops are made at once, in
 micro-batches of any size, and all draws belong to their sample, whatever its neighbours.
 """
@@ -22,7 +22,7 @@ from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
 from guidance.schedule import Schedule
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 __all__ = ["Augment", "Crops", "Part"]
 
@@ -68,13 +68,13 @@ class Crops:
     """The draws of one step: `k` crops of each of `v` views of `n` samples, `size` a side."""
 
     size: int
-    homographies: Float[Tensor, "n v k 3 3"]  # crop's [-1, 1]^2 to picture's [-1, 1]^2
+    homographies: Float[Tensor, "n v k 3 3"]  # crop's [-1, 1]^2 to image's [-1, 1]^2
     colors: Float[Tensor, "n v k 3 4"] | None
     kinds: Int[Tensor, "n v k"]  # of backgrounds; on the CPU
     backgrounds: Float[Tensor, "n v k draws"]
     grain: Grain | None
     noise: float  # its standard deviation
-    scale: float  # typical side of a crop, as a share of the picture's shorter side
+    scale: float  # typical side of a crop, as a share of the image's shorter side
     sees_outside: bool
 
     @property
@@ -84,7 +84,7 @@ class Crops:
         return n, v, k
 
     def parts(self, micro_batch: int) -> Iterator[Part]:
-        """Micro-batches of at most `micro_batch` crops each, which touch few pictures each."""
+        """Micro-batches of at most `micro_batch` crops each, which touch few images each."""
         n, v, k = self.shape
         steps = (
             max(1, micro_batch // (v * k)),
@@ -99,11 +99,11 @@ class Crops:
 
 @dataclass(frozen=True)
 class Augment:
-    """How pictures are varied before an encoder sees them; every strength may be a schedule.
+    """How images are varied before an encoder sees them; every strength may be a schedule.
 
-    Where a picture has alpha, crops are composited over `backgrounds`. A picture without alpha
+    Where an image has alpha, crops are composited over `backgrounds`. An image without alpha
     is continued by reflection where a crop reaches past its border, unless `scale` goes above 1:
-    then the whole picture is meant to be seen from further away, and lies on `backgrounds` too.
+    then the whole image is meant to be seen from further away, and lies on `backgrounds` too.
     """
 
     crops: int = 16  # of each sample in a step, dealt out evenly to its views, at least one each
@@ -112,7 +112,7 @@ class Augment:
     rotation_deg: Strength = 8.0  # within +- this
     perspective: Strength = 0.2  # corners move by up to this share of half the half side, in [0, 1)
     flip: Strength = 0.0  # share of crops that are mirrored left to right
-    whole: Strength = 0.25  # share of crops that show the whole picture, upright
+    whole: Strength = 0.25  # share of crops that show the whole image, upright
     brightness: Strength = 0.1
     contrast: Strength = 0.1
     saturation: Strength = 0.1
@@ -125,7 +125,7 @@ class Augment:
 
     @classmethod
     def plain(cls) -> Augment:
-        """One crop of each view: the whole picture as it is, over white."""
+        """One crop of each view: the whole image as it is, over white."""
         return cls(
             crops=1,
             scale=(1.0, 1.0),
@@ -137,14 +137,14 @@ class Augment:
             backgrounds=("none",),
         )
 
-    def draw(self, moment: Moment, rendering: Rendering, size: int) -> Crops:
+    def draw(self, context: StepContext, rendering: Rendering, size: int) -> Crops:
         """Draws one step's crops of `size` pixels a side; the draws never depend on the pixels."""
         n, v, _, height, width = rendering.shape
-        if len(moment.seeds) != n:
-            raise InputError(f"crops of {n} samples need a seed each, got {len(moment.seeds)}")
+        if len(context.seeds) != n:
+            raise InputError(f"crops of {n} samples need a seed each, got {len(context.seeds)}")
         k = math.ceil(self.crops / v)
-        now = self._at(moment.progress)
-        draws = moment.uniform("augment", v, k, NUM_GEOMETRY + len(COLOR) + 2 + NUM_DRAWS)
+        now = self._at(context.progress)
+        draws = context.uniform("augment", v, k, NUM_GEOMETRY + len(COLOR) + 2 + NUM_DRAWS)
         geometry, color, rest = torch.split(draws, [NUM_GEOMETRY, len(COLOR), 2 + NUM_DRAWS], -1)
         b, c, s, hue_deg = (now[name] for name in COLOR)
         strengths = (b, c, s, hue_deg)
@@ -159,7 +159,7 @@ class Augment:
             colors=jitter_matrices(color, strengths).to(like) if any(strengths) else None,
             kinds=menu[(rest[..., 0] * len(menu)).long()],
             backgrounds=rest[..., 2:].to(like),
-            grain=Grain.draw(moment, size, rest[..., 1]).to(like) if grainy else None,
+            grain=Grain.draw(context, size, rest[..., 1]).to(like) if grainy else None,
             noise=now["noise"],
             scale=math.sqrt(now["least"] * now["greatest"]),
             sees_outside=sees_outside,
@@ -216,10 +216,10 @@ class Augment:
 def _corners(
     draws: Float[Tensor, "n v k draws"], now: dict[str, float], picture: tuple[int, int]
 ) -> Float[Tensor, "n v k 4 2"]:
-    """Where the corners of each crop lie in its picture, whose own corners are at +-1.
+    """Where the corners of each crop lie in its image, whose own corners are at +-1.
 
-    A crop smaller than the picture lies inside it, a larger one holds it, before rotation and
-    perspective. A whole view of an oblong picture is its largest upright square somewhere.
+    A crop smaller than the image lies inside it, a larger one holds it, before rotation and
+    perspective. A whole view of an oblong image is its largest upright square somewhere.
     """
     height, width = picture
     shape = draws.new_tensor([width, height]) / min(height, width)  # in shorter sides

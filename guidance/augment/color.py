@@ -17,8 +17,8 @@ def jitter_matrices(
 ) -> Float[Tensor, "*b 3 4"]:
     """Saturation, then hue, contrast and brightness, as `matrix @ (r, g, b, 1)`.
 
-    Contrast turns about middle grey rather than about each picture's mean, and hue turns about
-    the grey axis, which keeps the whole jitter linear in the picture.
+    Contrast turns about middle grey rather than about each image's mean, and hue turns about
+    the grey axis, which keeps the whole jitter linear in the image.
 
     Args:
         draws: numbers in [0, 1); 0.5 changes nothing.
@@ -57,7 +57,7 @@ def recolor(
     matrices: Float[Tensor, "b 3 4"],
     noise: Float[Tensor, "b 3 h w"] | None,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Applies one matrix to each picture and adds noise, in one pass over the pictures.
+    """Applies one matrix to each image and adds noise, in one pass over the images.
 
     Values may leave [0, 1], so that no gradient is cut.
     """

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.types import Moment
+from guidance.types import StepContext
 
 #: The noise of a crop is a window into its sample's tile of 1 + SLIDE crops' worth of numbers:
 #: fresh normal numbers for each crop would take longer to draw than the crop takes to make (20 ms
@@ -28,11 +28,11 @@ class Grain:
     starts: Int[Tensor, "n v k"]
 
     @classmethod
-    def draw(cls, moment: Moment, size: int, places: Float[Tensor, "n v k"]) -> Grain:
+    def draw(cls, context: StepContext, size: int, places: Float[Tensor, "n v k"]) -> Grain:
         """Draws the tiles; `places` in [0, 1) say where in its tile each window begins."""
         length = 3 * size * size
         slide = int(SLIDE * length)
-        tiles = moment.normal("grain", length + slide)
+        tiles = context.normal("grain", length + slide)
         starts = (places * (slide + 1)).long().clamp_max(slide)  # a product may round up
         return cls(size, tiles, starts)
 

@@ -1,4 +1,4 @@
-"""Crops of pictures by homographies: all samples, views and crops in one grid_sample."""
+"""Crops of images by homographies: all samples, views and crops in one grid_sample."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def warp(
     size: int,
     padding: str,
 ) -> Float[Tensor, "s*k c {size} {size}"]:
-    """`k` square crops of each picture; a homography takes the crop to the picture's [-1, 1]^2.
+    """`k` square crops of each image; a homography takes the crop to the image's [-1, 1]^2.
 
     grid_sample runs its backward with one thread a batch entry and gives each entry a gradient of
-    the whole picture, so one entry a crop is slow and wastes memory, and one entry a picture
-    leaves processors idle. The crops of a picture are therefore stacked in as few batch entries
-    as keep all threads busy. Measured on two cores, both ways, 16 crops of 224 from one picture
-    of 512: 27 ms with one entry a crop or a picture, 17 ms with two entries.
+    the whole image, so one entry a crop is slow and wastes memory, and one entry an image
+    leaves processors idle. The crops of an image are therefore stacked in as few batch entries
+    as keep all threads busy. Measured on two cores, both ways, 16 crops of 224 from one image
+    of 512: 27 ms with one entry a crop or an image, 17 ms with two entries.
     """
     s, k = homographies.shape[:2]
     shares = _entries_per_picture(s, k, pictures.device)
@@ -63,7 +63,7 @@ def warp(
 
 
 def _grid(homographies: Float[Tensor, "e k 3 3"], size: int) -> Float[Tensor, "e rows {size} 2"]:
-    """Where each pixel's centre of a crop lies in its picture; crops stacked as rows.
+    """Where each pixel's centre of a crop lies in its image; crops stacked as rows.
 
     x and y are kept in planes of their own, which one product can fill and grid_sample reads as
     they are: 0.5 ms instead of 3 ms for 16 crops of 224.
@@ -87,11 +87,11 @@ def _entries_per_picture(pictures: int, crops: int, device: torch.device) -> int
 def shrink(
     pictures: Float[Tensor, "s c h w"], size: int, scale: float
 ) -> Float[Tensor, "s c small_h small_w"]:
-    """Averages blocks of pixels, so that bilinear crops skip no pixel of a large picture.
+    """Averages blocks of pixels, so that bilinear crops skip no pixel of a large image.
 
     Args:
         size: pixels a side of the crops to come.
-        scale: their typical side, as a share of the picture's shorter side.
+        scale: their typical side, as a share of the image's shorter side.
     """
     height, width = pictures.shape[-2:]
     block = math.floor(min(height, width) * scale / size)

@@ -16,8 +16,8 @@ from guidance.types import Rendering
 class Whole(Augment):
     """Each view once, in its own size and proportions, over white: `Whole.plain()`.
 
-    `Augment.plain()` shows an oblong picture's largest square somewhere, in the size that is asked
-    for. Denoisers take oblong pictures too, and then no part of them goes unseen.
+    `Augment.plain()` shows an oblong image's largest square somewhere, in the size that is asked
+    for. Denoisers take oblong images too, and then no part of them goes unseen.
 
     Raises:
         InputError: any option; it has none.
@@ -26,7 +26,7 @@ class Whole(Augment):
     def __post_init__(self) -> None:
         plain = vars(Augment.plain())
         if given := [name for name, value in vars(self).items() if value != plain[name]]:
-            raise InputError(f"Whole: shows pictures as they are; leave out {', '.join(given)}")
+            raise InputError(f"Whole: shows images as they are; leave out {', '.join(given)}")
 
     def apply(
         self, rendering: Rendering, crops: Crops, part: Part = EVERYTHING

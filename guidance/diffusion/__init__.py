@@ -6,8 +6,8 @@ from weakref import WeakValueDictionary
 
 import torch
 
-from guidance.devices import exact
 from guidance.diffusion.base import Condition, Denoiser, Level
+from guidance.models.devices import indexed_device
 
 __all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
 
@@ -31,7 +31,7 @@ def load_denoiser(
         device: where the model is to live.
         precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 where a GPU
             has it and fp32 elsewhere. Latents and gradients stay in float32.
-        vae: what turns pictures into latents: "full", the model's own; "tiny", the small stand-in
+        vae: what turns images into latents: "full", the model's own; "tiny", the small stand-in
             of the catalogue, five to nine times cheaper; or "hf-hub:..." or "local-dir:PATH" of
             another AutoencoderTiny.
         compiled: runs the network through torch.compile, on CUDA by graphs: the first answer of
@@ -43,7 +43,7 @@ def load_denoiser(
             read or trusted; or diffusers is not installed.
         MissingWeights: the weights are not on this machine.
     """
-    device = exact(device)
+    device = indexed_device(device)
     key = (name, str(device), precision, vae, str(compiled))
     denoiser = _loaded.get(key)
     if denoiser is None:

@@ -101,21 +101,21 @@ class Denoiser(nn.Module):
 
     name: str  # what the user asked for
     prediction: Prediction
-    image_size: int  # pixels a side of the pictures that it was trained on
+    image_size: int  # pixels a side of the images that it was trained on
     num_timesteps: int = 1000
     #: Of the schedule, in float64 on the CPU; None for flow models.
     alphas_cumprod: Float[Tensor, "timesteps"] | None = None
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
-        """Clean latents of pictures in [0, 1], in float32 or more; differentiable in these."""
+        """Clean latents of images in [0, 1], in float32 or more; differentiable in these."""
         raise NotImplementedError
 
     def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures, about in [0, 1], of clean latents; differentiable in these."""
+        """Images, about in [0, 1], of clean latents; differentiable in these."""
         raise NotImplementedError
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Channels, height and width of the latents of such a picture.
+        """Channels, height and width of the latents of such an image.
 
         Raises:
             InputError: sides that the autoencoder does not divide.
@@ -123,7 +123,7 @@ class Denoiser(nn.Module):
         raise NotImplementedError
 
     def picture_sides(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the pictures of such latents."""
+        """Height and width of the images of such latents."""
         raise NotImplementedError
 
     def shift(self, height: int, width: int) -> float:

@@ -1,4 +1,4 @@
-"""Pictures that are a denoiser's latents, decoded where somebody looks at them."""
+"""Images that are a denoiser's latents, decoded where somebody looks at them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guidance.diffusion.base import Denoiser
 from guidance.errors import InputError
 from guidance.types import Rendering
 
-#: Pictures that are decoded, or drawn, at once.
+#: Images that are decoded, or drawn, at once.
 AT_ONCE = 8
 
 
@@ -59,7 +59,7 @@ class LatentRendering(Rendering):
 
     @cached_property
     def image(self) -> Float[Tensor, "n 1 3 h w"]:
-        """The decoded pictures; their gradient ends where they go beyond [0, 1]."""
+        """The decoded images; their gradient ends where they go beyond [0, 1]."""
         if self.origin is not None:
             return self.origin.image.detach().requires_grad_()
         # Whoever looks first may want no gradient, but those after may.
@@ -67,7 +67,7 @@ class LatentRendering(Rendering):
             return in_parts(self.shown, self.latents[:, 0])[:, None].clamp(0, 1)
 
     def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """The pictures of some latents."""
+        """The images of some latents."""
         return self.denoiser.decode_image(latents)
 
     @property
@@ -82,11 +82,11 @@ class LatentRendering(Rendering):
         return self.latents.detach().new_empty(0)
 
     def leaves(self) -> list[Tensor]:
-        """The latents, and the pictures once they were looked at."""
+        """The latents, and the images once they were looked at."""
         return [self.latents, self.image] if "image" in vars(self) else [self.latents]
 
     def detach(self) -> Rendering:
-        """The pictures without their graph."""
+        """The images without their graph."""
         return Rendering(self.image.detach())
 
     def leaf(self) -> LatentRendering:

@@ -30,7 +30,7 @@ def ask(
     Args:
         kind: the pipeline's class, a key of `guidance.diffusion.source.NETWORKS`.
         latents, inputs: in the network's precision; inputs are "words" and perhaps "pooled".
-        pixels_a_latent: along a side; for models that are told the size of the picture.
+        pixels_a_latent: along a side; for models that are told the size of the image.
     """
     if kind == "FluxPipeline":
         return _ask_flux(network, latents, level, inputs)
@@ -41,7 +41,7 @@ def ask(
         latents = latents.contiguous(memory_format=torch.channels_last)
     if kind == "StableDiffusionXLPipeline":
         height, width = (pixels_a_latent * side for side in latents.shape[-2:])
-        # The size that the picture is said to have had, where it was cut, and its size.
+        # The size that the image is said to have had, where it was cut, and its size.
         sizes = latents.new_tensor([height, width, 0, 0, height, width])
         options["added_cond_kwargs"] = {
             "text_embeds": inputs["pooled"],

@@ -24,7 +24,7 @@ NOISE_KEYS = (
     "rescale_betas_zero_snr",
 )
 
-#: Of the line of a shift that depends on the size of the picture.
+#: Of the line of a shift that depends on the size of the image.
 LINE_SHIFTS = {"base": 0.5, "max": 1.15}
 LINE_TOKENS = {"base": 256, "max": 4096}
 

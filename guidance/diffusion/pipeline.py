@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from guidance._torchvision import mend
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.diffusion.networks import ask
 from guidance.diffusion.noising import read_schedule, read_shift
@@ -20,6 +19,7 @@ from guidance.diffusion.quiet import quiet
 from guidance.diffusion.source import Source, autoencoder_folder, check_weights, find_source
 from guidance.diffusion.texts import TextTowers
 from guidance.errors import InputError
+from guidance.models.torchvision import import_torchvision
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 #: Pixels a side where none is asked for: FLUX was trained on 256 to 1024.
@@ -30,7 +30,7 @@ class Pipeline(Denoiser):
     """A diffusion model of diffusers as a frozen denoiser.
 
     The network runs in `precision`, channels-last where it is convolutional; attention is torch's
-    scaled_dot_product_attention, diffusers' default. The autoencoder, which pictures are
+    scaled_dot_product_attention, diffusers' default. The autoencoder, which images are
     differentiated through, runs in float32, or bfloat16 with the network; in float16 that of SDXL
     overflows. A latent is the mean of the autoencoder's posterior: the noise that sampling it
     would add only blurs the gradient.
@@ -56,7 +56,7 @@ class Pipeline(Denoiser):
         self.num_timesteps = int(source.scheduler.get("num_train_timesteps", 1000))
         self.prediction, self.alphas_cumprod = read_schedule(source)
         self._factor = 1 if autoencoder is None else _factor(autoencoder)
-        # FLUX reads latents in squares of 2 x 2, and its configuration names no size of pictures.
+        # FLUX reads latents in squares of 2 x 2, and its configuration names no size of images.
         flux = source.kind == "FluxPipeline"
         self._multiple = self._factor * (2 if flux else 1)
         size = _config(network).get("sample_size")
@@ -93,7 +93,7 @@ class Pipeline(Denoiser):
         return cls(source, network, autoencoder, dtype).to(device)
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
-        """Latents as the network knows them; of pixel models the picture in [-1, 1].
+        """Latents as the network knows them; of pixel models the image in [-1, 1].
 
         Raises:
             InputError: sides that the autoencoder does not divide.
@@ -112,7 +112,7 @@ class Pipeline(Denoiser):
         return latents * float(config["scaling_factor"])
 
     def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures of latents as the network knows them."""
+        """Images of latents as the network knows them."""
         if self.autoencoder is None:
             return latents / 2 + 0.5
         network, config = cast(Any, self.autoencoder), _config(self.autoencoder)
@@ -122,7 +122,7 @@ class Pipeline(Denoiser):
         return found
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Channels, height and width of a picture's latents."""
+        """Channels, height and width of an image's latents."""
         if height % self._multiple or width % self._multiple:
             raise InputError(
                 f"{self.name}: expected sides that are multiples of {self._multiple}, got "
@@ -132,7 +132,7 @@ class Pipeline(Denoiser):
         return int(channels), height // self._factor, width // self._factor
 
     def picture_sides(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the pictures of latents."""
+        """Height and width of the images of latents."""
         return height * self._factor, width * self._factor
 
     def shift(self, height: int, width: int) -> float:
@@ -236,7 +236,7 @@ def _config(module: nn.Module) -> Any:
 
 
 def _import_diffusers() -> None:
-    mend()  # before diffusers and transformers, which import torchvision
+    import_torchvision()  # before diffusers and transformers, which import torchvision
     try:
         import accelerate  # noqa: F401  (without it, weights are read twice)
         import diffusers  # noqa: F401

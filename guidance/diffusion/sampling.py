@@ -1,4 +1,4 @@
-"""Pictures that a denoiser draws by itself, step by step from noise to clean."""
+"""Images that a denoiser draws by itself, step by step from noise to clean."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.utils.checkpoint import checkpoint
 
 from guidance.diffusion.base import Condition, Denoiser
 from guidance.errors import InputError
-from guidance.types import Moment
+from guidance.types import StepContext
 
 
 @dataclass(frozen=True)
 class NoiseScene:
-    """What is behind pictures that were drawn from noise, for regularizers."""
+    """What is behind images that were drawn from noise, for regularizers."""
 
     noise: Float[Tensor, "n c h w"]
 
@@ -32,15 +32,15 @@ def sample(
     guidance_scale: float = 5.0,
     micro_batch: int = 16,
 ) -> Float[Tensor, "n 3 h w"]:
-    """The model's own pictures of texts, in [0, 1].
+    """The model's own images of texts, in [0, 1].
 
     Args:
-        texts: one a picture.
-        seeds: of the noise, one a picture; a picture does not depend on the others.
+        texts: one an image.
+        seeds: of the noise, one an image; an image does not depend on the others.
         size: pixels a side, by default what the model was trained on.
-        steps: answers of the network a picture, twice as many with guidance.
+        steps: answers of the network an image, twice as many with guidance.
         guidance_scale: how much more it is to mean the words; 1 is the condition alone.
-        micro_batch: pictures at once.
+        micro_batch: images at once.
 
     Raises:
         InputError: another number of seeds than texts; steps below 1; a size that the autoencoder
@@ -51,7 +51,7 @@ def sample(
             f"sample: expected a seed for each of {len(texts)} texts, got {len(seeds)}"
         )
     shape = denoiser.latent_shape(*(size or denoiser.image_size,) * 2)
-    noise = Moment(tuple(seeds), phase="start").normal("sample", *shape)
+    noise = StepContext(tuple(seeds), phase="start").normal("sample", *shape)
     rows = denoiser.encode_text(list(texts))
     empty = denoiser.encode_text([""])
     device = next(iter(rows.tensors.values())).device

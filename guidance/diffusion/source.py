@@ -23,7 +23,7 @@ from guidance.models.store import (
 )
 
 #: What a `model_index.json` may name, and where the network and the text towers of each lie.
-#: Everything else in the index (safety checkers, picture encoders) is left unread.
+#: Everything else in the index (safety checkers, image encoders) is left unread.
 NETWORKS = {
     "StableDiffusionPipeline": ("unet", ("text_encoder",)),
     "StableDiffusionXLPipeline": ("unet", ("text_encoder", "text_encoder_2")),
@@ -68,7 +68,7 @@ class Source:
 
 
 def find_source(name: str) -> Source:
-    """Looks a diffusion model up, on this machine only.
+    """View a diffusion model up, on this machine only.
 
     Raises:
         InputError: an unknown name, a pipeline or part that is not supported, or pickled weights.

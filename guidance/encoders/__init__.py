@@ -7,8 +7,8 @@ from weakref import WeakValueDictionary
 
 import torch
 
-from guidance.devices import exact
 from guidance.encoders.base import Encoder
+from guidance.models.devices import indexed_device
 
 __all__ = ["Encoder", "load_encoder", "load_judge"]
 
@@ -24,14 +24,14 @@ def load_encoder(name: str, device: str | torch.device = "cpu", precision: str =
             as "ViT-B-32/openai"; "hf-hub:org/repository" with an optional "@revision"; or
             "local-dir:PATH", a folder with `open_clip_config.json` and safetensors.
         device: where the model is to live.
-        precision: of the picture tower: "fp32", "bf16", or "auto", which is bf16 where that is
+        precision: of the image tower: "fp32", "bf16", or "auto", which is bf16 where that is
             faster (see `guidance.encoders.openclip.picture_dtype`).
 
     Raises:
         InputError: an unknown name, or weights that cannot be read or trusted.
         MissingWeights: the weights are not on this machine.
     """
-    device = exact(device)
+    device = indexed_device(device)
     key = (name, str(device), precision)
     encoder = _loaded.get(key)
     if encoder is None:

@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from guidance._torchvision import mend
 from guidance.encoders.base import Encoder
-from guidance.encoders.card import Card, read_card
-from guidance.encoders.frozen import choose_attention, speed_up
-from guidance.encoders.preprocessing import Preprocessing
-from guidance.encoders.source import Source, find_source
-from guidance.encoders.tokens import Tokenizer, load_tokenizer
+from guidance.encoders.files.card import Card, read_card
+from guidance.encoders.files.source import Source, find_source
+from guidance.encoders.towers.frozen import choose_attention, speed_up
+from guidance.encoders.towers.preprocessing import Preprocessing
+from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
 from guidance.models.store import Repository, hub_folder
+from guidance.models.torchvision import import_torchvision
 
 #: Parameters from which a tower gains by bfloat16 on a CPU that has instructions but no matrix
 #: unit for it (AMD, ViT-B/32: 1.8 times). With a matrix unit (AMX) every tower gains: the mini
@@ -33,12 +33,12 @@ TEXT_BATCH = 256
 class OpenClip(Encoder):
     """A frozen model of open_clip.
 
-    The picture tower runs in `precision`; the picture itself, its resizing and normalization, the
+    The image tower runs in `precision`; the image itself, its resizing and normalization, the
     unit vectors and the text tower stay in float32. Texts are encoded once and remembered.
 
     Args:
         model: open_clip's CLIP, CustomTextCLIP or CoCa; it is taken over and frozen.
-        preprocessing: what its picture tower was trained on.
+        preprocessing: what its image tower was trained on.
         card: family, templates and alternatives.
         name: for messages.
         tokenizer: texts to tokens; open_clip's own by default.
@@ -85,7 +85,7 @@ class OpenClip(Encoder):
     def load(cls, name: str, device: torch.device, precision: str = "auto") -> OpenClip:
         """The model of that name, from files on this machine; see `load_encoder` for the names."""
         source = find_source(name)
-        mend()
+        import_torchvision()
         card = read_card(source.folder)
         tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
         model = _build(source).to(device)
@@ -101,7 +101,7 @@ class OpenClip(Encoder):
         return made
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """Unit vectors of pictures in [0, 1] of any size; differentiable in the pictures."""
+        """Unit vectors of images in [0, 1] of any size; differentiable in the images."""
         fitted = self._normalized(self.preprocessing.fit(images.float()))
         features = self.visual(fitted)
         if isinstance(features, tuple):  # towers that also give their tokens
@@ -111,7 +111,7 @@ class OpenClip(Encoder):
     def image_maps(
         self, images: Float[Tensor, "b 3 h w"]
     ) -> list[Float[Tensor, "b c rows columns"]]:
-        """Maps of each block of the picture tower, as open_clip and timm give them."""
+        """Maps of each block of the image tower, as open_clip and timm give them."""
         look = getattr(self.visual, "forward_intermediates", None)
         if look is None:
             return super().image_maps(images)
@@ -167,7 +167,7 @@ class OpenClip(Encoder):
         return self
 
     def _settle(self) -> None:
-        """Gives the picture tower the precision and the layout that suit its device."""
+        """Gives the image tower the precision and the layout that suit its device."""
         parameters = sum(parameter.numel() for parameter in self.visual.parameters())
         self._dtype = picture_dtype(self._precision, self._device(), parameters)
         choose_attention(self.visual, self._device(), self._dtype)
@@ -182,7 +182,7 @@ class OpenClip(Encoder):
 
 
 def picture_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
-    """What "auto" means for a picture tower of so many parameters on a device.
+    """What "auto" means for an image tower of so many parameters on a device.
 
     Raises:
         InputError: an unknown precision.
@@ -208,7 +208,7 @@ def _build(source: Source) -> Any:
 
     config = copy.deepcopy(source.config)
     if str(config["vision_cfg"].get("timm_model_name", "")).startswith("guidance_"):
-        from guidance.encoders import mini  # noqa: F401  (tells timm the names of our towers)
+        from guidance.encoders.towers import mini  # noqa: F401  (tells timm the names of our towers)
     # The checkpoint holds all weights; without this, open_clip looks for those of the parts.
     config["vision_cfg"]["timm_model_pretrained"] = False
     config["text_cfg"]["hf_model_pretrained"] = False

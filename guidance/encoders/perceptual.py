@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from guidance._torchvision import mend
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
 from guidance.models.hashes import file_sha256
 from guidance.models.torch_hub import read_tensors
+from guidance.models.torchvision import import_torchvision
 
 Maps = Callable[[Tensor], list[Tensor]]
-#: What LPIPS takes off pictures in [-1, 1], and divides them by. Source: its `ScalingLayer`.
+#: What LPIPS takes off images in [-1, 1], and divides them by. Source: its `ScalingLayer`.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
@@ -55,7 +55,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Perceptual:
-    """Maps of pictures in [0, 1], from fine to coarse, and a weight for each channel of them."""
+    """Maps of images in [0, 1], from fine to coarse, and a weight for each channel of them."""
 
     maps: Maps
     weights: tuple[Float[Tensor, "_"], ...] | None = None  # None: all channels alike
@@ -80,7 +80,7 @@ class Stages(nn.Module):
         self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        """The maps at the cuts, of pictures in [0, 1]."""
+        """The maps at the cuts, of images in [0, 1]."""
         x = (2 * images - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
         found = []
         for stage in self.stages:
@@ -135,7 +135,7 @@ def _built(
 
 def _skeleton(build: str) -> nn.Sequential:
     """The layers without values, and without the classifier's, which are most of a network."""
-    mend()
+    import_torchvision()
     from torchvision import models
 
     with torch.device("meta"):

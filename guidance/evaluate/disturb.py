@@ -1,6 +1,6 @@
-"""Small changes that a person hardly sees: what falls under them was not a picture of the thing.
+"""Small changes that a person hardly sees: what falls under them was not an image of the thing.
 
-A picture that was optimized against a model can please it by detail of single pixels. Such detail
+An image that was optimized against a model can please it by detail of single pixels. Such detail
 does not outlive a blur, a JPEG or a shift by one pixel, and the score falls with it.
 """
 
@@ -24,7 +24,7 @@ Pictures = Float[Tensor, "v 3 h w"]
 
 
 def blurred(pictures: Pictures) -> Pictures:
-    """Pictures behind a Gaussian, their edges repeated outwards."""
+    """Images behind a Gaussian, their edges repeated outwards."""
     from kornia.filters import gaussian_blur2d
 
     sigma = max(BLUR_PIXELS, BLUR_SHARE * min(pictures.shape[-2:]))
@@ -34,7 +34,7 @@ def blurred(pictures: Pictures) -> Pictures:
 
 
 def jpeg(pictures: Pictures) -> Pictures:
-    """Pictures after a JPEG file of quality 50."""
+    """Images after a JPEG file of quality 50."""
     from PIL import Image
 
     found = []
@@ -48,7 +48,7 @@ def jpeg(pictures: Pictures) -> Pictures:
 
 
 def shifted(pictures: Pictures) -> Pictures:
-    """Pictures moved by one pixel to the right and down, the first row and column repeated."""
+    """Images moved by one pixel to the right and down, the first row and column repeated."""
     return F.pad(pictures, (1, 0, 1, 0), mode="replicate")[..., :-1, :-1]
 
 

@@ -25,7 +25,7 @@ class LossModel:
 
     @classmethod
     def of(cls, name: str) -> LossModel:
-        """Looks the family up where `load_encoder` finds it, without loading weights.
+        """View the family up where `load_encoder` finds it, without loading weights.
 
         Raises:
             InputError: an unknown name.
@@ -36,8 +36,8 @@ class LossModel:
             return cls(name, known.family)
         if name.startswith(("local-dir:", "hf-hub:")):
             from guidance.diffusion.source import find_folder
-            from guidance.encoders.card import read_card
-            from guidance.encoders.source import find_source
+            from guidance.encoders.files.card import read_card
+            from guidance.encoders.files.source import find_source
 
             if (find_folder(name) / "model_index.json").is_file():
                 return cls(name, DIFFUSION)

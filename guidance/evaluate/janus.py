@@ -48,7 +48,7 @@ def janus(
     So of two opposite faces one is the front, and the other a front on the back.
 
     Args:
-        views: the judge's unit vectors of pictures that are evenly spread around the mesh.
+        views: the judge's unit vectors of images that are evenly spread around the mesh.
         azimuth_deg: where they were taken from.
         prompt: plain text.
     """

@@ -1,8 +1,8 @@
-"""The held-out judge: how well pictures fit words, asked of a model that no loss has seen.
+"""The held-out judge: how well images fit words, asked of a model that no loss has seen.
 
-Nothing here may be used as a loss. An optimized picture always pleases the encoder that it was
+Nothing here may be used as a loss. An optimized image always pleases the encoder that it was
 optimized against; that says nothing. A model of another family, trained apart, was not bargained
-with: when its score rises, the picture shows the thing.
+with: when its score rises, the image shows the thing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 
-#: Pictures given to the judge at once.
+#: Images given to the judge at once.
 BATCH = 64
 ARTICLES = ("a ", "an ", "the ")
 
@@ -39,7 +39,7 @@ class OfFamily(Protocol):
 class Score:
     """What the judge says about one sample."""
 
-    similarity: float  # cosine of pictures and prompt, mean over the views
+    similarity: float  # cosine of images and prompt, mean over the views
     rank: int  # place of the prompt among the listed ones, 1 is best
     out_of: int  # how many prompts are on the list
 
@@ -85,7 +85,7 @@ class Listing:
         return len(set(self._entries))
 
     def vectors_of(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """The judge's unit vectors of pictures in [0, 1]."""
+        """The judge's unit vectors of images in [0, 1]."""
         return picture_vectors(self.judge, pictures.to(self._vectors.device))
 
     def score(self, views: Float[Tensor, "v d"], prompt: str) -> Score:
@@ -103,11 +103,11 @@ def judge_scores(
     prompts: Sequence[str],
     others: Sequence[str] = (),
 ) -> list[Score]:
-    """Scores of each sample's pictures for its prompt, and the prompt's rank among all of them.
+    """Scores of each sample's images for its prompt, and the prompt's rank among all of them.
 
     Args:
         judge: a model that no loss used; see `check_judge`.
-        pictures: sRGB in [0, 1]; all views of a sample count alike.
+        images: sRGB in [0, 1]; all views of a sample count alike.
         prompts: plain text, one a sample.
         others: further texts that the prompt is ranked among; see `Listing` for what counts once.
 
@@ -126,7 +126,7 @@ def judge_scores(
 
 @torch.no_grad()
 def picture_vectors(judge: Encoder, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-    """Unit vectors of any number of pictures, so many at once that memory stays bounded."""
+    """Unit vectors of any number of images, so many at once that memory stays bounded."""
     starts = range(0, len(pictures), BATCH)
     return torch.cat([judge.encode_image(pictures[start : start + BATCH]) for start in starts])
 

@@ -20,7 +20,7 @@ from guidance.evaluate.shape import Shape
 
 @dataclass(frozen=True)
 class Shown:
-    """What the judge sees of one sample, sRGB in [0, 1]: one picture, or views of a mesh."""
+    """What the judge sees of one sample, sRGB in [0, 1]: one image, or views of a mesh."""
 
     pictures: Float[Tensor, "v 3 h w"]
     textureless: Float[Tensor, "v 3 h w"] | None = None  # the mesh in plain grey
@@ -30,7 +30,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Sample:
-    """One finished sample. Its pictures are made when they are asked for, and then forgotten."""
+    """One finished sample. Its images are made when they are asked for, and then forgotten."""
 
     name: str  # where it lies, for tables
     prompt: str  # plain text

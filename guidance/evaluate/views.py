@@ -13,11 +13,11 @@ from guidance.errors import InputError
 from guidance.evaluate.scoring import Shown
 from guidance.evaluate.shape import measure
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import Normalization, load_mesh
+from guidance.geometry.io.files import Normalization, load_mesh
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
+from guidance.rendering.orbit import Orbit
 from guidance.rendering.shading import render_mesh
 from guidance.views import Cameras
 
@@ -27,7 +27,7 @@ LIGHT = "studio"
 
 @torch.no_grad()
 def show_mesh(path: Path, deformation: Path | None = None) -> Shown:
-    """Eight pictures from all around over white, with the mesh's colours or maps and without.
+    """Eight images from all around over white, with the mesh's colours or maps and without.
 
     Its shape is measured as well.
 
@@ -59,7 +59,7 @@ def show_mesh(path: Path, deformation: Path | None = None) -> Shown:
 
 @torch.no_grad()
 def plain_views(mesh: Mesh) -> Float[Tensor, "v 3 h w"]:
-    """The same eight pictures of a mesh in plain grey: what its shape says by itself."""
+    """The same eight images of a mesh in plain grey: what its shape says by itself."""
     return render_mesh(_scene(mesh), _cameras()).over().clamp(0, 1)[0]
 
 

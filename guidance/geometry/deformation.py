@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.formats import MAX_BYTES, MAX_FACES, MAX_VERTICES
+from guidance.geometry.io.formats import MAX_BYTES, MAX_FACES, MAX_VERTICES
 from guidance.meshes import Mesh
 
 #: The file of a run that `Deformation.save` writes.

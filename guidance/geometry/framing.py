@@ -1,4 +1,4 @@
-"""Meshes that fill their pictures, whatever they have grown to."""
+"""Meshes that fill their images, whatever they have grown to."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def primitive(name: str) -> Mesh:
 
     made = PRIMITIVES[name](trimesh.creation)
     made.merge_vertices()
-    # Their axis is z; pictures have y upwards.
+    # Their axis is z; images have y upwards.
     x, y, z = torch.tensor(made.vertices - made.bounds.mean(0), dtype=torch.float32).unbind(1)
     vertices = torch.stack([x, z, -y], 1)
     vertices = vertices / vertices.norm(dim=-1).max()

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from guidance.errors import InputError
-from guidance.geometry.formats import check_counts
-from guidance.geometry.raw import RawMesh, far_origin
+from guidance.geometry.io.formats import check_counts
+from guidance.geometry.io.raw import RawMesh, far_origin
 from guidance.geometry.topology import boundary_loops, edge_sides
 
 Array = Any

@@ -5,10 +5,11 @@ from guidance.losses.clip import Clip
 from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.distillation import Distillation
-from guidance.losses.image import Range, TotalVariation
 from guidance.losses.lpips import Lpips
 from guidance.losses.outline import Outline
 from guidance.losses.patches import PatchDirectional
+from guidance.losses.range import Range
+from guidance.losses.total_variation import TotalVariation
 
 __all__ = [
     "Augment",

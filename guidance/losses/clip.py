@@ -1,4 +1,4 @@
-"""How far pictures are from words, by frozen image-text models."""
+"""How far images are from words, by frozen image-text models."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from guidance.augment import Augment, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.regions import Window, windows
-from guidance.losses.rivals import Rivals, rivals
-from guidance.losses.targets import (
+from guidance.losses.text.crops import embed, frozen, sample_means
+from guidance.losses.text.distractors import Distractors, distractors
+from guidance.losses.text.embeddings import (
     broadcast_prompts,
     negative_phrases,
     pushing_away,
     timeline,
-    view_indices,
 )
-from guidance.losses.timeline import Targets, Timeline
-from guidance.losses.vision import embed, frozen, sample_means
+from guidance.losses.text.regions import Window, windows
+from guidance.losses.text.timeline import Targets, Timeline
+from guidance.losses.text.views import view_indices
 from guidance.prompts import (
     Phrase,
     check_templates,
@@ -31,7 +31,7 @@ from guidance.prompts import (
     parse_prompt,
     parse_region,
 )
-from guidance.types import Loss, Moment, Rendering
+from guidance.types import Loss, Rendering, StepContext
 from guidance.views import Cameras
 
 KINDS = ("cosine", "spherical", "logit")
@@ -44,7 +44,7 @@ class _Tower:
     encoder: Encoder
     timeline: Timeline  # negatives included, with weights below 0
     asked: Bool[Tensor, "n m"]  # which phrases are no negatives
-    rivals: Rivals | None  # only for "logit"
+    distractors: Distractors | None  # only for "logit"
     window: Window | None = None  # of the region
 
     def look(self, rendering: Rendering) -> Rendering:
@@ -53,7 +53,7 @@ class _Tower:
 
     def at(self, progress: float) -> _Now:
         """What counts at a progress in [0, 1]."""
-        log_weights = None if self.rivals is None else self.rivals.log_weights(progress)
+        log_weights = None if self.distractors is None else self.distractors.log_weights(progress)
         return _Now(self.timeline.at(progress), log_weights)
 
 
@@ -62,7 +62,7 @@ class _Now:
     """What changes over a run, as it is in one step."""
 
     targets: Targets
-    log_weights: Float[Tensor, "n m o"] | None  # of the rivals
+    log_weights: Float[Tensor, "n m o"] | None  # of the distractors
 
 
 class Clip(Loss):
@@ -90,17 +90,17 @@ class Clip(Loss):
         negative: phrases to push away from, for all samples. In cosine and spherical they are
             subtracted with 0.3 of their weight; in logit they compete with the prompt.
         augment: how crops are made; None shows each view once, as it is.
-        view_words: adds "front view", "side view" ... by the cameras, for rendered objects.
+        view_prompts: adds "front view", "side view" ... by the cameras, for rendered objects.
         at: keyframes such as "50% a green apple", for all samples: the embedding of the first
             phrase runs along great circles from the prompt's at progress 0 to theirs.
         region: such as `sky.png="a blue sky"`, for all samples: phrases that see only what lies
-            in the white of a mask, on changing backgrounds, beside the whole picture that the
+            in the white of a mask, on changing backgrounds, beside the whole image that the
             prompt and the negatives see; with "logit" they compete with the negatives too.
         templates: wordings of each phrase in place of the encoder's own, each with {} for it.
 
     Raises:
-        InputError: an unknown kind; another number of prompts than samples; `view_words` with
-            pictures that have no cameras, regions with pictures that have; keyframes, regions or
+        InputError: an unknown kind; another number of prompts than samples; `view_prompts` with
+            images that have no cameras, regions with images that have; keyframes, regions or
             templates that cannot be read.
     """
 
@@ -112,7 +112,7 @@ class Clip(Loss):
         kind: str | Mapping[str, float] = "cosine",
         negative: Sequence[str] = (),
         augment: Augment | None = Augment(),  # noqa: B008  (frozen)
-        view_words: bool = False,
+        view_prompts: bool = False,
         at: Sequence[str] = (),
         region: Sequence[str] = (),
         templates: Sequence[str] | None = None,
@@ -129,7 +129,7 @@ class Clip(Loss):
             parse_region(text) for text in ((region,) if isinstance(region, str) else region)
         )
         self.templates = None if templates is None else check_templates(templates)
-        self.view_words = view_words
+        self.view_prompts = view_prompts
         self.augment = augment or Augment.plain()
         self.encoders = (encoder,) if isinstance(encoder, str | Encoder) else tuple(encoder)
         self._towers: tuple[_Tower, ...] = ()
@@ -149,7 +149,7 @@ class Clip(Loss):
         self._towers = tuple(towers)
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of crops, encoder after encoder."""
         n = rendering.image.shape[0]
@@ -157,14 +157,14 @@ class Clip(Loss):
             self.prepare(rendering)
         prepared = len(self._towers[0].timeline.phrases)
         if prepared != n:
-            raise InputError(f"Clip was prepared for {prepared} samples, got pictures of {n}")
+            raise InputError(f"Clip was prepared for {prepared} samples, got images of {n}")
         views = self._views(rendering.cameras)
         for tower in self._towers:
-            now = tower.at(moment.progress)
+            now = tower.at(context.progress)
             wanted = now.targets.by_view(views).expand(-1, rendering.image.shape[1], -1, -1)
-            crops = self.augment.draw(moment, tower.look(rendering), tower.encoder.image_size)
+            crops = self.augment.draw(context, tower.look(rendering), tower.encoder.image_size)
             for part in crops.parts(micro_batch):
-                # Looks anew for each part, whose backward frees all of its graph.
+                # View anew for each part, whose backward frees all of its graph.
                 seen = embed(tower.encoder, self.augment, tower.look(rendering), crops, part)
                 distance = self._distance(tower, now, part, seen, wanted[part.place[:2]].to(seen))
                 yield sample_means(distance, crops, part)
@@ -208,34 +208,34 @@ class Clip(Loss):
             device,
             keyframes=self.keyframes,
             templates=self.templates,
-            view_words=self.view_words,
+            view_prompts=self.view_prompts,
         )
         lengths = torch.tensor([[len(row)] for row in phrases], device=device)
         asked = torch.arange(wanted.embeddings.shape[3], device=device) < lengths
-        return _Tower(encoder, wanted, asked, self._rivals(encoder, wanted, self.negatives))
+        return _Tower(encoder, wanted, asked, self._distractors(encoder, wanted, self.negatives))
 
     def _region_tower(
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], window: Window
     ) -> _Tower:
         wanted = timeline(encoder, phrases, window.inside.device, templates=self.templates)
         asked = torch.ones_like(wanted.embeddings[0, :, 0, :, 0], dtype=torch.bool)
-        # A sigmoid's negatives are a sum of their own, which the whole picture has already.
+        # A sigmoid's negatives are a sum of their own, which the whole image has already.
         negatives = self.negatives if encoder.logit_bias is None else ()
-        return _Tower(encoder, wanted, asked, self._rivals(encoder, wanted, negatives), window)
+        return _Tower(encoder, wanted, asked, self._distractors(encoder, wanted, negatives), window)
 
-    def _rivals(
+    def _distractors(
         self, encoder: Encoder, wanted: Timeline, negatives: Sequence[Phrase]
-    ) -> Rivals | None:
+    ) -> Distractors | None:
         if "logit" not in self.kinds:
             return None
-        return rivals(encoder, wanted, negatives, self.templates)
+        return distractors(encoder, wanted, negatives, self.templates)
 
     def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
-        if not self.view_words:
+        if not self.view_prompts:
             return None
         if cameras is None:
             raise InputError(
-                "Clip: view_words=True needs pictures with cameras, as mesh generators give; "
+                "Clip: view_prompts=True needs images with cameras, as mesh generators give; "
                 "these have none, leave it out"
             )
         return view_indices(cameras)
@@ -263,9 +263,9 @@ def _logit(
     cosine: Float[Tensor, "s v k m"],
 ) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | float]:
     """The distance from each phrase, and what the negatives of a sigmoid encoder add."""
-    assert tower.rivals is not None and now.log_weights is not None
+    assert tower.distractors is not None and now.log_weights is not None
     scale, bias = tower.encoder.logit_scale, tower.encoder.logit_bias
-    logits = scale * (seen @ tower.rivals.embeddings.to(seen).mT)
+    logits = scale * (seen @ tower.distractors.embeddings.to(seen).mT)
     log_weights = now.log_weights[part.samples, None, None].to(seen)
     if bias is None:
         others = (logits.unsqueeze(-2) + log_weights).logsumexp(-1)

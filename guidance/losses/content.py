@@ -1,4 +1,4 @@
-"""What a picture shows, whatever its style: the maps inside an encoder's picture tower."""
+"""What an image shows, whatever its style: the maps inside an encoder's image tower."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.vision import frozen
-from guidance.types import Loss, Moment, Rendering
+from guidance.losses.text.crops import frozen
+from guidance.types import Loss, Rendering, StepContext
 
 #: Where to look, in shares of the tower's blocks. The second and the third of the mini CLIP's four
-#: are at an eighth of the picture's side, as conv4_2 of VGG is.
+#: are at an eighth of the image's side, as conv4_2 of VGG is.
 DEPTHS = (0.5, 0.75)
 
 
@@ -23,7 +23,7 @@ class Content(Loss):
     """Squared difference of a tower's maps from those of the reference, in shares of the latter.
 
     `mean over depths of mean((f - f_ref)^2) / mean(f_ref^2)`, averaged over views: 0 for the
-    reference itself, about 1 for a picture that has nothing to do with it. The whole picture is
+    reference itself, about 1 for an image that has nothing to do with it. The whole image is
     looked at, squeezed to a square of fixed size, over white where it is transparent.
     Differentiable in image and alpha.
 
@@ -37,11 +37,11 @@ class Content(Loss):
         encoder: a name or an Encoder that shows its maps, as all of open_clip do.
         size: pixels a side of what the tower sees, where it takes any size.
         depths: which of the tower's blocks, as shares in (0, 1]; 1 is the last.
-        reference: pictures [n, v, 3, h, w] to resemble; by default those before the first step,
+        reference: images [n, v, 3, h, w] to resemble; by default those before the first step,
             or of clips each frame's source.
 
     Raises:
-        InputError: an encoder that does not show its maps; a depth outside (0, 1]; pictures of
+        InputError: an encoder that does not show its maps; a depth outside (0, 1]; images of
             another number than the reference.
     """
 
@@ -69,22 +69,22 @@ class Content(Loss):
             start = Rendering(start.source)
         n, v = start.image.shape[:2]
         with torch.no_grad():
-            # One picture at a time: what is kept is small, what a tower needs may not be.
+            # One image at a time: what is kept is small, what a tower needs may not be.
             seen = [self._maps(start, slice(i, i + 1)) for i in range(n * v)]
         self._reference = tuple(torch.cat(maps) for maps in zip(*seen, strict=True))
         self._shape = (n, v)
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
-        """Micro-batches of pictures."""
+        """Micro-batches of images."""
         if not self._reference:
             self.prepare(rendering)
         n, v = rendering.image.shape[:2]
         follows = self.given is None and rendering.source is not None
         if self._shape != (n, v) and not follows:
             raise InputError(
-                f"Content: expected {self._shape[0]} x {self._shape[1]} pictures like the "
+                f"Content: expected {self._shape[0]} x {self._shape[1]} images like the "
                 f"reference, got {n} x {v}"
             )
         image = rendering.image
@@ -102,13 +102,13 @@ class Content(Loss):
 
     @torch.no_grad()
     def _wanted(self, rendering: Rendering, batch: slice) -> list[Float[Tensor, "b _ _ _"]]:
-        """Maps of the reference of some of the pictures."""
+        """Maps of the reference of some of the images."""
         if self.given is None and rendering.source is not None:
             return self._maps(Rendering(rendering.source), batch)
         return [reference[batch] for reference in self._reference]
 
     def _maps(self, rendering: Rendering, batch: slice) -> list[Float[Tensor, "b c rows columns"]]:
-        """Maps of some of the pictures, counted sample by sample and view by view."""
+        """Maps of some of the images, counted sample by sample and view by view."""
         image = rendering.image.flatten(0, 1)[batch]
         alpha = None if rendering.alpha is None else rendering.alpha.flatten(0, 1)[batch, None]
         pictures = Rendering(image[:, None], alpha).over()[:, 0]

@@ -1,4 +1,4 @@
-"""Score distillation: pictures follow what a frozen diffusion model makes of their noise."""
+"""Score distillation: images follow what a frozen diffusion model makes of their noise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from guidance.augment.whole import Whole
 from guidance.diffusion.base import Condition, Denoiser
 from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
-from guidance.losses.conditions import Group, Texts
-from guidance.losses.fields import Point
-from guidance.losses.methods import (
+from guidance.losses.sds.methods import (
     FINE_ENDING,
     POOR_ENDING,
     Times,
@@ -25,27 +23,31 @@ from guidance.losses.methods import (
     find_method,
     find_weighting,
 )
-from guidance.losses.potential import FIXED_TIMES, potential
-from guidance.losses.scores import Scores
-from guidance.losses.targets import broadcast_prompts, negative_phrases, view_indices
-from guidance.losses.vision import sample_means
+from guidance.losses.sds.predictions import NoisePredictions
+from guidance.losses.sds.prompts import Group, Texts
+from guidance.losses.sds.updates import Point
+from guidance.losses.sds.validation import FIXED_TIMES, validation_loss
+from guidance.losses.text.crops import sample_means
+from guidance.losses.text.embeddings import broadcast_prompts, negative_phrases
+from guidance.losses.text.views import view_indices
 from guidance.prompts import parse_prompt
 from guidance.schedule import Schedule
-from guidance.types import Loss, Moment, Rendering
+from guidance.types import Loss, Rendering, StepContext
 
 
 class Distillation(Loss):
-    """The gradient by which a frozen denoiser would change pictures to fit their words.
+    """The gradient by which a frozen denoiser would change images to fit their words.
 
-    On the latent z of each picture, `g = w(t) [sum_k c_k e(x_t; y_k, t) - r]`, found without
-    gradient, see `guidance.losses.fields` for the methods; then summed over the latent, averaged
-    over views. It is a vector field and no slope of any number: the loss is a surrogate whose
-    gradient is `g` through the encoder of pictures, and nothing through the network or a decoder.
+    On the latent z of each image, `g = w(t) [sum_k c_k e(x_t; y_k, t) - r]`, found without
+    gradient, see `guidance.losses.sds.updates` for the methods; then summed over the latent,
+    averaged over views. It is a vector field and no slope of any number: the loss is a surrogate
+    whose gradient is `g` through the encoder of images, and nothing through the network or a
+    decoder.
     Its value in a step is the root mean square of g, to be looked at, not to be compared.
 
     Validation needs a value that says which state is better, and that is not it. There the value
-    is the potential that the field goes down, as far as it goes down any, by fixed noise at fixed
-    times: see `guidance.losses.potential`.
+    is the quantity that the field goes down, as far as it goes down any, by fixed noise at fixed
+    times: see `guidance.losses.sds.validation`.
 
     Args:
         prompt: in the grammar of `guidance.prompts`; one for all samples, or one a sample.
@@ -57,27 +59,27 @@ class Distillation(Loss):
         negative: phrases to be guided away from, for all samples, as strongly as their weight
             says. A negative in place of the empty text, as samplers use it, is one of weight
             1 - 1 / guidance_scale.
-        perp_neg: lets negatives take nothing from what the prompt wants; with `view_words`, views
+        perp_neg: lets negatives take nothing from what the prompt wants; with `view_prompts`, views
             that hide the front get "front view" as one more negative.
-        view_words: adds "front view", "side view" ... by the cameras, for rendered objects.
+        view_prompts: adds "front view", "side view" ... by the cameras, for rendered objects.
         times: the range of times in (0, 1), from clean to noise, each a number or a schedule; by
             default the method's own.
         weighting: w(t): "one", "sigma2", "snr" or "sample"; by default the method's own.
-        unit: brings g of each picture to rms 1 before the weight; by default the method's own.
+        unit: brings g of each image to rms 1 before the weight; by default the method's own.
         mean: divides g by the number of values of a latent, so that its weight beside other losses
             means the same for small latents and large ones. Papers have the sum.
-        source: what the pictures show before, for dds and pds; like `prompt`.
-        reference: pictures [n, v, 3, h, w] to edit, for dds and pds; by default those before the
+        source: what the images show before, for dds and pds; like `prompt`.
+        reference: images [n, v, 3, h, w] to edit, for dds and pds; by default those before the
             first step.
         vae: as `load_denoiser` takes it, "full" by default; of a denoiser given by its name.
-        augment: how pictures are varied before they are encoded; None shows each as it is, over
-            white. Latents of `guidance.generators.latent` are read as they are.
+        augment: how images are varied before they are encoded; None shows each as it is, over
+            white. Latents of `guidance.generators.image.latent` are read as they are.
         size: pixels a side that are encoded; by default what the denoiser was trained on.
 
     Raises:
         InputError: an unknown method or weighting; an option that the method has no use for; times
-            outside (0, 1); another number of prompts than samples; `view_words` without cameras,
-            or editing with cameras; phrases that are pictures or have a stop.
+            outside (0, 1); another number of prompts than samples; `view_prompts` without cameras,
+            or editing with cameras; phrases that are images or have a stop.
     """
 
     is_vector_field = True
@@ -91,7 +93,7 @@ class Distillation(Loss):
         guidance_scale: float | str | None = None,
         negative: str | Sequence[str] = (),
         perp_neg: bool = False,
-        view_words: bool = False,
+        view_prompts: bool = False,
         times: tuple[float | str, float | str] | None = None,
         weighting: str | None = None,
         unit: bool | None = None,
@@ -117,9 +119,9 @@ class Distillation(Loss):
         check_source(method, self.sources, reference is not None)
         self.given = reference
         given = _tuple(negative)
-        check_negatives(method, bool(given), perp_neg, view_words)
+        check_negatives(method, bool(given), perp_neg, view_prompts)
         self.negatives = negative_phrases(given or _tuple(self.method.negative or ()))
-        self.perp_neg, self.view_words = perp_neg, view_words
+        self.perp_neg, self.view_prompts = perp_neg, view_prompts
         self.times = Times.parse(*(times or (self.method.low, self.method.high)))
         self.weight = find_weighting(weighting or self.method.weighting)
         self.unit = self.method.unit if unit is None else unit
@@ -139,15 +141,15 @@ class Distillation(Loss):
         texts = Texts()
         wanted = [parse_prompt(prompt) for prompt in broadcast_prompts(self.prompts, n)]
         away = texts.group([self.negatives] * n)
-        if self.view_words:
+        if self.view_prompts:
             away = texts.with_front(away, wanted) if self.perp_neg else away.in_all_views()
-        groups = {"wanted": texts.group(wanted, by_view=self.view_words), "unwanted": away}
+        groups = {"wanted": texts.group(wanted, by_view=self.view_prompts), "unwanted": away}
         if self.name == "bridge":
             for name, ending in (("fine", FINE_ENDING), ("poor", POOR_ENDING)):
-                groups[name] = texts.group(wanted, by_view=self.view_words, ending=ending)
+                groups[name] = texts.group(wanted, by_view=self.view_prompts, ending=ending)
         if self.method.edits:
             if start.cameras is not None:
-                raise InputError(f"{self.name}: edits flat pictures; for rendered objects use sds")
+                raise InputError(f"{self.name}: edits flat images; for rendered objects use sds")
             sources = [parse_prompt(source) for source in broadcast_prompts(self.sources, n)]
             groups["source"] = texts.group(sources)
             self._reference = _reference(start, self.given)
@@ -168,28 +170,26 @@ class Distillation(Loss):
         return self._loaded[0]
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
-        """Micro-batches of pictures; the network gets its latents in micro-batches too."""
+        """Micro-batches of images; the network gets its latents in micro-batches too."""
         n = rendering.shape[0]
         if not self._groups:
             self.prepare(rendering)
         prepared = len(self._groups["wanted"].phrases)
         if prepared != n:
-            raise InputError(
-                f"{self.name} was prepared for {prepared} samples, got pictures of {n}"
-            )
+            raise InputError(f"{self.name} was prepared for {prepared} samples, got images of {n}")
         views = self._views(rendering)
-        crops = self.augment.draw(moment, rendering, self.size or self._denoiser.image_size)
+        crops = self.augment.draw(context, rendering, self.size or self._denoiser.image_size)
         for part in crops.parts(micro_batch):
             latents = self._encode(rendering, crops, part)
             with torch.no_grad():
-                scores = self._scores(crops, part, views, moment.progress, micro_batch)
-                if moment.phase == "validation":
-                    value = self._potential(scores, latents, crops, part, moment)
+                predictions = self._scores(crops, part, views, context.progress, micro_batch)
+                if context.phase == "validation":
+                    value = self._validation_loss(predictions, latents, crops, part, context)
                     yield _means(value, crops, part)
                     continue
-                field = self._field(scores, latents, crops, part, moment)
+                field = self._field(predictions, latents, crops, part, context)
                 value = field.flatten(1).square().mean(1).sqrt()
             # In at least float32, and never as a difference of squares, which would cancel.
             surrogate = (field * latents).flatten(1).sum(1)
@@ -197,30 +197,30 @@ class Distillation(Loss):
 
     def _field(
         self,
-        scores: Scores,
+        predictions: NoisePredictions,
         latents: Float[Tensor, "b c h w"],
         crops: Crops,
         part: Part,
-        moment: Moment,
+        context: StepContext,
     ) -> Float[Tensor, "b c h w"]:
         """The field of one part, with its weight."""
         _, v, k = crops.shape
-        draws = moment.uniform("distillation/time", v, k, 2)[part.place].flatten(0, 2)
+        draws = context.uniform("distillation/time", v, k, 2)[part.place].flatten(0, 2)
         point = Point(
-            scores=scores,
+            predictions=predictions,
             clean=latents,
             noise=_noise(
-                moment.at_start() if self.method.fixed_noise else moment,
+                context.at_start() if self.method.fixed_noise else context,
                 "distillation/noise",
                 crops,
                 part,
                 latents,
             ),
-            time=self.times.at(draws[:, 0], moment.progress),
+            time=self.times.at(draws[:, 0], context.progress),
             spare=draws[:, 1],
-            least=self.times.low(moment.progress),
-            scale=self.scale(moment.progress),
-            progress=moment.progress,
+            least=self.times.low(context.progress),
+            scale=self.scale(context.progress),
+            progress=context.progress,
             source=self._before(crops, part) if self.method.edits else None,
         )
         field = self.method.field(point)
@@ -229,21 +229,21 @@ class Distillation(Loss):
             field = field / rms.view(-1, 1, 1, 1)
         return self.weight(point.level) * (field / field[0].numel() if self.mean else field)
 
-    def _potential(
+    def _validation_loss(
         self,
-        scores: Scores,
+        predictions: NoisePredictions,
         latents: Float[Tensor, "b c h w"],
         crops: Crops,
         part: Part,
-        moment: Moment,
+        context: StepContext,
     ) -> Float[Tensor, "b"]:
-        """The value of validation, of each picture of one part."""
+        """The value of validation, of each image of one part."""
         noises = {
-            time: _noise(moment, f"distillation/noise at {time}", crops, part, latents)
+            time: _noise(context, f"distillation/noise at {time}", crops, part, latents)
             for time in FIXED_TIMES
         }
-        factors = self.method.potential(self.scale(moment.progress))
-        return potential(scores, latents, noises, factors, self.weight)
+        factors = self.method.validation_loss(self.scale(context.progress))
+        return validation_loss(predictions, latents, noises, factors, self.weight)
 
     def _before(self, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
         """The latents of the reference, which are the same in all steps if no crop is drawn."""
@@ -271,31 +271,31 @@ class Distillation(Loss):
         views: Int[Tensor, "n v"],
         progress: float,
         micro_batch: int,
-    ) -> Scores:
-        """What is asked about the pictures of one part."""
+    ) -> NoisePredictions:
+        """What is asked about the images of one part."""
         n, v, k = crops.shape
         samples = torch.arange(n).view(n, 1, 1).expand(n, v, k)[part.place]
         seen = views[:, :, None].expand(n, v, k)[part.place]
-        asks = {
+        prompts = {
             name: group.of(samples.flatten(), seen.flatten(), progress)
             for name, group in self._groups.items()
         }
-        return Scores(
+        return NoisePredictions(
             self._denoiser,
             self._condition,
-            asks,
+            prompts,
             micro_batch=micro_batch,
             perpendicular=self.perp_neg,
         )
 
     def _views(self, rendering: Rendering) -> Int[Tensor, "n v"]:
-        """Which wording belongs to each picture, on the CPU; 0 where there is one for all."""
-        if not self.view_words:
+        """Which wording belongs to each image, on the CPU; 0 where there is one for all."""
+        if not self.view_prompts:
             n, v = rendering.shape[:2]
             return torch.zeros(n, v, dtype=torch.long)
         if rendering.cameras is None:
             raise InputError(
-                f"{self.name}: view_words=True needs pictures with cameras, as mesh generators "
+                f"{self.name}: view_prompts=True needs images with cameras, as mesh generators "
                 "give; these have none, leave it out"
             )
         return view_indices(rendering.cameras).cpu()
@@ -307,11 +307,11 @@ class Distillation(Loss):
 
 
 def _noise(
-    moment: Moment, purpose: str, crops: Crops, part: Part, like: Float[Tensor, "b c h w"]
+    context: StepContext, purpose: str, crops: Crops, part: Part, like: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b c h w"]:
     """Noise of one part; each sample's is its own, and all views and crops of it differ."""
     _, v, k = crops.shape
-    drawn = moment.normal(purpose, v, k, *like.shape[1:])[part.place]
+    drawn = context.normal(purpose, v, k, *like.shape[1:])[part.place]
     return drawn.flatten(0, 2).to(like)
 
 
@@ -322,12 +322,12 @@ def _means(values: Float[Tensor, "b"], crops: Crops, part: Part) -> Float[Tensor
 
 
 def _reference(start: Rendering, given: Float[Tensor, "n v 3 h w"] | None) -> Rendering:
-    """The pictures to edit. Raises InputError if they are not as many as those of the generator."""
+    """The images to edit. Raises InputError if they are not as many as those of the generator."""
     if given is None:
         return start.detach()
     if given.shape[:2] != start.image.shape[:2]:
         raise InputError(
-            f"reference: expected {start.image.shape[0]} x {start.image.shape[1]} pictures, got "
+            f"reference: expected {start.image.shape[0]} x {start.image.shape[1]} images, got "
             f"{given.shape[0]} x {given.shape[1]}"
         )
     return Rendering(given.to(start.image))

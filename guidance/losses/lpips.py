@@ -1,4 +1,4 @@
-"""How unlike a reference pictures look to a person, as a network that has learned it says."""
+"""How unlike a reference images look to a person, as a network that has learned it says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.encoders.perceptual import Perceptual, load_perceptual
 from guidance.errors import InputError
-from guidance.losses.targets import load_picture
-from guidance.types import Loss, Moment, Rendering
+from guidance.media.load import load_image
+from guidance.types import Loss, Rendering, StepContext
 
 #: Added to the squared length of a place's vector. Behind ReLUs all its channels may be 0, where a
 #: plain length has no slope; other vectors are some 1e10 times as long.
@@ -26,21 +26,21 @@ class Lpips(Loss):
 
         sum over maps of  mean over places of  sum_c w_c (y_c / |y| - y'_c / |y'|)^2
 
-    0 for the reference itself, 0.1 for a slightly damaged picture, about 0.7 for another one. Of
-    windows it reads those that show the whole picture; where pictures are transparent, they lie on
-    white. The reference is stretched to the pictures' size. Differentiable in image and alpha; the
+    0 for the reference itself, 0.1 for a slightly damaged image, about 0.7 for another one. Of
+    windows it reads those that show the whole image; where images are transparent, they lie on
+    white. The reference is stretched to the images' size. Differentiable in image and alpha; the
     network is frozen.
 
     Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"
-    (2018, arXiv 1801.03924), version 0.1 of its linear layers. Deviations: pictures in [0, 1], and
+    (2018, arXiv 1801.03924), version 0.1 of its linear layers. Deviations: images in [0, 1], and
     a slope of 0 instead of NaN where all channels of a place are 0.
 
     Args:
-        reference: a picture file, or pictures [n, v, 3, h, w]; None: those before the first step.
+        reference: an image file, or images [n, v, 3, h, w]; None: those before the first step.
         network: "alex", "vgg", or a `Perceptual` of one's own.
 
     Raises:
-        InputError: another network; a picture that cannot be read; pictures too small for the
+        InputError: another network; an image that cannot be read; images too small for the
             network, or of another number than the reference.
         MissingWeights: the network's weights are not on this machine.
     """
@@ -52,7 +52,7 @@ class Lpips(Loss):
     ) -> None:
         super().__init__()
         if isinstance(reference, str | Path):
-            reference = load_picture(Path(reference), "reference")[None, None]
+            reference = load_image(Path(reference), "reference")[None, None]
         self.reference, self.network = reference, network
         self._seen: Perceptual | None = None
 
@@ -65,7 +65,7 @@ class Lpips(Loss):
             network = load_perceptual(network, device)
         if min(size) < network.least:
             raise InputError(
-                f"Lpips: expected pictures of at least {network.least} pixels a side, got "
+                f"Lpips: expected images of at least {network.least} pixels a side, got "
                 f"{size[0]} x {size[1]}; use a larger size"
             )
         given = start.over() if self.reference is None else self.reference.to(start.image)
@@ -78,9 +78,9 @@ class Lpips(Loss):
         self._wanted = [_unit(torch.cat(stage)) for stage in zip(*maps, strict=True)]
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
-        """Micro-batches of pictures."""
+        """Micro-batches of images."""
         if self._seen is None:
             self.prepare(rendering)
         assert self._seen is not None
@@ -90,7 +90,7 @@ class Lpips(Loss):
         known = len(self._wanted[0])
         if tuple(size) != tuple(self._size) or known not in (1, n * v):
             raise InputError(
-                f"Lpips: expected {known} pictures of {list(self._size)} like the reference, got "
+                f"Lpips: expected {known} images of {list(self._size)} like the reference, got "
                 f"{n} x {v} of {size}"
             )
         for start in range(0, n * v, micro_batch):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.schedule import Schedule
-from guidance.types import Loss, Moment, Rendering
+from guidance.types import Loss, Rendering, StepContext
 
 
 class Outline(Loss):
@@ -18,9 +18,9 @@ class Outline(Loss):
 
         max(0, 1 - q / low)^2 + max(0, m - high)^2    area; 1 where nothing is left of the thing
         + crispness * mean(4 a (1 - a))               0 where a is 0 or 1, 1 where it is 0.5
-        + perimeter * mean(|da/dx| + |da/dy|) * side  outline length in sides of the picture
+        + perimeter * mean(|da/dx| + |da/dy|) * side  outline length in sides of the image
 
-    averaged over the views of a sample that show the whole picture. Everything is differentiable
+    averaged over the views of a sample that show the whole image. Everything is differentiable
     in alpha.
 
     Source: the area term is Dream Fields' transmittance loss (arXiv 2112.01455, section 3.2),
@@ -33,7 +33,7 @@ class Outline(Loss):
         perimeter: weight, or a schedule.
 
     Raises:
-        InputError: bounds that are not 0 <= low <= high <= 1; pictures without alpha.
+        InputError: bounds that are not 0 <= low <= high <= 1; images without alpha.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Outline(Loss):
     def prepare(self, start: Rendering) -> None:
         self._alpha(start)
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Float[Tensor, "n"]:
+    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
         alpha = self._alpha(rendering.whole())
         mean = alpha.mean((2, 3, 4))
         low, high = self.area
@@ -59,7 +59,7 @@ class Outline(Loss):
         if low:
             solid = alpha.square().mean((2, 3, 4))
             value = value + (1 - solid / low).clamp_min(0).square()
-        crispness, perimeter = self.crispness(moment.progress), self.perimeter(moment.progress)
+        crispness, perimeter = self.crispness(context.progress), self.perimeter(context.progress)
         if crispness:
             value = value + crispness * (4 * alpha * (1 - alpha)).mean((2, 3, 4))
         if perimeter:
@@ -72,7 +72,7 @@ class Outline(Loss):
     def _alpha(rendering: Rendering) -> Float[Tensor, "n v 1 h w"]:
         if rendering.alpha is None:
             raise InputError(
-                "Outline: the pictures have no alpha; use a generator that cuts things out, "
+                "Outline: the images have no alpha; use a generator that cuts things out, "
                 "e.g. cutout"
             )
         return rendering.alpha

@@ -11,9 +11,9 @@ from torch import Tensor
 from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.directional import Course, Texts
-from guidance.losses.vision import frozen, sample_means
-from guidance.types import Loss, Moment, Rendering
+from guidance.losses.text.crops import frozen, sample_means
+from guidance.losses.text.direction import Course, Texts
+from guidance.types import Loss, Rendering, StepContext
 
 #: Source: CLIPstyler warps every crop by torchvision's RandomPerspective of this strength.
 PERSPECTIVE = 0.5
@@ -24,17 +24,17 @@ def patches(crops: int, crop_size: float, picture: tuple[int, int]) -> Augment:
 
     Args:
         crops: of each sample in a step.
-        crop_size: as a share of the picture's shorter side; above 1, in pixels.
-        picture: its height and width in pixels.
+        crop_size: as a share of the image's shorter side; above 1, in pixels.
+        image: its height and width in pixels.
 
     Raises:
-        InputError: crops larger than the picture.
+        InputError: crops larger than the image.
     """
     shorter = min(picture)
     share = crop_size if crop_size <= 1 else crop_size / shorter
     if not 0 < share <= 1:
         raise InputError(
-            f"crop_size: expected a share of the picture up to 1, or up to {shorter} pixels, which "
+            f"crop_size: expected a share of the image up to 1, or up to {shorter} pixels, which "
             f"is its shorter side; got {crop_size:g}"
         )
     return Augment(
@@ -52,10 +52,10 @@ def patches(crops: int, crop_size: float, picture: tuple[int, int]) -> Augment:
 class PatchDirectional(Loss):
     """The directional loss of random crops, without those that are stylized enough.
 
-    For each crop x of the pictures and the whole reference picture X_ref,
+    For each crop x of the images and the whole reference image X_ref,
     `l = 1 - cos(E(x) - E(X_ref), T(target) - T(source))`; the loss is the mean of `l` where it is
     at least the threshold, and of 0, without gradient, elsewhere. Without the threshold, crops
-    that are easily stylized are driven on and on, and the picture becomes uneven.
+    that are easily stylized are driven on and on, and the image becomes uneven.
 
     A crop differs from the whole before it is stylized at all, and its style must outweigh that:
     this asks for a strong style. From the same crop of the reference, as `Directional` has it, the
@@ -72,13 +72,13 @@ class PatchDirectional(Loss):
         templates: wordings in place of the encoder's own, as in `Clip`.
         encoder: a name or an Encoder.
         crops: of each sample in a step.
-        crop_size: their side, as a share of the picture's shorter side; above 1, in pixels.
+        crop_size: their side, as a share of the image's shorter side; above 1, in pixels.
         threshold: crops with a lower loss do not count; 0 counts all.
-        reference: pictures [n, v, 3, h, w] to start from; by default those before the first step,
+        reference: images [n, v, 3, h, w] to start from; by default those before the first step,
             or of clips each frame's source.
 
     Raises:
-        InputError: as `Directional`, and crops larger than the picture.
+        InputError: as `Directional`, and crops larger than the image.
     """
 
     name = "patches"
@@ -106,7 +106,7 @@ class PatchDirectional(Loss):
         self._prepared: tuple[Course, Augment] | None = None
 
     def prepare(self, start: Rendering) -> None:
-        """Loads the encoder, encodes both texts, and keeps the pictures to compare with."""
+        """Loads the encoder, encodes both texts, and keeps the images to compare with."""
         height, width = start.image.shape[-2:]
         augment = patches(self.crops, self.crop_size, (height, width))
         (encoder,) = frozen(self.encoders, start.image.device)
@@ -114,14 +114,14 @@ class PatchDirectional(Loss):
         self._prepared = course, augment
 
     def parts(
-        self, rendering: Rendering, moment: Moment, micro_batch: int
+        self, rendering: Rendering, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of crops."""
         if self._prepared is None:
             self.prepare(rendering)
         assert self._prepared is not None
         course, augment = self._prepared
-        for values, crops, part in course.deviations(augment, rendering, moment, micro_batch):
+        for values, crops, part in course.deviations(augment, rendering, context, micro_batch):
             kept = torch.where(values < self.threshold, 0.0, values)
             yield sample_means(kept, crops, part)
 

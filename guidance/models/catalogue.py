@@ -202,7 +202,7 @@ def find_model(name: str) -> Model | None:
 
 
 def check_is_here(name: str) -> None:
-    """Tells in a moment that weights are missing; loading them would tell it after torch.
+    """Tells in a context that weights are missing; loading them would tell it after torch.
 
     Tags outside the catalogue pass: open_clip alone knows their repositories.
 

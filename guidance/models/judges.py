@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from guidance.errors import InputError
 from guidance.models.catalogue import CATALOGUE, Model, find_model
 
-#: For pictures made with real models, the most trusted first. FARE is a robust CLIP: what fools a
+#: For images made with real models, the most trusted first. FARE is a robust CLIP: what fools a
 #: plain one does not fool it. The mini judge knows drawings and simple shapes only and comes last.
 REAL_JUDGES = (
     "PE-Core-B-16/meta",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guidance._torchvision import mend
 from guidance.errors import InputError
 from guidance.models.store import Repository, pickle_refused
+from guidance.models.torchvision import import_torchvision
 
 
 def read_tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -16,7 +16,7 @@ def read_tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         InputError: it knows no such architecture or tag.
     """
-    mend()
+    import_torchvision()
     import open_clip
 
     architecture, _, tag_name = name.rpartition("/")

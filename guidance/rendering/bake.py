@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import Mesh
-from guidance.rendering.rasterize import rasterize
+from guidance.rendering.rasterizer.contract import rasterize
 
 #: Faces whose coordinates run over more repeats of the maps than this are noise.
 MOST_REPEATS = 64

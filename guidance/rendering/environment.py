@@ -72,7 +72,7 @@ def find_environment(name: str) -> Environment:
 
 @dataclass(frozen=True)
 class Lights:
-    """The lamps of an environment as `b` pictures have them, in world space."""
+    """The lamps of an environment as `b` images have them, in world space."""
 
     directions: Float[Tensor, "b l 3"]
     sharpness: Float[Tensor, "l"]

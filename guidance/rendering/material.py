@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.geometry.tangents import corner_tangents
 from guidance.meshes import Material, Mesh, MeshScene
 from guidance.rendering.environment import Environment, Lights, basis
-from guidance.rendering.rasterize import Choice, antialias, rasterize, vertex_normals
+from guidance.rendering.rasterizer.contract import Choice, antialias, rasterize, vertex_normals
 from guidance.rendering.shading import to_clip
 from guidance.rendering.texture import Mipmaps, Seen, see
 from guidance.types import Rendering
@@ -60,7 +60,7 @@ def render_material(
     environment: Environment,
     backend: Choice = "auto",
 ) -> Rendering:
-    """Pictures of one mesh with `n` materials from `v` cameras each, premultiplied, with alpha.
+    """Images of one mesh with `n` materials from `v` cameras each, premultiplied, with alpha.
 
     Differentiable in the texels; the shape is a constant.
 

@@ -1,4 +1,4 @@
-"""How the surface behind a rendering lies: pictures of its normals, as the cameras see them."""
+"""How the surface behind a rendering lies: images of its normals, as the cameras see them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene, MeshScenes
-from guidance.rendering.rasterize import antialias, rasterize, vertex_normals
+from guidance.rendering.rasterizer.contract import antialias, rasterize, vertex_normals
 from guidance.rendering.several import of_sample
 from guidance.rendering.shading import colors_of_normals, to_clip
 from guidance.types import Rendering
@@ -26,7 +26,7 @@ def show_normals(rendering: Rendering) -> Float[Tensor, "n v 3 h w"]:
     """
     scene, cameras = rendering.scene, rendering.cameras
     if cameras is None or not isinstance(scene, MeshScene | MeshScenes):
-        raise InputError("show_normals: expected pictures of a mesh with their cameras")
+        raise InputError("show_normals: expected images of a mesh with their cameras")
     if isinstance(scene, MeshScene):
         return _shown(scene, cameras)
     alone = enumerate(scene.meshes)

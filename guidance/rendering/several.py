@@ -1,4 +1,4 @@
-"""Pictures of meshes that share no list of faces, each sample with its own."""
+"""Images of meshes that share no list of faces, each sample with its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScenes
-from guidance.rendering.rasterize import Shading
+from guidance.rendering.rasterizer.contract import Shading
 from guidance.rendering.shading import render_mesh
 from guidance.types import Rendering
 from guidance.views import Cameras

@@ -1,4 +1,4 @@
-"""From a mesh to pictures: transform, rasterize, light, and blend the silhouettes."""
+"""From a mesh to images: transform, rasterize, light, and blend the silhouettes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.rasterize import (
+from guidance.rendering.rasterizer.contract import (
     Fragments,
     Shading,
     antialias,
@@ -46,7 +46,7 @@ def render_mesh(
     colors: Float[Tensor, "n p 3"] | Paint | None = None,
     shading: Shading | None = None,
 ) -> Rendering:
-    """Pictures of `n` meshes from `v` cameras each, all at once, premultiplied, with alpha.
+    """Images of `n` meshes from `v` cameras each, all at once, premultiplied, with alpha.
 
     Differentiable in the vertices (shading, place, silhouette) and in the colours.
 
@@ -130,7 +130,7 @@ def colors_of_normals(
 def _light(
     cameras: Cameras, shading: Shading
 ) -> tuple[Float[Tensor, "b 3"], Float[Tensor, "b"] | None]:
-    """The light of each picture, as long as it is strong, and its ambient light if it varies."""
+    """The light of each image, as long as it is strong, and its ambient light if it varies."""
     light = cameras.light
     if cameras.strength is not None:
         light = light * cameras.strength[..., None]

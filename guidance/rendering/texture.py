@@ -17,15 +17,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.rendering.rasterize import Fragments
-from guidance.rendering.reference import edge_functions
+from guidance.rendering.rasterizer.contract import Fragments
+from guidance.rendering.rasterizer.reference import edge_functions
 
 Pixels = Int[Tensor, "m"]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the `m` covered pixels of all pictures see; constants, since the shape stays."""
+    """What the `m` covered pixels of all images see; constants, since the shape stays."""
 
     picture: Pixels
     row: Pixels

@@ -16,7 +16,7 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
+def os_errors(path: Path) -> Iterator[None]:
     """Turns what the system says about writing into this package's errors.
 
     Raises:
@@ -43,7 +43,7 @@ def _run_of(path: Path) -> Path:
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Writes a file by way of a temporary one in the same folder, and syncs both to the disk."""
-    with telling(path):
+    with os_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -66,7 +66,7 @@ def write_text(path: Path, content: str) -> Path:
 
 def move_into(source: Path, target: Path) -> Path:
     """Moves a finished file to its name, after its content is safe on the disk."""
-    with telling(target):
+    with os_errors(target):
         with source.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(source, target)

@@ -1,7 +1,7 @@
 """Checkpoints that are never half there and never silently damaged.
 
 `checkpoint.json` holds the hash of the data that belongs to it, and its replacement is the one
-atomic moment at which a new checkpoint takes effect:
+atomic context at which a new checkpoint takes effect:
 
 1. the data is written beside the old one, as `.checkpoint.safetensors.next`;
 2. `checkpoint.json` is replaced: from here on the new data is meant;
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.runs.atomic import sync_folder, telling, write_bytes, write_text
+from guidance.runs.atomic import os_errors, sync_folder, write_bytes, write_text
 
 SCHEMA_VERSION = 1
 DATA, DESCRIPTION, NEXT = (
@@ -74,7 +74,7 @@ def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
         if _read_description(folder) != description:
             (folder / NEXT).unlink(missing_ok=True)
         raise
-    with telling(folder / DATA):
+    with os_errors(folder / DATA):
         os.replace(folder / NEXT, folder / DATA)
         sync_folder(folder)
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from guidance.errors import InputError
 from guidance.prompts import plain_text
-from guidance.runs.atomic import sync_folder, telling, write_text
+from guidance.runs.atomic import os_errors, sync_folder, write_text
 
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
 ENVIRONMENT = "environment.json"
-#: Folders of pictures, numbered by their steps.
+#: Folders of images, numbered by their steps.
 PREVIEW, ANIMATION = "preview", "frames"
 
 
@@ -55,7 +55,7 @@ def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
     check_writable(output)
     parent = output.expanduser() / slug(task)
     base = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(prompt)}"
-    with telling(base):
+    with os_errors(base):
         parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
         try:

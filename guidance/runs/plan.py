@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from guidance.loop import Settings, Views
-from guidance.runs.animation import Animation
+from guidance.loop.optimize import Settings, Views
+from guidance.runs.artifacts.animation import Animation
 from guidance.types import Generator, Loss, Rendering, Terms
 from guidance.views import Cameras
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoFile:
     """A video of each sample that is made when the run is done, in its own size."""
 
     name: str  # of the file
@@ -35,11 +35,11 @@ class Plan:
     losses: Loss | Terms
     settings: Settings
     prompts: tuple[str, ...]  # one a sample, in the grammar of `guidance.prompts`
-    views: Views | None = None  # cameras of a moment for things that are rendered, or windows
+    views: Views | None = None  # cameras of a context for things that are rendered, or windows
     turntable: Callable[[int], Cameras] | None = None  # that many cameras evenly all around
     normals: Callable[[Rendering], Tensor] | None = None  # how surfaces lie, [n, v, 3, h, w]
-    animation: Animation | None = None  # of flat pictures; its steps are those of the settings
-    video: Video | None = None
+    animation: Animation | None = None  # of flat images; its steps are those of the settings
+    video: VideoFile | None = None
     notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
     files: tuple[tuple[str, bytes], ...] = ()  # of the run's folder from the start: names, contents
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from guidance.errors import InputError
-from guidance.runs.atomic import telling
+from guidance.runs.atomic import os_errors
 
 #: Packages whose versions change results.
 PACKAGES = (
@@ -46,22 +46,22 @@ class Metrics:
     def __init__(self, path: Path, keep: int = 0) -> None:
         """Opens the file, cut off after `keep` bytes (see `find_end`)."""
         self.path = path
-        with telling(path):
+        with os_errors(path):
             self._file: BufferedWriter = path.open("ab")
             self._file.truncate(keep)
 
     def write(self, line: dict[str, Any]) -> None:
-        with telling(self.path):
+        with os_errors(self.path):
             self._file.write(json.dumps(finite(line), separators=(",", ":")).encode() + b"\n")
 
     def sync(self) -> None:
         """Makes sure of all lines so far; called before each checkpoint."""
-        with telling(self.path):
+        with os_errors(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        with telling(self.path):
+        with os_errors(self.path):
             self._file.close()
 
 
@@ -137,7 +137,7 @@ def _device_name(device: str) -> str:
 
 
 def _of_encoder(name: str) -> dict[str, str]:
-    from guidance.encoders.source import find_source
+    from guidance.encoders.files.source import find_source
 
     checkpoint = find_source(name).checkpoint
     return {"file": checkpoint.name, "sha256": _sha256(checkpoint)}

@@ -1,4 +1,4 @@
-"""What a finished run leaves for its user: pictures, meshes, videos, and DONE.json."""
+"""What a finished run leaves for its user: images, meshes, videos, and DONE.json."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.loop import Result
+from guidance.loop.optimize import Result
+from guidance.media import images as media
+from guidance.media.metadata import embed
 from guidance.prompts import plain_text
-from guidance.runs import media
-from guidance.runs.animation import Animation
-from guidance.runs.atomic import move_into, telling, write_bytes, write_text
+from guidance.runs.artifacts.animation import Animation
+from guidance.runs.atomic import move_into, os_errors, write_bytes, write_text
 from guidance.runs.folder import ANIMATION, DONE, PREVIEW, contained
-from guidance.runs.metadata import embed
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
 from guidance.types import Rendering
-from guidance.views import Cameras, Frames, Looks, Windows
+from guidance.views import Cameras, Frames, View, Windows
 
 SCHEMA_VERSION = 1
 FPS = 15
@@ -49,7 +49,7 @@ def write_results(
     sheets = _turntable(plan, CONTACT_VIEWS)
     for sample in range(n):
         place = sample_folder(folder, sample, n)
-        with telling(place):
+        with os_errors(place):
             place.mkdir(parents=True, exist_ok=True)
         files = _export(place, plan, sample, comment)
         for name, frames_of in turns.items():
@@ -92,7 +92,7 @@ def _export(place: Path, plan: Plan, sample: int, comment: str | None) -> list[P
     """The generator's own files, written aside and then moved to their names."""
     files = []
     with (
-        telling(place),
+        os_errors(place),
         tempfile.TemporaryDirectory(prefix=".export-", dir=place) as name,
     ):
         aside = Path(name)
@@ -108,9 +108,9 @@ def _export(place: Path, plan: Plan, sample: int, comment: str | None) -> list[P
 
 @torch.no_grad()
 def _turntable(plan: Plan, views: int) -> dict[str, list[list[media.Frame]]]:
-    """All samples from all around, over white, by the name of the video; empty for flat pictures.
+    """All samples from all around, over white, by the name of the video; empty for flat images.
 
-    Held in bytes, since these are many pictures.
+    Held in bytes, since these are many images.
     """
     if plan.turntable is None:
         return {}
@@ -139,7 +139,7 @@ def some_views(cameras: Windows, views: slice) -> Windows: ...
 def some_views(cameras: Frames, views: slice) -> Frames: ...
 
 
-def some_views(cameras: Looks, views: slice) -> Looks:
+def some_views(cameras: View, views: slice) -> View:
     """Some of the views of every sample."""
     if isinstance(cameras, Frames):
         return Frames(cameras.index[:, views])
@@ -152,14 +152,14 @@ def some_views(cameras: Looks, views: slice) -> Looks:
 def _progress_video(
     preview: Path, sample: tuple[int, int], best: Float[Tensor, "3 h w"], comment: str | None
 ) -> bytes | None:
-    """The frames that the run kept of one sample of n, and its best picture for a second."""
+    """The frames that the run kept of one sample of n, and its best image for a second."""
     paths = sorted(preview.glob("*.png"))
     if len(paths) < 2:
         return None
     frames = [media.untiled(media.read_png(path), *sample) for path in paths]
     frames += [media.to_bytes(best)] * FPS
     if len({frame.shape for frame in frames}) > 1:
-        raise InputError(f"{preview}: its pictures are of several sizes; they were changed")
+        raise InputError(f"{preview}: its images are of several sizes; they were changed")
     return media.encode_mp4(frames, FPS, comment)
 
 

@@ -39,10 +39,10 @@ class Signals:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            # No clean-up: the files on the disk are whole at any moment.
+            # No clean-up: the files on the disk are whole at any context.
             os._exit(SECOND_SIGNAL)
         self.requested = True
-        # Written past Python's buffers, which may be in use at this very moment.
+        # Written past Python's buffers, which may be in use at this very context.
         os.write(
             sys.__stderr__.fileno() if sys.__stderr__ else 2,
             b"\nstopping after this step; once more to end at once\n",

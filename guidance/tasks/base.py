@@ -34,11 +34,11 @@ from guidance.prompts import (
     read_templates,
 )
 from guidance.schedule import Schedule
-from guidance.tasks.guides import DENOISER, Guides
+from guidance.tasks.shared.guides import DENOISER, Guides
 
 if TYPE_CHECKING:
     from guidance.augment import Augment
-    from guidance.loop import Listener, Settings
+    from guidance.loop.optimize import Listener, Settings
     from guidance.losses.clip import Clip
     from guidance.runs.plan import Plan, RunResult
     from guidance.types import Terms
@@ -63,13 +63,13 @@ class Task(BaseModel):
     negative: list[str] = Field(default=[])
     """What it should not look like."""
     image_prompt: list[Path] = Field(default=[])
-    """A picture to resemble as well; every prompt gets it."""
+    """An image to resemble as well; every prompt gets it."""
     style: str | None = None
     """How everything should look, e.g. "an oil painting:0.5"; every prompt gets it."""
     at: list[str] = Field(default=[])
     """"50% a green apple": what every prompt's first phrase has become at a part of the run."""
     region: list[str] = Field(default=[])
-    """'sky.png="a blue sky"': what is wanted in the white of a mask, in flat pictures."""
+    """'sky.png="a blue sky"': what is wanted in the white of a mask, in flat images."""
     templates: str = OWN_TEMPLATES
     """Wordings to average: "default" (the encoder's), "plain", or a file of lines with {}."""
     preset: Preset = "normal"
@@ -85,7 +85,7 @@ class Task(BaseModel):
     loss: str = "cosine"
     """What guides: cosine, spherical or logit of an encoder; fsd, sds, csd, nfsd, bridge, asd,
     ism, sdi or rfds of a denoiser; or several with weights, "clip,fsd:0.5": docs/distillation.md."""
-    sharpen: float = Field(default=0.1, ge=0)
+    contrastive_weight: float = Field(default=0.1, ge=0)
     """Weight of "logit" beside the loss: tells near things apart, a star from anything yellow."""
     encoder: list[str] = Field(default=["mini"], min_length=1)
     """The models that look, e.g. "mini", "ViT-B-32/openai"; several are added up."""
@@ -95,7 +95,7 @@ class Task(BaseModel):
     guidance_scale: float | str | None = None
     """How much more the denoiser is to mean the words: a number or a schedule (the method's)."""
     vae: Literal["full", "tiny"] | None = None
-    """What turns pictures into the denoiser's latents; "tiny" is several times cheaper (full)."""
+    """What turns images into the denoiser's latents; "tiny" is several times cheaper (full)."""
     compiled: bool = False
     """Compiles the denoiser's network, which takes minutes and pays in long runs on a GPU."""
     optimizer: Literal["adam", "sgd"] | None = None
@@ -107,7 +107,7 @@ class Task(BaseModel):
     judge: bool = True
     """Asks a model of another family, which no loss has seen, how well the result fits."""
     metadata: bool = True
-    """Writes the configuration into pictures, videos and meshes, for `guide rerun`."""
+    """Writes the configuration into images, videos and meshes, for `guide rerun`."""
     device: str = "auto"
     """"auto", "cpu", "cuda", "cuda:1" or "mps"."""
     output: Path = Path("outputs")
@@ -138,7 +138,7 @@ class Task(BaseModel):
     def _check_pictures(cls, paths: list[Path]) -> list[Path]:
         for path in paths:
             if "|" in str(path):
-                raise InputError(f"{path}: a picture's path must not hold '|'; rename it")
+                raise InputError(f"{path}: an image's path must not hold '|'; rename it")
             parse_prompt(f"image:{path}")
         return paths
 
@@ -186,7 +186,7 @@ class Task(BaseModel):
         Titles, names and the judge go by it: keyframes count, the style does not.
 
         Raises:
-            InputError: neither words nor a picture were given.
+            InputError: neither words nor an image were given.
         """
         keyframes = parse_keyframes(self.at)
         return tuple(at_the_end(prompt, keyframes) for prompt in self._starting_prompts())
@@ -238,12 +238,12 @@ class Task(BaseModel):
 
     @property
     def drawn_by_denoiser(self) -> bool:
-        """Whether the pictures themselves are a denoiser's, whatever guides them."""
+        """Whether the images themselves are a denoiser's, whatever guides them."""
         return False
 
     def settings(self) -> Settings:
         """The settings of the loop, as the common fields say them."""
-        from guidance.loop import Settings
+        from guidance.loop.optimize import Settings
 
         return Settings(
             steps=self.steps,
@@ -259,10 +259,10 @@ class Task(BaseModel):
         self,
         augment: Augment,
         *,
-        view_words: bool = False,
+        view_prompts: bool = False,
         prompts: Sequence[str] | None = None,
     ) -> Clip:
-        """The loss that compares pictures with the prompts, as the common fields say it.
+        """The loss that compares images with the prompts, as the common fields say it.
 
         Args:
             prompts: others than the samples' own, one a sample; keyframes are not theirs.
@@ -270,34 +270,34 @@ class Task(BaseModel):
         from guidance.losses.clip import Clip
 
         kinds = dict(Guides.parse(self.loss).comparisons)
-        if self.sharpen:
-            kinds["logit"] = kinds.get("logit", 0.0) + self.sharpen
+        if self.contrastive_weight:
+            kinds["logit"] = kinds.get("logit", 0.0) + self.contrastive_weight
         return Clip(
             self.styled_prompts if prompts is None else self.styled(prompts),
             encoder=tuple(self.encoder),
             kind=kinds,
             negative=self.negative,
             augment=augment,
-            view_words=view_words,
+            view_prompts=view_prompts,
             at=self.at if prompts is None else (),
             region=self.picture_regions,
             templates=read_templates(self.templates),
         )
 
-    def guides(self, augment: Augment, *, view_words: bool = False) -> Terms:
+    def guides(self, augment: Augment, *, view_prompts: bool = False) -> Terms:
         """What `--loss` asks for, with its weights.
 
         Raises:
             InputError: options are given that the losses have no use for.
         """
-        from guidance.tasks.guides import distillations, refuse_ignored
+        from guidance.tasks.shared.guides import distillations, refuse_ignored
         from guidance.types import Terms
 
         guides = Guides.parse(self.loss)
         refuse_ignored(self, guides)
-        losses = distillations(self, guides, augment, view_words=view_words)
+        losses = distillations(self, guides, augment, view_prompts=view_prompts)
         if guides.comparisons:
-            losses = Terms.of(self.clip(augment, view_words=view_words)) + losses
+            losses = Terms.of(self.clip(augment, view_prompts=view_prompts)) + losses
         return losses
 
     def torch_device(self) -> str:
@@ -327,6 +327,6 @@ class Task(BaseModel):
             InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see
                 `guidance.errors`.
         """
-        from guidance.tasks.running import run_task
+        from guidance.tasks.shared.running import run_task
 
         return run_task(self, listeners=listeners)

@@ -1,4 +1,4 @@
-"""Pictures edited by words: changed from what one text says to what another says, and no more."""
+"""Images edited by words: changed from what one text says to what another says, and no more."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import Field, field_validator
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt
 from guidance.tasks.base import Task
-from guidance.tasks.guides import DENOISER, load
+from guidance.tasks.shared.guides import DENOISER, load
 
 if TYPE_CHECKING:
     from guidance.diffusion import Denoiser
-    from guidance.generators.revised import Revised
+    from guidance.generators.image.latent_edit import LatentEdit
     from guidance.runs.plan import Plan
     from guidance.types import Terms
 
@@ -31,13 +31,13 @@ LOOK = 256
 NOT_FOLLOWED = ("at", "region", "image_prompt")
 #: What belongs to encoders. Empty here, so that whatever is given is refused, also what other
 #: tasks have anyway; a configuration that a run has written still has nothing to refuse.
-OF_ENCODERS = ("encoder", "sharpen", "templates")
+OF_ENCODERS = ("encoder", "contrastive_weight", "templates")
 
 
 class Edit(Task):
-    """A picture edited by words, after Delta Denoising Score (Hertz et al., arXiv 2304.07090).
+    """An image edited by words, after Delta Denoising Score (Hertz et al., arXiv 2304.07090).
 
-    `guide run edit --picture apple.png --source "a red apple" --prompt "a green apple"`
+    `guide run edit --image apple.png --source "a red apple" --prompt "a green apple"`
     """
 
     PRESETS: ClassVar = {
@@ -55,23 +55,23 @@ class Edit(Task):
     HAS_NO: ClassVar = (*NOT_FOLLOWED, *OF_ENCODERS)
 
     picture: Path | None = None
-    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
+    """The image to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
     source: str | None = None
     """What it shows now, in words that differ from the prompt where it is to change."""
     mask: Path | None = None
-    """A picture that is white where to change; where it is black, not a bit is changed."""
+    """An image that is white where to change; where it is black, not a bit is changed."""
     size: int | None = Field(default=None, ge=16, le=2048)
-    """Pixels of the longer side that the picture is brought to; without it the result has the
-    picture's own. What changes is as sharp as the denoiser draws, the rest as sharp as it was."""
+    """Pixels of the longer side that the image is brought to; without it the result has the
+    image's own. What changes is as sharp as the denoiser draws, the rest as sharp as it was."""
     loss: Literal["dds", "pds"] = "dds"
     """How the denoiser's answers guide: "dds" follows the difference between those for the prompt
-    and for the source; "pds" is drawn back to the picture as well, and stays nearer to it."""
+    and for the source; "pds" is drawn back to the image as well, and stays nearer to it."""
     optimizer: Literal["adam", "sgd"] | None = None
     """How gradients become steps (sgd); "adam" changes more than was asked for."""
     total_variation: float | str = 0.0
     """Weight of few differences between neighbouring pixels; a number or a schedule."""
     encoder: list[str] = Field(default=[])
-    sharpen: float = 0.0
+    contrastive_weight: float = 0.0
     templates: str = ""
 
     @field_validator("source")
@@ -100,16 +100,16 @@ class Edit(Task):
         return self.denoisers
 
     def build(self) -> Plan:
-        from guidance.generators.revised import Revised
+        from guidance.generators.image.latent_edit import LatentEdit
         from guidance.runs.plan import Plan
-        from guidance.tasks.photos import eight_bits, open_photo
+        from guidance.tasks.shared.photos import eight_bits, open_photo
 
         self._refuse_ignored()
         source = self._source()
         photo = open_photo(self.picture, self.mask, self.size or LOOK, "edit")
         own = (eight_bits(photo.original), photo.original_mask)
         denoiser = load(self)
-        made = Revised(
+        made = LatentEdit(
             self.sample_seeds,
             photo.content,
             denoiser=denoiser,
@@ -130,23 +130,23 @@ class Edit(Task):
                 raise InputError(f"{name}: is of encoders, and edit asks none; leave it out")
 
     def _source(self) -> str:
-        """What the picture shows. Raises InputError where nothing, or nothing else, is said."""
+        """What the image shows. Raises InputError where nothing, or nothing else, is said."""
         if self.source is None:
             raise InputError(
-                'edit: no source; say what the picture shows now: --source "a red apple"'
+                'edit: no source; say what the image shows now: --source "a red apple"'
             )
         wanted = [parse_prompt(prompt) for prompt in self.styled_prompts]
         if parse_prompt(self.source) in wanted:
             raise InputError(
                 f"source {self.source[:60]!r}: is the prompt, too, so nothing would change; say "
-                "what the picture shows now"
+                "what the image shows now"
             )
         return self.source
 
-    def _losses(self, made: Revised, denoiser: Denoiser, source: str) -> Terms:
+    def _losses(self, made: LatentEdit, denoiser: Denoiser, source: str) -> Terms:
         from guidance.augment.whole import Whole
         from guidance.losses.distillation import Distillation
-        from guidance.losses.image import TotalVariation
+        from guidance.losses.total_variation import TotalVariation
         from guidance.types import Terms
 
         losses = Terms.of(

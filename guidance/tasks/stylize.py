@@ -1,4 +1,4 @@
-"""Pictures and clips in another style: a photo is changed until its patches fit the words."""
+"""Images and clips in another style: a photo is changed until its patches fit the words."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import Field, field_validator
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt, read_templates
 from guidance.tasks.base import Task
-from guidance.tasks.guides import was_given
+from guidance.tasks.shared.guides import was_given
 
 if TYPE_CHECKING:
     from guidance.runs.plan import Plan
-    from guidance.tasks.photos import Photo
+    from guidance.tasks.shared.photos import Photo
     from guidance.types import Generator, Terms
 
-#: Of a pyramid: the largest finest level, and Adam's rate, half of that without a picture to keep.
+#: Of a pyramid: the largest finest level, and Adam's rate, half of that without an image to keep.
 FINEST, PYRAMID_RATE = 2048, 0.01
-#: Weights of smoothness, chosen by eye. A network makes even pictures by itself.
+#: Weights of smoothness, chosen by eye. A network makes even images by itself.
 TOTAL_VARIATION = {"unet": 0.02, "pyramid": 0.5}
 #: Of a clip: more frames share the same crops, fewer are a random walk among them.
 FRAMES_PER_STEP = 4
@@ -29,9 +29,9 @@ THRESHOLD, THRESHOLD_OF_MINI = 0.7, 0.2
 
 
 class Stylize(Task):
-    """A picture in another style, after CLIPstyler (Kwon & Ye, arXiv 2112.00374).
+    """An image in another style, after CLIPstyler (Kwon & Ye, arXiv 2112.00374).
 
-    `guide run stylize --picture photo.jpg --prompt "a mosaic"`
+    `guide run stylize --image photo.jpg --prompt "a mosaic"`
     """
 
     PRESETS: ClassVar = {
@@ -47,36 +47,36 @@ class Stylize(Task):
     }
 
     picture: Path | None = None
-    """The picture to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM. Or a clip, MP4, MOV, MKV,
+    """The image to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM. Or a clip, MP4, MOV, MKV,
     WebM, AVI or GIF, that one "unet" changes as a whole: stylized.mp4 in its own size, silent."""
     source: str = "a photo"
-    """What the picture is, in words: the style leads from there to the prompt."""
+    """What the image is, in words: the style leads from there to the prompt."""
     mask: Path | None = None
-    """A picture that is white where to change; where it is black, not a bit is changed."""
+    """An image that is white where to change; where it is black, not a bit is changed."""
     generator: Literal["unet", "pyramid"] = "unet"
-    """"unet" is a small network from the picture to the result; "pyramid" the pixels themselves."""
+    """"unet" is a small network from the image to the result; "pyramid" the pixels themselves."""
     size: int = Field(default=256, ge=16, le=2048)
-    """Pixels of the longer side, which the picture is brought to."""
+    """Pixels of the longer side, which the image is brought to."""
     full_size: bool | None = None
-    """Applies the finished "unet" to the picture in its own size as well, in tiles: full.png."""
+    """Applies the finished "unet" to the image in its own size as well, in tiles: full.png."""
     frames_per_step: int | None = Field(default=None, ge=1, le=64)
     """Frames of a clip that a step looks at, among which the crops are dealt out (4)."""
-    sharpen: float = Field(default=0.2, ge=0)
-    """Weight of the "logit" loss, whole pictures against the prompt, beside the others."""
+    contrastive_weight: float = Field(default=0.2, ge=0)
+    """Weight of the "logit" loss, whole images against the prompt, beside the others."""
     loss: Literal["cosine"] = "cosine"
     """Directions are compared by their cosine."""
     crops: int = Field(default=64, ge=1, le=1024)
     """Random crops that the encoder sees in a step."""
     crop_size: float = Field(default=0.25, gt=0, le=2048)
-    """Their side as a share of the picture's shorter side; above 1, in pixels."""
+    """Their side as a share of the image's shorter side; above 1, in pixels."""
     threshold: float | None = Field(default=None, ge=0, le=2)
     """Crops whose loss is lower are stylized enough (0.2 for mini, 0.7 for others)."""
     patch: float | str = 1.0
     """Weight of the style of the crops; a number or a schedule."""
     direction: float | str = 0.06
-    """Weight of the style of the whole picture."""
+    """Weight of the style of the whole image."""
     content: float | str = 0.5
-    """Weight of what the picture shows."""
+    """Weight of what the image shows."""
     total_variation: float | str | None = None
     """Weight of few differences between neighbouring pixels (0.02 of "unet", 0.5 of "pyramid")."""
 
@@ -87,34 +87,34 @@ class Stylize(Task):
         return source
 
     def build(self) -> Plan:
-        from guidance.runs.footage import is_clip
+        from guidance.media.video_input import is_video
         from guidance.runs.plan import Plan
-        from guidance.tasks.photos import open_photo
+        from guidance.tasks.shared.photos import open_photo
 
         self._refuse_ignored()
-        if self.picture is not None and is_clip(self.picture):
+        if self.picture is not None and is_video(self.picture):
             return self._plan_of_clip(self.picture)
         if self.frames_per_step is not None:
-            raise InputError("frames_per_step: a still picture has one frame; leave it out")
+            raise InputError("frames_per_step: a still image has one frame; leave it out")
         pictures = open_photo(self.picture, self.mask, self.size, "stylize")
         return Plan(
             self._generator(pictures), self._losses(pictures), self.settings(), self.sample_prompts
         )
 
     def _plan_of_clip(self, path: Path) -> Plan:
-        from guidance.runs.footage import open_footage
+        from guidance.media.video_input import open_video
         from guidance.runs.plan import Plan
-        from guidance.tasks import filming
-        from guidance.tasks.photos import masks_of, sides_of
+        from guidance.tasks.shared import video as filming
+        from guidance.tasks.shared.photos import masks_of, sides_of
 
         if self.generator != "unet":
             raise InputError(
-                f"generator: a {self.generator} is the pixels of one picture; a clip needs "
+                f"generator: a {self.generator} is the pixels of one image; a clip needs "
                 "--generator unet"
             )
         if self.full_size is not None:
             raise InputError("full_size: a clip is made in its own size anyway; leave it out")
-        footage = open_footage(path)
+        footage = open_video(path)
         size = (footage.height, footage.width)
         sides = sides_of(path, size, self.size)
         original_mask, mask = masks_of(self.mask, size, sides)
@@ -142,12 +142,12 @@ class Stylize(Task):
             if was_given(self, name):
                 raise InputError(f"{name}: stylize asks no denoiser; leave it out")
         if self.region:
-            raise InputError("region: stylize changes one part of a picture; give it by --mask")
+            raise InputError("region: stylize changes one part of an image; give it by --mask")
 
     def _generator(self, pictures: Photo) -> Generator:
-        from guidance.generators.masked import Masked
-        from guidance.generators.pyramid import Pyramid
-        from guidance.generators.unet import Original, UNet
+        from guidance.generators.image.masked import Masked
+        from guidance.generators.image.pyramid import Pyramid
+        from guidance.generators.image.unet import Original, UNet
 
         content = pictures.content
         made: Generator
@@ -180,7 +180,7 @@ class Stylize(Task):
         from guidance.losses.clip import Clip
         from guidance.losses.content import Content
         from guidance.losses.directional import Directional
-        from guidance.losses.image import TotalVariation
+        from guidance.losses.total_variation import TotalVariation
         from guidance.losses.patches import PatchDirectional
         from guidance.types import Terms
 
@@ -220,9 +220,9 @@ class Stylize(Task):
         smooth = TOTAL_VARIATION[self.generator] if smooth is None else smooth
         if smooth != 0:
             losses = losses + smooth * TotalVariation()
-        if self.sharpen:
+        if self.contrastive_weight:
             augment = Augment(crops=8, scale=(0.7, 1.0))
-            losses = losses + self.sharpen * Clip(
+            losses = losses + self.contrastive_weight * Clip(
                 self.styled_prompts,
                 encoder=self.encoder,
                 kind="logit",

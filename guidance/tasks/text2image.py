@@ -1,4 +1,4 @@
-"""Pictures from words: a generator's parameters climb the gradient of a frozen CLIP-type model."""
+"""Images from words: a generator's parameters climb the gradient of a frozen CLIP-type model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import Field
 
 from guidance.errors import InputError
 from guidance.tasks.base import Task
-from guidance.tasks.drawing import CELLS, IN_ONE, OF_DENOISERS, ONLY_OF, is_large, make_generator
-from guidance.tasks.guides import Guides
+from guidance.tasks.shared.drawing import CELLS, IN_ONE, OF_DENOISERS, ONLY_OF, is_large, make_generator
+from guidance.tasks.shared.guides import Guides
 
 if TYPE_CHECKING:
-    from guidance.loop import Settings, Views
-    from guidance.runs.animation import Animation
+    from guidance.loop.optimize import Settings, Views
+    from guidance.runs.artifacts.animation import Animation
     from guidance.runs.plan import Plan
-    from guidance.types import Moment, Terms
+    from guidance.types import StepContext, Terms
     from guidance.views import Windows
 
 #: Of a cutout: what a person names soonest, chosen by eye among areas of 0.1 to 0.6.
@@ -25,7 +25,7 @@ OUTLINE: dict[str, Any] = {"area": (0.12, 0.3), "crispness": "0 -> 0.6", "perime
 #: Progress waits at 0 for the first frame of an animation, which is to have an outline, too. By
 #: eye: at 0.3 the outlines of a pizza, an apple and a star are clear, at 0.6 the things are small.
 CRISP_IN_MOTION = 0.3
-#: How much of the picture a crop shows; by eye, too.
+#: How much of the image a crop shows; by eye, too.
 SCALE_OF_CUTOUT, SCALE = (1.0, 1.8), (0.7, 1.3)
 #: Above `IN_ONE` pixels, a step looks at the whole at `LOOK`, and in the detail phase through
 #: `WINDOWS` windows of the share `WINDOW` of its side as well. By eye at 1024: three windows of a
@@ -40,7 +40,7 @@ OF_FRAMES = ("steps_per_frame", "fps", "zoom", "pan", "rotate")
 
 
 class TextToImage(Task):
-    """Pictures from words.
+    """Images from words.
 
     `guide run text2image --prompt "a red heart" --prompt "a pizza"` optimizes both side by side.
     """
@@ -69,20 +69,20 @@ class TextToImage(Task):
         "latent",
         "noise",
     ] = "cutout"
-    """What the picture is made of; "cutout" is one thing on its own, the others fill the canvas.
+    """What the image is made of; "cutout" is one thing on its own, the others fill the canvas.
     "latent" and "noise" are of the denoiser."""
     size: int | None = Field(default=None, ge=8, le=2048)
     """Pixels a side (128, in "best" 256; of "latent" and "noise" what the denoiser was trained on).
     Above 512, a step looks at less, so memory stays that of 512; but "pixels", "wavelet", "fourier",
     "latent" and "noise" have as many values as pixels, and their memory grows with them."""
     crops: int = Field(default=10, ge=1, le=1024)
-    """Random crops of each picture that the encoder sees in a step; a denoiser sees a fifth of them,
+    """Random crops of each image that the encoder sees in a step; a denoiser sees a fifth of them,
     each in noise of its own."""
     finest: int | None = Field(default=None, ge=1, le=2048)
     """Cells a side of the finest level of "cutout" and "pyramid", a power of two (32; above 512
     pixels 64 for colour, from the middle of the run on)."""
     start: Path | None = None
-    """A picture that "cutout", "pyramid" and "latent" start from."""
+    """An image that "cutout", "pyramid" and "latent" start from."""
     wavelet: Literal["cdf97", "haar"] | None = None
     """Basis of "wavelet": "cdf97" is smooth, "haar" is made of squares (cdf97)."""
     cells: int | None = Field(default=None, ge=1, le=1024)
@@ -116,26 +116,26 @@ class TextToImage(Task):
     palette_weight: float | str | None = None
     """Weight of the palette, but for "grid", which has no choice; a number or a schedule (1)."""
     edge: str | None = None
-    """A colour that the border of the picture should have."""
+    """A colour that the border of the image should have."""
     edge_weight: float | str | None = None
     """Weight of the border's colour; a number or a schedule (1)."""
     reference: Path | None = None
-    """A picture to look like, as --lpips says how much."""
+    """An image to look like, as --lpips says how much."""
     lpips: float | str | None = None
     """Weight of the perceptual distance LPIPS from the reference, e.g. 0.5; a number or a schedule.
     Needs the extra [lpips], and once `guide models fetch lpips-alex`."""
     lpips_network: Literal["alex", "vgg"] | None = None
     """What LPIPS looks through: "alex" is faster, "vgg" keeps more of textures (alex)."""
     frames: int | None = Field(default=None, ge=2, le=100_000)
-    """Frames of an animation; the first one gets all the steps of a picture (no animation)."""
+    """Frames of an animation; the first one gets all the steps of an image (no animation)."""
     steps_per_frame: int | None = Field(default=None, ge=1, le=10_000)
     """Steps of each further frame (5)."""
     fps: int | None = Field(default=None, ge=1, le=120)
     """Frames a second (15)."""
     zoom: float | str | None = None
-    """Factor a frame by which the picture grows: a number, or a schedule over the video (1)."""
+    """Factor a frame by which the image grows: a number, or a schedule over the video (1)."""
     pan: str | None = None
-    """How far the picture moves right and down, in shares of its side a frame: "0.01,0", or two
+    """How far the image moves right and down, in shares of its side a frame: "0.01,0", or two
     schedules (0,0)."""
     rotate: float | str | None = None
     """Degrees a frame, counterclockwise: a number, or a schedule over the video (0)."""
@@ -183,8 +183,8 @@ class TextToImage(Task):
     def _animation(self) -> Animation | None:
         if self.frames is None:
             return None
-        from guidance.generators.grid import whole_cells
-        from guidance.runs.animation import Animation, parse_pan
+        from guidance.generators.image.grid import whole_cells
+        from guidance.runs.artifacts.animation import Animation, parse_pan
         from guidance.schedule import Schedule
 
         animation = Animation(
@@ -202,15 +202,15 @@ class TextToImage(Task):
         return animation
 
     def _views(self) -> Views | None:
-        """Looks at a large picture: from afar, and later through windows as well."""
+        """View at a large image: from afar, and later through windows as well."""
         if not is_large(self):
             return None
-        from guidance.generators.windows import DETAIL, whole, whole_and_parts
+        from guidance.generators.image.param.windows import DETAIL, whole, whole_and_parts
 
-        def views(moment: Moment) -> Windows:
-            if moment.phase == "validation" or moment.progress < DETAIL:
-                return whole(len(moment.seeds), LOOK)
-            return whole_and_parts(moment, WINDOWS, WINDOW, LOOK, self.side)
+        def views(context: StepContext) -> Windows:
+            if context.phase == "validation" or context.progress < DETAIL:
+                return whole(len(context.seeds), LOOK)
+            return whole_and_parts(context, WINDOWS, WINDOW, LOOK, self.side)
 
         return views
 
@@ -226,7 +226,7 @@ class TextToImage(Task):
         for name in OF_FRAMES:
             if self.frames is None and getattr(self, name) is not None:
                 raise InputError(
-                    f"{name}: is of animations, and a picture has one frame; give e.g. "
+                    f"{name}: is of animations, and an image has one frame; give e.g. "
                     "--frames 120, or leave it out"
                 )
         if self.frames is not None and self.drawn_by_denoiser:
@@ -261,10 +261,13 @@ class TextToImage(Task):
 
     def _losses(self) -> Terms:
         from guidance.augment import Augment
-        from guidance.losses.composition import Edge, Palette, Smoothness, Symmetry
-        from guidance.losses.image import TotalVariation
+        from guidance.losses.border import Border
+        from guidance.losses.palette import Palette
+        from guidance.losses.smoothness import Smoothness
+        from guidance.losses.symmetry import Symmetry
+        from guidance.losses.total_variation import TotalVariation
         from guidance.losses.lpips import Lpips
-        from guidance.losses.noise import NoiseNorm
+        from guidance.losses.noise_norm import NoiseNorm
         from guidance.losses.outline import Outline
 
         scale = SCALE_OF_CUTOUT if self.generator == "cutout" else SCALE
@@ -279,7 +282,7 @@ class TextToImage(Task):
             weight = 1.0 if self.palette_weight is None else self.palette_weight
             losses = losses + weight * Palette(self.palette)
         if self.edge is not None:
-            losses = losses + (1.0 if self.edge_weight is None else self.edge_weight) * Edge(
+            losses = losses + (1.0 if self.edge_weight is None else self.edge_weight) * Border(
                 self.edge
             )
         if self.reference is not None and self.lpips is not None:

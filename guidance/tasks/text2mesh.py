@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from guidance.tasks.base import Task
-from guidance.tasks.mesh_region import parse_mesh_region
+from guidance.tasks.mesh.region import parse_mesh_region
 
 if TYPE_CHECKING:
     from guidance.meshes import Mesh
-    from guidance.rendering.cameras import Orbit
+    from guidance.rendering.orbit import Orbit
     from guidance.runs.plan import Plan
-    from guidance.tasks.mesh_region import Selected
-    from guidance.tasks.mesh_views import Aim
+    from guidance.tasks.mesh.region import Selected
+    from guidance.localize.front import Aim
 
 
 class TextToMesh(Task):
@@ -99,7 +99,7 @@ class TextToMesh(Task):
     crops: int = Field(default=8, ge=1, le=1024)
     """Random crops in each step, dealt out to the views; a denoiser sees a fifth, at least one of
     each view."""
-    view_words: bool = False
+    view_prompts: bool = False
     """Adds "front view", "side view" ... to the prompt of each view."""
     offset: float = Field(default=0.1, ge=0, le=1)
     """How far the mesh may leave the middle of a view, in halves of it (CLIP-Mesh)."""
@@ -150,21 +150,21 @@ class TextToMesh(Task):
     def _starting_prompts(self) -> tuple[str, ...]:
         if self.scene is None:
             return super()._starting_prompts()
-        from guidance.tasks.scene_file import read_scene
+        from guidance.tasks.mesh.scene_file import read_scene
 
         return (read_scene(self.scene).prompt,) * self.samples
 
     def build(self) -> Plan:
-        from guidance.geometry.exports import parse_formats, printing_note
-        from guidance.geometry.mesh_io import load_mesh
+        from guidance.geometry.io.export import parse_formats, printing_note
+        from guidance.geometry.io.files import load_mesh
         from guidance.rendering.normals import show_normals
         from guidance.runs.plan import Plan
-        from guidance.tasks.mesh_modes import faces_of, losses, made, refuse_ignored
-        from guidance.tasks.mesh_views import aim_of
+        from guidance.tasks.mesh.mesh_modes import faces_of, losses, made, refuse_ignored
+        from guidance.localize.front import aim_of
 
         refuse_ignored(self)
         if self.scene is not None:
-            from guidance.tasks.mesh_scene import scene_plan
+            from guidance.tasks.mesh.scene import scene_plan
 
             return scene_plan(self)
         textured = self.mode == "texture"
@@ -196,14 +196,14 @@ class TextToMesh(Task):
         """What may change of the mesh, if not all of it."""
         if not self.region:
             return None
-        from guidance.tasks.mesh_region import select
+        from guidance.tasks.mesh.region import select
 
         return select(self, mesh, self.mesh, by_texels=self.mode == "texture")
 
     def orbit(self, resolution: int, aim: Aim) -> Orbit:
         """Cameras of this task: random ones, fixed ones, or a ring."""
-        from guidance.rendering.cameras import Orbit
-        from guidance.tasks.mesh_modes import DISTANCE, variety
+        from guidance.rendering.orbit import Orbit
+        from guidance.tasks.mesh.mesh_modes import DISTANCE, variety
 
         return Orbit(
             num_views=self.views,

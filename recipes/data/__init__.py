@@ -1,1 +1,1 @@
-"""Where the pictures and captions come from; every module makes one `Pool`."""
+"""Where the images and captions come from; every module makes one `Pool`."""

@@ -1,4 +1,4 @@
-"""Named colours: painting with them, recognizing them, shifting a picture to one of them."""
+"""Named colours: painting with them, recognizing them, shifting an image to one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PALETTE: dict[str, tuple[int, int, int]] = {
 NAMES = tuple(PALETTE)
 _CENTRES = np.array(list(PALETTE.values()), np.float32)
 
-# Hue in degrees that a recoloured picture is shifted to, where hue alone makes the name.
+# Hue in degrees that a recoloured image is shifted to, where hue alone makes the name.
 HUES = {"red": 2, "orange": 30, "yellow": 50, "green": 125, "blue": 218, "purple": 275, "pink": 328}
 
 
@@ -31,9 +31,9 @@ def paint(name: str, random: np.random.Generator, spread: float = 14.0) -> np.nd
 
 
 def dominant(picture: np.ndarray, least: float = 0.55) -> str | None:
-    """The one colour name that covers at least this share of a picture's opaque pixels.
+    """The one colour name that covers at least this share of an image's opaque pixels.
 
-    `picture` is `uint8 [h, w, 4]`; every seventh pixel is counted. None where no name covers
+    `image` is `uint8 [h, w, 4]`; every seventh pixel is counted. None where no name covers
     so much.
     """
     opaque = picture[picture[..., 3] > 128][::7, :3].astype(np.float32)
@@ -46,7 +46,7 @@ def dominant(picture: np.ndarray, least: float = 0.55) -> str | None:
 
 
 def shift(picture: np.ndarray, name: str, random: np.random.Generator) -> np.ndarray:
-    """The picture `uint8 [h, w, 4]` with every saturated pixel turned to the hue of that name.
+    """The image `uint8 [h, w, 4]` with every saturated pixel turned to the hue of that name.
 
     Shading and details of light and dark stay; grays stay gray.
     """

@@ -1,6 +1,6 @@
 """Avatar faces whose hair colour, glasses and expression are known, drawn by DiceBear.
 
-`avatars.mjs` writes them as SVG (Node); resvg draws the pictures. Styles and designers:
+`avatars.mjs` writes them as SVG (Node); resvg draws the images. Styles and designers:
 avataaars (Pablo Stanley, free for personal and commercial use), personas (Draftbit, CC BY 4.0),
 big-smile (Ashley Seo, CC BY 4.0), toon-head (Johan Melin, CC BY 4.0). DiceBear's code is MIT.
 """

@@ -1,4 +1,4 @@
-"""Several drawings in one picture: counts ("three red apples") and pairs ("frog and key")."""
+"""Several drawings in one image: counts ("three red apples") and pairs ("frog and key")."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def countable(drawings: Pool, words: frozenset[str]) -> list[int]:
 
 
 def make(drawings: Pool, words: frozenset[str], count: int, seed: int) -> Pool:
-    """`count` pictures, two thirds of them counts, one third pairs."""
+    """`count` images, two thirds of them counts, one third pairs."""
     random = np.random.default_rng(seed)
     usable = countable(drawings, words)
     pictures = np.zeros((count, SIDE, SIDE, 4), np.uint8)

@@ -175,7 +175,7 @@ class Studio:
         random: np.random.Generator,
         angles: tuple[float, float] | None = None,
     ) -> np.ndarray:
-        """One picture `uint8 [96, 96, 4]`; `paint` colours points in the object's own axes.
+        """One image `uint8 [96, 96, 4]`; `paint` colours points in the object's own axes.
 
         `gloss` is how strong the highlight is and how narrow, `angles` the azimuth and the
         elevation of the camera in degrees, any by default.
@@ -253,7 +253,7 @@ def make(folder: Path, drawings: Pool, count: int, seed: int) -> Pool:
             paint = _decal_painter(drawings.pictures[i], ground)
             pictures[k] = studio.draw("sphere", paint, (0.15, 20.0), random)
             name = drawings.captions[i][0]
-            captions.append([f"{name} on a ball", name, name, f"ball with a picture of a {name}"])
+            captions.append([f"{name} on a ball", name, name, f"ball with an image of a {name}"])
             continue
         noun = str(random.choice(list(studio.meshes)))
         look = str(random.choice(LOOKS, p=(0.4, 0.13, 0.1, 0.1, 0.07, 0.05, 0.1, 0.05)))

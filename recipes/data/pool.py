@@ -1,4 +1,4 @@
-"""A pool: pictures with transparent surroundings, and what may be said about each."""
+"""A pool: images with transparent surroundings, and what may be said about each."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-SIDE = 96  # pixels a side of every stored picture
+SIDE = 96  # pixels a side of every stored image
 
 
 @dataclass
 class Pool:
-    """`m` RGBA pictures, `uint8 [m, 96, 96, 4]`, straight alpha, and their captions.
+    """`m` RGBA images, `uint8 [m, 96, 96, 4]`, straight alpha, and their captions.
 
-    `captions[i][0]` is the picture's name: pictures of one name are the same concept. The other
-    captions of a picture are as true, but may be true of other pictures too. Captions stand
+    `captions[i][0]` is the image's name: images of one name are the same concept. The other
+    captions of an image are as true, but may be true of other images too. Captions stand
     without article or template, as in "red striped cube".
     """
 
@@ -32,7 +32,7 @@ class Pool:
         partial.rename(path)
 
     def select(self, indices: np.ndarray) -> Pool:
-        """The pool of these pictures only."""
+        """The pool of these images only."""
         captions = [self.captions[i] for i in indices]
         return Pool(self.kind, self.pictures[indices], captions)
 
@@ -44,4 +44,4 @@ def cached(kind: str, folder: Path, make: Callable[[], Pool]) -> Pool:
         folder.mkdir(parents=True, exist_ok=True)
         make().save(path)
     stored = np.load(path)
-    return Pool(kind, stored["pictures"], json.loads(str(stored["captions"])))
+    return Pool(kind, stored["images"], json.loads(str(stored["captions"])))

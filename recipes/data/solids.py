@@ -74,7 +74,7 @@ class Painted:
 
 
 def side(azimuth: float, elevation: float) -> str:
-    """The words of a view from there, in degrees, as `view_words` adds them to prompts."""
+    """The words of a view from there, in degrees, as `view_prompts` adds them to prompts."""
     if elevation > 50:
         return "overhead view"
     facing = abs((azimuth + 180) % 360 - 180)

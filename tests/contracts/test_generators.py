@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 import guidance.generators
-from guidance.loop import Settings, optimize
-from guidance.types import Generator, Loss, Moment, Rendering
+from guidance.loop.optimize import Settings, optimize
+from guidance.types import Generator, Loss, Rendering, StepContext
 
 
 def generators() -> list[type[Generator]]:
     """All of them; those of denoisers where the extra [diffusion] is installed."""
     found = set()
-    for info in pkgutil.iter_modules(guidance.generators.__path__):
-        module = importlib.import_module(f"guidance.generators.{info.name}")
+    for info in pkgutil.walk_packages(guidance.generators.__path__, "guidance.generators."):
+        module = importlib.import_module(info.name)
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Generator) and kind.__module__ == module.__name__:
                 found.add(kind)
@@ -35,18 +35,18 @@ ALL = pytest.mark.parametrize("kind", generators(), ids=lambda kind: kind.__name
 
 
 class Resemble(Loss):
-    """Mean squared difference from target pictures, over white."""
+    """Mean squared difference from target images, over white."""
 
     def __init__(self, target: Tensor) -> None:
         super().__init__()
         self.target = target
 
-    def forward(self, rendering: Rendering, moment: Moment) -> Tensor:
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
         return (rendering.over() - self.target).square().flatten(1).mean(1)
 
 
 def views(kind: type[Generator], num_samples: int):  # type: ignore[no-untyped-def]
-    """What the generator is looked at with: None for flat pictures."""
+    """What the generator is looked at with: None for flat images."""
     tiny_views = getattr(kind, "tiny_views", None)
     return None if tiny_views is None else tiny_views(num_samples)
 
@@ -70,7 +70,7 @@ def perturbed(kind: type[Generator], num_samples: int = 2, amount: float = 0.2) 
 
 def test_the_shipped_generators_are_found() -> None:
     names = {kind.__name__ for kind in generators()}
-    assert {"Pyramid", "Fourier", "Pixels", "Cutout", "MeshGenerator"} <= names
+    assert {"Pyramid", "Fourier", "Pixels", "Cutout", "StylizedMesh"} <= names
 
 
 @ALL
@@ -120,7 +120,7 @@ def test_fits_a_target(kind: type[Generator]) -> None:
         generator,
         Resemble(target),
         Settings(steps=200, validations=10),
-        views=None if cameras is None else lambda moment: cameras,
+        views=None if cameras is None else lambda context: cameras,
     )
     after = (show(generator).over() - target).square().mean()
     assert after < 0.25 * before

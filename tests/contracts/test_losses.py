@@ -19,13 +19,13 @@ from torch import Tensor
 import guidance.losses
 from guidance.types import Loss, Rendering, Terms
 from tests.diffusion.stand_ins import Mixture
-from tests.losses.stand_ins import Linear, everything, moment
+from tests.losses.stand_ins import Linear, context, everything
 
 
 def losses() -> list[type[Loss]]:
     found = set()
-    for info in pkgutil.iter_modules(guidance.losses.__path__):
-        module = importlib.import_module(f"guidance.losses.{info.name}")
+    for info in pkgutil.walk_packages(guidance.losses.__path__, "guidance.losses."):
+        module = importlib.import_module(info.name)
         for name, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Loss) and kind.__module__ == module.__name__ and name[0] != "_":
                 found.add(kind)
@@ -61,7 +61,7 @@ def unprepared(kind: type[Loss], prompts: tuple[str, ...]) -> Loss:
 
 
 def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
-    """A small instance, prepared on other pictures than those it is called with."""
+    """A small instance, prepared on other images than those it is called with."""
     loss = unprepared(kind, prompts)
     start = everything(n=len(prompts))
     loss.prepare(replace(start, image=start.image.detach() * 0.8 + 0.02))
@@ -76,7 +76,7 @@ def leaves(rendering: Rendering) -> list[Tensor]:
 
 def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
     """The value, and the gradients to all that a loss can read (0 where it reads nothing)."""
-    value = loss(rendering, moment(len(rendering.image)))
+    value = loss(rendering, context(len(rendering.image)))
     found = torch.autograd.grad(
         value.sum(), leaves(rendering), allow_unused=True, materialize_grads=True
     )
@@ -91,13 +91,13 @@ def test_the_shipped_losses_are_found() -> None:
 
 @ALL
 def test_one_finite_number_a_sample(kind: type[Loss]) -> None:
-    value = make(kind)(everything(), moment())
+    value = make(kind)(everything(), context())
     assert value.shape == (2,) and value.isfinite().all()
 
 
 @ALL
 def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
-    both = make(kind)(everything(2), moment(2))
+    both = make(kind)(everything(2), context(2))
     rendering = everything(2)
     alone = Rendering(
         rendering.image[:1],
@@ -110,7 +110,7 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
     loss = unprepared(kind, PROMPTS[:1])
     start = everything(2).image[:1].detach() * 0.8 + 0.02
     loss.prepare(replace(alone, image=start))
-    assert torch.allclose(loss(alone, moment(1)), both[:1], rtol=1e-9)
+    assert torch.allclose(loss(alone, context(1)), both[:1], rtol=1e-9)
 
 
 @ALL
@@ -123,7 +123,7 @@ def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
 
     def value(image: Tensor, alpha: Tensor, *of_scene: Tensor) -> Tensor:
         scene = replace(rendering.scene, **dict(zip(OF_SCENES, of_scene, strict=True)))
-        return loss(replace(rendering, image=image, alpha=alpha, scene=scene), moment())
+        return loss(replace(rendering, image=image, alpha=alpha, scene=scene), context())
 
     assert value(*leaves(rendering)).requires_grad
     assert torch.autograd.gradcheck(value, leaves(rendering), fast_mode=True, eps=1e-6, atol=1e-5)
@@ -162,7 +162,7 @@ def test_parts_add_up(kind: type[Loss], micro_batch: int) -> None:
     loss, rendering = make(kind), everything()
     whole, whole_slopes = gradients(loss, rendering)
     value, slopes = torch.zeros(2), [torch.zeros_like(leaf) for leaf in leaves(rendering)]
-    for part in loss.parts(rendering, moment(), micro_batch):
+    for part in loss.parts(rendering, context(), micro_batch):
         assert part.shape == (2,)
         value = value + part.detach()
         found = torch.autograd.grad(
@@ -181,7 +181,7 @@ def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
     loss = of_words(kind, encoder, PROMPTS)
     loss.prepare(rendering)
     encoder.batches.clear()
-    list(loss.parts(rendering, moment(), micro_batch))
+    list(loss.parts(rendering, context(), micro_batch))
     assert max(encoder.batches) <= micro_batch
     assert min(encoder.batches) >= micro_batch // 2, "micro-batches are wastefully small"
 
@@ -191,7 +191,7 @@ def test_encoders_are_frozen_and_no_part_of_the_state(kind: type[Loss]) -> None:
     encoder = frozen_model(kind)
     loss = of_words(kind, encoder, PROMPTS)
     loss.prepare(everything())
-    loss(everything(), moment()).sum().backward()
+    loss(everything(), context()).sum().backward()
     assert encoder.weight.grad is None
     assert not list(loss.parameters()) and not loss.state_dict()
 
@@ -203,7 +203,7 @@ def test_texts_are_encoded_once(kind: type[Loss]) -> None:
     loss.prepare(everything())
     encoded = len(encoder.texts)
     for step in range(3):
-        loss(everything(), moment(step=step))
+        loss(everything(), context(step=step))
     assert encoded and len(encoder.texts) == encoded
 
 
@@ -216,7 +216,7 @@ def test_another_number_of_prompts_is_an_error(kind: type[Loss]) -> None:
 @WORDY
 def test_draws_follow_the_seed(kind: type[Loss]) -> None:
     rendering = everything()
-    same, again, later = (make(kind)(rendering, moment(step=step)) for step in (3, 3, 4))
+    same, again, later = (make(kind)(rendering, context(step=step)) for step in (3, 3, 4))
     assert torch.equal(same, again)
     assert not torch.equal(same, later)
 

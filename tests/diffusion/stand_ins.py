@@ -18,7 +18,7 @@ class Mixture(Denoiser):
 
     A text is its own Gaussian; "" is the even mixture of all `modes`. Other texts have means that
     follow from their letters; `broad` is one of everything, with mean 0 and variance 1. The
-    "autoencoder" is a smooth random map of the shrunk picture.
+    "autoencoder" is a smooth random map of the shrunk image.
     """
 
     name = "mixture"
@@ -42,7 +42,7 @@ class Mixture(Denoiser):
         if prediction != "flow":
             betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64).square()
             self.alphas_cumprod = (1 - betas).cumprod(0)
-        self.batches: list[int] = []  # how many pictures or latents were given at once
+        self.batches: list[int] = []  # how many images or latents were given at once
         self.texts: list[str] = []
         self.asked = 0  # answers in all
         self.freed = False

@@ -21,7 +21,7 @@ from guidance.diffusion import load_denoiser
 from guidance.diffusion.pipeline import Pipeline
 from guidance.errors import InputError, MissingWeights
 from guidance.losses.distillation import Distillation
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 from tests.diffusion import tiny
 from tests.encoders.tiny import snapshot
 
@@ -173,10 +173,10 @@ def test_the_slope_through_the_autoencoder_is_that_of_finite_differences(
     way = torch.randn(image.shape, generator=random)
     loss = Distillation("red", denoiser=denoiser, method="sds")
     loss.prepare(Rendering(image))
-    at, leaf = Moment((0,)), image.clone().requires_grad_()
+    at, leaf = StepContext((0,)), image.clone().requires_grad_()
     slope = torch.autograd.grad(loss(Rendering(leaf), at).sum(), leaf)[0]
     latents = denoiser.encode_image(image[0])
-    # The field, read off a picture's gradient at latents that are the leaf.
+    # The field, read off an image's gradient at latents that are the leaf.
     noise = at.normal("distillation/noise", 1, 1, *latents.shape[1:])[:, 0, 0]
     time = loss.times.at(at.uniform("distillation/time", 1, 1, 2)[:, 0, 0, 0], 0.0)
     level = denoiser.level(time, latents)

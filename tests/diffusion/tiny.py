@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from guidance._torchvision import mend
+from guidance.models.torchvision import import_torchvision
 
-mend()
+import_torchvision()
 
 import diffusers  # noqa: E402
 import transformers  # noqa: E402

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from guidance.encoders import load_encoder, load_judge
-from guidance.encoders.card import ALTERNATIVES, TEMPLATES
-from guidance.encoders.source import find_source
+from guidance.encoders.files.card import ALTERNATIVES, TEMPLATES
+from guidance.encoders.files.source import find_source
 from guidance.errors import InputError, MissingWeights
 from tests.encoders.tiny import CLIP, SIGLIP, build, save, snapshot
 
@@ -256,8 +256,8 @@ def test_a_tokenizer_that_is_not_here(cache: Path, tmp_path: Path) -> None:
 
 def test_the_mend_leaves_a_working_torchvision(tmp_path: Path) -> None:
     code = (
-        "from guidance._torchvision import mend\n"
-        "mend(); mend()\n"
+        "from guidance.models.torchvision import import_torchvision\n"
+        "import_torchvision(); import_torchvision()\n"
         "import torchvision, timm, open_clip\n"
         "torchvision.transforms.Resize(4)\n"
     )

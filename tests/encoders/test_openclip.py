@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from guidance.encoders import load_encoder
-from guidance.encoders.card import Card
-from guidance.encoders.frozen import FrozenAttention, FrozenPatches, speed_up
+from guidance.encoders.files.card import Card
+from guidance.encoders.files.source import PREPROCESSING
 from guidance.encoders.openclip import OpenClip, picture_dtype
-from guidance.encoders.preprocessing import Preprocessing
-from guidance.encoders.source import PREPROCESSING
+from guidance.encoders.towers.frozen import FrozenAttention, FrozenPatches, speed_up
+from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.errors import InputError
 from tests.encoders.tiny import CLIP, SIGLIP, build, save
 

@@ -1,4 +1,4 @@
-"""Preprocessing against the transform that open_clip itself applies to a picture file."""
+"""Preprocessing against the transform that open_clip itself applies to an image file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from guidance._torchvision import mend
-from guidance.encoders.preprocessing import Preprocessing
-from guidance.encoders.source import PREPROCESSING
+from guidance.encoders.files.source import PREPROCESSING
+from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.errors import InputError
+from guidance.models.torchvision import import_torchvision
 
 #: Pillow rounds to 8 bits after each of its two passes: an error of up to 1 of 255, divided by
 #: the standard deviation of about 0.27. (Pillow takes the columns first where that is cheaper, for
-#: tall pictures that are squashed much: then single pixels at hard edges differ by 5 of 255.)
+#: tall images that are squashed much: then single pixels at hard edges differ by 5 of 255.)
 TOLERANCE = 1.6 / 255 / 0.26
 
 
@@ -32,7 +32,7 @@ def _picture(height: int, width: int) -> Image.Image:
 def test_agrees_with_open_clips_transform(
     shape: tuple[int, int], interpolation: str, resize_mode: str
 ) -> None:
-    mend()
+    import_torchvision()
     from open_clip.transform import image_transform
 
     stored = PREPROCESSING | {
@@ -86,7 +86,7 @@ def test_what_was_stored_beside_the_weights_must_agree() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"size": (224, 336)}, "square pictures"),
+        ({"size": (224, 336)}, "square images"),
         ({"interpolation": "nearest"}, "interpolation 'nearest' is unknown"),
         ({"resize_mode": "stretch"}, "resize_mode 'stretch' is unknown"),
     ],

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from guidance._torchvision import mend
+from guidance.models.torchvision import import_torchvision
 
 CLIP = {
     "embed_dim": 16,
@@ -27,7 +27,7 @@ SIGLIP = CLIP | {
 
 def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
     """open_clip's own model, in evaluation mode, to compare with."""
-    mend()
+    import_torchvision()
     import open_clip
 
     torch.manual_seed(seed)

@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.generators.png import save_png
+from guidance.media.png import save_png
 
 COLORS = {
     "red": (1, 0, 0),
@@ -25,7 +25,7 @@ COLORS = {
 
 
 class ColorJudge(Encoder):
-    """Pictures are their mean colour and how different neighbours are, which is "noise"."""
+    """Images are their mean colour and how different neighbours are, which is "noise"."""
 
     name, family, image_size = "color", "color", 4
     logit_scale, logit_bias = 10.0, None

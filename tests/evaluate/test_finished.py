@@ -13,17 +13,17 @@ import torch
 import yaml
 from PIL import Image
 
+from guidance.commands import evaluate as finished
+from guidance.commands.evaluate import parse, read_run, read_texts
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
 from guidance.evaluate.judge import check_judge
-from guidance.generators.png import save_png
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
+from guidance.media.png import save_png
 from guidance.meshes import Mesh
-from guidance.tasks import finished
-from guidance.tasks.finished import parse, read_run, read_texts
 from tests.evaluate.stand_ins import ColorJudge, plain, write_run
 from tests.runs.dot import Dot
 from tests.test_cli import guide, refused

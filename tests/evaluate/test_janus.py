@@ -15,7 +15,7 @@ from guidance.evaluate.janus import Janus, janus
 from guidance.evaluate.scoring import Sample, Shown, score_samples, summarize
 from guidance.evaluate.table import as_json, last_lines, sample_line
 from guidance.evaluate.views import VIEWS, show_mesh
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
 from tests.evaluate.stand_ins import ColorJudge

@@ -15,7 +15,7 @@ COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1,
 
 
 class ColorJudge(Encoder):
-    """Pictures are their mean colour, texts the colour that they name."""
+    """Images are their mean colour, texts the colour that they name."""
 
     name, family, image_size = "color", "color", 4
     logit_scale, logit_bias = 10.0, None

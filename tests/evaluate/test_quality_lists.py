@@ -12,7 +12,7 @@ import torch
 from guidance.evaluate.judge import ARTICLES, Score, entry
 from guidance.evaluate.scoring import SampleScore
 from guidance.evaluate.shape import Shape
-from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import PRIMITIVES
 from guidance.tasks.text2mesh import TextToMesh
 from tests.evaluate.stand_ins import ColorJudge

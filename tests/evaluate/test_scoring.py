@@ -23,7 +23,7 @@ from guidance.evaluate.scoring import (
 )
 from guidance.evaluate.table import as_json, last_lines, sample_line
 from guidance.evaluate.views import show_mesh
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
 from guidance.models.catalogue import list_models

@@ -10,20 +10,20 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.generators.assembly import Assembly, Part, of_each
-from guidance.generators.jacobians import Clay, DeformedMesh
-from guidance.generators.mesh import MeshGenerator, Surface
-from guidance.geometry.mesh_io import load_mesh
+from guidance.generators.mesh.assembly import Assembly, Part, of_each
+from guidance.generators.mesh.jacobians import Clay, DeformedMesh
+from guidance.generators.mesh.stylized import StylizedMesh, Surface
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
-from guidance.losses.mesh import Rigidity
+from guidance.losses.rigidity import Rigidity
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.cameras import Orbit
-from guidance.rendering.rasterize import Shading
-from guidance.types import Moment
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import Shading
+from guidance.types import StepContext
 from guidance.views import WHOLE
 
 ORBIT = Orbit(num_views=2, size=(32, 32))
-MOMENT = Moment((3,), step=1)
+MOMENT = StepContext((3,), step=1)
 PLAIN = Surface(edge_length=0.8, max_displacement=0.0)
 
 
@@ -32,8 +32,8 @@ def pair(left: float = -3.0, right: float = 5.0) -> Assembly:
     cube, ball = primitive("cube"), primitive("sphere")
     return Assembly(
         [
-            Part("cube", MeshGenerator(cube, [0], PLAIN), (left, 0.0, 0.0)),
-            Part("ball", MeshGenerator(ball, [9], PLAIN), (right, 0.0, 0.0), 2.0),
+            Part("cube", StylizedMesh(cube, [0], PLAIN), (left, 0.0, 0.0)),
+            Part("ball", StylizedMesh(ball, [9], PLAIN), (right, 0.0, 0.0), 2.0),
         ],
         PLAIN.shading,
     )
@@ -125,11 +125,11 @@ def test_the_glb_has_a_node_a_part_and_parts_are_in_their_own_units(tmp_path: Pa
 
 
 def test_scenes_that_cannot_be_are_told() -> None:
-    one = Part("a", MeshGenerator.tiny(1))
+    one = Part("a", StylizedMesh.tiny(1))
     with pytest.raises(InputError, match=r"expected parts of different names, got \['a', 'a'\]"):
         Assembly([one, one], PLAIN.shading)
     with pytest.raises(InputError, match=r"the parts have \[1, 2\] samples; give all one"):
-        Assembly([one, Part("b", MeshGenerator.tiny(2))], PLAIN.shading)
+        Assembly([one, Part("b", StylizedMesh.tiny(2))], PLAIN.shading)
     with pytest.raises(InputError, match="Assembly: needs cameras"):
         Assembly.tiny()()
 
@@ -139,8 +139,8 @@ def test_shapes_are_kept_where_a_part_is_far_from_its_origin(tmp_path: Path) -> 
     surface = Surface(edge_length=2.0, max_displacement=0.0)
     scene = Assembly(
         [
-            Part("far", MeshGenerator(mesh, [0], surface), (-5000.0, -5000.0, -5000.0)),
-            Part("near", MeshGenerator(octahedron(), [0], surface), (4.0, 0.0, 0.0)),
+            Part("far", StylizedMesh(mesh, [0], surface), (-5000.0, -5000.0, -5000.0)),
+            Part("near", StylizedMesh(octahedron(), [0], surface), (4.0, 0.0, 0.0)),
         ],
         surface.shading,
     )

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.dmtet import DMTet, SurfaceGrid
+from guidance.generators.mesh.dmtet import DMTet, SurfaceGrid
 from guidance.geometry.topology import edge_sides
-from guidance.losses.mesh import Eikonal, NormalConsistency
+from guidance.losses.eikonal import Eikonal
+from guidance.losses.normal_consistency import NormalConsistency
 from guidance.meshes import MeshScene, MeshScenes
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 SMALL = SurfaceGrid(cells=10, finest=8)
 
@@ -29,7 +30,7 @@ def with_distances(generator: DMTet, function: object) -> DMTet:
 
 
 def perturbed(generator: DMTet) -> DMTet:
-    draws = Moment((5,))
+    draws = StepContext((5,))
     with torch.no_grad():
         for name, parameter in generator.named_parameters():
             parameter.add_(0.1 * draws.normal(name, *parameter.shape[1:]))
@@ -110,17 +111,17 @@ def test_losses_read_each_samples_mesh_and_distances() -> None:
     rendering = generator(DMTet.tiny_views(2))
     assert isinstance(rendering.scene, MeshScenes)
     for loss in (Eikonal(), NormalConsistency()):
-        both = loss(rendering, Moment((0, 1)))
+        both = loss(rendering, StepContext((0, 1)))
         assert both.shape == (2,) and both.requires_grad
         for sample, mesh in enumerate(rendering.scene.meshes):
             alone = Rendering(rendering.image[:1], None, mesh)
-            assert torch.equal(loss(alone, Moment((0,))), both[sample : sample + 1])
+            assert torch.equal(loss(alone, StepContext((0,))), both[sample : sample + 1])
 
 
 def test_distances_of_a_ball_cost_nearly_nothing_and_others_what_they_rise() -> None:
     ball = DMTet([0], replace(SMALL, cells=24))
     found = [
-        Eikonal()(with_distances(ball, function)(DMTet.tiny_views(1)), Moment((0,))).item()
+        Eikonal()(with_distances(ball, function)(DMTet.tiny_views(1)), StepContext((0,))).item()
         for function in (
             lambda places: places.norm(dim=1) - 0.6,
             lambda places: 3 * (places[:, 1] - 0.1),
@@ -149,4 +150,4 @@ def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
 def test_meshes_without_distances_are_refused_by_the_eikonal_loss() -> None:
     mesh = MeshScene(torch.rand(1, 3, 3), torch.tensor([[0, 1, 2]]), torch.rand(3, 3))
     with pytest.raises(InputError, match="Eikonal: this mesh has no signed distances"):
-        Eikonal()(Rendering(torch.zeros(1, 1, 3, 2, 2), None, mesh), Moment((0,)))
+        Eikonal()(Rendering(torch.zeros(1, 1, 3, 2, 2), None, mesh), StepContext((0,)))

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.evaluate.shape import measure
-from guidance.generators.grown import START_SD, GrownMesh, Growth
+from guidance.generators.mesh.sphere import START_SD, Growth, SphereMesh
 from guidance.geometry.framing import framed
-from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.octasphere import MARGIN
 from guidance.meshes import Mesh, MeshScene
-from guidance.types import Moment
+from guidance.types import StepContext
 
 SMALL = Growth(edge_length=0.15, finest=8, exported=64)
 
 
-def scene(generator: GrownMesh) -> MeshScene:
-    found = generator(GrownMesh.tiny_views(generator.num_samples)).scene
+def scene(generator: SphereMesh) -> MeshScene:
+    found = generator(SphereMesh.tiny_views(generator.num_samples)).scene
     assert isinstance(found, MeshScene)
     return found
 
@@ -32,9 +32,9 @@ def apart(one: Tensor, other: Tensor) -> Tensor:
     return torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def pulled(generator: GrownMesh, amount: float = 0.4) -> GrownMesh:
+def pulled(generator: SphereMesh, amount: float = 0.4) -> SphereMesh:
     """The same, moved and painted by noise."""
-    draws = Moment((5,))
+    draws = StepContext((5,))
     with torch.no_grad():
         for name, parameter in generator.named_parameters():
             parameter.add_(amount * draws.normal(name, *parameter.shape[1:]))
@@ -42,7 +42,7 @@ def pulled(generator: GrownMesh, amount: float = 0.4) -> GrownMesh:
 
 
 def test_it_starts_as_a_sphere_that_seeds_dent_a_little() -> None:
-    found = scene(GrownMesh([3, 4], SMALL))
+    found = scene(SphereMesh([3, 4], SMALL))
     away = found.vertices.norm(dim=-1) - 1
     assert 0 < away.abs().max() < 2 * START_SD
     assert not torch.equal(found.vertices[0], found.vertices[1])
@@ -51,7 +51,7 @@ def test_it_starts_as_a_sphere_that_seeds_dent_a_little() -> None:
 def test_one_vertex_pulls_its_surroundings_along_as_far_as_it_reaches() -> None:
     moved = []
     for reach in (0.1, 0.4):
-        generator = GrownMesh([0], replace(SMALL, reach=reach))
+        generator = SphereMesh([0], replace(SMALL, reach=reach))
         with torch.no_grad():
             generator.displacements.zero_()
             top = int(generator.get_buffer("rest")[:, 1].argmax())
@@ -62,28 +62,28 @@ def test_one_vertex_pulls_its_surroundings_along_as_far_as_it_reaches() -> None:
 
 
 def test_noise_leaves_no_creases() -> None:
-    generator = pulled(GrownMesh([0], Growth(edge_length=0.08, reach=0.3)), 1.0)
+    generator = pulled(SphereMesh([0], Growth(edge_length=0.08, reach=0.3)), 1.0)
     found = scene(generator)
     mesh = Mesh(found.vertices[0].detach(), found.faces)
     assert measure(mesh).self_intersections == 0
 
 
 def test_symmetric_ones_stay_symmetric(tmp_path: Path) -> None:
-    generator = pulled(GrownMesh([0], replace(SMALL, symmetric=True)))
+    generator = pulled(SphereMesh([0], replace(SMALL, symmetric=True)))
     mesh = generator.mesh(0)
     mirror = mesh.vertices * torch.tensor([-1.0, 1, 1])
     assert apart(mesh.vertices, mirror).min(1).values.max() < 1e-5
     assert mesh.material is not None
     color = mesh.material.base_color  # the mirror of the sphere is that of the square
     assert torch.allclose(color, color.flip(-1), atol=1e-3)
-    lopsided = pulled(GrownMesh([0], SMALL)).mesh(0)
+    lopsided = pulled(SphereMesh([0], SMALL)).mesh(0)
     mirror = lopsided.vertices * torch.tensor([-1.0, 1, 1])
     assert apart(lopsided.vertices, mirror).min(1).values.max() > 0.01
 
 
 def test_its_map_has_no_seam(tmp_path: Path) -> None:
     """On both sides of a cut the map has the same colours, at its border and beyond."""
-    generator = pulled(GrownMesh([0], replace(SMALL, exported=256)), 1.0)
+    generator = pulled(SphereMesh([0], replace(SMALL, exported=256)), 1.0)
     mesh = generator.mesh(0)
     assert mesh.material is not None
     color = mesh.material.base_color
@@ -98,7 +98,7 @@ def test_its_map_has_no_seam(tmp_path: Path) -> None:
 
 
 def test_its_files_load_again(tmp_path: Path) -> None:
-    generator = pulled(GrownMesh([0, 1], SMALL))
+    generator = pulled(SphereMesh([0, 1], SMALL))
     files = generator.export(tmp_path, 1)
     maps = [f"mesh_{name}.png" for name in ("base_color", "roughness", "metallic", "normal")]
     assert [file.name for file in files] == ["mesh.glb", "mesh.obj", "mesh.mtl", *maps]
@@ -112,14 +112,14 @@ def test_its_files_load_again(tmp_path: Path) -> None:
 
 
 def test_what_is_framed_fits_the_unit_sphere_and_knows_no_size_or_place() -> None:
-    draws = Moment((1, 2)).normal("test", 50, 3) * torch.tensor([1.0, 3, 0.5])
+    draws = StepContext((1, 2)).normal("test", 50, 3) * torch.tensor([1.0, 3, 0.5])
     found = framed(draws)
     low, high = found.amin(1), found.amax(1)
     assert torch.allclose(low + high, torch.zeros(2, 3), atol=1e-5)
     assert torch.allclose(found.norm(dim=-1).amax(1), torch.ones(2))
     assert torch.allclose(framed(7 * draws + 3), found, atol=1e-5)
     vertices = draws.double().requires_grad_()
-    weights = Moment((3, 4)).normal("weights", 50, 3)
+    weights = StepContext((3, 4)).normal("weights", 50, 3)
     (slope,) = torch.autograd.grad((framed(vertices) * weights).sum(), vertices)
     assert slope.sum(1).abs().max() < 1e-9, "a shift of the whole has no gradient"
     middle = vertices - vertices.mean(1, keepdim=True)
@@ -132,10 +132,10 @@ def test_what_is_framed_fits_the_unit_sphere_and_knows_no_size_or_place() -> Non
     [
         (lambda: Growth(edge_length=0.0), "edge_length: expected radii in"),
         (lambda: Growth(exported=0), "expected maps of at least one texel, got 0"),
-        (lambda: GrownMesh([0], Growth(reach=-1.0)), "reach: expected a length of at least 0"),
-        (lambda: GrownMesh([0], Growth(edge_length=0.001)), "octasphere: expected 1 to 316"),
-        (lambda: GrownMesh([0], replace(SMALL, finest=5)), "finest: expected a power of two"),
-        (GrownMesh.tiny(), "GrownMesh: needs cameras; give views=Orbit"),
+        (lambda: SphereMesh([0], Growth(reach=-1.0)), "reach: expected a length of at least 0"),
+        (lambda: SphereMesh([0], Growth(edge_length=0.001)), "octasphere: expected 1 to 316"),
+        (lambda: SphereMesh([0], replace(SMALL, finest=5)), "finest: expected a power of two"),
+        (SphereMesh.tiny(), "SphereMesh: needs cameras; give views=Orbit"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
@@ -145,6 +145,6 @@ def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
 
 
 def test_parameters_that_are_seen_are_smoothed_on_any_number_of_samples() -> None:
-    one, two = GrownMesh([7], SMALL), GrownMesh([5, 7], SMALL)
+    one, two = SphereMesh([7], SMALL), SphereMesh([5, 7], SMALL)
     views: Tensor = scene(two).vertices[1]
     assert torch.equal(scene(one).vertices[0], views)

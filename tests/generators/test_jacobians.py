@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.generators.jacobians import START_SD, Clay, DeformedMesh
+from guidance.generators.mesh.jacobians import START_SD, Clay, DeformedMesh
 from guidance.geometry import intersections
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.intersections import intersecting_faces
-from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
-from guidance.loop import Settings, optimize
-from guidance.losses.mesh import Rigidity
+from guidance.loop.optimize import Settings, optimize
+from guidance.losses.rigidity import Rigidity
 from guidance.meshes import Mesh, MeshScene
-from guidance.types import Moment
+from guidance.types import StepContext
 
 COARSE = Clay(edge_length=2.0)  # nothing is split
 
@@ -78,7 +78,7 @@ def test_colors_are_the_meshs_own_or_grey(tmp_path: Path) -> None:
 
 def test_symmetric_meshes_stay_symmetric() -> None:
     generator = DeformedMesh(primitive("cube"), [0], Clay(symmetric=True))
-    noise = Moment((5,)).normal("test", *generator.jacobians.shape[1:])
+    noise = StepContext((5,)).normal("test", *generator.jacobians.shape[1:])
     with torch.no_grad():
         generator.jacobians.add_(noise)
     found = generator.deformation(0).at(1.0).vertices
@@ -106,7 +106,7 @@ def test_without_cameras_there_is_nothing_to_see() -> None:
 def test_rigidity_pulls_back_to_the_rest_shape() -> None:
     generator = with_jacobian(DeformedMesh.tiny(1), 2 * torch.eye(3))
     rendering = generator(DeformedMesh.tiny_views(1))
-    value = Rigidity()(rendering, Moment((0,)))
+    value = Rigidity()(rendering, StepContext((0,)))
     assert value.item() == pytest.approx(1.5)  # 0.5 * 3 * 1^2
     (slope,) = torch.autograd.grad(value.sum(), [generator.jacobians])
     faces = generator.jacobians.shape[1]  # of one size, so each has its share of the slope
@@ -160,7 +160,7 @@ def test_crossings_are_undone_at_the_end_and_told(symmetric: bool, tmp_path: Pat
     kept = Deformation.load(tmp_path / "deformation.npz").at(1.0).vertices
     assert torch.equal(kept, generator.mesh(1).vertices)
     shown = scene(generator).vertices[1]
-    normalization = generator.prepared.normalization
+    normalization = generator.normalized.normalization
     assert torch.allclose(normalization.apply(kept).float(), shown, atol=1e-5)
     # The triangles of the torus are symmetric to 0.0025.
     assert (unlike(kept) < 0.005) == symmetric
@@ -182,9 +182,9 @@ def test_the_held_part_stays_to_the_bit_and_a_further_run_starts_anew() -> None:
         part.jacobians.copy_(jacobians * 3)
     assert crossed(part)[1] > 5
     assert part.finish() and crossed(part) == [0, 0]
-    free = part.prepared.free
+    free = part.normalized.free
     assert free is not None
-    assert torch.equal(part.mesh(1).vertices[~free], part.prepared.given[~free])
+    assert torch.equal(part.mesh(1).vertices[~free], part.normalized.given[~free])
     part.advance(0.0)
     assert crossed(part)[1] > 5
 
@@ -193,7 +193,7 @@ def test_a_result_shows_and_tells_the_untangled_mesh() -> None:
     generator = curled(4.0)
     generator.learning_rate = 0.0
     cameras = DeformedMesh.tiny_views(2)
-    result = optimize(generator, Rigidity(), Settings(steps=1), views=lambda moment: cameras)
+    result = optimize(generator, Rigidity(), Settings(steps=1), views=lambda context: cameras)
     assert len(result.notes) == 1 and "untangled" in result.notes[0]
     assert crossed(generator) == [0, 0]
     assert torch.equal(result.rendering.image, generator(cameras).image)

@@ -1,4 +1,4 @@
-"""Pictures of a denoiser: its latents, and the noise that it draws from."""
+"""Images of a denoiser: its latents, and the noise that it draws from."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
-from guidance.generators.latent import Latent
-from guidance.generators.noise import Noise
-from guidance.generators.pixels import Pixels
-from guidance.loop import Event, Settings, StepEvent, optimize
+from guidance.generators.image.latent import Latent
+from guidance.generators.image.noise import Noise
+from guidance.generators.image.pixels import Pixels
+from guidance.loop.optimize import Event, Settings, StepEvent, optimize
 from guidance.losses.distillation import Distillation
-from guidance.losses.image import TotalVariation
-from guidance.losses.noise import NoiseNorm
-from guidance.types import Loss, Moment, Rendering, Terms
+from guidance.losses.noise_norm import NoiseNorm
+from guidance.losses.total_variation import TotalVariation
+from guidance.types import Loss, Rendering, StepContext, Terms
 from tests.diffusion.stand_ins import Mixture
 
 
 class Counting(Mixture):
-    """Counts how often pictures are encoded and decoded."""
+    """Counts how often images are encoded and decoded."""
 
     encoded = decoded = 0
 
@@ -36,9 +36,9 @@ class Counting(Mixture):
 
 
 class Brightness(Loss):
-    """In three parts, which all need the gradient of the same pictures."""
+    """In three parts, which all need the gradient of the same images."""
 
-    def parts(self, rendering: Rendering, moment: Moment, micro_batch: int):  # type: ignore[no-untyped-def]
+    def parts(self, rendering: Rendering, context: StepContext, micro_batch: int):  # type: ignore[no-untyped-def]
         for channel in range(3):
             yield (1 - rendering.image[:, :, channel]).square().mean((1, 2, 3))
 
@@ -187,18 +187,18 @@ def test_samplers_options_change_the_picture() -> None:
 def test_the_norm_of_noise_is_least_where_noise_is() -> None:
     generator = noise(Mixture())
     d = generator.noise[0].numel()
-    loss, moment = NoiseNorm(), Moment((0, 1))
+    loss, context = NoiseNorm(), StepContext((0, 1))
     with torch.no_grad():
         generator.noise.mul_(math.sqrt(d - 1) / generator.noise.flatten(1).norm(dim=1)[0])
-    value = loss(generator(), moment).detach()
+    value = loss(generator(), context).detach()
     assert value[0].item() == pytest.approx(0, abs=1e-3) and value[1] >= -1e-3
     with torch.no_grad():
         generator.noise.mul_(2)
-    assert (loss(generator(), moment) > value + 1).all()
+    assert (loss(generator(), context) > value + 1).all()
 
 
 def test_mistakes_are_told() -> None:
     with pytest.raises(InputError, match="Noise: expected 2 prompts, one a sample, not 1"):
         Noise((0, 1), ["a cat"], denoiser=Mixture())
     with pytest.raises(InputError, match="NoiseNorm: is of the generator Noise"):
-        NoiseNorm()(Pixels((0,), 8)(), Moment((0,)))
+        NoiseNorm()(Pixels((0,), 8)(), StepContext((0,)))

@@ -9,20 +9,20 @@ import torch
 
 from guidance.errors import InputError
 from guidance.evaluate.shape import measure
-from guidance.generators.mesh import MeshGenerator, Surface
+from guidance.generators.mesh.stylized import StylizedMesh, Surface
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
-from guidance.loop import optimize
-from guidance.losses.mesh import Laplacian
+from guidance.loop.optimize import optimize
+from guidance.losses.laplacian import Laplacian
 from guidance.meshes import Mesh
-from guidance.rendering.cameras import Orbit
+from guidance.rendering.orbit import Orbit
 from tests.stand_ins import Target
 
 
 def test_cameras_are_needed() -> None:
     with pytest.raises(InputError, match=r"needs cameras; give views=Orbit\(...\)"):
-        MeshGenerator.tiny()()
+        StylizedMesh.tiny()()
 
 
 def test_a_displacement_of_a_whole_radius_is_refused() -> None:
@@ -32,7 +32,7 @@ def test_a_displacement_of_a_whole_radius_is_refused() -> None:
 
 def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
     surface = Surface(paint="vertices", max_displacement=0.0, edge_length=1.0)
-    generator = MeshGenerator(primitive("cube"), (0,), surface)
+    generator = StylizedMesh(primitive("cube"), (0,), surface)
     before = generator.mesh(0)
     orbit = Orbit(num_views=1, size=(16, 16))
     optimize(generator, Target([0.3]) + Laplacian(), steps=2, views=orbit)
@@ -43,7 +43,7 @@ def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
 
 def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
     mesh = Mesh(100 * octahedron().vertices + 7, octahedron().faces)
-    generator = MeshGenerator(mesh, (0,), Surface(edge_length=0.4, max_displacement=0.3))
+    generator = StylizedMesh(mesh, (0,), Surface(edge_length=0.4, max_displacement=0.3))
     orbit = Orbit(num_views=1, size=(16, 16))
     optimize(generator, Target([0.3]) + Laplacian(), steps=2, views=orbit)
     files = generator.export(tmp_path, 0)
@@ -59,5 +59,5 @@ def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
 
 def test_a_mesh_that_keeps_its_shape_leaves_no_deformation(tmp_path: Path) -> None:
     surface = Surface(max_displacement=0.0, edge_length=1.0)
-    files = MeshGenerator(primitive("cube"), (0,), surface).export(tmp_path, 0)
+    files = StylizedMesh(primitive("cube"), (0,), surface).export(tmp_path, 0)
     assert [file.name for file in files] == ["mesh.glb", "mesh.obj"]

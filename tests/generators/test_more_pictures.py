@@ -16,11 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.bezier import Tiles, _distance, _reached, paint
-from guidance.generators.grid import Grid
-from guidance.generators.siren import Siren
-from guidance.generators.strokes import Strokes
-from guidance.generators.wavelet import Wavelet, _merge
+from guidance.generators.image.grid import Grid
+from guidance.generators.image.param.bezier import Tiles, _distance, _reached, paint
+from guidance.generators.image.siren import Siren
+from guidance.generators.image.strokes import Strokes
+from guidance.generators.image.wavelet import Wavelet, _merge
 from guidance.types import Generator
 from tests.generators.test_pictures import trace
 
@@ -259,7 +259,7 @@ def test_a_tile_is_shown_two_by_two_and_exported_once(tmp_path: Path) -> None:
 
 
 def random_curves(count: int, size: int, seed: int = 0) -> Tensor:
-    """Control points all over the picture and beyond, so that many curves bend and cross."""
+    """Control points all over the image and beyond, so that many curves bend and cross."""
     random = torch.Generator().manual_seed(seed)
     places = torch.rand(1, count, 4, 2, generator=random, dtype=torch.float64)
     return (1.2 * places - 0.1) * size
@@ -299,7 +299,7 @@ def test_no_tile_that_a_stroke_colours_is_left_out() -> None:
 
 
 def straight(y: float, width: float, color: tuple[float, ...], size: int = 16) -> dict[str, Tensor]:
-    """A level stroke that crosses the whole picture."""
+    """A level stroke that crosses the whole image."""
     x = torch.linspace(-8, size + 8, 4, dtype=torch.float64)
     points = torch.stack([x, torch.full_like(x, y)], -1)[None, None]
     width_ = torch.tensor([[width]], dtype=torch.float64)

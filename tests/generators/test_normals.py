@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from guidance.generators.jacobians import START_SD, Clay
-from guidance.generators.normals import STRENGTH, TurnedMesh
+from guidance.generators.mesh.jacobians import START_SD, Clay
+from guidance.generators.mesh.normals import STRENGTH, NormalDeformedMesh
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.meshes import Mesh
@@ -19,14 +19,14 @@ from guidance.meshes import Mesh
 COARSE = Clay(edge_length=2.0)  # nothing is split
 
 
-def at_rest(generator: TurnedMesh) -> TurnedMesh:
+def at_rest(generator: NormalDeformedMesh) -> NormalDeformedMesh:
     with torch.no_grad():
         generator.normals.copy_(generator.get_buffer("rest_normals").expand_as(generator.normals))
     return generator
 
 
-def noisy(amount: float, clay: Clay = COARSE, name: str = "torus") -> TurnedMesh:
-    generator = TurnedMesh(primitive(name), [0], clay)
+def noisy(amount: float, clay: Clay = COARSE, name: str = "torus") -> NormalDeformedMesh:
+    generator = NormalDeformedMesh(primitive(name), [0], clay)
     noise = torch.randn(generator.normals.shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         generator.normals.add_(amount * noise)
@@ -35,9 +35,9 @@ def noisy(amount: float, clay: Clay = COARSE, name: str = "torus") -> TurnedMesh
 
 
 def test_the_meshs_own_normals_are_the_rest_shape() -> None:
-    scene, _ = at_rest(TurnedMesh(primitive("torus"), [0], COARSE)).painted()
+    scene, _ = at_rest(NormalDeformedMesh(primitive("torus"), [0], COARSE)).painted()
     assert torch.allclose(scene.vertices[0], scene.rest_vertices, atol=1e-5)
-    scene, _ = TurnedMesh(primitive("torus"), [3, 4], COARSE).painted()
+    scene, _ = NormalDeformedMesh(primitive("torus"), [3, 4], COARSE).painted()
     away = (scene.vertices - scene.rest_vertices).norm(dim=-1)
     assert 0 < away.max() < 2 * START_SD
 
@@ -49,7 +49,7 @@ def test_a_flat_ring_turns_as_the_local_step_says(degrees: float) -> None:
     ring = torch.stack([angles.cos(), angles.sin(), torch.zeros(6)], 1)
     vertices = torch.cat([torch.zeros(1, 3), ring])
     faces = torch.tensor([[0, i + 1, (i + 1) % 6 + 1] for i in range(6)])
-    generator, t = TurnedMesh(Mesh(vertices, faces), [0], COARSE), math.radians(degrees)
+    generator, t = NormalDeformedMesh(Mesh(vertices, faces), [0], COARSE), math.radians(degrees)
     with torch.no_grad():
         generator.normals[:] = torch.tensor([math.sin(t), 0, math.cos(t)])
     wanted = math.atan2(STRENGTH * math.sin(t), 6 + STRENGTH * math.cos(t))
@@ -98,7 +98,7 @@ def test_faces_turn_and_hardly_stretch() -> None:
 
 
 def test_a_target_stays_of_length_one() -> None:
-    generator = TurnedMesh.tiny(2)
+    generator = NormalDeformedMesh.tiny(2)
     with torch.no_grad():
         generator.normals.mul_(3.0)
         generator.project()
@@ -116,15 +116,15 @@ def test_symmetric_meshes_stay_symmetric() -> None:
 def test_what_is_outside_stays_to_the_bit(tmp_path: Path) -> None:
     mesh = primitive("torus")
     inside = mesh.vertices[mesh.faces].mean(1)[:, 0] > 0
-    generator = TurnedMesh(mesh, [0], COARSE, inside=inside)
+    generator = NormalDeformedMesh(mesh, [0], COARSE, inside=inside)
     noise = torch.randn(generator.normals.shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         generator.normals.add_(0.5 * noise)
     generator.export(tmp_path, 0)
     kept = Deformation.load(tmp_path / "deformation.npz")
-    free = generator.prepared.free
+    free = generator.normalized.free
     assert free is not None and free.any() and not free.all()
-    assert torch.equal(kept.at(1.0).vertices[~free], generator.prepared.given[~free])
+    assert torch.equal(kept.at(1.0).vertices[~free], generator.normalized.given[~free])
     assert kept.displacements[free].norm(dim=1).max() > 0.01
 
 
@@ -132,7 +132,7 @@ def test_vertices_without_a_face_or_a_normal_do_no_harm() -> None:
     mesh = octahedron()
     vertices = torch.cat([mesh.vertices, torch.tensor([[0.3, 0, 0]])])
     both = torch.cat([mesh.faces, mesh.faces[:1].flip(1)])  # a face on both of its sides
-    generator = TurnedMesh(Mesh(vertices, both), [0], COARSE)
+    generator = NormalDeformedMesh(Mesh(vertices, both), [0], COARSE)
     scene, _ = generator.painted()
     scene.vertices.square().sum().backward()
     assert scene.vertices.isfinite().all()

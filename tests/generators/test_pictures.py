@@ -1,4 +1,4 @@
-"""The generators of flat pictures: what their options change, and what their formulas promise."""
+"""The generators of flat images: what their options change, and what their formulas promise."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.generators.color import to_rgb
-from guidance.generators.cutout import Cutout
-from guidance.generators.fourier import Fourier
-from guidance.generators.pixels import Pixels
-from guidance.generators.pyramid import Levels, Pyramid
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.fourier import Fourier
+from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.pixels import Pixels
+from guidance.generators.image.pyramid import Levels, Pyramid
 from guidance.types import Generator
 
 OPTIONS: list[tuple[type[Generator], str, Any]] = [
@@ -42,7 +42,7 @@ OPTIONS: list[tuple[type[Generator], str, Any]] = [
 
 
 def trace(generator: Generator) -> torch.Tensor:
-    """The picture after two steps towards red: every option must leave its mark here."""
+    """The image after two steps towards red: every option must leave its mark here."""
     optimizer = torch.optim.Adam(generator.param_groups())
     for _ in range(2):
         optimizer.zero_grad()

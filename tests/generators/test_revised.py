@@ -1,4 +1,4 @@
-"""Revised pictures: what does not change stays, whatever the autoencoder loses."""
+"""LatentEdit images: what does not change stays, whatever the autoencoder loses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.revised import FADED, FAINT, Revised, sides_for
-from guidance.loop import Settings, optimize
-from guidance.losses.image import TotalVariation
+from guidance.generators.image.latent_edit import FADED, FAINT, LatentEdit, sides_for
+from guidance.loop.optimize import Settings, optimize
+from guidance.losses.total_variation import TotalVariation
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
 
 
@@ -26,14 +26,14 @@ def picture(height: int = 16, width: int = 16) -> Tensor:
 
 
 def test_it_starts_as_the_picture_of_which_the_autoencoder_keeps_little() -> None:
-    made = Revised((0, 1), picture(), denoiser=Mixture(linear=True))
+    made = LatentEdit((0, 1), picture(), denoiser=Mixture(linear=True))
     assert (made().image - picture()).abs().max() < 5 * FAINT
     assert made.before().shape == (2, 1, 3, 8, 8)  # what the denoiser was trained on
 
 
 @pytest.mark.parametrize("moved", [0.05, 0.1, 0.3])
 def test_what_the_autoencoder_lost_fades_where_the_picture_changes(moved: float) -> None:
-    made = Revised((0,), picture(8, 8), denoiser=Mixture(linear=True))
+    made = LatentEdit((0,), picture(8, 8), denoiser=Mixture(linear=True))
     with torch.no_grad():
         made.change.fill_(2 * moved)  # the stand-in decodes latents to half of them, plus a half
     inner = (..., slice(2, -2), slice(2, -2))  # where the mean around a place is of eight pixels
@@ -45,7 +45,7 @@ def test_what_the_autoencoder_lost_fades_where_the_picture_changes(moved: float)
 def test_cells_move_where_any_of_their_pixels_may_and_no_other_pixel_does() -> None:
     mask = torch.zeros(1, 16, 16)
     mask[:, 5:, 5:] = 1.0  # cells are four pixels a side: the second row and column are cut
-    made = Revised((0,), picture(), denoiser=Mixture(linear=True), mask=mask)
+    made = LatentEdit((0,), picture(), denoiser=Mixture(linear=True), mask=mask)
     with torch.no_grad():
         made.change.fill_(0.2)
     moved = (made().latents - made.get_buffer("latents")).abs()[0, 0].amax(0) > 0.1
@@ -60,7 +60,7 @@ def test_cells_move_where_any_of_their_pixels_may_and_no_other_pixel_does() -> N
 
 def test_pictures_are_decoded_only_where_somebody_looks() -> None:
     denoiser = Counting(linear=True)
-    made = Revised((0, 1), picture(), denoiser=denoiser)
+    made = LatentEdit((0, 1), picture(), denoiser=denoiser)
     before = denoiser.decoded
     rendering = made()
     assert rendering.leaf().latents.shape == (2, 1, CHANNELS, SIZE, SIZE)
@@ -70,7 +70,7 @@ def test_pictures_are_decoded_only_where_somebody_looks() -> None:
 
 
 class Halves(Mixture):
-    """Latents of half the picture's sides, of any proportions."""
+    """Latents of half the image's sides, of any proportions."""
 
     image_size = 64
 
@@ -98,7 +98,7 @@ def test_sides_have_the_proportions_and_the_area(
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match="mask: expected the picture's 16 x 16 pixels, got 8 x 8"):
-        Revised((0,), picture(), denoiser=Mixture(), mask=torch.ones(1, 8, 8))
+    with pytest.raises(InputError, match="mask: expected the image's 16 x 16 pixels, got 8 x 8"):
+        LatentEdit((0,), picture(), denoiser=Mixture(), mask=torch.ones(1, 8, 8))
     with pytest.raises(InputError, match="mask: is black everywhere"):
-        Revised((0,), picture(), denoiser=Mixture(), mask=torch.zeros(1, 16, 16))
+        LatentEdit((0,), picture(), denoiser=Mixture(), mask=torch.zeros(1, 16, 16))

@@ -1,4 +1,4 @@
-"""Pictures to start from: shown as they are, in levels that still work coarse to fine."""
+"""Images to start from: shown as they are, in levels that still work coarse to fine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.color import from_rgb, to_rgb
-from guidance.generators.cutout import Cutout
-from guidance.generators.pyramid import Levels, Pyramid
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.param.color import from_rgb, to_rgb
+from guidance.generators.image.pyramid import Levels, Pyramid
 
 
 def photo(height: int = 64, width: int = 64) -> Tensor:

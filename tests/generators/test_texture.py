@@ -10,16 +10,16 @@ import torch
 
 from guidance.errors import InputError
 from guidance.evaluate.views import show_mesh
-from guidance.generators.pyramid import Levels
-from guidance.generators.texture import MOST_METAL, SMOOTHEST, Maps, TexturedMesh
-from guidance.generators.volume import Volume
-from guidance.geometry.mesh_io import load_mesh
+from guidance.generators.image.pyramid import Levels
+from guidance.generators.mesh.param.volume import Volume
+from guidance.generators.mesh.textured import MOST_METAL, SMOOTHEST, Maps, TexturedMesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Mesh
-from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
+from guidance.rendering.orbit import Orbit
 
 
 def painted(mesh: Mesh, maps: Maps, amount: float = 1.0) -> TexturedMesh:

@@ -1,4 +1,4 @@
-"""Networks that change a given picture, and parts of pictures that must not change."""
+"""Networks that change a given image, and parts of images that must not change."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.cutout import Cutout
-from guidance.generators.masked import Masked, blend
-from guidance.generators.pyramid import Pyramid
-from guidance.generators.unet import Original, UNet
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.masked import Masked, blend
+from guidance.generators.image.pyramid import Pyramid
+from guidance.generators.image.unet import Original, UNet
 
 
 def picture(height: int, width: int) -> Tensor:
@@ -106,5 +106,5 @@ def test_impossible_masks_are_refused() -> None:
     content = picture(16, 16)
     with pytest.raises(InputError, match="mask: is black everywhere"):
         Masked(Pyramid.tiny(), content, torch.zeros(1, 16, 16))
-    with pytest.raises(InputError, match="mask: expected the picture's 16 x 16 pixels, got 8 x 16"):
+    with pytest.raises(InputError, match="mask: expected the image's 16 x 16 pixels, got 8 x 16"):
         Masked(Pyramid.tiny(), content, torch.ones(1, 8, 16))

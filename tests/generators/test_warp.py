@@ -1,4 +1,4 @@
-"""Pictures that are moved between frames: each generator shows the same picture, elsewhere."""
+"""Images that are moved between frames: each generator shows the same image, elsewhere."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.cutout import Cutout
-from guidance.generators.grid import Grid
-from guidance.generators.pyramid import Levels
-from guidance.generators.siren import Siren
-from guidance.generators.strokes import Strokes
-from guidance.generators.warping import seen_before, warped
-from guidance.generators.wavelet import Wavelet
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.grid import Grid
+from guidance.generators.image.param.warping import seen_before, warped
+from guidance.generators.image.pyramid import Levels
+from guidance.generators.image.siren import Siren
+from guidance.generators.image.strokes import Strokes
+from guidance.generators.image.wavelet import Wavelet
 from guidance.tasks.text2image import TextToImage
-from guidance.types import Generator, Moment
+from guidance.types import Generator, StepContext
 from guidance.views import Warp
 from tests.contracts.test_generators import generators, perturbed
 
-MOMENT = Moment((0, 1), 7, 0.5)
+MOMENT = StepContext((0, 1), 7, 0.5)
 MOVED = [kind for kind in generators() if kind.warp is not Generator.warp]
 SMOOTH = [kind for kind in MOVED if kind is not Grid]
 EACH = pytest.mark.parametrize("kind", SMOOTH, ids=lambda kind: kind.__name__)
@@ -37,8 +37,8 @@ def waves(cells: int = 32) -> Tensor:
 
 
 @torch.no_grad()
-def moved(generator: Generator, warp: Warp, moment: Moment = MOMENT) -> Tensor:
-    generator.warp(warp, moment)
+def moved(generator: Generator, warp: Warp, context: StepContext = MOMENT) -> Tensor:
+    generator.warp(warp, context)
     generator.project()
     return generator().over()[:, 0]
 
@@ -119,7 +119,7 @@ def test_the_picture_stays_where_nothing_moves(kind: type[Generator]) -> None:
 
 @EACH
 def test_the_picture_moves_as_the_warp_says(kind: type[Generator]) -> None:
-    """Towards the picture that torch moves, and away from the one that has not moved."""
+    """Towards the image that torch moves, and away from the one that has not moved."""
     generator = smooth(kind)
     before = generator().over()[:, 0].detach().clone()
     warp = Warp.of(2, 1.1, (0.06, 0.0), 10.0)
@@ -136,7 +136,7 @@ def test_the_picture_moves_as_the_warp_says(kind: type[Generator]) -> None:
 
 
 def smooth(kind: type[Generator]) -> Generator:
-    """An instance away from its start, whose picture has few fine details."""
+    """An instance away from its start, whose image has few fine details."""
     if kind is Strokes:
         return Strokes((0, 1), 48, num_strokes=12, widths=(0.05, 0.3))
     if kind is Wavelet:
@@ -187,7 +187,7 @@ def test_the_outline_of_a_cutout_goes_on_as_its_disc() -> None:
     cutout = Cutout((0,), 32, finest=16, margin=0.0)
     with torch.no_grad():
         cutout.outline.levels[-1] += 3.0
-        cutout.warp(Warp.of(1, pan=(0.5, 0.0)), Moment((0,)))
+        cutout.warp(Warp.of(1, pan=(0.5, 0.0)), StepContext((0,)))
     alpha = cutout().alpha
     assert alpha is not None
     assert alpha[..., :12].max() < 0.8 and alpha[..., 18:].min() > 0.99
@@ -230,7 +230,7 @@ def test_strokes_are_moved_exactly_and_those_that_leave_start_anew() -> None:
     middles = strokes.points[gone].mean(-2)
     assert middles.min() >= 0 and middles.max() <= 1
     other = Strokes((0, 1), 32, num_strokes=40).requires_grad_(False)
-    other.warp(Warp.of(2, 1.5, (0.1, 0.0)), Moment((0, 1), 8, 0.5))
+    other.warp(Warp.of(2, 1.5, (0.1, 0.0)), StepContext((0, 1), 8, 0.5))
     assert not torch.equal(other.points[gone], strokes.points[gone])
 
 

@@ -1,4 +1,4 @@
-"""Windows of flat pictures show what the whole has there; large files are made of them."""
+"""Windows of flat images show what the whole has there; large files are made of them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.generators import windows as looks
-from guidance.generators.cutout import Cutout
-from guidance.generators.fourier import Fourier
-from guidance.generators.grid import Grid
-from guidance.generators.masked import Masked
-from guidance.generators.pixels import Pixels
-from guidance.generators.pyramid import Pyramid, _bicubic_lines, _bicubic_weights
-from guidance.generators.siren import Siren
-from guidance.generators.strokes import Strokes
-from guidance.generators.unet import UNet
-from guidance.generators.wavelet import Wavelet
-from guidance.generators.windows import in_blocks, rows_and_columns, whole, whole_and_parts
-from guidance.rendering.cameras import Orbit
-from guidance.types import Generator, Moment, Rendering
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.fourier import Fourier
+from guidance.generators.image.grid import Grid
+from guidance.generators.image.masked import Masked
+from guidance.generators.image.param import windows as looks
+from guidance.generators.image.param.windows import (
+    in_blocks,
+    rows_and_columns,
+    whole,
+    whole_and_parts,
+)
+from guidance.generators.image.pixels import Pixels
+from guidance.generators.image.pyramid import Pyramid, _bicubic_lines, _bicubic_weights
+from guidance.generators.image.siren import Siren
+from guidance.generators.image.strokes import Strokes
+from guidance.generators.image.unet import UNet
+from guidance.generators.image.wavelet import Wavelet
+from guidance.loop.wrapped import Wrapped
+from guidance.rendering.orbit import Orbit
+from guidance.types import Generator, Rendering, StepContext
 from guidance.views import Windows
-from guidance.wrapped import Wrapped
 
 #: Each shows any place; the grid's cells do not divide its windows.
 MAKE: dict[str, Callable[[int], Generator]] = {
@@ -55,7 +60,7 @@ def made(name: str, size: int) -> Generator:
 
 
 def places(size: int, side: int, corners: list[list[tuple[int, int]]]) -> Windows:
-    """Windows of `side` pixels at corners (left, top), `[n][v]`, of pictures of `size` pixels."""
+    """Windows of `side` pixels at corners (left, top), `[n][v]`, of images of `size` pixels."""
     at = torch.tensor(corners, dtype=torch.float64) / size
     return Windows(at[..., 0], at[..., 1], torch.full_like(at[..., 0], side / size), side)
 
@@ -76,7 +81,7 @@ def test_a_window_shows_the_pixels_of_the_whole(name: str) -> None:
                 assert torch.allclose(
                     seen.alpha[sample, view], all_of_it.alpha[sample, 0][box], atol=2e-5
                 )
-    assert all_of_it.image.std() > 0.01, "a plain picture would look the same everywhere"
+    assert all_of_it.image.std() > 0.01, "a plain image would look the same everywhere"
 
 
 @ALL
@@ -114,8 +119,8 @@ def test_a_file_in_blocks_shows_the_whole(
     folder = tmp_path / "whole"
     folder.mkdir()
     expected = {path.name: path for path in generator.export(folder, 1)}
-    for module in ("pyramid", "cutout", "siren", "grid", "strokes", "windows"):
-        monkeypatch.setattr(f"guidance.generators.{module}.BLOCK", 16)
+    for module in ("pyramid", "cutout", "siren", "grid", "strokes", "param.windows"):
+        monkeypatch.setattr(f"guidance.generators.image.{module}.BLOCK", 16)
     files = generator.export(tmp_path, 1)
     assert [file.name for file in files] == list(expected)
     for file in files:
@@ -144,7 +149,7 @@ def test_blocks_cover_a_picture_of_any_size(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_random_windows_lie_on_pixels_inside_and_follow_the_seed() -> None:
     first, again, other = (
-        whole_and_parts(Moment(seeds, step=4), 3, 0.25, 64, 1000)
+        whole_and_parts(StepContext(seeds, step=4), 3, 0.25, 64, 1000)
         for seeds in ((5, 6), (5, 9), (6, 7))
     )
     assert first.side.tolist() == [[1.0, 0.25, 0.25, 0.25]] * 2 and first.pixels == 64
@@ -166,7 +171,7 @@ def test_a_window_without_a_stroke_is_ground() -> None:
 
 @pytest.mark.parametrize("kind", [Pixels, Fourier, Wavelet, UNet, Masked])
 def test_a_picture_in_one_piece_refuses_windows(kind: type[Generator]) -> None:
-    with pytest.raises(InputError, match=f"{kind.__name__}: makes its picture in one piece"):
+    with pytest.raises(InputError, match=f"{kind.__name__}: makes its image in one piece"):
         kind.tiny(2)(whole(2, 8))
 
 
@@ -177,8 +182,8 @@ def test_a_plain_module_refuses_windows() -> None:
 
 @pytest.mark.parametrize("kind", [Pyramid, Cutout, Siren, Grid, Strokes, Pixels])
 def test_a_flat_picture_refuses_cameras(kind: type[Generator]) -> None:
-    cameras = Orbit(num_views=2)(Moment((0, 1)))
-    with pytest.raises(InputError, match=f"{kind.__name__}: a flat picture takes no cameras"):
+    cameras = Orbit(num_views=2)(StepContext((0, 1)))
+    with pytest.raises(InputError, match=f"{kind.__name__}: a flat image takes no cameras"):
         kind.tiny(2)(cameras)
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.geometry import formats
-from guidance.geometry.glb import read_glb
-from guidance.geometry.mesh_io import SUFFIXES, Normalization, load_mesh, save_mesh
-from guidance.geometry.raw import to_linear, to_srgb
+from guidance.geometry.io import formats
+from guidance.geometry.io.files import SUFFIXES, Normalization, load_mesh, save_mesh
+from guidance.geometry.io.glb import read_glb
+from guidance.geometry.io.raw import to_linear, to_srgb
 from guidance.meshes import Mesh
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
@@ -196,7 +196,7 @@ BAD = {
         "claims 9 elements, beyond the file's end",
     ),
     "outside": (glb({"buffers": [{"uri": "../../secret.bin"}]}), "has buffers outside the file"),
-    "outside picture": (
+    "outside image": (
         glb({"images": [{"uri": "http://a/b.png"}]}),
         "has images outside the file",
     ),

@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry import maps
-from guidance.geometry.mesh_io import load_mesh, save_mesh, save_textured_obj
+from guidance.geometry.io import maps
+from guidance.geometry.io.files import load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Material, Mesh
@@ -247,7 +247,7 @@ def test_factors_stand_for_maps_that_are_not_there(tmp_path: Path) -> None:
         (with_map(picture(), [base(), base()]), "has 2 materials; maps are read of one only"),
         (with_map(picture(), [base(texCoord=1)]), "second set of coordinates"),
         (with_map(picture(), [base(extensions={"KHR_texture_transform": {}})]), "moved by an ext"),
-        (with_map(b"no picture", [base()]), "one of its maps cannot be read"),
+        (with_map(b"no image", [base()]), "one of its maps cannot be read"),
         (with_map(picture()[:45], [base()]), "one of its maps cannot be read"),
     ],
 )

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from guidance.diffusion.sampling import NoiseScene
 from guidance.encoders.base import Encoder
 from guidance.meshes import MeshScene
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 from guidance.views import Cameras
 
 
 class Linear(Encoder):
-    """A random linear map of pictures, smooth and of full rank; texts are keyed random vectors."""
+    """A random linear map of images, smooth and of full rank; texts are keyed random vectors."""
 
     name = family = "stand-in"
     image_size = 8
     logit_scale = 5.0
-    templates = ("{}", "a picture of {}")
+    templates = ("{}", "an image of {}")
     alternatives = ("a house", "a boat", "a cloud")
 
     def __init__(self, seed: int = 0, logit_bias: float | None = None, size: int = 8) -> None:
@@ -32,7 +32,7 @@ class Linear(Encoder):
         weight = torch.randn(12, 3 * size * size, generator=random, dtype=torch.float64)
         self.weight = nn.Parameter(weight)
         self.filters = torch.randn(5, 3, 3, 3, generator=random, dtype=torch.float64)
-        self.batches: list[int] = []  # how many pictures were encoded at once
+        self.batches: list[int] = []  # how many images were encoded at once
         self.texts: list[str] = []
 
     def encode_image(self, images: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class Everything(MeshScene, NoiseScene):
 def everything(
     n: int = 2, v: int = 2, size: int = 10, dtype: torch.dtype = torch.float64
 ) -> Rendering:
-    """Pictures with alpha, cameras and a mesh, all of them leaves that want gradients."""
+    """Images with alpha, cameras and a mesh, all of them leaves that want gradients."""
     random = torch.Generator().manual_seed(1)
     alpha = 0.2 + 0.6 * torch.rand(n, v, 1, size, size, generator=random, dtype=dtype)
     image = (alpha * torch.rand(n, v, 3, size, size, generator=random, dtype=dtype)).clone()
@@ -108,5 +108,5 @@ def cameras(n: int, v: int) -> Cameras:
     return Cameras(eye, eye, torch.ones(n, v, 3), azimuth, elevation, 10, 10)
 
 
-def moment(n: int = 2, step: int = 3, progress: float = 0.5) -> Moment:
-    return Moment(tuple(range(10, 10 + n)), step, progress)
+def context(n: int = 2, step: int = 3, progress: float = 0.5) -> StepContext:
+    return StepContext(tuple(range(10, 10 + n)), step, progress)

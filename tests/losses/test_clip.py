@@ -15,16 +15,17 @@ from torch import Tensor
 from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.losses.clip import Clip
-from guidance.losses.regions import window
-from guidance.losses.targets import NEGATIVE_WEIGHT, view_indices
-from guidance.losses.timeline import slerp
+from guidance.losses.text.embeddings import NEGATIVE_WEIGHT
+from guidance.losses.text.regions import window
+from guidance.losses.text.timeline import slerp
+from guidance.losses.text.views import view_indices
 from guidance.prompts import parse_region
-from guidance.types import Moment, Rendering
-from tests.losses.stand_ins import Linear, cameras, everything, moment
+from guidance.types import Rendering, StepContext
+from tests.losses.stand_ins import Linear, cameras, context, everything
 
 
 class Compass(Encoder):
-    """The plane: a picture points to (red, green), each text to its own angle in degrees."""
+    """The plane: an image points to (red, green), each text to its own angle in degrees."""
 
     name = family = "compass"
     image_size = 4
@@ -46,7 +47,7 @@ class Compass(Encoder):
 
 
 def pointing(*angles_deg: float, views: int = 1) -> Rendering:
-    """Plain pictures whose embeddings have these angles, one a sample."""
+    """Plain images whose embeddings have these angles, one a sample."""
     angles = torch.tensor(angles_deg, dtype=torch.float64).deg2rad()
     color = torch.stack([angles.cos(), angles.sin(), torch.zeros_like(angles)], -1)
     return Rendering(color.view(-1, 1, 3, 1, 1).repeat(1, views, 1, 4, 4).requires_grad_())
@@ -58,7 +59,7 @@ def clip(prompt: str | list[str], encoder: Encoder | None = None, **options: obj
 
 
 def value(loss: Clip, rendering: Rendering, progress: float = 0.5) -> Tensor:
-    return loss(rendering, moment(len(rendering.image), progress=progress)).detach()
+    return loss(rendering, context(len(rendering.image), progress=progress)).detach()
 
 
 def close(found: Tensor, *wanted: float) -> None:
@@ -85,7 +86,7 @@ def test_spherical() -> None:
 @pytest.mark.parametrize("angle", [0.0, 180.0])
 def test_spherical_has_a_gradient_even_at_its_ends(angle: float) -> None:
     rendering = pointing(angle)
-    value = clip("0", kind="spherical")(rendering, moment(1))
+    value = clip("0", kind="spherical")(rendering, context(1))
     assert torch.autograd.grad(value.sum(), rendering.image)[0].isfinite().all()
 
 
@@ -133,8 +134,8 @@ def test_phrases_are_weighted_and_negative_weights_push_away() -> None:
     rendering = pointing(0)
     loss = clip("60:2 | 90:-0.5")
     close(value(loss, rendering), 2 * (1 - cos(60)) - 0.5 * (1 - cos(90)))
-    towards = torch.autograd.grad(clip("60")(rendering, moment(1)).sum(), rendering.image)[0]
-    away = torch.autograd.grad(clip("60:-1")(rendering, moment(1)).sum(), rendering.image)[0]
+    towards = torch.autograd.grad(clip("60")(rendering, context(1)).sum(), rendering.image)[0]
+    away = torch.autograd.grad(clip("60:-1")(rendering, context(1)).sum(), rendering.image)[0]
     assert torch.allclose(towards, -away) and towards.abs().sum() > 0
 
 
@@ -147,7 +148,7 @@ def test_a_phrase_better_than_its_stop_sends_no_gradient() -> None:
     """1 - cos 60 is 0.5: stopped below 0.6, not below 0.4; the value stays the same."""
     for stop, pulls in ((0.6, False), (0.4, True)):
         rendering = pointing(0)
-        loss = clip(f"60:1:{stop}")(rendering, moment(1))
+        loss = clip(f"60:1:{stop}")(rendering, context(1))
         close(loss.detach(), 0.5)
         slope = torch.autograd.grad(loss.sum(), rendering.image)[0]
         assert bool(slope.abs().sum() > 0) == pulls
@@ -195,14 +196,14 @@ def test_a_prompt_stays_as_its_last_keyframe_left_it() -> None:
 
 def test_keyframes_of_all_wordings_are_encoded_once() -> None:
     encoder, rendering = Linear(), everything(2, 3)
-    loss = clip("an owl", encoder, view_words=True, at=["50% a cat", "100% a dog"])
+    loss = clip("an owl", encoder, view_prompts=True, at=["50% a cat", "100% a dog"])
     loss.prepare(rendering)
     texts = list(encoder.texts)
     assert "a cat, back view" in " ".join(texts) and "a dog, overhead view" in texts
     found = [value(loss, rendering, progress) for progress in (0.0, 0.3, 0.5, 1.0)]
     assert encoder.texts == texts
     for place, name in ((0, "an owl"), (2, "a cat"), (3, "a dog")):
-        still = value(clip(name, encoder, view_words=True), rendering)
+        still = value(clip(name, encoder, view_prompts=True), rendering)
         assert torch.allclose(found[place], still, atol=1e-6)
 
 
@@ -243,7 +244,7 @@ def mask_file(folder: Path, *white: tuple[int, int], size: tuple[int, int] = (4,
 
 
 def halves(left_deg: float, right_deg: float) -> Rendering:
-    """A picture whose halves point to these angles, seen through a mask as they are."""
+    """An image whose halves point to these angles, seen through a mask as they are."""
     both = torch.cat([pointing(left_deg).image[..., :2], pointing(right_deg).image[..., :2]], -1)
     return Rendering(both.detach().requires_grad_())
 
@@ -271,7 +272,7 @@ def test_nothing_outside_a_mask_is_touched_or_counts(tmp_path: Path) -> None:
         n = len(rendering.image)
         loss = clip("10:0", **options)
         leaves = [t for t in (rendering.image, rendering.alpha) if t is not None]
-        slopes = torch.autograd.grad(loss(rendering, moment(n)).sum(), leaves)
+        slopes = torch.autograd.grad(loss(rendering, context(n)).sum(), leaves)
         for slope in slopes:
             assert torch.equal(slope[..., 2:], torch.zeros_like(slope[..., 2:]))
             assert slope[..., :2].abs().sum() > 0
@@ -323,7 +324,7 @@ def test_regions_and_keyframes_of_a_sample_touch_no_other_to_the_bit(tmp_path: P
         rendering = replace(everything(), cameras=None)
         rendering.image.data[1] += shift
         loss = clip(["an owl:0 -> 1", second], Linear(), **options)
-        found = loss(rendering, moment())
+        found = loss(rendering, context())
         values.append(found.detach())
         slopes.append(torch.autograd.grad(found.sum(), rendering.image)[0])
     assert torch.equal(values[0][0], values[1][0]) and torch.equal(slopes[0][0], slopes[1][0])
@@ -336,16 +337,16 @@ def test_parts_of_regions_add_up(tmp_path: Path, micro_batch: int) -> None:
     region = f"{mask_file(tmp_path, (1, 1), (2, 1))}=a hat"
     loss = clip("an owl", Linear(), region=region, augment=Augment(crops=6))
     rendering = replace(everything(), cameras=None)
-    whole = loss(rendering, moment())
+    whole = loss(rendering, context())
     (wanted,) = torch.autograd.grad(whole.sum(), rendering.image)
     found = torch.zeros_like(wanted)
-    for part in loss.parts(rendering, moment(), micro_batch):
+    for part in loss.parts(rendering, context(), micro_batch):
         found += torch.autograd.grad(part.sum(), rendering.image)[0]
     assert torch.allclose(found, wanted, atol=1e-9)
 
 
 def test_a_sigmoids_negatives_count_once_beside_regions(tmp_path: Path) -> None:
-    """The region's own part is the logit alone: -(10 cos(60) - 3), on all of the picture."""
+    """The region's own part is the logit alone: -(10 cos(60) - 3), on all of the image."""
     path = mask_file(tmp_path, *[(x, y) for x in range(4) for y in range(4)])
     options = {"kind": "logit", "negative": "90:2"}
     encoder = Compass(logit_bias=-3.0)
@@ -358,7 +359,7 @@ def test_a_sigmoids_negatives_count_once_beside_regions(tmp_path: Path) -> None:
     ("white", "size", "message"),
     [
         ([], (4, 4), "is black all over; paint white where the words apply"),
-        ([(0, 0)], (8, 4), "the mask has 8 x 4 pixels, the pictures 4 x 4; give it their prop"),
+        ([(0, 0)], (8, 4), "the mask has 8 x 4 pixels, the images 4 x 4; give it their prop"),
         (None, (4, 4), "no such file"),
     ],
 )
@@ -372,10 +373,10 @@ def test_bad_masks_are_told(
 
 def test_regions_of_other_pictures_are_told(tmp_path: Path) -> None:
     loss = clip("60", region=f"{mask_file(tmp_path, (1, 1))}=60")
-    with pytest.raises(ValueError, match="regions are of flat pictures; rendered views move"):
+    with pytest.raises(ValueError, match="regions are of flat images; rendered views move"):
         loss.prepare(replace(everything(), cameras=cameras(2, 2)))
     loss.prepare(pointing(0))
-    with pytest.raises(ValueError, match="prepared for pictures of 4 x 4 pixels, got 2 x 4"):
+    with pytest.raises(ValueError, match="prepared for images of 4 x 4 pixels, got 2 x 4"):
         value(loss, Rendering(pointing(0).image[..., :2]))
 
 
@@ -416,10 +417,10 @@ def test_a_picture_as_prompt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("x", "not a readable")])
 def test_bad_picture_prompts_are_told(tmp_path: Path, content: str | None, message: str) -> None:
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     if content:
         path.write_text(content)
-    with pytest.raises(ValueError, match=f"image prompt .*picture.png: {message}"):
+    with pytest.raises(ValueError, match=f"image prompt .*image.png: {message}"):
         value(clip(f"image:{path}"), pointing(0))
 
 
@@ -434,7 +435,7 @@ def test_view_indices() -> None:
 def test_view_words_follow_the_cameras() -> None:
     encoder, rendering = Linear(), everything(2, 3)
     plain = clip("an owl", encoder)
-    wordy = clip("an owl", encoder, view_words=True)
+    wordy = clip("an owl", encoder, view_prompts=True)
     found = value(wordy, rendering)
     for words in ("front view", "side view", "overhead view"):
         assert f"an owl, {words}" in encoder.texts
@@ -454,7 +455,7 @@ def test_augment_changes_what_is_seen() -> None:
 
 def test_micro_batches_cut_views_too() -> None:
     encoder = Linear()
-    list(clip("a", encoder).parts(everything(2, 3), moment(), 2))
+    list(clip("a", encoder).parts(everything(2, 3), context(), 2))
     assert max(encoder.batches) == 2 and sum(encoder.batches) == 6
 
 
@@ -463,7 +464,7 @@ def test_optimizing_turns_the_needle() -> None:
     loss, optimizer = clip("60"), torch.optim.SGD([pixels], lr=0.5)
     for step in range(400):
         optimizer.zero_grad()
-        loss(Rendering(pixels), Moment((0,), step)).sum().backward()
+        loss(Rendering(pixels), StepContext((0,), step)).sum().backward()
         optimizer.step()
     close(value(loss, Rendering(pixels)), 0.0)
 
@@ -479,7 +480,7 @@ def test_optimizing_turns_the_needle() -> None:
         ({"region": "90"}, "region '90': expected a mask and words"),
         ({"templates": ["a"]}, r"templates: 'a' has no \{\}"),
         ({"templates": []}, "templates: is empty"),
-        ({"view_words": True}, "view_words=True needs pictures with cameras"),
+        ({"view_prompts": True}, "view_prompts=True needs images with cameras"),
         ({"kind": "logit", "encoder": Compass(alternatives=())}, "no captions to contrast"),
         ({"kind": "logit", "encoder": Compass(alternatives=("61",))}, "means the same"),
     ],
@@ -492,5 +493,5 @@ def test_bad_options_are_told(options: dict[str, object], message: str) -> None:
 def test_another_number_of_samples_is_told() -> None:
     loss = clip("60")
     loss.prepare(pointing(0))
-    with pytest.raises(ValueError, match="prepared for 1 samples, got pictures of 2"):
-        loss(pointing(0, 1), moment(2))
+    with pytest.raises(ValueError, match="prepared for 1 samples, got images of 2"):
+        loss(pointing(0, 1), context(2))

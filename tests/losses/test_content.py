@@ -11,11 +11,11 @@ from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.content import Content
 from guidance.types import Rendering
-from tests.losses.stand_ins import Linear, everything, moment
+from tests.losses.stand_ins import Linear, context, everything
 
 
 class Mirror(Encoder):
-    """Shows the picture itself, its double, its square, and its mean."""
+    """Shows the image itself, its double, its square, and its mean."""
 
     name = family = "mirror"
 
@@ -36,7 +36,7 @@ def test_value() -> None:
     """From 0.5 to 0.8: 0.6^2 of the double, which is 1, and (0.39 / 0.25)^2 of the square."""
     loss = Content(encoder=Mirror(), size=6)
     loss.prepare(plain(0.5, 0.5))
-    value = loss(plain(0.8, 0.5), moment()).detach()
+    value = loss(plain(0.8, 0.5), context()).detach()
     wanted = (0.6**2 / 1.0**2 + (0.39 / 0.25) ** 2) / 2
     assert torch.allclose(value, torch.tensor([wanted, 0.0], dtype=torch.float64))
 
@@ -44,14 +44,14 @@ def test_value() -> None:
 def test_depths_are_shares_of_the_blocks() -> None:
     loss = Content(encoder=Mirror(), size=6, depths=(0.25, 1.0))
     loss.prepare(plain(0.5))
-    assert loss(plain(0.8), moment(1)).item() == pytest.approx((0.3 / 0.5) ** 2)
+    assert loss(plain(0.8), context(1)).item() == pytest.approx((0.3 / 0.5) ** 2)
 
 
 def test_transparent_pictures_lie_on_white() -> None:
     loss = Content(encoder=Mirror(), size=6)
     loss.prepare(plain(1.0))
     clear = torch.zeros(1, 1, 1, 6, 6, dtype=torch.float64)
-    assert loss(Rendering(plain(0.0).image, clear), moment(1)).item() == 0
+    assert loss(Rendering(plain(0.0).image, clear), context(1)).item() == 0
 
 
 def test_options_change_something() -> None:
@@ -66,20 +66,20 @@ def test_options_change_something() -> None:
     ):
         loss = Content(**({"encoder": Linear(), "size": 9} | options))  # type: ignore[arg-type]
         loss.prepare(Rendering(rendering.image.detach() * 0.7, rendering.alpha))
-        values.append(loss(rendering, moment()).detach())
+        values.append(loss(rendering, context()).detach())
     for value in values[1:]:
         assert not torch.allclose(value, values[0])
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(InputError, match="blind: does not show the maps inside its picture tower"):
+    with pytest.raises(InputError, match="blind: does not show the maps inside its image tower"):
         Content(encoder=Blind()).prepare(plain(0.5))
     with pytest.raises(InputError, match=r"Content.depths: expected shares in \(0, 1\], got"):
         Content(depths=(0.0,))
     loss = Content(encoder=Mirror())
     loss.prepare(plain(0.5, 0.5))
-    with pytest.raises(InputError, match="expected 2 x 1 pictures like the reference, got 1 x 1"):
-        loss(plain(0.5), moment(1))
+    with pytest.raises(InputError, match="expected 2 x 1 images like the reference, got 1 x 1"):
+        loss(plain(0.5), context(1))
 
 
 def test_the_mini_clip_shows_its_maps_at_any_size() -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from guidance.augment import Augment
-from guidance.losses.directional import SOFT, Directional
+from guidance.losses.directional import Directional
+from guidance.losses.text.direction import SOFT
 from guidance.types import Rendering
-from tests.losses.stand_ins import Linear, everything, moment
+from tests.losses.stand_ins import Linear, context, everything
 from tests.losses.test_clip import Compass, close, cos, pointing
 
 
@@ -21,18 +22,18 @@ def directional(target: str | list[str], source: str, **options: object) -> Dire
 
 
 def test_value() -> None:
-    """From 0 to 90 degrees is wanted; pictures went from 10 to 40: a chord towards 115 degrees."""
+    """From 0 to 90 degrees is wanted; images went from 10 to 40: a chord towards 115 degrees."""
     loss = directional("90", "0")
     loss.prepare(pointing(10, 10))
     chord = 2 * math.sin(math.radians(15))
     softened = chord / math.hypot(chord, SOFT)
-    close(loss(pointing(40, 10), moment()).detach(), 1 - softened * cos(135 - 115), 1.0)
+    close(loss(pointing(40, 10), context()).detach(), 1 - softened * cos(135 - 115), 1.0)
 
 
 def test_at_the_reference_the_gradient_points_along_the_direction() -> None:
     rendering = pointing(10)
     loss = directional("60", "0")
-    value = loss(rendering, moment(1))
+    value = loss(rendering, context(1))
     slope = torch.autograd.grad(value.sum(), rendering.image)[0]
     assert value.item() == pytest.approx(1.0)
     assert slope.isfinite().all()
@@ -44,13 +45,13 @@ def test_pictures_may_be_given_as_reference() -> None:
     loss.prepare(pointing(70))
     other = directional("90", "0")
     other.prepare(pointing(10))
-    assert torch.equal(loss(pointing(40), moment(1)), other(pointing(40), moment(1)))
+    assert torch.equal(loss(pointing(40), context(1)), other(pointing(40), context(1)))
 
 
 def test_prompts_of_each_sample() -> None:
     loss = directional(["90", "-90"], "0")
     loss.prepare(pointing(0, 0))
-    up, down = loss(pointing(20, 20), moment()).tolist()
+    up, down = loss(pointing(20, 20), context()).tolist()
     assert up < 0.3 and down > 0.7
 
 
@@ -66,7 +67,7 @@ def test_options_change_something() -> None:
     ):
         loss = directional("a", "b", **({"encoder": Linear()} | options))
         loss.prepare(start)
-        values.append(loss(rendering, moment()).detach())
+        values.append(loss(rendering, context()).detach())
     for value in values[1:]:
         assert not torch.allclose(value, values[0])
 
@@ -79,8 +80,8 @@ def test_targets_that_mean_the_source_are_told() -> None:
 def test_other_pictures_than_the_reference_are_told() -> None:
     loss = directional("90", "0")
     loss.prepare(pointing(0, views=2))
-    with pytest.raises(ValueError, match=r"expected pictures \[1, 2, 3, 4, 4\]"):
-        loss(pointing(0, views=1), moment(1))
+    with pytest.raises(ValueError, match=r"expected images \[1, 2, 3, 4, 4\]"):
+        loss(pointing(0, views=1), context(1))
 
 
 def test_moving_cameras_are_told() -> None:
@@ -89,4 +90,4 @@ def test_moving_cameras_are_told() -> None:
     loss.prepare(rendering)
     moved = replace(rendering.cameras, view=rendering.cameras.view + 1)
     with pytest.raises(ValueError, match="the cameras moved"):
-        loss(replace(rendering, cameras=moved), moment())
+        loss(replace(rendering, cameras=moved), context())

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from guidance.diffusion.base import Level
 from guidance.errors import InputError
-from guidance.loop import Event, PreviewEvent, Settings, StepEvent, optimize
+from guidance.loop.optimize import Event, PreviewEvent, Settings, StepEvent, optimize
 from guidance.losses.distillation import Distillation
-from guidance.losses.methods import METHODS, POOR, Times
-from guidance.types import Moment, Rendering
+from guidance.losses.sds.methods import METHODS, POOR, Times
+from guidance.types import Rendering, StepContext
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
-from tests.losses.stand_ins import cameras, everything, moment
+from tests.losses.stand_ins import cameras, context, everything
 
 CAT, DOG = "a cat", "a dog"
 
@@ -32,8 +32,8 @@ def made(denoiser: Mixture, prompt: Any = CAT, n: int = 1, **options: Any) -> Di
     return loss
 
 
-def latent_field(loss: Distillation, image: Tensor, at: Moment) -> Tensor:
-    """The gradient at the latents of pictures, by a denoiser that encodes them linearly."""
+def latent_field(loss: Distillation, image: Tensor, at: StepContext) -> Tensor:
+    """The gradient at the latents of images, by a denoiser that encodes them linearly."""
     leaf = image.clone().requires_grad_()
     found = torch.autograd.grad(loss(Rendering(leaf), at).sum(), leaf)[0]
     # The stand-in's latent is the mean over squares of 2 x 2 pixels, times two, minus one.
@@ -45,7 +45,7 @@ def latents(denoiser: Mixture, image: Tensor) -> Tensor:
     return denoiser.encode_image(image.flatten(0, 1)).detach()
 
 
-def draws(at: Moment, loss: Distillation, like: Tensor) -> tuple[Tensor, Tensor, Level]:
+def draws(at: StepContext, loss: Distillation, like: Tensor) -> tuple[Tensor, Tensor, Level]:
     """Noise, times and levels as the loss draws them, for one view."""
     noise = at.normal("distillation/noise", 1, 1, CHANNELS, SIZE, SIZE)[:, 0, 0].to(like)
     share = at.uniform("distillation/time", 1, 1, 2)[:, 0, 0, 0]
@@ -72,7 +72,7 @@ def free(denoiser: Mixture, x: Tensor, level: Level) -> Tensor:
 
 
 def test_sds_by_hand() -> None:
-    denoiser, at = Mixture(linear=True), moment(2)
+    denoiser, at = Mixture(linear=True), context(2)
     loss = made(denoiser, (CAT, DOG), n=2, guidance_scale=3.0)
     image = pictures()
     z = latents(denoiser, image)
@@ -85,7 +85,7 @@ def test_sds_by_hand() -> None:
 
 
 def test_scale_1_is_the_condition_alone_and_0_none() -> None:
-    denoiser, at = Mixture(linear=True), moment(1)
+    denoiser, at = Mixture(linear=True), context(1)
     image = pictures(1)
     z = latents(denoiser, image)
     loss = made(denoiser, weighting="one", guidance_scale=1.0)
@@ -106,7 +106,7 @@ def test_epsilon_and_v_are_the_same_knowledge(method: str) -> None:
         latent_field(
             made(Mixture(linear=True, prediction=prediction), method=method, **source),
             pictures(1),
-            moment(1),
+            context(1),
         )
         for prediction in ("epsilon", "v")
     ]
@@ -119,7 +119,7 @@ def test_csd_turns_from_the_empty_text_to_the_negative() -> None:
     z = latents(denoiser, image)
     loss = made(denoiser, method="csd", negative=DOG, unit=False)
     for progress in (0.0, 0.25, 1.0):
-        at = moment(1, progress=progress)
+        at = context(1, progress=progress)
         noise, _, level = draws(at, loss, z)
         x = level.alpha * z + level.sigma * noise
         cat, dog, base = (
@@ -132,13 +132,13 @@ def test_csd_turns_from_the_empty_text_to_the_negative() -> None:
 
 
 def test_csd_of_each_picture_has_rms_1() -> None:
-    field = latent_field(made(Mixture(linear=True), n=2, method="csd"), pictures(), moment())
+    field = latent_field(made(Mixture(linear=True), n=2, method="csd"), pictures(), context())
     assert torch.allclose(field.flatten(1).square().mean(1).sqrt(), torch.ones(2).double())
 
 
 @pytest.mark.parametrize(("time", "with_negative"), [(0.1, False), (0.19, False), (0.21, True)])
 def test_nfsd_leaves_the_negative_out_at_low_noise(time: float, with_negative: bool) -> None:
-    denoiser, image, at = Mixture(linear=True), pictures(1), moment(1)
+    denoiser, image, at = Mixture(linear=True), pictures(1), context(1)
     z = latents(denoiser, image)
     loss = made(denoiser, method="nfsd", negative=DOG, times=(time, time), weighting="one")
     noise, _, level = draws(at, loss, z)
@@ -156,7 +156,7 @@ def test_bridge_goes_from_the_poor_prompt_to_the_fine_one() -> None:
         f"{CAT}, detailed high resolution, sharp": fine,
         f"{CAT}, oversaturated, smooth, blurry": poor,
     }
-    denoiser, image, at = Mixture(modes, linear=True), pictures(1), moment(1)
+    denoiser, image, at = Mixture(modes, linear=True), pictures(1), context(1)
     loss = made(denoiser, method="bridge", weighting="one")
     denoiser.asked = 0
     field = latent_field(loss, image, at)
@@ -168,7 +168,7 @@ def test_bridge_goes_from_the_poor_prompt_to_the_fine_one() -> None:
 
 
 def test_asd_refers_to_a_higher_level_under_the_same_noise() -> None:
-    denoiser, image, at = Mixture(linear=True), pictures(1), moment(1)
+    denoiser, image, at = Mixture(linear=True), pictures(1), context(1)
     z = latents(denoiser, image)
     loss = made(denoiser, method="asd", weighting="one", guidance_scale=1.0)
     noise, time, level = draws(at, loss, z)
@@ -184,7 +184,7 @@ def test_asd_refers_to_a_higher_level_under_the_same_noise() -> None:
 def test_ism_without_guidance_is_an_interval_of_one_path() -> None:
     """With one Gaussian for all texts the path is known: (x - alpha m) / spread^0.5 is constant."""
     mean = Mixture.mean(CAT)
-    denoiser, image, at = Mixture({CAT: mean}, linear=True, variance=0.3), pictures(1), moment(1)
+    denoiser, image, at = Mixture({CAT: mean}, linear=True, variance=0.3), pictures(1), context(1)
     z = latents(denoiser, image)
     loss = made(denoiser, method="ism", weighting="one", times=(0.5, 0.5))
     low, high = (denoiser.level(torch.tensor([time]), z) for time in (0.45, 0.5))
@@ -203,7 +203,7 @@ def test_ism_without_guidance_is_an_interval_of_one_path() -> None:
 def test_sdi_pulls_to_the_clean_latent_of_the_answer() -> None:
     """With guidance 1 there, back by -1: for one Gaussian both go by the same score."""
     mean = Mixture.mean(CAT)
-    denoiser, image, at = Mixture({CAT: mean}, linear=True, variance=1e-4), pictures(1), moment(1)
+    denoiser, image, at = Mixture({CAT: mean}, linear=True, variance=1e-4), pictures(1), context(1)
     z = latents(denoiser, image)
     field = latent_field(made(denoiser, method="sdi", guidance_scale=1.0), image, at)
     assert torch.allclose(field, z - mean, atol=1e-2)
@@ -217,7 +217,7 @@ def test_fsd_goes_where_ddim_would_from_its_noise() -> None:
     z = torch.zeros(1, CHANNELS, SIZE, SIZE, dtype=torch.float64)
     path = []
     for step in range(steps + 1):
-        at = Moment((0,), step=step, progress=step / steps)
+        at = StepContext((0,), step=step, progress=step / steps)
         noise, _, level = draws(at.at_start(), loss, z)
         level = denoiser.level(loss.times.at(torch.zeros(1), at.progress), z)
         spread = (level.alpha**2 * denoiser.variance + level.sigma**2).sqrt()
@@ -236,13 +236,13 @@ def test_dds_of_the_same_words_and_picture_is_zero() -> None:
     denoiser = Mixture(linear=True)
     loss = Distillation(CAT, denoiser=denoiser, method="dds", source=CAT)
     loss.prepare(Rendering(pictures(1)))
-    assert latent_field(loss, pictures(1), moment(1)).abs().max() == 0
-    assert latent_field(loss, pictures(1, seed=1), moment(1)).abs().max() > 1e-3
+    assert latent_field(loss, pictures(1), context(1)).abs().max() == 0
+    assert latent_field(loss, pictures(1, seed=1), context(1)).abs().max() > 1e-3
 
 
 def test_pds_is_the_difference_of_stochastic_latents() -> None:
     """Written out from the posterior's mean, with the beta of one timestep and levels two apart."""
-    denoiser, image, at = Mixture(linear=True), pictures(1), moment(1)
+    denoiser, image, at = Mixture(linear=True), pictures(1), context(1)
     start = pictures(1, seed=9)
     loss = made(denoiser, method="pds", source=DOG, guidance_scale=1.0)
     z, source = latents(denoiser, image), latents(denoiser, start)
@@ -264,7 +264,7 @@ def test_pds_is_the_difference_of_stochastic_latents() -> None:
 
 
 def test_rfds_is_a_difference_of_velocities() -> None:
-    denoiser, image, at = Mixture(linear=True, prediction="flow"), pictures(1), moment(1)
+    denoiser, image, at = Mixture(linear=True, prediction="flow"), pictures(1), context(1)
     z = latents(denoiser, image)
     loss = made(denoiser, method="rfds", guidance_scale=1.0)
     noise, time, level = draws(at, loss, z)
@@ -274,7 +274,7 @@ def test_rfds_is_a_difference_of_velocities() -> None:
 
 
 def test_negatives_are_composed_and_perp_neg_leaves_the_prompt_alone() -> None:
-    denoiser, image, at = Mixture(linear=True), pictures(1), moment(1)
+    denoiser, image, at = Mixture(linear=True), pictures(1), context(1)
     z = latents(denoiser, image)
     options: dict[str, Any] = {"weighting": "one", "guidance_scale": 4.0}
     noise, _, level = draws(at, made(denoiser), z)
@@ -297,7 +297,7 @@ def test_phrases_are_composed_by_their_weights_over_the_run() -> None:
     z = latents(denoiser, image)
     loss = made(denoiser, f"{CAT}:1 -> 0 | {DOG}:0.5", weighting="one", guidance_scale=2.0)
     for progress, weight in ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0)):
-        at = moment(1, progress=progress)
+        at = context(1, progress=progress)
         noise, _, level = draws(at, loss, z)
         x = level.alpha * z + level.sigma * noise
         base = free(denoiser, x, level)
@@ -311,14 +311,14 @@ def test_phrases_are_composed_by_their_weights_over_the_run() -> None:
 
 def test_views_have_words_and_fronts_are_hidden() -> None:
     denoiser = Mixture(linear=True)
-    loss = Distillation(CAT, denoiser=denoiser, method="sds", view_words=True, perp_neg=True)
+    loss = Distillation(CAT, denoiser=denoiser, method="sds", view_prompts=True, perp_neg=True)
     rendering = everything(1, 4)
     loss.prepare(rendering)
     assert {f"{CAT}, front view", f"{CAT}, back view", ""} <= set(denoiser.texts)
     # Views from 0, 60, 120 degrees and from above: the empty text and its own for each, and the
     # front as a negative for the two from the side.
     denoiser.asked = 0
-    loss(rendering, moment(1))
+    loss(rendering, context(1))
     assert denoiser.asked == 2 + 3 + 3 + 2
     seen = loss._groups["wanted"].of(torch.zeros(4).long(), torch.tensor([0, 1, 2, 3]), 0.0)
     names = list(dict.fromkeys(denoiser.texts))
@@ -330,7 +330,7 @@ def test_views_have_words_and_fronts_are_hidden() -> None:
 
 def test_the_slope_through_the_autoencoder() -> None:
     """Against finite differences of the latents, dotted with the field there."""
-    denoiser, at = Mixture(), moment(2)
+    denoiser, at = Mixture(), context(2)
     loss, image = made(denoiser, n=2), pictures()
     leaf = image.clone().requires_grad_()
     slope = torch.autograd.grad(loss(Rendering(leaf), at).sum(), leaf)[0]
@@ -356,7 +356,7 @@ def test_one_sample_is_its_slice_of_eight(method: str) -> None:
         loss = Distillation(CAT, denoiser=denoiser, method=method, **source)
         loss.prepare(Rendering(pictures(8, seed=9)[:n]))
         leaf = pictures(8)[:n].clone().requires_grad_()
-        value = loss(Rendering(leaf), moment(n))
+        value = loss(Rendering(leaf), context(n))
         return value.detach(), torch.autograd.grad(value.sum(), leaf)[0]
 
     (one, slope_of_one), (eight, slopes) = slope(1), slope(8)
@@ -366,7 +366,7 @@ def test_one_sample_is_its_slice_of_eight(method: str) -> None:
 
 
 class Latent(nn.Module):
-    """Pictures whose latents are what is optimized, for a linear stand-in."""
+    """Images whose latents are what is optimized, for a linear stand-in."""
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
@@ -442,14 +442,14 @@ def test_the_reference_is_seen_through_the_crops_of_the_step(width: int) -> None
         return loss
 
     used = fresh()
-    used(moved, moment(1, step=1))
-    assert torch.allclose(used(moved, moment(1, step=2)), fresh()(moved, moment(1, step=2)))
+    used(moved, context(1, step=1))
+    assert torch.allclose(used(moved, context(1, step=2)), fresh()(moved, context(1, step=2)))
 
 
 def test_validation_prefers_pictures_of_the_words() -> None:
     denoiser = Mixture(linear=True)
     loss = made(denoiser)
-    at = Moment((0,), 0, 1.0, "validation")
+    at = StepContext((0,), 0, 1.0, "validation")
     values = []
     for z in (denoiser.modes[CAT], torch.zeros(CHANNELS, SIZE, SIZE), denoiser.modes[DOG]):
         image = ((z.double() + 1) / 2).repeat_interleave(2, -1).repeat_interleave(2, -2)
@@ -459,13 +459,13 @@ def test_validation_prefers_pictures_of_the_words() -> None:
 
 def test_validation_is_fixed_and_has_no_gradient() -> None:
     loss, image = made(Mixture()), pictures(1).requires_grad_()
-    at = Moment((0,), 0, 1.0, "validation")
+    at = StepContext((0,), 0, 1.0, "validation")
     first, again = (loss(Rendering(image), at) for _ in range(2))
     assert torch.equal(first, again) and not first.requires_grad
 
 
 def test_the_value_of_a_step_is_the_size_of_the_field() -> None:
-    denoiser, at = Mixture(linear=True), moment(2)
+    denoiser, at = Mixture(linear=True), context(2)
     loss = made(denoiser, n=2)
     field = latent_field(loss, pictures(), at)
     wanted = field.flatten(1).square().mean(1).sqrt()
@@ -486,7 +486,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "guidance_scale": {"guidance_scale": "10 -> 3"},
     "negative": {"negative": DOG},
     "perp_neg": {"negative": DOG, "perp_neg": True},
-    "view_words": {"view_words": True},
+    "view_prompts": {"view_prompts": True},
     "times": {"times": (0.3, "0.9 -> 0.4")},
     "weighting one": {"weighting": "one"},
     "weighting snr": {"weighting": "snr"},
@@ -514,9 +514,9 @@ def test_every_option_changes_something() -> None:
         arguments = {"prompt": CAT, "denoiser": Mixture(), "method": "sds"} | options
         loss = Distillation(arguments.pop("prompt"), **arguments)
         image = pictures(1).requires_grad_()
-        shown = cameras(1, 1) if loss.view_words else None
+        shown = cameras(1, 1) if loss.view_prompts else None
         loss.prepare(Rendering(pictures(1, seed=9), cameras=shown))
-        slope = torch.autograd.grad(loss(Rendering(image, cameras=shown), moment(1)).sum(), image)[
+        slope = torch.autograd.grad(loss(Rendering(image, cameras=shown), context(1)).sum(), image)[
             0
         ]
         for other in found:
@@ -531,7 +531,7 @@ def test_every_option_changes_something() -> None:
         ({"weighting": "two"}, "weighting 'two' is unknown; use one, sigma2, snr, sample"),
         ({"method": "csd", "guidance_scale": 3.0}, "guidance_scale: csd has none; leave it out"),
         ({"guidance_scale": "3 -> -1"}, "guidance_scale '3 -> -1': expected at least 0"),
-        ({"method": "dds"}, "dds: edits, so say what the picture shows before: source"),
+        ({"method": "dds"}, "dds: edits, so say what the image shows before: source"),
         ({"source": DOG}, "sds: starts from no source; leave it out, or use dds or pds"),
         ({"reference": pictures(1)}, "sds: starts from no source"),
         ({"method": "bridge", "negative": DOG}, "bridge: has a poor prompt of its own"),
@@ -539,9 +539,9 @@ def test_every_option_changes_something() -> None:
         ({"perp_neg": True}, "perp_neg: there is nothing that it could change; give negatives"),
         ({"times": (0.0, 0.5)}, "times: expected 0 < low <= high < 1, got 0 and 0.5 at 0%"),
         ({"times": (0.5, "0.9 -> 0.2")}, "got 0.5 and 0.2 at 100% of the run"),
-        ({"prompt": "image:a.png"}, "denoisers read words and no pictures; use the loss Clip"),
+        ({"prompt": "image:a.png"}, "denoisers read words and no images; use the loss Clip"),
         ({"prompt": "a cat:1:0.4"}, r"a stop \(0.4\) belongs to distances"),
-        ({"negative": "image:a.png"}, "denoisers read words and no pictures"),
+        ({"negative": "image:a.png"}, "denoisers read words and no images"),
         ({"negative": "a cat:-1"}, "a negative already pushes away"),
     ],
 )
@@ -552,14 +552,14 @@ def test_mistakes_are_told_before_anything_is_loaded(options: dict[str, Any], me
 
 
 def test_mistakes_that_pictures_show() -> None:
-    with pytest.raises(InputError, match="sds: view_words=True needs pictures with cameras"):
-        made(Mixture(), view_words=True)(Rendering(pictures(1)), moment(1))
-    with pytest.raises(InputError, match="dds: edits flat pictures; for rendered objects use sds"):
+    with pytest.raises(InputError, match="sds: view_prompts=True needs images with cameras"):
+        made(Mixture(), view_prompts=True)(Rendering(pictures(1)), context(1))
+    with pytest.raises(InputError, match="dds: edits flat images; for rendered objects use sds"):
         Distillation(CAT, denoiser=Mixture(), method="dds", source=DOG).prepare(everything(1))
-    with pytest.raises(InputError, match="reference: expected 1 x 1 pictures, got 2 x 1"):
+    with pytest.raises(InputError, match="reference: expected 1 x 1 images, got 2 x 1"):
         made(Mixture(), method="dds", source=DOG, reference=pictures(2))
-    with pytest.raises(InputError, match="sds was prepared for 1 samples, got pictures of 2"):
-        made(Mixture())(Rendering(pictures(2)), moment(2))
+    with pytest.raises(InputError, match="sds was prepared for 1 samples, got images of 2"):
+        made(Mixture())(Rendering(pictures(2)), context(2))
     with pytest.raises(InputError, match="rfds: needs a denoiser of flow, and mixture is one of e"):
         made(Mixture(), method="rfds")
     with pytest.raises(InputError, match="pds: needs a denoiser of epsilon or v, and mixture is"):
@@ -577,7 +577,7 @@ def test_a_run_by_micro_batches_is_the_same_run() -> None:
     for micro_batch in (1, 3, 64):
         loss, image = made(Mixture(), n=2), pictures().requires_grad_()
         slope = torch.zeros_like(image)
-        for part in loss.parts(Rendering(image), moment(2), micro_batch):
+        for part in loss.parts(Rendering(image), context(2), micro_batch):
             slope += torch.autograd.grad(part.sum(), image)[0]
         fields.append(slope)
     assert torch.allclose(fields[0], fields[1]) and torch.allclose(fields[0], fields[2])

@@ -12,18 +12,18 @@ from PIL import Image
 from torch import Tensor
 
 from guidance import models
-from guidance._torchvision import mend
 from guidance.encoders import perceptual
 from guidance.encoders.perceptual import LAYOUTS, Perceptual, load_perceptual
 from guidance.errors import InputError, MissingWeights
-from guidance.loop import optimize
+from guidance.loop.optimize import optimize
 from guidance.losses.lpips import Lpips
 from guidance.models.catalogue import find_model
 from guidance.models.torch_hub import read_tensors
+from guidance.models.torchvision import import_torchvision
 from guidance.types import Rendering
 from guidance.views import Windows
 from tests.losses.hub import play_hub
-from tests.losses.stand_ins import moment
+from tests.losses.stand_ins import context
 from tests.stand_ins import Canvas
 
 pytest.importorskip("scipy")
@@ -38,7 +38,7 @@ def pictures(n: int = 2, v: int = 1, size: int = 48, seed: int = 0) -> Tensor:
 
 
 def value(loss: Lpips, image: Tensor) -> Tensor:
-    return loss(Rendering(image), moment(len(image)))
+    return loss(Rendering(image), context(len(image)))
 
 
 @EXTRA
@@ -47,7 +47,7 @@ def test_it_is_what_its_authors_compute(
     network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = play_hub(monkeypatch, tmp_path, network)
-    mend()
+    import_torchvision()
     import lpips
 
     theirs = lpips.LPIPS(net=network, pnet_rand=True, verbose=False)
@@ -123,13 +123,13 @@ def test_only_windows_of_the_whole_count() -> None:
     rendering = Rendering(image, windows=Windows(zeros, zeros, sides, 8))
     loss = Lpips(pictures(1, 1, 8, seed=1), flat)
     alone = value(Lpips(pictures(1, 1, 8, seed=1), flat), image[:, :1])
-    assert torch.equal(loss(rendering, moment(1)), alone)
+    assert torch.equal(loss(rendering, context(1)), alone)
 
 
 def test_transparent_pictures_lie_on_white() -> None:
     loss = Lpips(torch.ones(1, 1, 3, 8, 8), Perceptual(lambda images: [images]))
     clear = Rendering(torch.zeros(1, 1, 3, 8, 8), torch.zeros(1, 1, 1, 8, 8))
-    assert loss(clear, moment(1)).item() < 1e-9
+    assert loss(clear, context(1)).item() < 1e-9
 
 
 def test_missing_weights_name_path_size_and_command(
@@ -233,7 +233,7 @@ def test_fetching_and_verifying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_addresses_are_torchvisions_own() -> None:
-    mend()
+    import_torchvision()
     from torchvision.models import AlexNet_Weights, VGG16_Weights
 
     for network, weights in (("alex", AlexNet_Weights), ("vgg", VGG16_Weights)):
@@ -254,7 +254,7 @@ def test_other_mistakes_are_told(tmp_path: Path) -> None:
         Lpips(None, small).prepare(Rendering(pictures(size=16)))
     loss = Lpips(pictures(2), Perceptual(lambda images: [images]))
     loss.prepare(Rendering(pictures(2)))
-    with pytest.raises(InputError, match=r"expected 2 pictures of \[48, 48\] like the reference"):
+    with pytest.raises(InputError, match=r"expected 2 images of \[48, 48\] like the reference"):
         value(loss, pictures(3))
 
 

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from guidance.losses.mesh import EdgeLength, Laplacian, NormalConsistency, Rigidity
+from guidance.losses.edge_length import EdgeLength
+from guidance.losses.laplacian import Laplacian
+from guidance.losses.normal_consistency import NormalConsistency
+from guidance.losses.rigidity import Rigidity
 from guidance.meshes import MeshScene
 from guidance.types import Loss, Rendering
-from tests.losses.stand_ins import FACES, moment
+from tests.losses.stand_ins import FACES, context
 
 REST = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
 HINGE = torch.tensor([[0, 1, 2], [1, 0, 3]])  # two triangles that share an edge, alike oriented
@@ -20,7 +23,7 @@ HINGE = torch.tensor([[0, 1, 2], [1, 0, 3]])  # two triangles that share an edge
 def value(loss: Loss, *vertices: Tensor, faces: Tensor = FACES, rest: Tensor = REST) -> list[float]:
     scene = MeshScene(torch.stack(vertices), faces, rest)
     pictures = torch.zeros(len(vertices), 1, 3, 2, 2)
-    return loss(Rendering(pictures, scene=scene), moment(len(vertices))).tolist()
+    return loss(Rendering(pictures, scene=scene), context(len(vertices))).tolist()
 
 
 def test_rest_and_shifts_cost_nothing() -> None:
@@ -65,7 +68,7 @@ def test_a_degenerate_face_gives_no_nan() -> None:
     squashed = flat * torch.tensor([1.0, 0, 0])
     for loss in (Laplacian(), NormalConsistency(), EdgeLength()):
         scene = MeshScene(squashed[None], FACES, REST)
-        cost = loss(Rendering(torch.zeros(1, 1, 3, 2, 2), scene=scene), moment(1))
+        cost = loss(Rendering(torch.zeros(1, 1, 3, 2, 2), scene=scene), context(1))
         slope = torch.autograd.grad(cost.sum(), flat, retain_graph=True)[0]
         assert cost.isfinite().all() and slope.isfinite().all()
 
@@ -89,8 +92,8 @@ def test_other_faces_are_noticed() -> None:
 
 @pytest.mark.parametrize("kind", [Laplacian, NormalConsistency, EdgeLength])
 def test_pictures_without_a_mesh_are_told(kind: type[Loss]) -> None:
-    with pytest.raises(ValueError, match="expected pictures of a mesh, got a scene of NoneType"):
-        kind()(Rendering(torch.zeros(1, 1, 3, 2, 2)), moment(1))
+    with pytest.raises(ValueError, match="expected images of a mesh, got a scene of NoneType"):
+        kind()(Rendering(torch.zeros(1, 1, 3, 2, 2)), context(1))
 
 
 def test_rigidity_is_half_the_squared_distance_from_the_identity_over_the_rest_area() -> None:
@@ -98,7 +101,7 @@ def test_rigidity_is_half_the_squared_distance_from_the_identity_over_the_rest_a
     jacobians = torch.eye(3).repeat(2, 4, 1, 1)
     jacobians[1, 3] *= 2
     scene = MeshScene(torch.stack([REST, REST]), FACES, REST, jacobians)
-    found = Rigidity()(Rendering(torch.zeros(2, 1, 3, 2, 2), scene=scene), moment(2))
+    found = Rigidity()(Rendering(torch.zeros(2, 1, 3, 2, 2), scene=scene), context(2))
     wanted = 0.5 * 3 * math.sqrt(3) / (3 + math.sqrt(3))
     assert found.tolist() == pytest.approx([0, wanted])
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.losses.outline import Outline
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 
 def shown(alpha: Tensor) -> Rendering:
@@ -17,7 +17,7 @@ def shown(alpha: Tensor) -> Rendering:
 
 
 HALF = torch.cat([torch.ones(8, 4), torch.zeros(8, 4)], 1)
-NOW = Moment((0,), progress=0.5)
+NOW = StepContext((0,), progress=0.5)
 
 
 def test_an_area_within_bounds_costs_nothing() -> None:

@@ -10,11 +10,11 @@ import torch
 from guidance.augment import Augment
 from guidance.errors import InputError
 from guidance.losses.clip import Clip
-from guidance.losses.mesh import Laplacian
-from guidance.losses.part import OfPart
+from guidance.losses.laplacian import Laplacian
+from guidance.losses.on_subject import OnSubject
 from guidance.types import Rendering
 from guidance.views import WHOLE
-from tests.losses.stand_ins import Linear, everything, moment
+from tests.losses.stand_ins import Linear, context, everything
 
 
 def scene() -> Rendering:
@@ -38,33 +38,33 @@ def clip() -> Clip:
 @pytest.mark.parametrize(("subject", "views"), [(WHOLE, (0, 2)), (0, (2, 4)), (1, (4, 6))])
 def test_its_value_is_that_of_its_views(subject: int, views: tuple[int, int]) -> None:
     rendering, (start, stop) = scene(), views
-    loss = OfPart(clip(), subject, "it")
+    loss = OnSubject(clip(), subject, "it")
     loss.prepare(rendering.detach())
-    value = loss(rendering, moment())
+    value = loss(rendering, context())
     assert rendering.alpha is not None and rendering.cameras is not None
     alone = Rendering(
         rendering.image[:, start:stop],
         rendering.alpha[:, start:stop],
         cameras=rendering.cameras.some(slice(start, stop)),
     )
-    assert torch.equal(value, clip()(alone, moment()))
+    assert torch.equal(value, clip()(alone, context()))
     (gradient,) = torch.autograd.grad(value.sum(), [rendering.image])
     touched = gradient.abs().amax((0, 2, 3, 4)) > 0
     assert touched.nonzero()[:, 0].tolist() == list(range(start, stop))
 
 
 def test_micro_batches_add_up() -> None:
-    rendering, loss = scene(), OfPart(clip(), 1, "it")
+    rendering, loss = scene(), OnSubject(clip(), 1, "it")
     loss.prepare(rendering.detach())
-    (whole,) = torch.autograd.grad(loss(rendering, moment()).sum(), [rendering.image])
+    (whole,) = torch.autograd.grad(loss(rendering, context()).sum(), [rendering.image])
     sums = torch.zeros_like(whole)
-    for part in loss.parts(rendering, moment(), micro_batch=2):
+    for part in loss.parts(rendering, context(), micro_batch=2):
         sums += torch.autograd.grad(part.sum(), [rendering.image])[0]
     assert torch.allclose(sums, whole, atol=1e-9)
 
 
 def test_what_it_is_called_and_who_looks() -> None:
-    loss = OfPart(clip(), 1, "hat")
+    loss = OnSubject(clip(), 1, "hat")
     assert loss.name == "clip of hat" and [type(one) for one in loss.encoders] == [Linear]
 
 
@@ -78,5 +78,5 @@ def test_what_has_no_such_views_is_told() -> None:
     parts = replace(only, cameras=replace(only.cameras, subject=torch.zeros(2, 6).long()))
     with pytest.raises(InputError, match="no view shows the whole scene"):
         parts.whole()
-    with pytest.raises(InputError, match="OfPart: Laplacian looks at no pictures"):
-        OfPart(Laplacian(), 0)
+    with pytest.raises(InputError, match="OnSubject: Laplacian looks at no images"):
+        OnSubject(Laplacian(), 0)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.losses.directional import SOFT
 from guidance.losses.patches import PatchDirectional, patches
+from guidance.losses.text.direction import SOFT
 from guidance.types import Rendering
-from tests.losses.stand_ins import Linear, everything, moment
+from tests.losses.stand_ins import Linear, context, everything
 from tests.losses.test_clip import Compass, close, cos, pointing
 
 
@@ -26,10 +26,10 @@ def softened(turn_deg: float) -> float:
 
 
 def test_value() -> None:
-    """Plain pictures have the same crops everywhere: 90 degrees wanted, from 10 to 40 gone."""
+    """Plain images have the same crops everywhere: 90 degrees wanted, from 10 to 40 gone."""
     loss = patch_loss("90")
     loss.prepare(pointing(10, 10))
-    close(loss(pointing(40, 10), moment()).detach(), 1 - softened(30) * cos(135 - 115), 1.0)
+    close(loss(pointing(40, 10), context()).detach(), 1 - softened(30) * cos(135 - 115), 1.0)
 
 
 def test_crops_below_the_threshold_cost_nothing_and_send_no_gradient() -> None:
@@ -37,7 +37,7 @@ def test_crops_below_the_threshold_cost_nothing_and_send_no_gradient() -> None:
     loss = patch_loss("90", threshold=0.7)
     loss.prepare(pointing(10, 10))
     rendering = pointing(40, -20)
-    value = loss(rendering, moment())
+    value = loss(rendering, context())
     close(value.detach(), 0.0, 1 - softened(30) * cos(135 - (-95)))
     slope = torch.autograd.grad(value.sum(), rendering.image)[0]
     assert slope[0].abs().max() == 0
@@ -50,10 +50,10 @@ def test_the_mean_is_over_all_crops_also_those_below_the_threshold() -> None:
     start = torch.cat([pointing(10).image] * 2, -1).detach()
     loss = patch_loss("90", crops=64, crop_size=0.25, threshold=0.0)
     loss.prepare(Rendering(start))
-    every = loss(Rendering(image), moment(1)).item()
+    every = loss(Rendering(image), context(1)).item()
     strict = patch_loss("90", crops=64, crop_size=0.25, threshold=0.7)
     strict.prepare(Rendering(start))
-    assert 0 < strict(Rendering(image), moment(1)).item() < every
+    assert 0 < strict(Rendering(image), context(1)).item() < every
 
 
 def test_negatives_turn_the_direction() -> None:
@@ -62,14 +62,14 @@ def test_negatives_turn_the_direction() -> None:
     loss.prepare(pointing(10))
     x, y = (1 - 0.3) * -1, 1 + 0.3
     wanted_deg = math.degrees(math.atan2(y, x))
-    close(loss(pointing(40), moment(1)).detach(), 1 - softened(30) * cos(wanted_deg - 115))
+    close(loss(pointing(40), context(1)).detach(), 1 - softened(30) * cos(wanted_deg - 115))
 
 
 def test_crop_sizes_are_shares_or_pixels() -> None:
     share, pixels = patches(8, 0.25, (512, 700)), patches(8, 128.0, (700, 512))
     assert share == pixels and share.scale == (0.25, 0.25)
     shown = Rendering(torch.rand(1, 1, 3, 40, 60))
-    crops = patches(50, 0.25, (40, 60)).draw(moment(1), shown, 8)
+    crops = patches(50, 0.25, (40, 60)).draw(context(1), shown, 8)
     bend = 0.25 * 1.25  # a quarter of the side, and half a half side of perspective around it
     corners = crops.homographies[0, 0] @ torch.tensor(
         [[-1.0, 1, 1, -1], [-1, -1, 1, 1], [1, 1, 1, 1]]
@@ -82,7 +82,7 @@ def test_crop_sizes_are_shares_or_pixels() -> None:
 
 @pytest.mark.parametrize("size", [0.0, -1.0, 41.0])
 def test_impossible_crops_are_refused(size: float) -> None:
-    with pytest.raises(InputError, match="crop_size: expected a share of the picture up to 1, or"):
+    with pytest.raises(InputError, match="crop_size: expected a share of the image up to 1, or"):
         patches(8, size, (40, 60))
 
 
@@ -106,7 +106,7 @@ def test_options_change_something() -> None:
     ):
         loss = patch_loss("a", "b", **({"encoder": Linear()} | options))
         loss.prepare(start)
-        values.append(loss(rendering, moment()).detach())
+        values.append(loss(rendering, context()).detach())
     for value in values[1:]:
         assert not torch.allclose(value, values[0])
 
@@ -116,7 +116,7 @@ def test_keyframes_and_changing_weights_are_followed() -> None:
     for loss in (patch_loss("90", at=["100% -90"]), patch_loss("90:1 -> 0 | -90:0 -> 1")):
         loss.prepare(pointing(10))
         for progress, degrees in ((0.0, 135), (1.0, -135)):
-            value = loss(pointing(40), moment(1, progress=progress)).detach()
+            value = loss(pointing(40), context(1, progress=progress)).detach()
             close(value, 1 - softened(30) * cos(degrees - 115))
 
 
@@ -124,4 +124,4 @@ def test_templates_replace_those_of_the_encoder() -> None:
     loss, plain = patch_loss("9", templates=["{}0"]), patch_loss("90", "00")
     for each in (loss, plain):
         each.prepare(pointing(10))
-    close(loss(pointing(40), moment(1)).detach(), plain(pointing(40), moment(1)).item())
+    close(loss(pointing(40), context(1)).detach(), plain(pointing(40), context(1)).item())

@@ -1,4 +1,4 @@
-"""Pictures of users are read by their content, within a cap, and refused in one line."""
+"""Images of users are read by their content, within a cap, and refused in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.losses.targets import load_picture
+from guidance.media.load import load_image
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -34,9 +34,9 @@ def noise_png(path: Path) -> bytes:
 
 
 BAD = {
-    "empty": (b"", "not a readable picture"),
-    "text": (b"hello", "not a readable picture"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a readable picture"),
+    "empty": (b"", "not a readable image"),
+    "text": (b"hello", "not a readable image"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a readable image"),
     "large": (bomb(9000), "9000 x 9000 pixels are more than the 67 million that are read"),
     "huge": (bomb(60000), "claims far too many pixels"),
 }
@@ -49,25 +49,25 @@ def test_bad_pictures_are_refused_in_one_line(name: str, tmp_path: Path) -> None
     path = tmp_path / "photo.png"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as told:
-        load_picture(path, "picture")
-    assert "\n" not in str(told.value) and str(told.value).startswith(f"picture {path}: ")
+        load_image(path, "image")
+    assert "\n" not in str(told.value) and str(told.value).startswith(f"image {path}: ")
 
 
 def test_missing_and_damaged_pictures_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"image prompt .*nowhere.png: no such file"):
-        load_picture(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match="not a readable picture"):
-        load_picture(tmp_path)
+        load_image(tmp_path / "nowhere.png")
+    with pytest.raises(InputError, match="not a readable image"):
+        load_image(tmp_path)
     path = tmp_path / "cut.png"
     path.write_bytes(noise_png(path)[:500])
-    with pytest.raises(InputError, match="not a readable picture"):
-        load_picture(path)
+    with pytest.raises(InputError, match="not a readable image"):
+        load_image(path)
 
 
 def test_a_wrong_name_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     noise_png(path)
-    assert load_picture(path).shape == (3, 32, 32)
+    assert load_image(path).shape == (3, 32, 32)
 
 
 def test_photos_are_turned_upright(tmp_path: Path) -> None:
@@ -75,16 +75,16 @@ def test_photos_are_turned_upright(tmp_path: Path) -> None:
     exif = photo.getexif()
     exif[0x0112] = 6  # to be turned by a quarter
     photo.save(tmp_path / "photo.jpg", exif=exif)
-    assert load_picture(tmp_path / "photo.jpg").shape == (3, 20, 10)
+    assert load_image(tmp_path / "photo.jpg").shape == (3, 20, 10)
 
 
 def test_grey_of_sixteen_bits_keeps_its_shades(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, 0)
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    read = load_picture(tmp_path / "ramp.png")[1, 0]
+    read = load_image(tmp_path / "ramp.png")[1, 0]
     assert torch.allclose(read, torch.linspace(0, 1, 256), atol=1.5 / 255)
 
 
 def test_transparent_is_white(tmp_path: Path) -> None:
     Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert torch.equal(load_picture(tmp_path / "clear.png"), torch.ones(3, 2, 2))
+    assert torch.equal(load_image(tmp_path / "clear.png"), torch.ones(3, 2, 2))

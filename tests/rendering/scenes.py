@@ -9,7 +9,7 @@ import trimesh
 from torch import Tensor
 
 from guidance.meshes import MeshScene
-from guidance.rendering.cameras import Orbit
+from guidance.rendering.orbit import Orbit
 
 #: Subdivisions of an icosahedron: 80, 1,280 and 20,480 triangles.
 SUBDIVISIONS = (1, 3, 5)
@@ -34,7 +34,7 @@ def egg(subdivisions: int, num_samples: int = 2) -> MeshScene:
 def random_triangles(
     kind: str, seed: int = 0, num_pictures: int = 3, count: int = 80
 ) -> tuple[Tensor, Tensor]:
-    """Clip coordinates `[b, p, 4]` and faces, many of them hidden or partly out of the picture.
+    """Clip coordinates `[b, p, 4]` and faces, many of them hidden or partly out of the image.
 
     Args:
         kind: "any"; "behind", where two thirds of them reach behind the camera; "thin", where they
@@ -63,13 +63,13 @@ def sheet(cells: int, reach: float = 1.5) -> tuple[Tensor, Tensor]:
 
 
 def flat(vertices: Tensor, depth: float = 0.0) -> Tensor:
-    """Clip coordinates `[1, p, 4]` of a camera without perspective: x and y are the picture's."""
+    """Clip coordinates `[1, p, 4]` of a camera without perspective: x and y are the image's."""
     x, y, z = vertices.unbind(-1)
     return torch.stack([x, y, z + depth, torch.ones_like(x)], -1)[None]
 
 
 def in_pixels(places: list[tuple[float, float]], height: int, width: int) -> Tensor:
-    """Vertices `[p, 3]` for `flat` at columns and rows, (0, 0) the picture's upper left corner."""
+    """Vertices `[p, 3]` for `flat` at columns and rows, (0, 0) the image's upper left corner."""
     return torch.tensor([[2 * x / width - 1, 1 - 2 * y / height, 0.0] for x, y in places])
 
 

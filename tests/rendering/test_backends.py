@@ -13,9 +13,9 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering import nvdiffrast, reference
-from guidance.rendering.cameras import Orbit
-from guidance.rendering.rasterize import (
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer import nvdiffrast, reference
+from guidance.rendering.rasterizer.contract import (
     Shading,
     antialias,
     choose_backend,
@@ -25,7 +25,7 @@ from guidance.rendering.rasterize import (
     vertex_normals,
 )
 from guidance.rendering.shading import render_mesh
-from guidance.types import Moment
+from guidance.types import StepContext
 
 from .scenes import BACKENDS, egg, flat, orbit, random_triangles, sheet
 
@@ -97,12 +97,13 @@ def test_drawing_on_the_cpu_needs_no_nvdiffrast() -> None:
     script = """
 import sys
 import torch
-from guidance.rendering.rasterize import rasterize
-assert not {"numba", "guidance.rendering.nvdiffrast"} & set(sys.modules)
+from guidance.rendering.rasterizer.contract import rasterize
+assert not {"numba", "guidance.rendering.rasterizer.nvdiffrast"} & set(sys.modules)
 sys.modules["nvdiffrast"] = None  # an import of it would fail
 found = rasterize(torch.rand(1, 3, 4), torch.tensor([[0, 1, 2]]), 4, 4)
 assert found.backend == "cpu" and "numba" in sys.modules
-assert not {"guidance.rendering.nvdiffrast", "guidance.rendering.reference"} & set(sys.modules)
+room = "guidance.rendering.rasterizer"
+assert not {f"{room}.nvdiffrast", f"{room}.reference"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
@@ -114,8 +115,8 @@ import warnings
 import torch
 sys.modules["numba"] = None  # an import of it fails
 from guidance.meshes import MeshScene
-from guidance.rendering.cameras import Orbit
-from guidance.rendering.rasterize import rasterize
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import render_mesh
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
@@ -123,12 +124,12 @@ with warnings.catch_warnings(record=True) as told:
     vertices = torch.tensor([[[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]]).requires_grad_()
     assert rasterize(torch.rand(1, 3, 4), faces, 4, 4).backend == "torch"
     scene = MeshScene(vertices, faces, vertices[0].detach())
-    picture = render_mesh(scene, Orbit(num_views=1, size=(16, 16)).fixed(1))
-    picture.image.sum().backward()
+    image = render_mesh(scene, Orbit(num_views=1, size=(16, 16)).fixed(1))
+    image.image.sum().backward()
     assert vertices.grad.abs().sum() > 0
 (one,) = told
 assert "numba cannot be imported" in str(one.message) and "pip install numba" in str(one.message)
-assert not any(name.startswith("guidance.rendering.loops") for name in sys.modules)
+assert not any(name.startswith("guidance.rendering.rasterizer.loops") for name in sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
@@ -198,7 +199,7 @@ def test_sets_fit_pictures_and_vertices(backend: Any) -> None:
     fragments = rasterize(CLIP, FACES, 4, 4, backend)
     lights, shading = torch.tensor([[0.0, 0, 1]]).expand(2, 3), Shading()
     for count in (0, 3):
-        told = f"{count} cannot be shared out among 2 pictures"
+        told = f"{count} cannot be shared out among 2 images"
         with pytest.raises(InputError, match="interpolate: sets of attributes: " + told):
             interpolate(fragments, torch.ones(count, 4, 2))
         sets = torch.ones(count, 4, 3)
@@ -225,7 +226,7 @@ def test_antialias_takes_the_pictures_own_pixels(backend: Any) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_draws_what_the_cpu_draws() -> None:
-    scene, cameras = egg(3), orbit()(Moment((1, 2)))
+    scene, cameras = egg(3), orbit()(StepContext((1, 2)))
     away = {
         field.name: getattr(cameras, field.name).cuda()
         for field in fields(cameras)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.cameras import LIGHT, Orbit, look_at, perspective
+from guidance.rendering.orbit import LIGHT, Orbit, look_at, perspective
 from guidance.rendering.shading import Shading, render_mesh
-from guidance.types import Moment
+from guidance.types import StepContext
 from guidance.views import Cameras
 
 from .scenes import sphere
@@ -24,7 +24,7 @@ WIDE = Orbit(num_views=3, size=(40, 60), offset=0.4)
 
 
 def seen(cameras: Cameras, point: list[float]) -> Tensor:
-    """Where a point of the world lies in the pictures: x, y in [-1, 1], depth; `[n, v, 3]`."""
+    """Where a point of the world lies in the images: x, y in [-1, 1], depth; `[n, v, 3]`."""
     clip = (cameras.projection @ cameras.view @ torch.tensor([*point, 1.0])[:, None])[..., 0]
     return clip[..., :3] / clip[..., 3:]
 
@@ -48,7 +48,7 @@ def test_look_at_turns_without_stretching() -> None:
     x, y, z = (view[:, None] @ F.pad(points, (0, 1), value=1.0)[..., None])[..., :3, 0].unbind(-1)
     torch.testing.assert_close(x, torch.zeros(2, 3), atol=1e-6, rtol=0)
     torch.testing.assert_close(y[:, :2], torch.zeros(2, 2), atol=1e-6, rtol=0)
-    assert (y[:, 2] > 0).all()  # the world's up is the picture's
+    assert (y[:, 2] > 0).all()  # the world's up is the image's
     expected = torch.stack([torch.zeros(2), -(eye - target).norm(dim=-1)], 1)
     torch.testing.assert_close(z[:, :2], expected, atol=1e-6, rtol=1e-6)
 
@@ -70,19 +70,19 @@ def test_perspective_maps_its_frustum_to_the_cube() -> None:
 
 def test_random_views_are_spread_over_all_sides() -> None:
     orbit = Orbit(num_views=5)
-    moments = [Moment((1, 2), step) for step in range(40)]
-    azimuth = torch.cat([orbit(moment).azimuth_deg for moment in moments])  # [80, 5]
+    moments = [StepContext((1, 2), step) for step in range(40)]
+    azimuth = torch.cat([orbit(context).azimuth_deg for context in moments])  # [80, 5]
     torch.testing.assert_close(azimuth.diff(dim=1), torch.full((80, 4), 72.0), atol=1e-3, rtol=0)
     assert azimuth.min() >= -180 and azimuth.max() < 180
     shift = (azimuth[:, 0] + 180) / 72
     assert shift.min() < 0.1 and shift.max() > 0.9 and shift.unique().numel() == 80
-    part = Orbit(num_views=4, azimuth_deg=(20.0, 100.0))(Moment((1,))).azimuth_deg[0]
+    part = Orbit(num_views=4, azimuth_deg=(20.0, 100.0))(StepContext((1,))).azimuth_deg[0]
     assert part.diff().tolist() == pytest.approx([20, 20, 20], abs=1e-3)
     assert 20 <= part[0] < 40
 
 
 def test_elevations_are_uniform_on_the_sphere() -> None:
-    elevation = Orbit(num_views=4000, elevation_deg=(0.0, 80.0))(Moment((3,))).elevation_deg
+    elevation = Orbit(num_views=4000, elevation_deg=(0.0, 80.0))(StepContext((3,))).elevation_deg
     assert elevation.min() >= 0 and elevation.max() <= 80.001
     low, middle, high = elevation.deg2rad().sin().quantile(torch.tensor([0.25, 0.5, 0.75])).tolist()
     top = math.sin(math.radians(80))
@@ -90,7 +90,7 @@ def test_elevations_are_uniform_on_the_sphere() -> None:
 
 
 def test_angles_say_where_the_camera_stands() -> None:
-    cameras = Orbit(num_views=6, radius=2.5)(Moment((1, 9)))
+    cameras = Orbit(num_views=6, radius=2.5)(StepContext((1, 9)))
     turn, lift = cameras.azimuth_deg.deg2rad(), cameras.elevation_deg.deg2rad()
     expected = torch.stack([turn.sin() * lift.cos(), lift.sin(), turn.cos() * lift.cos()], -1)
     torch.testing.assert_close(eyes(cameras), 2.5 * expected, atol=1e-5, rtol=0)
@@ -101,7 +101,7 @@ def test_angles_say_where_the_camera_stands() -> None:
 
 def test_fixed_views_start_at_the_front_or_split_a_range() -> None:
     orbit = Orbit(num_views=4, offset=0.5)
-    cameras = orbit(Moment((5, 6, 7), phase="validation"))
+    cameras = orbit(StepContext((5, 6, 7), phase="validation"))
     assert cameras.azimuth_deg.tolist() == [[0, 90, 180, 270]] * 3
     assert (cameras.elevation_deg == 17.5).all()
     for name in FIELDS:
@@ -122,12 +122,12 @@ def test_a_ring_goes_all_around_whatever_the_range() -> None:
 
 
 def test_the_object_leaves_the_middle_by_its_share() -> None:
-    steps = [WIDE(Moment((1, 2), step)) for step in range(40)]
+    steps = [WIDE(StepContext((1, 2), step)) for step in range(40)]
     places = torch.cat([seen(cameras, [0, 0, 0])[..., :2] for cameras in steps])
     assert places.abs().max() <= 0.4 + 1e-5
-    for axis in range(2):  # from border to border, in a picture that is wider than high
+    for axis in range(2):  # from border to border, in an image that is wider than high
         assert places[..., axis].min() < -0.37 and places[..., axis].max() > 0.37
-    middle = Orbit(num_views=3, size=(40, 60))(Moment((1, 2)))
+    middle = Orbit(num_views=3, size=(40, 60))(StepContext((1, 2)))
     for name in ("light", "azimuth_deg", "elevation_deg"):
         assert torch.equal(getattr(steps[0], name), getattr(middle, name))
     vertices, faces = sphere(3)
@@ -142,10 +142,10 @@ def test_the_object_leaves_the_middle_by_its_share() -> None:
 
 
 def test_the_light_stays_near_its_place() -> None:
-    still = Orbit(num_views=3, light_jitter=0.0)(Moment((1, 2)))
+    still = Orbit(num_views=3, light_jitter=0.0)(StepContext((1, 2)))
     expected = F.normalize(torch.tensor(LIGHT), dim=0).expand(2, 3, 3)
     torch.testing.assert_close(lamp(still), expected, atol=1e-6, rtol=0)
-    moved = Orbit(num_views=500, light_jitter=0.4)(Moment((1,)))
+    moved = Orbit(num_views=500, light_jitter=0.4)(StepContext((1,)))
     torch.testing.assert_close(moved.light.norm(dim=-1), torch.ones(1, 500))
     x, y = (lamp(moved)[..., :2] / lamp(moved)[..., 2:] - torch.tensor(LIGHT[:2])).unbind(-1)
     far = (x**2 + y**2).sqrt()
@@ -176,17 +176,17 @@ def test_objects_may_grow_before_they_are_cut(radius: float, grown: float) -> No
 
 
 def test_cameras_do_not_depend_on_neighbours() -> None:
-    together, alone = WIDE(Moment((4, 8, 15), 3)), WIDE(Moment((8,), 3))
+    together, alone = WIDE(StepContext((4, 8, 15), 3)), WIDE(StepContext((8,), 3))
     for name in FIELDS:
         assert torch.equal(getattr(together, name)[1], getattr(alone, name)[0])
-    again, later = WIDE(Moment((8,), 3, progress=0.7)), WIDE(Moment((8,), 4))
+    again, later = WIDE(StepContext((8,), 3, progress=0.7)), WIDE(StepContext((8,), 4))
     assert torch.equal(again.view, alone.view)
     assert not torch.equal(later.view, alone.view)
     assert not torch.equal(together.view[0], together.view[1])
 
 
 def test_shapes_size_and_device() -> None:
-    cameras = Orbit(num_views=2, size=(10, 20), device="meta")(Moment((1, 2, 3)))
+    cameras = Orbit(num_views=2, size=(10, 20), device="meta")(StepContext((1, 2, 3)))
     assert (cameras.height, cameras.width) == (10, 20)
     assert cameras.view.shape == cameras.projection.shape == (3, 2, 4, 4)
     assert {getattr(cameras, name).device.type for name in FIELDS} == {"meta"}

@@ -1,6 +1,6 @@
 """Gradients against finite differences: of colours, inside surfaces, and at silhouettes.
 
-Where an edge moves across a pixel's centre the picture changes in a way that no gradient at a point
+Where an edge moves across a pixel's centre the image changes in a way that no gradient at a point
 can tell, so differences are taken over steps of about a pixel and compared within 10%.
 """
 
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from guidance.meshes import MeshScene
-from guidance.rendering.cameras import Orbit
-from guidance.rendering.rasterize import rasterize
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import Shading, render_mesh, to_clip
-from guidance.types import Moment
+from guidance.types import StepContext
 from guidance.views import Cameras
 
 from .scenes import BACKENDS, SUBDIVISIONS, colors_of, egg, orbit, sheet, sphere
@@ -43,7 +43,7 @@ def gradient(function: Number, at: Tensor) -> Tensor:
 
 
 def smooth(shape: torch.Size, seed: int = 0) -> Tensor:
-    """Weights of a picture's pixels in [0, 1] that differ from side to side, in double."""
+    """Weights of an image's pixels in [0, 1] that differ from side to side, in double."""
     draw = torch.Generator().manual_seed(seed)
     coarse = torch.rand(shape[:-2].numel(), 1, 4, 4, generator=draw)
     fine = torch.nn.functional.interpolate(coarse, shape[-2:], mode="bicubic")
@@ -60,8 +60,8 @@ def brightness(scene: MeshScene, cameras: Cameras, colors: Tensor, backend: Any)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
 def test_colors(subdivisions: int, backend: Any) -> None:
-    """Pictures are linear in the colours: the slope is the same at any distance."""
-    scene, cameras = egg(subdivisions), orbit()(Moment((1, 2)))
+    """Images are linear in the colours: the slope is the same at any distance."""
+    scene, cameras = egg(subdivisions), orbit()(StepContext((1, 2)))
 
     def shown(colors: Tensor) -> Tensor:
         return brightness(scene, cameras, colors, backend)
@@ -81,7 +81,7 @@ def test_colors(subdivisions: int, backend: Any) -> None:
 @pytest.mark.parametrize("cells", CELLS)
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_places_inside_a_surface(axis: int, cells: int, backend: Any) -> None:
-    """A hilly sheet fills the picture; waves move it sideways, up and down, to and fro."""
+    """A hilly sheet fills the image; waves move it sideways, up and down, to and fro."""
     vertices, faces = sheet(cells, reach=4.0)
     x, y = vertices[:, 0], vertices[:, 1]
     vertices = vertices + torch.stack([0 * x, 0 * x, 0.3 * (x + 0.5).cos() * (1.3 * y).sin()], -1)
@@ -118,7 +118,7 @@ def test_one_vertex_inside_a_surface(axis: int, backend: Any) -> None:
 
 
 def rasterized(scene: MeshScene, cameras: Cameras) -> Tensor:
-    """What share of all pictures is covered, counted by the centres of pixels."""
+    """What share of all images is covered, counted by the centres of pixels."""
     clip = to_clip(scene.vertices, cameras)
     fragments = rasterize(clip, scene.faces, cameras.height, cameras.width, "cpu")
     return (fragments.triangles >= 0).double().mean()
@@ -130,7 +130,7 @@ def fine(cameras: Orbit, times: int = 12) -> Cameras:
 
 
 def areas(subdivisions: int, backend: Any) -> tuple[Number, Number]:
-    """The area as a function of vertices: by alpha; and as it is, counted in a large picture."""
+    """The area as a function of vertices: by alpha; and as it is, counted in a large image."""
     vertices, faces = sphere(subdivisions)
     cameras, large = VIEWS.fixed(1), fine(VIEWS)
 
@@ -165,7 +165,7 @@ def test_area_by_scale(subdivisions: int, backend: Any) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
 def test_area_by_shift(subdivisions: int, backend: Any) -> None:
-    """Half out of the picture, moving in; and moving nearer. In the middle nothing changes."""
+    """Half out of the image, moving in; and moving nearer. In the middle nothing changes."""
     vertices, faces = sphere(subdivisions)
     for size, start, move in (
         ((64, 64), (1.2, 0.1, 0.0), (1.0, 0.0, 0.0)),

@@ -13,7 +13,6 @@ from guidance.geometry.primitives import primitive
 from guidance.geometry.tangents import corner_tangents
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Material, Mesh
-from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import (
     ENVIRONMENTS,
     Environment,
@@ -30,7 +29,8 @@ from guidance.rendering.material import (
     to_linear,
     to_srgb,
 )
-from guidance.rendering.rasterize import vertex_normals
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import vertex_normals
 
 COUNT = 200_000
 

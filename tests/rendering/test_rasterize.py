@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from guidance.rendering.loops import kernel
-from guidance.rendering.loops.prepare import add_up, bands
-from guidance.rendering.rasterize import (
+from guidance.rendering.rasterizer.contract import (
     Fragments,
     Shading,
     antialias,
@@ -20,8 +18,10 @@ from guidance.rendering.rasterize import (
     rasterize,
     vertex_normals,
 )
+from guidance.rendering.rasterizer.loops import kernel
+from guidance.rendering.rasterizer.loops.prepare import add_up, bands
 from guidance.rendering.shading import to_clip
-from guidance.types import Moment
+from guidance.types import StepContext
 
 from .scenes import (
     BACKENDS,
@@ -38,7 +38,7 @@ from .scenes import (
 )
 
 SQUARE = torch.tensor([[0, 1, 2], [0, 2, 3]])
-#: Triangles, some of them seen by no pixel; pictures higher than wide and wider than high.
+#: Triangles, some of them seen by no pixel; images higher than wide and wider than high.
 SOUPS = [(kind, seed) for kind in ("any", "behind", "thin") for seed in (0, 1)]
 SIZES = ((33, 17), (48, 64))
 
@@ -90,7 +90,7 @@ def test_twins_agree_on_loose_triangles(kind: str, seed: int, size: tuple[int, i
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
 def test_twins_agree_on_lit_spheres(subdivisions: int, two_sided: bool) -> None:
     """Two samples with three views each, off the middle; one mesh is turned inside out."""
-    scene, cameras = egg(subdivisions), orbit()(Moment((4, 5)))
+    scene, cameras = egg(subdivisions), orbit()(StepContext((4, 5)))
     faces = scene.faces.flip(1) if two_sided else scene.faces
     shading, found = Shading(ambient=0.3, two_sided=two_sided), {}
     for backend in BACKENDS:
@@ -297,7 +297,7 @@ def cover(places: list[tuple[float, float]], backend: Any, size: int = 12) -> Te
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("upright", [False, True])
 def test_silhouettes_cover_parts_of_pixels(upright: bool, turned: bool, backend: Any) -> None:
-    """From 3.2 to 7.9 and across the whole picture, seen from both sides."""
+    """From 3.2 to 7.9 and across the whole image, seen from both sides."""
     places = [(3.2, -1.0), (3.2, 13.0), (7.9, 13.0), (7.9, -1.0)]
     if not upright:
         places = [(y, x) for x, y in places]
@@ -373,7 +373,7 @@ def test_second_derivatives_are_refused() -> None:
 
 
 def all_of(fragments: Fragments, vertices: Tensor) -> Tensor:
-    """One picture that every loop had a part in."""
+    """One image that every loop had a part in."""
     normals = vertex_normals(vertices, fragments.faces)
     lamps = torch.tensor([[0.0, 0.6, 0.8]]).expand(len(fragments.triangles), -1)
     lit = lambert(fragments, normals, vertices.abs().clamp(max=1), lamps, Shading())
@@ -382,8 +382,8 @@ def all_of(fragments: Fragments, vertices: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("pool", [False, True])
 def test_results_do_not_depend_on_threads(pool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bands of rows on several threads, torch's own or a pool's, give the picture of one."""
-    scene, cameras = egg(3, 1), orbit(2)(Moment((7,)))
+    """Bands of rows on several threads, torch's own or a pool's, give the image of one."""
+    scene, cameras = egg(3, 1), orbit(2)(StepContext((7,)))
     before, found = torch.get_num_threads(), []
     if pool:
         monkeypatch.setattr(kernel, "_torch_threads", lambda: None)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from guidance.geometry.primitives import primitive
+from guidance.localize import parts as relevance
+from guidance.localize.parts import find_part
 from guidance.meshes import Mesh
-from guidance.rendering import relevance
-from guidance.rendering.relevance import find_part
 
 
 def two_balls() -> tuple[Mesh, Tensor]:

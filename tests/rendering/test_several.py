@@ -12,14 +12,14 @@ from guidance.geometry.octasphere import octasphere
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, MeshScenes
 from guidance.rendering.normals import show_normals
-from guidance.rendering.rasterize import Shading
+from guidance.rendering.rasterizer.contract import Shading
 from guidance.rendering.several import of_sample, render_meshes
 from guidance.rendering.shading import render_mesh
-from guidance.types import Moment
+from guidance.types import StepContext
 
 from .scenes import orbit
 
-CAMERAS = orbit()(Moment((1, 2)))
+CAMERAS = orbit()(StepContext((1, 2)))
 
 
 def scene(mesh: Mesh) -> MeshScene:

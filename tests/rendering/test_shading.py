@@ -1,4 +1,4 @@
-"""Meshes to pictures: light, alpha, colours by function, many samples at once."""
+"""Meshes to images: light, alpha, colours by function, many samples at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.cameras import Orbit
+from guidance.rendering.orbit import Orbit
 from guidance.rendering.shading import GREY, Paint, Shading, render_mesh, to_clip
-from guidance.types import Moment
+from guidance.types import StepContext
 from guidance.views import Cameras
 
 from .scenes import BACKENDS, colors_of, egg, orbit, sheet, sphere
 
-SCENE, CAMERAS = egg(3), orbit()(Moment((1, 2)))
+SCENE, CAMERAS = egg(3), orbit()(StepContext((1, 2)))
 
 
 def drawn(
@@ -93,7 +93,7 @@ def test_backs_are_lit_if_two_sided_only() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_paint_agrees_with_colors_of_vertices(backend: Any) -> None:
-    """Where the function gives the interpolated colours, pictures and gradients are the same."""
+    """Where the function gives the interpolated colours, images and gradients are the same."""
     found = []
     for by_function in (False, True):
         vertices = SCENE.vertices.clone().requires_grad_()

@@ -12,8 +12,8 @@ from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
-from guidance.rendering.cameras import Orbit
-from guidance.rendering.rasterize import rasterize
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import to_clip
 from guidance.rendering.texture import Mipmaps, Seen, see, weighted_rows
 

@@ -11,24 +11,24 @@ import torch
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScenes
-from guidance.rendering.anchor import AZIMUTH_SD_DEG, ELEVATION_SD_DEG, Anchor, gather
-from guidance.rendering.cameras import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
 from guidance.rendering.normals import show_normals
-from guidance.rendering.rasterize import Shading
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import Shading
+from guidance.rendering.sampling.anchor import AZIMUTH_SD_DEG, ELEVATION_SD_DEG, Anchor, gather
+from guidance.rendering.sampling.variety import Variety, distance
 from guidance.rendering.shading import GREY, render_mesh
-from guidance.rendering.variety import Variety, distance
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 
 from .scenes import BACKENDS, colors_of, egg
 
-MANY = [Moment((1, 2), step) for step in range(150)]
+MANY = [StepContext((1, 2), step) for step in range(150)]
 
 
 def test_cameras_gather_around_their_samples_anchor() -> None:
     orbit = Orbit(num_views=4, elevation_deg=(-60.0, 80.0), anchors=(Anchor(120.0, 20.0), None))
-    cameras = [orbit(moment) for moment in MANY]
+    cameras = [orbit(context) for context in MANY]
     azimuth = torch.cat([one.azimuth_deg[0] for one in cameras])
     away = (azimuth - 120 + 180) % 360 - 180
     # A normal distribution of 90 degrees, cut off at two of its standard deviations.
@@ -38,9 +38,9 @@ def test_cameras_gather_around_their_samples_anchor() -> None:
     assert lift.min() >= -60 and lift.max() <= 80
     assert float(lift.std()) == pytest.approx(0.757 * ELEVATION_SD_DEG, rel=0.05)
     plain = replace(orbit, anchors=())
-    for moment, one in zip(MANY, cameras, strict=True):
-        assert torch.equal(one.azimuth_deg[1], plain(moment).azimuth_deg[1])
-        assert torch.equal(one.view[1], plain(moment).view[1])
+    for context, one in zip(MANY, cameras, strict=True):
+        assert torch.equal(one.azimuth_deg[1], plain(context).azimuth_deg[1])
+        assert torch.equal(one.view[1], plain(context).view[1])
 
 
 def test_half_of_the_shares_is_the_anchor_and_the_ends_are_half_a_turn_away() -> None:
@@ -54,16 +54,16 @@ def test_validation_stays_where_it_was() -> None:
     varied = Orbit(
         anchors=(Anchor(90.0),) * 2, variety=Variety(20.0, 0.5, 0.3, 0.5), light_jitter=1.0
     )
-    moment = Moment((1, 2), phase="validation")
-    found, plain = varied(moment), Orbit()(moment)
+    context = StepContext((1, 2), phase="validation")
+    found, plain = varied(context), Orbit()(context)
     assert torch.equal(found.view, plain.view) and torch.equal(found.projection, plain.projection)
     assert found.strength is None and found.ambient is None and found.textureless is None
 
 
 def test_the_front_turns_the_cameras_and_not_their_azimuths() -> None:
     turned, plain = Orbit(front_deg=90.0), Orbit()
-    for moment in (MANY[0], Moment((1, 2), phase="validation")):
-        found, before = turned(moment), plain(moment)
+    for context in (MANY[0], StepContext((1, 2), phase="validation")):
+        found, before = turned(context), plain(context)
         assert torch.equal(found.azimuth_deg, before.azimuth_deg)
     eye = -(found.view[0, 0, :3, :3].mT @ found.view[0, 0, :3, 3])
     assert eye[0] > 2 and abs(float(eye[2])) < 1e-5  # from +x
@@ -74,7 +74,7 @@ def test_another_angle_of_view_keeps_the_size() -> None:
     scene = egg(3, 1)
     areas, lenses = [], []
     for step in range(6):
-        cameras = orbit(Moment((1,), step))
+        cameras = orbit(StepContext((1,), step))
         lenses += cameras.projection[0, :, 1, 1].tolist()
         alpha = render_mesh(scene, cameras).alpha
         assert alpha is not None
@@ -141,27 +141,27 @@ def test_textureless_views_are_grey_and_pass_no_gradient_to_colours() -> None:
 
 def test_the_share_of_textureless_views_is_kept_over_steps() -> None:
     orbit = Orbit(num_views=3, variety=Variety(textureless=0.4))
-    drawn = [orbit(moment).textureless for moment in MANY]
+    drawn = [orbit(context).textureless for context in MANY]
     counts = torch.stack([one.sum(-1) for one in drawn if one is not None])
     assert counts.min() == 1 and counts.max() == 2  # 1.2 of 3
     assert float(counts.double().mean()) == pytest.approx(1.2, abs=0.08)
     each = torch.cat([one for one in drawn if one is not None]).double().mean(0)
     assert each.min() > 0.3  # any of the views may be it
-    assert orbit(Moment((1,), 3)).textureless is not None
+    assert orbit(StepContext((1,), 3)).textureless is not None
     every = Orbit(variety=Variety(textureless=1.0))(MANY[0]).textureless
     assert every is not None and every.all()
 
 
 def test_a_sample_is_drawn_for_whatever_its_neighbours() -> None:
     orbit = Orbit(variety=Variety(10.0, 0.5, 0.3, 0.5))
-    one, two = orbit(Moment((5,), 3)), orbit(Moment((9, 5), 3))
+    one, two = orbit(StepContext((5,), 3)), orbit(StepContext((9, 5), 3))
     for name in ("view", "projection", "strength", "ambient", "textureless"):
         assert torch.equal(getattr(one, name)[0], getattr(two, name)[1])
-        assert not torch.equal(getattr(one, name)[0], getattr(orbit(Moment((5,), 4)), name)[0])
+        assert not torch.equal(getattr(one, name)[0], getattr(orbit(StepContext((5,), 4)), name)[0])
 
 
 def test_a_material_is_darker_in_weaker_light() -> None:
-    from guidance.generators.texture import TexturedMesh
+    from guidance.generators.mesh.textured import TexturedMesh
 
     mesh = TexturedMesh.tiny(1).mesh(0)
     assert mesh.material is not None
@@ -195,7 +195,7 @@ def test_normals_are_colours_of_directions() -> None:
     assert cameras is not None
     several = Rendering(rendering.image, None, MeshScenes((scene,)), cameras)
     assert torch.equal(show_normals(several), pictures)
-    with pytest.raises(InputError, match="expected pictures of a mesh with their cameras"):
+    with pytest.raises(InputError, match="expected images of a mesh with their cameras"):
         show_normals(Rendering(torch.zeros(1, 1, 3, 4, 4)))
 
 

@@ -21,7 +21,11 @@ class Dot(Task):
         "normal": {"steps": 24, "size": 16},
         "best": {"steps": 40, "size": 32},
     }
-    PRESET_MINUTES: ClassVar = {"draft": "a moment", "normal": "a moment", "best": "a moment more"}
+    PRESET_MINUTES: ClassVar = {
+        "draft": "a context",
+        "normal": "a context",
+        "best": "a context more",
+    }
 
     size: int = Field(default=8, ge=1, le=64)
     """Pixels a side."""
@@ -34,9 +38,9 @@ class Dot(Task):
     def build(self) -> Plan:
         import torch
 
-        from guidance.generators.png import save_png
+        from guidance.media.png import save_png
         from guidance.runs.plan import Plan
-        from guidance.types import Moment, Rendering
+        from guidance.types import Rendering, StepContext
         from tests.stand_ins import Canvas, Target
 
         class Picture(Canvas):
@@ -46,9 +50,9 @@ class Dot(Task):
         broken_after = self.broken_after
 
         class Grey(Target):
-            def forward(self, rendering: Rendering, moment: Moment) -> torch.Tensor:
-                value = super().forward(rendering, moment)
-                late = moment.phase == "step" and moment.step >= broken_after
+            def forward(self, rendering: Rendering, context: StepContext) -> torch.Tensor:
+                value = super().forward(rendering, context)
+                late = context.phase == "step" and context.step >= broken_after
                 return value * torch.nan if late else value
 
         prompts = self.sample_prompts

@@ -9,7 +9,7 @@ import torch
 
 from guidance.runs.plan import Plan
 from guidance.tasks.base import Task
-from guidance.types import Moment, Rendering
+from guidance.types import Rendering, StepContext
 from guidance.views import Cameras
 from tests.stand_ins import Canvas, Target
 
@@ -54,8 +54,8 @@ class Spinner(Task):
     def build(self) -> Plan:
         n = len(self.sample_prompts)
 
-        def views(moment: Moment) -> Cameras:
-            return around(len(moment.seeds), 2)
+        def views(context: StepContext) -> Cameras:
+            return around(len(context.seeds), 2)
 
         return Plan(
             Thing(n),

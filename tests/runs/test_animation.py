@@ -1,4 +1,4 @@
-"""When pictures move, when they are kept, and what the loop makes of its best state then."""
+"""When images move, when they are kept, and what the loop makes of its best state then."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.loop import Event, PreviewEvent, Settings, StepEvent, optimize
-from guidance.runs.animation import Animation, parse_pan
-from guidance.runs.frames import frames_of
+from guidance.loop.optimize import Event, PreviewEvent, Settings, StepEvent, optimize
+from guidance.runs.artifacts.animation import Animation, parse_pan
+from guidance.runs.artifacts.frames import frames_of
 from guidance.runs.plan import Plan
 from guidance.schedule import Schedule
-from guidance.types import Moment
+from guidance.types import StepContext
 from guidance.views import Warp
 from tests.stand_ins import Canvas, Target
 
@@ -25,8 +25,8 @@ class Shifted(Canvas):
         super().__init__(1, 4)
         self.moves: list[int] = []
 
-    def warp(self, warp: Warp, moment: Moment) -> None:
-        self.moves.append(moment.step)
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        self.moves.append(context.step)
         self.pixels.fill_(1.5)
 
 
@@ -36,16 +36,16 @@ TURN = Animation(4, first=5, between=2, rotate_deg=Schedule.parse(3.0))
 def test_frames_and_moves_follow_from_the_step() -> None:
     assert TURN.steps == 5 + 3 * 2
     assert [step for step in range(TURN.steps + 1) if TURN.frame_follows(step)] == [5, 7, 9, 11]
-    moved = [step for step in range(TURN.steps) if TURN.warp(Moment((0,), step))]
+    moved = [step for step in range(TURN.steps) if TURN.warp(StepContext((0,), step))]
     assert moved == [5, 7, 9]
-    assert Animation(4, first=5).warp(Moment((0,), 5)) is None
+    assert Animation(4, first=5).warp(StepContext((0,), 5)) is None
 
 
 def test_motion_runs_on_the_time_of_the_video() -> None:
     animation = Animation(
         3, 5, 2, 15, Schedule.parse("1 -> 1.5"), parse_pan("0 -> 0.5, 0.25"), Schedule.parse(0.0)
     )
-    warp = animation.warp(Moment((0, 1), 7, 0.5))
+    warp = animation.warp(StepContext((0, 1), 7, 0.5))
     assert warp is not None
     assert torch.equal(warp.matrix, Warp.of(2, 1.25, (0.25, 0.25)).matrix)
 
@@ -54,10 +54,10 @@ def test_progress_waits_for_the_first_frame_and_then_runs_to_the_end() -> None:
     seen: list[float] = []
 
     class Listening(Target):
-        def forward(self, rendering, moment):  # type: ignore[no-untyped-def]
-            if moment.phase == "step":
-                seen.append(moment.progress)
-            return super().forward(rendering, moment)
+        def forward(self, rendering, context):  # type: ignore[no-untyped-def]
+            if context.phase == "step":
+                seen.append(context.progress)
+            return super().forward(rendering, context)
 
     optimize(Canvas(1, 2), Listening([0.1]), Settings(steps=8, warm_up=3))
     assert seen == [0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0]
@@ -68,7 +68,7 @@ def test_the_moves_told_beforehand_are_those_of_the_run() -> None:
     made = []
 
     class Noting(Shifted):
-        def warp(self, warp: Warp, moment: Moment) -> None:
+        def warp(self, warp: Warp, context: StepContext) -> None:
             made.append(warp.matrix)
 
     settings = Settings(steps=animation.steps, warm_up=5)
@@ -86,7 +86,7 @@ def test_a_warm_up_leaves_steps(warm_up: int) -> None:
 
 
 def test_the_last_state_counts_and_not_a_better_one_of_before() -> None:
-    """The move makes the picture white, which the target of black likes least."""
+    """The move makes the image white, which the target of black likes least."""
     generator, losses = Shifted(), []
 
     def listen(event: Event) -> None:
@@ -105,9 +105,9 @@ def test_moves_are_brought_back_to_the_constraints() -> None:
     brightest = []
 
     class Looking(Target):
-        def forward(self, rendering, moment):  # type: ignore[no-untyped-def]
+        def forward(self, rendering, context):  # type: ignore[no-untyped-def]
             brightest.append(float(rendering.image.detach().max()))
-            return super().forward(rendering, moment)
+            return super().forward(rendering, context)
 
     settings = Settings(steps=TURN.steps, warm_up=5)
     optimize(Shifted(), Looking([0.0]), settings, warps=TURN.warp)
@@ -115,12 +115,12 @@ def test_moves_are_brought_back_to_the_constraints() -> None:
 
 
 def test_a_rollback_never_leads_back_before_a_move() -> None:
-    """Numbers go bad behind the move; what is restored is the moved picture."""
+    """Numbers go bad behind the move; what is restored is the moved image."""
 
     class Breaking(Target):
-        def forward(self, rendering, moment):  # type: ignore[no-untyped-def]
-            value = super().forward(rendering, moment)
-            bad = moment.phase == "step" and 5 <= moment.step < 16
+        def forward(self, rendering, context):  # type: ignore[no-untyped-def]
+            value = super().forward(rendering, context)
+            bad = context.phase == "step" and 5 <= context.step < 16
             return value * torch.nan if bad else value
 
     animation = Animation(2, first=5, between=20, rotate_deg=Schedule.parse(3.0))

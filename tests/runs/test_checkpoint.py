@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.loop import Event, StepEvent, optimize
+from guidance.loop.optimize import Event, StepEvent, optimize
 from guidance.runs import atomic, checkpoint
 from tests.stand_ins import Canvas, Target
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.runs import footage
-from guidance.runs.footage import Footage, is_clip, open_footage
+from guidance.media import video_input as footage
+from guidance.media.video_input import VideoInput, is_video, open_video
 from tests.runs.clips import moving_scene, write_clip, write_gif
 
 SCENE = moving_scene(6)
@@ -29,9 +29,9 @@ def clip(tmp_path: Path) -> Path:
 def test_videos_are_read_whatever_they_are_called(name: str, tmp_path: Path) -> None:
     made = write_clip(tmp_path / name, SCENE, 12, KINDS[name])
     path = made.rename(tmp_path / "photo.jpg")
-    assert is_clip(path)
-    found = open_footage(path)
-    assert found == Footage(path, 6, Fraction(12), 36, 48)
+    assert is_video(path)
+    found = open_video(path)
+    assert found == VideoInput(path, 6, Fraction(12), 36, 48)
     pictures = list(found.pictures())
     assert len(pictures) == 6
     for picture, given in zip(pictures, SCENE, strict=True):
@@ -40,15 +40,15 @@ def test_videos_are_read_whatever_they_are_called(name: str, tmp_path: Path) -> 
 
 def test_rates_that_are_no_whole_numbers_are_kept(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "film.mp4", SCENE, Fraction(24000, 1001))
-    assert open_footage(path).rate == Fraction(24000, 1001)
+    assert open_video(path).rate == Fraction(24000, 1001)
 
 
 def test_gifs_move_or_are_still(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", SCENE, 0.2)
-    assert is_clip(path)
-    assert open_footage(path) == Footage(path, 6, Fraction(5), 36, 48)
+    assert is_video(path)
+    assert open_video(path) == VideoInput(path, 6, Fraction(5), 36, 48)
     Image.fromarray(SCENE[0]).save(tmp_path / "still.gif")
-    assert not is_clip(tmp_path / "still.gif")
+    assert not is_video(tmp_path / "still.gif")
 
 
 def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
@@ -57,27 +57,27 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
         frame.paste((200, 0, 0, 255), (0, 0, 6 + index, 24))
     path = tmp_path / "clear.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, disposal=2)
-    for picture in open_footage(path).pictures():
+    for picture in open_video(path).pictures():
         assert picture[5, 20].min() == 255
         assert picture[5, 2, 0] > 180 and picture[5, 2, 1:].max() < 20
 
 
 def test_stills_are_no_clips(tmp_path: Path) -> None:
-    assert not is_clip(tmp_path / "nowhere.png")
+    assert not is_video(tmp_path / "nowhere.png")
     (tmp_path / "text").write_bytes(b"Dear diary")
-    assert not is_clip(tmp_path / "text")
+    assert not is_video(tmp_path / "text")
     (tmp_path / "playlist.m3u8").write_bytes(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    assert not is_clip(tmp_path / "playlist.m3u8")
+    assert not is_video(tmp_path / "playlist.m3u8")
     for form in ("PNG", "JPEG", "WEBP"):
         Image.fromarray(SCENE[0]).save(tmp_path / "still", form)
-        assert not is_clip(tmp_path / "still")
+        assert not is_video(tmp_path / "still")
 
 
 @pytest.mark.parametrize("form", ["WEBP", "PNG"])
 def test_other_pictures_that_move_are_refused(form: str, tmp_path: Path) -> None:
     path = write_gif(tmp_path / "moving", SCENE, form=form)
     with pytest.raises(InputError, match=f"is an animated {form}; give it as a GIF or MP4"):
-        is_clip(path)
+        is_video(path)
 
 
 def test_telephones_that_were_held_sideways() -> None:
@@ -97,15 +97,15 @@ def test_telephones_that_were_held_sideways() -> None:
     ],
 )
 def test_limits(limit: str, value: float, message: str, clip: Path, monkeypatch) -> None:
-    assert open_footage(clip).frames == 6
+    assert open_video(clip).frames == 6
     monkeypatch.setattr(footage, limit, value)
-    with pytest.raises(InputError, match=f"picture {clip}: {message}") as told:
-        open_footage(clip)
+    with pytest.raises(InputError, match=f"image {clip}: {message}") as told:
+        open_video(clip)
     assert "\n" not in str(told.value)
 
 
 def test_a_clip_that_changes_during_the_run_is_told(clip: Path) -> None:
-    found = open_footage(clip)
+    found = open_video(clip)
     for scene in (SCENE[:4], moving_scene(8), moving_scene(6, (40, 48))):
         write_clip(clip, scene)
         with pytest.raises(InputError, match="was changed during the run; put it back"):
@@ -125,8 +125,8 @@ def test_a_clip_without_pictures(tmp_path: Path) -> None:
             sound.rate, sound.pts = 8000, start
             container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    with pytest.raises(InputError, match="has no pictures, only sound or text"):
-        open_footage(path)
+    with pytest.raises(InputError, match="has no images, only sound or text"):
+        open_video(path)
 
 
 BAD = {
@@ -140,11 +140,11 @@ BAD = {
 def test_files_with_nothing_behind_their_first_bytes(name: str, tmp_path: Path) -> None:
     path = tmp_path / "clip"
     path.write_bytes(BAD[name])
-    assert is_clip(path)
+    assert is_video(path)
     with pytest.raises(
-        InputError, match=f"picture {path}: (not a readable clip|has no pict)"
+        InputError, match=f"image {path}: (not a readable clip|has no pict)"
     ) as told:
-        open_footage(path)
+        open_video(path)
     assert "\n" not in str(told.value)
 
 
@@ -161,7 +161,7 @@ def test_damage_is_told_or_harmless(kind: str, tmp_path: Path) -> None:
         for content in (whole[:place], bytes(flipped)):
             path.write_bytes(content)
             try:
-                found = open_footage(path) if is_clip(path) else None
+                found = open_video(path) if is_video(path) else None
             except InputError as error:
                 assert "\n" not in str(error)
                 told += 1
@@ -181,11 +181,11 @@ def test_a_cut_off_video_is_told(tmp_path: Path) -> None:
         for picture in moving_scene(40):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-    assert open_footage(path).frames == 40
+    assert open_video(path).frames == 40
     content = path.read_bytes()
     path.write_bytes(content[: round(0.8 * len(content))])
     with pytest.raises(InputError, match=r"of 40 frames can be read; it is damaged|not a readable"):
-        open_footage(path)
+        open_video(path)
 
 
 def test_pictures_that_claim_to_be_animated_and_are_not_whole(tmp_path: Path) -> None:
@@ -196,4 +196,4 @@ def test_pictures_that_claim_to_be_animated_and_are_not_whole(tmp_path: Path) ->
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     )
-    assert not is_clip(path)
+    assert not is_video(path)

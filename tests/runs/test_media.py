@@ -1,4 +1,4 @@
-"""Pictures, videos and the configuration inside files."""
+"""Images, videos and the configuration inside files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.runs import media, metadata
+from guidance.media import images as media
+from guidance.media import metadata
 from tests.runs.clips import moving_scene
 
 CONFIG = {"schema_version": 1, "task": "dot", "prompt": ["ein Käse 🧀 <script>"]}

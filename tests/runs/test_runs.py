@@ -20,11 +20,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from guidance.errors import Diverged, InputError, Interrupted, OutOfResources
-from guidance.loop import Event, Settings, StepEvent, optimize
-from guidance.runs import atomic, checkpoint, conduct, media
+from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.media import images as media
+from guidance.media.metadata import extract
+from guidance.runs import atomic, checkpoint
+from guidance.runs import recorder as record_run
 from guidance.runs.folder import only_writer
-from guidance.runs.metadata import extract
-from guidance.tasks.running import run_task
+from guidance.tasks.shared.running import run_task
 from tests.runs.dot import Dot
 from tests.runs.spinner import Spinner, Thing
 from tests.stand_ins import Canvas, Target
@@ -129,8 +131,8 @@ def test_the_written_configuration_repeats_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [1, 5, 6, 12, 13, 24])
 def test_resumed_runs_are_the_same_to_the_bit(tmp_path: Path, step: int, monkeypatch) -> None:
-    monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", math.inf)
+    monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(record_run, "SHARE", math.inf)
     whole = Dot(prompt="a", output=tmp_path / "whole").run()
     task, folder = interrupted(tmp_path / "killed", step)
     with (folder / "metrics.jsonl").open("ab") as file:
@@ -216,8 +218,8 @@ def test_divergence_keeps_a_valid_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", math.inf)
+    monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(record_run, "SHARE", math.inf)
     whole = Dot(prompt="a", output=tmp_path / "whole").run()
     fsync, calls = os.fsync, iter(range(10**6))
     task = Dot(prompt="a", output=tmp_path / "full")

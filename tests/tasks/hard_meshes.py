@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Material, Mesh

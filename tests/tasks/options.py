@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from guidance.loop import optimize
+from guidance.loop.optimize import optimize
 from guidance.tasks.base import Task
 
 #: Fields that say where and how a run happens and is recorded; tests/runs and test_cli walk them.
@@ -27,7 +27,7 @@ OF_DISTILLATION = {"denoiser", "guidance_scale", "vae", "compiled"}
 
 
 def trace(kind: type[Task], **fields: Any) -> list[Tensor]:
-    """Losses and pictures of a run of two steps: every option must leave its mark here."""
+    """Losses and images of a run of two steps: every option must leave its mark here."""
     plan = kind(prompt=fields.pop("prompt", "a red heart"), device="cpu", **fields).build()
     settings = replace(plan.settings, steps=fields.get("steps", 2), validations=1)
     result = optimize(plan.generator, plan.losses, settings, views=plan.views)

@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 from guidance.errors import InputError
-from guidance.loop import Event, StepEvent
-from guidance.runs import checkpoint, conduct, media
-from guidance.runs.metadata import extract
-from guidance.tasks.commandline import parse, parse_again
-from guidance.tasks.running import run_task
-from guidance.tasks.drawing import OF_DENOISERS
+from guidance.loop.optimize import Event, StepEvent
+from guidance.runs import checkpoint, recorder as record_run
+from guidance.media import images as media
+from guidance.media.metadata import extract
+from guidance.config.commandline import parse, parse_again
+from guidance.tasks.shared.running import run_task
+from guidance.tasks.shared.drawing import OF_DENOISERS
 from guidance.tasks.text2image import OF_FRAMES, TextToImage
 from tests.tasks.options import OF_ANIMATIONS
 
@@ -94,9 +95,9 @@ def test_resumed_runs_are_the_same_to_the_bit(
     generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed within a frame, between a frame and the move, and at a frame without a checkpoint."""
-    monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(conduct, "SHARE", math.inf)
-    monkeypatch.setattr(conduct, "FIRST_CHECKPOINT", 3)
+    monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(record_run, "SHARE", math.inf)
+    monkeypatch.setattr(record_run, "FIRST_CHECKPOINT", 3)
     fields = {**SMALL, "generator": generator, "zoom": 1.2, "rotate": 3.0, "at": ["50% a pizza"]}
     fields["finest"] = 16 if generator == "cutout" else None
     whole = TextToImage(**fields, output=tmp_path / "whole").run()
@@ -147,7 +148,7 @@ def test_every_generator_is_moved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", OF_FRAMES)
 def test_options_of_animations_are_refused_without_frames(option: str) -> None:
-    with pytest.raises(InputError, match=f"{option}: is of animations, and a picture has one"):
+    with pytest.raises(InputError, match=f"{option}: is of animations, and an image has one"):
         TextToImage(prompt="a heart", **{option: OF_ANIMATIONS[option]}).build()
 
 

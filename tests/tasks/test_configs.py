@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from guidance.tasks.commandline import parse
-from guidance.tasks.discovery import find_task
+from guidance.config.commandline import parse
+from guidance.config.discovery import find_task
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))

@@ -15,12 +15,12 @@ pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed"
 from guidance.diffusion.source import TINY
 from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
-from guidance.generators.noise import Noise
+from guidance.generators.image.noise import Noise
 from guidance.losses.clip import Clip
 from guidance.losses.distillation import Distillation
-from guidance.tasks.configuration import as_mapping, strip_header
-from guidance.tasks.drawing import OF_DENOISERS
-from guidance.tasks.guides import COMPARISONS, DISTILLATIONS, STILL, Guides
+from guidance.config.files import as_mapping, strip_header
+from guidance.tasks.shared.drawing import OF_DENOISERS
+from guidance.tasks.shared.guides import COMPARISONS, DISTILLATIONS, STILL, Guides
 from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
 from guidance.tasks.text2mesh import TextToMesh
@@ -224,7 +224,7 @@ def test_names_and_weights() -> None:
     ("text", "message"),
     [
         ("vsd", "loss 'vsd' is unknown; use clip, cosine, "),
-        ("dds", "loss 'dds' edits a picture: guide run edit --loss dds"),
+        ("dds", "loss 'dds' edits an image: guide run edit --loss dds"),
         ("", "loss '' is unknown"),
         ("clip,cosine", "cosine is given twice"),
         ("sds:no", "expected a positive weight such as sds:0.5, got no"),
@@ -252,7 +252,7 @@ def test_what_cannot_guide_is_refused(text: str, message: str) -> None:
             {"loss": "sds", "encoder": ["ViT-B-32/openai"]},
             "encoder: is of encoders, and --loss",
         ),
-        ({"loss": "sds", "sharpen": 0.5}, "sharpen: is of encoders"),
+        ({"loss": "sds", "contrastive_weight": 0.5}, "contrastive_weight: is of encoders"),
         ({"loss": "sds", "templates": "plain"}, "use --loss clip,sds"),
     ],
 )

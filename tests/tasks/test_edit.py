@@ -16,12 +16,12 @@ pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed"
 from guidance import cli
 from guidance.diffusion.source import TINY
 from guidance.errors import InputError
-from guidance.loop import Event, StepEvent, optimize
+from guidance.loop.optimize import Event, StepEvent, optimize
 from guidance.losses.distillation import Distillation
 from guidance.runs.checkpoint import DATA
 from guidance.tasks.edit import Edit
-from guidance.tasks.running import run_task
-from guidance.types import Moment, Terms
+from guidance.tasks.shared.running import run_task
+from guidance.types import StepContext, Terms
 from tests.diffusion import tiny
 from tests.diffusion.stand_ins import Mixture
 from tests.encoders.tiny import snapshot
@@ -36,7 +36,7 @@ OPTIONS: dict[str, Any] = {
     "learning_rate": 0.1,
     "optimizer": "adam",
     "normalize": True,
-    "picture": "OTHER",
+    "image": "OTHER",
     "source": "a drawing",
     "mask": "MASK",
     "size": 40,
@@ -52,7 +52,7 @@ REFUSED: dict[str, Any] = {
     "region": ['a.png="a sky"'],
     "image_prompt": [Path("a.png")],
     "encoder": ["mini"],
-    "sharpen": 0.1,
+    "contrastive_weight": 0.1,
     "templates": "default",
 }
 
@@ -82,7 +82,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def small(files: dict[str, Any]) -> dict[str, Any]:
     return {
-        "picture": files["PHOTO"],
+        "image": files["PHOTO"],
         "source": "a photo",
         "size": 24,
         "steps": 2,
@@ -151,12 +151,12 @@ def test_help_is_without_what_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"picture": None}, "edit: no picture; give one: --picture photo.jpg"),
-        ({"source": None}, 'no source; say what the picture shows now: --source "a red apple"'),
+        ({"image": None}, "edit: no image; give one: --image photo.jpg"),
+        ({"source": None}, 'no source; say what the image shows now: --source "a red apple"'),
         ({"source": "a heart"}, "source 'a heart': is the prompt, too, so nothing would change"),
         ({"source": "a heart:1.0"}, "is the prompt, too"),
-        ({"source": "image:PHOTO"}, "denoisers read words and no pictures"),
-        ({"mask": "WIDE"}, "expected the picture's 24 x 24 pixels, got 40 x 16"),
+        ({"source": "image:PHOTO"}, "denoisers read words and no images"),
+        ({"mask": "WIDE"}, "expected the image's 24 x 24 pixels, got 40 x 16"),
         ({"mask": "BLACK"}, "mask: is black everywhere, so nothing would change"),
     ],
 )
@@ -199,7 +199,7 @@ def test_it_starts_as_the_picture_and_compares_with_it(
 def test_outside_the_mask_not_a_bit_changes(
     size: int | None, small: dict[str, Any], files: dict[str, Any], tmp_path: Path
 ) -> None:
-    """In the size that is asked for, and in the picture's own, whatever the run looks at."""
+    """In the size that is asked for, and in the image's own, whatever the run looks at."""
     task = Edit(
         prompt="a heart",
         mask=files["MASK"],
@@ -226,7 +226,7 @@ def test_all_of_an_oblong_picture_is_changed(
     loss: str, small: dict[str, Any], files: dict[str, Any]
 ) -> None:
     """42 x 17 pixels, which the autoencoder does not divide, as 24 x 12."""
-    given = {**small, "picture": files["WIDE"], "size": 42, "loss": loss}
+    given = {**small, "image": files["WIDE"], "size": 42, "loss": loss}
     plan = Edit(prompt="a heart", device="cpu", **given).build()
     made = plan.generator
     assert made.before().shape == (1, 1, 3, 12, 24)
@@ -234,7 +234,7 @@ def test_all_of_an_oblong_picture_is_changed(
     shown = made()
     term.loss.prepare(shown.detach())
     leaf = shown.leaf()
-    (gradient,) = torch.autograd.grad(term.loss(leaf, Moment((0,), 1, 0.5)).sum(), leaf.leaves())
+    (gradient,) = torch.autograd.grad(term.loss(leaf, StepContext((0,), 1, 0.5)).sum(), leaf.leaves())
     assert gradient.shape == (1, 1, 4, 6, 12)
     assert (gradient.abs().sum(2) > 0).all()
     with torch.no_grad():
@@ -246,9 +246,9 @@ def test_all_of_an_oblong_picture_is_changed(
 def test_the_picture_moves_from_the_source_to_the_prompt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a denoiser of Gaussians, a picture near one mean comes to be near the other.
+    """By a denoiser of Gaussians, an image near one mean comes to be near the other.
 
-    With the scale 1, DDS rests where the picture is off the prompt's mean as it was off that of
+    With the scale 1, DDS rests where the image is off the prompt's mean as it was off that of
     the source; PDS is drawn back.
     """
     monkeypatch.setattr("guidance.diffusion.load_denoiser", lambda *_, **__: Mixture(linear=True))

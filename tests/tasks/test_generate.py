@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.generators.grown import GrownMesh
-from guidance.geometry.mesh_io import load_mesh
+from guidance.generators.mesh.sphere import SphereMesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.topology import edge_sides
-from guidance.loop import StepEvent, optimize
-from guidance.tasks.mesh_modes import GRID, ONLY_OF
+from guidance.loop.optimize import StepEvent, optimize
+from guidance.tasks.mesh.mesh_modes import GRID, ONLY_OF
 from guidance.tasks.text2mesh import TextToMesh
 from guidance.views import Cameras
 from tests.tasks.options import differ, trace
@@ -34,7 +34,7 @@ SHARED: dict[str, Any] = {
     "textureless": 0.0,
     "bare": "normals",
     "seed": 7,
-    "view_words": True,
+    "view_prompts": True,
     "offset": 0.4,
     "views": 3,
     "resolution": 48,
@@ -108,7 +108,7 @@ def test_there_is_no_mesh_to_begin_with() -> None:
 
 def test_both_halves_are_alike_without_being_asked() -> None:
     generator = TextToMesh(prompt="a pear", **SPHERE).build().generator
-    assert isinstance(generator, GrownMesh) and generator.growth.symmetric
+    assert isinstance(generator, SphereMesh) and generator.growth.symmetric
     with pytest.raises(InputError, match="symmetric: generated meshes are, but with --asymmetric"):
         TextToMesh(prompt="a pear", mode="generate", symmetric=True).build()
 
@@ -121,15 +121,15 @@ def test_what_bare_views_show_is_refused_where_there_are_none() -> None:
 
 
 def test_the_shape_comes_first() -> None:
-    from guidance.types import Moment
+    from guidance.types import StepContext
 
     views = TextToMesh(prompt="a pear", mode="generate", device="cpu").build().views
     assert views is not None
     for progress, count in ((0.0, 4), (0.29, 4), (0.31, 1), (1.0, 1)):
-        cameras = views(Moment((0,), 5, progress))
+        cameras = views(StepContext((0,), 5, progress))
         assert isinstance(cameras, Cameras) and cameras.textureless is not None
         assert cameras.textureless.sum() == count  # of 4
-    still = views(Moment((0,), phase="validation"))
+    still = views(StepContext((0,), phase="validation"))
     assert isinstance(still, Cameras) and still.textureless is None
 
 

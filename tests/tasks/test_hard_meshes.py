@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from guidance.geometry.mesh_io import load_mesh, save_mesh
-from guidance.loop import optimize
+from guidance.geometry.io.files import load_mesh, save_mesh
+from guidance.loop.optimize import optimize
 from guidance.rendering.normals import show_normals
 from guidance.tasks.text2mesh import TextToMesh
 

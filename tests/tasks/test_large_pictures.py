@@ -1,4 +1,4 @@
-"""Pictures above 512 pixels: what steps look at, and that all else is as for small ones."""
+"""Images above 512 pixels: what steps look at, and that all else is as for small ones."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from guidance.generators.cutout import Cutout
-from guidance.generators.pyramid import Pyramid
-from guidance.loop import Event, Result, StepEvent, optimize
-from guidance.losses.composition import Edge, Symmetry
-from guidance.losses.image import TotalVariation
+from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.pyramid import Pyramid
+from guidance.loop.optimize import Event, Result, StepEvent, optimize
+from guidance.losses.border import Border
+from guidance.losses.symmetry import Symmetry
+from guidance.losses.total_variation import TotalVariation
 from guidance.losses.outline import Outline
 from guidance.runs.plan import Plan
 from guidance.runs.results import some_views
-from guidance.tasks.drawing import IN_ONE, OF_PLACES
+from guidance.tasks.shared.drawing import IN_ONE, OF_PLACES
 from guidance.tasks.text2image import TextToImage
-from guidance.types import Loss, Moment, Rendering
+from guidance.types import Loss, StepContext, Rendering
 from guidance.views import Windows
 from tests.tasks.options import differ
 
@@ -56,12 +57,12 @@ def test_a_step_never_looks_at_more_than_a_picture_in_one_piece(size: int) -> No
     assert plan.views is not None
     seen = []
     for progress in (0.0, 0.4, 0.6, 1.0):
-        windows = plan.views(Moment((0, 1), step=3, progress=progress))
+        windows = plan.views(StepContext((0, 1), step=3, progress=progress))
         assert isinstance(windows, Windows) and bool((windows.side[:, 0] == 1).all())
         assert windows.side.shape[1] * windows.pixels**2 <= IN_ONE**2
         seen.append(windows.side.shape[1])
     assert seen[:2] == [1, 1] and min(seen[2:]) > 1
-    fixed = plan.views(Moment((0, 1), progress=1.0, phase="validation"))
+    fixed = plan.views(StepContext((0, 1), progress=1.0, phase="validation"))
     assert isinstance(fixed, Windows) and fixed.side.tolist() == [[1.0], [1.0]]
 
 
@@ -98,7 +99,7 @@ def test_files_have_the_full_size_and_previews_have_not(generator: str, tmp_path
             picture = Image.open(path)
             assert picture.size == (576, 576)
             assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 5
-    assert some_views(plan.views(Moment((0,), progress=1.0)), slice(1)).side.tolist() == [[1.0]]
+    assert some_views(plan.views(StepContext((0,), progress=1.0)), slice(1)).side.tolist() == [[1.0]]
 
 
 @pytest.mark.parametrize("kept", [1, 3, 4])
@@ -142,14 +143,14 @@ def test_regions_lie_in_the_whole_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [Outline((0.6, 0.8), crispness=1.0, perimeter=1.0), Symmetry(), Edge("red")]
+    "loss", [Outline((0.6, 0.8), crispness=1.0, perimeter=1.0), Symmetry(), Border("red")]
 )
 def test_losses_of_the_composition_leave_windows_out(loss: Loss) -> None:
     torch.manual_seed(0)
     image, alpha = torch.rand(1, 2, 3, 8, 8), torch.rand(1, 2, 1, 8, 8)
     side = torch.tensor([[1.0, 0.5]])
     windows = Windows(1 - side, 1 - side, side, 8)
-    now = Moment((0,), progress=1.0)
+    now = StepContext((0,), progress=1.0)
     both = loss(Rendering(image, alpha, windows=windows), now)
     assert torch.equal(both, loss(Rendering(image[:, :1], alpha[:, :1]), now))
     assert not torch.equal(both, loss(Rendering(image, alpha), now))
@@ -159,4 +160,4 @@ def test_smoothness_is_asked_of_windows_too() -> None:
     image = torch.zeros(1, 2, 3, 8, 8)
     image[:, 1, ..., ::2] = 1
     windows = Windows(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[1.0, 0.5]]), 8)
-    assert TotalVariation()(Rendering(image, windows=windows), Moment((0,))).item() == 0.5
+    assert TotalVariation()(Rendering(image, windows=windows), StepContext((0,))).item() == 0.5

@@ -13,18 +13,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from guidance.geometry.exports import parse_formats, printing_note
-from guidance.geometry.maps import vertex_colors
-from guidance.geometry.mesh_io import Normalization, load_mesh
+from guidance.geometry.io.export import parse_formats, printing_note
+from guidance.geometry.io.maps import vertex_colors
+from guidance.geometry.io.files import Normalization, load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.meshes import Material, Mesh, MeshScene
-from guidance.rendering.cameras import Orbit
+from guidance.rendering.orbit import Orbit
 from guidance.rendering.environment import find_environment
 from guidance.rendering.material import Skin, render_material, texels_of
 from guidance.rendering.shading import render_mesh
 from guidance.tasks.text2mesh import TextToMesh
 
-#: Of a run's pictures and of its files' in decibels.
+#: Of a run's images and of its files' in decibels.
 LEAST_PSNR = 35.0
 SMALL: dict[str, Any] = {
     "prompt": "a globe",

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import load_mesh, save_mesh
+from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.geometry.unwrap import with_uv
-from guidance.loop import StepEvent, optimize
+from guidance.loop.optimize import StepEvent, optimize
 from guidance.losses.clip import Clip
 from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import bake
-from guidance.tasks.mesh_region import parse_mesh_region, select
+from guidance.tasks.mesh.region import parse_mesh_region, select
 from guidance.tasks.text2mesh import TextToMesh
 from tests.tasks.test_text2mesh import SMALL, SMALL_DEFORM, SMALL_TEXTURE
 
@@ -237,8 +237,8 @@ def test_words_that_an_encoder_does_not_see_are_told() -> None:
         ("box:0,0,0,1,tall,1", "'tall' is no number; give mask.png"),
         ("box:0,0,0,1,inf,1", "'inf' is no number"),
         ("words: ", "has no words"),
-        ("", "is no path of a picture"),
-        ('sky.png="a blue sky"', "a mask and words are for flat pictures; on a mesh"),
+        ("", "is no path of an image"),
+        ('sky.png="a blue sky"', "a mask and words are for flat images; on a mesh"),
     ],
 )
 def test_what_is_no_region_is_told(region: str, message: str) -> None:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from guidance import cli
 from guidance.errors import InputError
-from guidance.geometry.mesh_io import load_mesh, save_mesh
+from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import octahedron
-from guidance.loop import StepEvent, optimize
-from guidance.tasks.scene_file import MOST_PARTS, read_scene
+from guidance.loop.optimize import StepEvent, optimize
+from guidance.tasks.mesh.scene_file import MOST_PARTS, read_scene
 from guidance.tasks.text2mesh import TextToMesh
 from tests.tasks.options import differ
 
@@ -45,7 +45,7 @@ def scene(folder: Path, text: str = YAML, name: str = "scene.yaml") -> Path:
 
 
 def trace(path: Path, **fields: Any) -> list[Any]:
-    """Losses, state and pictures of two steps."""
+    """Losses, state and images of two steps."""
     plan = TextToMesh(scene=path, device="cpu", **{**SMALL, **fields}).build()
     result = optimize(plan.generator, plan.losses, plan.settings, views=plan.views)
     return [torch.tensor(result.losses), result.generator.state_dict(), result.images]
@@ -145,12 +145,12 @@ def test_a_scene_goes_on_from_a_snapshot_to_the_bit(tmp_path: Path) -> None:
 def test_a_part_is_moved_by_its_own_words_and_by_those_of_the_whole(tmp_path: Path) -> None:
     plan = TextToMesh(scene=scene(tmp_path), device="cpu", **SMALL).build()
     assert plan.views is not None
-    moment = _moment()
-    rendering = plan.generator(plan.views(moment))
+    context = _context()
+    rendering = plan.generator(plan.views(context))
 
     def moves(loss: Any) -> list[bool]:
         loss.prepare(rendering.detach())
-        value: Tensor = loss(rendering, moment).sum()
+        value: Tensor = loss(rendering, context).sum()
         parts = [next(part.generator.color.parameters()) for part in plan.generator.parts]
         found = torch.autograd.grad(value, parts, retain_graph=True, allow_unused=True)
         return [gradient is not None and bool(gradient.any()) for gradient in found]
@@ -163,10 +163,10 @@ def test_a_part_is_moved_by_its_own_words_and_by_those_of_the_whole(tmp_path: Pa
     ]
 
 
-def _moment() -> Any:
-    from guidance.types import Moment
+def _context() -> Any:
+    from guidance.types import StepContext
 
-    return Moment((0,), step=1)
+    return StepContext((0,), step=1)
 
 
 @pytest.mark.parametrize(

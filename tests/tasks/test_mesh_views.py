@@ -13,16 +13,16 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.geometry.mesh_io import save_mesh
+from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
-from guidance.rendering.anchor import Anchor
-from guidance.tasks.mesh_views import RING, Asked, find_aim, find_anchors, find_front
+from guidance.rendering.sampling.anchor import Anchor
+from guidance.localize.front import RING, Asked, find_aim, find_anchors, find_front
 from guidance.tasks.text2mesh import TextToMesh
 
 
 class Onlooker(Encoder):
-    """Tells red and how much of the picture is covered; fronts are red, backs are not."""
+    """Tells red and how much of the image is covered; fronts are red, backs are not."""
 
     name, family, image_size = "onlooker", "onlooker", 32
     logit_scale, logit_bias = 10.0, None

@@ -14,8 +14,8 @@ from guidance.augment import Augment
 from guidance.errors import InputError
 from guidance.prompts import parse_keyframes, parse_region
 from guidance.tasks.base import Task
-from guidance.tasks.commandline import parse
-from guidance.tasks.configuration import as_yaml, read_config, strip_header, validated
+from guidance.config.commandline import parse
+from guidance.config.files import as_yaml, read_config, strip_header, validated
 from guidance.tasks.text2image import TextToImage
 
 

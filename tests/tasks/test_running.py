@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from guidance.encoders import load_encoder
-from guidance.loop import Event
+from guidance.loop.optimize import Event
 from guidance.tasks.text2image import TextToImage
 
 

@@ -1,4 +1,4 @@
-"""The task of styles: its options all change something, masks are kept, bad pictures are told."""
+"""The task of styles: its options all change something, masks are kept, bad images are told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from guidance import cli
 from guidance.errors import InputError
-from guidance.loop import optimize
+from guidance.loop.optimize import optimize
 from guidance.tasks.stylize import Stylize
 from tests.losses.test_pictures import bomb
 from tests.tasks.options import OF_DISTILLATION, OF_THE_RUN, differ, trace
@@ -28,11 +28,11 @@ OPTIONS: dict[str, Any] = {
     "seed": 7,
     "steps": 3,
     "learning_rate": 0.1,
-    "sharpen": 0.7,
+    "contrastive_weight": 0.7,
     "encoder": ["mini", "mini-judge"],
     "optimizer": "sgd",
     "normalize": True,
-    "picture": "OTHER",
+    "image": "OTHER",
     "source": "a drawing",
     "mask": "MASK",
     "generator": "pyramid",
@@ -53,7 +53,7 @@ WALKED_ELSEWHERE = OF_DISTILLATION | {"loss", "region", "full_size", "frames_per
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A photo of 36 x 48, another one, and a mask that is white in the middle."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(0)
     for name in ("photo", "other"):
         coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8))
@@ -66,7 +66,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def small(files: dict[str, Path]) -> dict[str, Any]:
-    return {"picture": files["PHOTO"], "size": 32, "crops": 2, "steps": 2}
+    return {"image": files["PHOTO"], "size": 32, "crops": 2, "steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +95,10 @@ def test_the_same_again_is_the_same_to_the_bit(plain: list[Any], small: dict[str
 
 
 def test_options_that_would_be_ignored_are_refused(files: dict[str, Path]) -> None:
-    given = {"prompt": "a heart", "picture": files["PHOTO"]}
+    given = {"prompt": "a heart", "image": files["PHOTO"]}
     with pytest.raises(InputError, match="full_size: a pyramid has one size; leave it out"):
         Stylize(**given, generator="pyramid", full_size=True).build()
-    with pytest.raises(InputError, match="region: stylize changes one part of a picture"):
+    with pytest.raises(InputError, match="region: stylize changes one part of an image"):
         Stylize(**given, region=['sky.png="a blue sky"']).build()
     with pytest.raises(ValueError, match="cosine"):
         Stylize(**given, loss="logit")  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def test_it_starts_as_the_picture(
 def test_outside_the_mask_not_a_bit_changes(
     generator: str, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    """At the picture's own size the exported file is the given one there, and so is full.png."""
+    """At the image's own size the exported file is the given one there, and so is full.png."""
     task = Stylize(
         prompt="a red heart",
         picture=files["PHOTO"],
@@ -165,14 +165,14 @@ def test_a_sample_does_not_depend_on_its_neighbours(small: dict[str, Any]) -> No
 
 BAD = {
     "missing": (None, "no such file"),
-    "empty": (b"", "not a readable picture"),
-    "text": (b"Dear diary", "not a readable picture"),
+    "empty": (b"", "not a readable image"),
+    "text": (b"Dear diary", "not a readable image"),
     "large": (bomb(9000), "pixels are more than the 67 million that are read"),
     "huge": (bomb(60000), "claims far too many pixels"),
 }
 
 
-@pytest.mark.parametrize("flag", ["--picture", "--mask"])
+@pytest.mark.parametrize("flag", ["--image", "--mask"])
 @pytest.mark.parametrize("name", BAD)
 def test_bad_pictures_exit_2_with_one_line(
     name: str,
@@ -186,7 +186,7 @@ def test_bad_pictures_exit_2_with_one_line(
     if content is not None:
         path.write_bytes(content)
     words = ["run", "stylize", "--prompt", "a mosaic", "--output", str(output)]
-    words += ["--picture", str(files["PHOTO"])] if flag == "--mask" else []
+    words += ["--image", str(files["PHOTO"])] if flag == "--mask" else []
     with pytest.raises(SystemExit) as end:
         cli.main([*words, flag, str(path)])
     told = capsys.readouterr()
@@ -196,14 +196,14 @@ def test_bad_pictures_exit_2_with_one_line(
 
 
 def test_other_mistakes_are_told(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no picture; give one: --picture photo"):
+    with pytest.raises(InputError, match="no image; give one: --image photo"):
         Stylize(prompt="a mosaic").build()
     Image.new("RGB", (500, 10)).save(tmp_path / "line.png")
     with pytest.raises(InputError, match="500 x 10 pixels are too oblong for --size 64"):
         Stylize(prompt="a mosaic", picture=tmp_path / "line.png", size=64).build()
-    with pytest.raises(InputError, match="expected the picture's 48 x 36 pixels, got 500 x 10"):
+    with pytest.raises(InputError, match="expected the image's 48 x 36 pixels, got 500 x 10"):
         Stylize(prompt="a mosaic", picture=files["PHOTO"], mask=tmp_path / "line.png").build()
-    with pytest.raises(InputError, match="crop_size: expected a share of the picture up to 1"):
+    with pytest.raises(InputError, match="crop_size: expected a share of the image up to 1"):
         plan = Stylize(
             prompt="a mosaic", picture=files["PHOTO"], size=48, crop_size=37.0, device="cpu"
         ).build()

@@ -16,21 +16,21 @@ from torch import Tensor
 
 from guidance.augment import Augment
 from guidance.errors import InputError
-from guidance.generators.film import Film, drawn_frames
-from guidance.generators.unet import UNet
-from guidance.loop import Event, StepEvent, optimize
+from guidance.generators.image.video import Video, drawn_frames
+from guidance.generators.image.unet import UNet
+from guidance.loop.optimize import Event, StepEvent, optimize
 from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.patches import PatchDirectional
-from guidance.runs import checkpoint, conduct
-from guidance.runs.footage import open_footage
-from guidance.runs.metadata import extract
-from guidance.tasks import filming
-from guidance.tasks.running import run_task
+from guidance.runs import checkpoint, recorder as record_run
+from guidance.media.video_input import open_video
+from guidance.media.metadata import extract
+from guidance.tasks.shared import video as filming
+from guidance.tasks.shared.running import run_task
 from guidance.tasks.stylize import Stylize
-from guidance.types import Loss, Moment, Rendering
+from guidance.types import Loss, StepContext, Rendering
 from guidance.views import Frames, Windows
-from tests.losses.stand_ins import Linear, moment
+from tests.losses.stand_ins import Linear, context
 from tests.runs.clips import flicker, moving_scene, read_clip, write_clip, write_gif
 from tests.tasks.options import differ, trace
 
@@ -52,7 +52,7 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def moved(film: Film) -> Film:
+def moved(film: Video) -> Video:
     """Away from the start, where frames are as they were."""
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Pa
     (sample,) = result.samples
     assert [path.name for path in sample.files] == ["image.png", "stylized.mp4", "progress.mp4"]
     video = result.folder / "stylized.mp4"
-    assert open_footage(video) == open_footage(clip).__class__(video, 8, Fraction(12), 36, 48)
+    assert open_video(video) == open_video(clip).__class__(video, 8, Fraction(12), 36, 48)
     assert Image.open(result.folder / "image.png").size == (32, 24)
     assert extract(video)["prompt"] == ["fire"]
     assert "8 frames of 48 x 36 pixels, 12 a second" in (result.folder / "DONE.json").read_text()
@@ -83,8 +83,8 @@ def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Pa
 
 def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
     plan = Stylize(picture=clip, **SMALL).build()
-    assert isinstance(plan.generator, Film) and plan.video is not None
-    film, footage = moved(plan.generator), open_footage(clip)
+    assert isinstance(plan.generator, Video) and plan.video is not None
+    film, footage = moved(plan.generator), open_video(clip)
     frames = list(plan.video.frames(0))
     assert len(frames) == 8
     for made, given in zip(frames, footage.pictures(), strict=True):
@@ -104,7 +104,7 @@ def test_the_same_again_is_the_same_to_the_bit(clip: Path, plain: list[Any]) -> 
     [
         ("frames_per_step", 2),
         ("mask", "MASK"),
-        ("picture", "OTHER"),
+        ("image", "OTHER"),
         ("content", 2.0),
         ("direction", 0.5),
         ("patch", 0.5),
@@ -118,7 +118,7 @@ def test_options_change_the_result(
     if value == "OTHER":
         value = write_gif(clip.with_name("other.gif"), moving_scene(5, seed=3))
     value = mask if value == "MASK" else value
-    given = {"picture": clip, **without("device"), option: value}
+    given = {"image": clip, **without("device"), option: value}
     assert differ(plain, trace(Stylize, **given))
 
 
@@ -139,7 +139,7 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
 
 def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
     plan = Stylize(picture=clip, mask=mask, **SMALL).build()
-    assert isinstance(plan.generator, Film) and plan.video is not None
+    assert isinstance(plan.generator, Video) and plan.video is not None
     film = moved(plan.generator)
     shown = film(Frames(torch.tensor([[0, 3, 7]])))
     assert shown.source is not None and film.mask is not None
@@ -147,7 +147,7 @@ def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> Non
     assert torch.equal(shown.image[0][outside], shown.source[0][outside])
     assert not torch.equal(shown.image, shown.source)
     own = np.asarray(Image.open(mask)) == 0
-    for made, given in zip(plan.video.frames(0), open_footage(clip).pictures(), strict=True):
+    for made, given in zip(plan.video.frames(0), open_video(clip).pictures(), strict=True):
         assert (made[own] == given[own]).all() and (made[~own] != given[~own]).any()
 
 
@@ -159,15 +159,15 @@ class Killed(BaseException):
 def test_resumed_runs_are_the_same_to_the_bit(
     step: int, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conduct, "FIRST_CHECKPOINT", 1)
-    monkeypatch.setattr(conduct, "SECONDS_BETWEEN", 0)
-    monkeypatch.setattr(conduct, "SHARE", 1e9)
+    monkeypatch.setattr(record_run, "FIRST_CHECKPOINT", 1)
+    monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(record_run, "SHARE", 1e9)
 
     def kill(event: Event) -> None:
         if isinstance(event, StepEvent) and event.step == step:
             raise Killed
 
-    fields = {**SMALL, "steps": 5, "judge": False, "picture": clip}
+    fields = {**SMALL, "steps": 5, "judge": False, "image": clip}
     whole = Stylize(**fields, output=tmp_path / "whole").run().folder
     task = Stylize(**fields, output=tmp_path / "killed")
     with pytest.raises(Killed):
@@ -183,19 +183,19 @@ def test_resumed_runs_are_the_same_to_the_bit(
 
 
 def test_steps_look_at_frames_by_seed_and_step() -> None:
-    first = drawn_frames(Moment((3, 4), step=5), 100, 4)
-    assert torch.equal(first.index, drawn_frames(Moment((3, 4), step=5), 100, 4).index)
-    assert torch.equal(first.index[1:], drawn_frames(Moment((4,), step=5), 100, 4).index)
-    assert not torch.equal(first.index, drawn_frames(Moment((3, 4), step=6), 100, 4).index)
-    seen = torch.cat([drawn_frames(Moment((0,), step=i), 9, 2).index for i in range(200)])
+    first = drawn_frames(StepContext((3, 4), step=5), 100, 4)
+    assert torch.equal(first.index, drawn_frames(StepContext((3, 4), step=5), 100, 4).index)
+    assert torch.equal(first.index[1:], drawn_frames(StepContext((4,), step=5), 100, 4).index)
+    assert not torch.equal(first.index, drawn_frames(StepContext((3, 4), step=6), 100, 4).index)
+    seen = torch.cat([drawn_frames(StepContext((0,), step=i), 9, 2).index for i in range(200)])
     assert sorted(set(seen.flatten().tolist())) == list(range(9))
     assert (seen[:, 0] <= 4).all() and (seen[:, 1] >= 4).all()  # a stretch each
-    fixed = drawn_frames(Moment((0,), phase="validation"), 8, 4)
+    fixed = drawn_frames(StepContext((0,), phase="validation"), 8, 4)
     assert fixed.index.tolist() == [[1, 3, 5, 7]]
 
 
-def film(frames: Tensor) -> Film:
-    return moved(Film(UNet((0, 1), frames[0] / 255, widths=(4, 4, 4, 4)), frames))
+def film(frames: Tensor) -> Video:
+    return moved(Video(UNet((0, 1), frames[0] / 255, widths=(4, 4, 4, 4)), frames))
 
 
 def pictures(t: int = 4) -> Tensor:
@@ -214,7 +214,7 @@ def test_frames_do_not_depend_on_those_beside_them() -> None:
 
 @pytest.mark.parametrize("kind", ["patches", "directional", "content"])
 def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
-    """As a still picture of each frame is compared with that frame, averaged over frames."""
+    """As a still image of each frame is compared with that frame, averaged over frames."""
     made: dict[str, Any] = {
         "patches": lambda: PatchDirectional(
             "fire", encoder=Linear(), crops=2, crop_size=1.0, threshold=0.0
@@ -229,13 +229,13 @@ def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
     loss.prepare(clip(Frames(torch.tensor([[0, 1, 2], [0, 1, 2]]))).detach())
     seen = clip(Frames(torch.tensor([[3, 1], [2, 0]]))).detach()
     assert seen.source is not None
-    found = loss(seen, moment())
+    found = loss(seen, context())
     still: Loss = made[kind]()
     still.given = seen.source  # type: ignore[assignment]
     still.prepare(Rendering(seen.image))
-    assert torch.allclose(found, still(Rendering(seen.image), moment()), rtol=1e-6)
+    assert torch.allclose(found, still(Rendering(seen.image), context()), rtol=1e-6)
     swapped = replace(seen, source=seen.source.flip(1))
-    assert not torch.allclose(found, loss(swapped, moment()), rtol=1e-3)
+    assert not torch.allclose(found, loss(swapped, context()), rtol=1e-3)
 
 
 def test_a_reference_that_is_given_goes_before_the_source() -> None:
@@ -243,15 +243,15 @@ def test_a_reference_that_is_given_goes_before_the_source() -> None:
     seen = clip(Frames(torch.tensor([[0, 1], [0, 1]]))).detach()
     loss = Content(encoder=Linear(), size=9, reference=seen.image)
     loss.prepare(seen)
-    assert loss(seen, moment()).abs().max() < 1e-9
+    assert loss(seen, context()).abs().max() < 1e-9
 
 
 def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
     """A network with random weights, which changes much; noise of its own would show here."""
     plan = Stylize(picture=clip, **SMALL).build()
-    assert isinstance(plan.generator, Film) and plan.video is not None
+    assert isinstance(plan.generator, Video) and plan.video is not None
     moved(plan.generator)
-    made, given = list(plan.video.frames(0)), list(open_footage(clip).pictures())
+    made, given = list(plan.video.frames(0)), list(open_video(clip).pictures())
     change = np.abs(np.stack(made).astype(int) - np.stack(given)).mean()
     assert change > 10
     assert flicker(made) < 1.5 * flicker(given)
@@ -263,16 +263,16 @@ def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
 
 
 def test_what_a_clip_has_not_is_refused(clip: Path, mask: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"prompt": "fire", "picture": clip}
-    with pytest.raises(InputError, match="a pyramid is the pixels of one picture; a clip needs"):
+    given: dict[str, Any] = {"prompt": "fire", "image": clip}
+    with pytest.raises(InputError, match="a pyramid is the pixels of one image; a clip needs"):
         Stylize(**given, generator="pyramid").build()
     with pytest.raises(InputError, match="full_size: a clip is made in its own size anyway"):
         Stylize(**given, full_size=True).build()
     Image.fromarray(moving_scene(1)[0]).save(tmp_path / "still.png")
-    with pytest.raises(InputError, match="frames_per_step: a still picture has one frame"):
+    with pytest.raises(InputError, match="frames_per_step: a still image has one frame"):
         Stylize(prompt="fire", picture=tmp_path / "still.png", frames_per_step=2).build()
     other = write_clip(tmp_path / "other.mp4", moving_scene(2, (40, 48)))
-    with pytest.raises(InputError, match="expected the picture's 48 x 40 pixels, got 48 x 36"):
+    with pytest.raises(InputError, match="expected the image's 48 x 40 pixels, got 48 x 36"):
         Stylize(prompt="fire", picture=other, mask=mask).build()
     Image.new("L", (48, 36)).save(tmp_path / "black.png")
     with pytest.raises(InputError, match="mask: is black everywhere"):
@@ -289,18 +289,18 @@ def test_clips_that_are_too_large_to_be_held_are_told(
 
 def test_a_film_takes_frames_only() -> None:
     nothing = torch.zeros(2, 1)
-    with pytest.raises(InputError, match="Film: a clip takes no windows; give frames or nothing"):
-        Film.tiny()(Windows(nothing, nothing, nothing + 1, 8))
-    with pytest.raises(InputError, match="UNet: a flat picture takes no frames"):
+    with pytest.raises(InputError, match="Video: a clip takes no windows; give frames or nothing"):
+        Video.tiny()(Windows(nothing, nothing, nothing + 1, 8))
+    with pytest.raises(InputError, match="UNet: a flat image takes no frames"):
         UNet.tiny()(Frames(torch.zeros(2, 1, dtype=torch.long)))
     with pytest.raises(InputError, match="mask: expected the clip's 16 x 16 pixels, got 8 x 8"):
-        Film(UNet.tiny(), pictures(), torch.ones(1, 8, 8))
+        Video(UNet.tiny(), pictures(), torch.ones(1, 8, 8))
 
 
 def test_a_clip_shorter_than_a_step_looks_at(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "two.gif", moving_scene(2))
     plan = Stylize(picture=path, **SMALL).build()
     assert plan.views is not None
-    looks = plan.views(Moment((0,)))
+    looks = plan.views(StepContext((0,)))
     assert isinstance(looks, Frames) and looks.index.shape == (1, 2)
     optimize(plan.generator, plan.losses, replace(plan.settings, steps=1), views=plan.views)

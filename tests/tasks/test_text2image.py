@@ -1,4 +1,4 @@
-"""The task of pictures: its options all change something, and its pictures please the judge."""
+"""The task of images: its options all change something, and its images please the judge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.tasks.drawing import ONLY_OF
+from guidance.tasks.shared.drawing import ONLY_OF
 from guidance.tasks.text2image import TextToImage
 from tests.losses.hub import play_hub
 from tests.tasks.options import OF_ANIMATIONS, OF_DISTILLATION, OF_THE_RUN, differ, trace
@@ -29,7 +29,7 @@ OPTIONS: dict[str, Any] = {
     "steps": 3,
     "learning_rate": 0.1,
     "loss": "spherical",
-    "sharpen": 0.7,
+    "contrastive_weight": 0.7,
     "encoder": ["mini", "mini-judge"],
     "optimizer": "sgd",
     "normalize": True,
@@ -183,7 +183,7 @@ def test_a_sample_does_not_depend_on_its_neighbours() -> None:
     small = {**SMALL, "finest": 16}
     pair = TextToImage(prompt=["a red heart", "a pizza"], device="cpu", **small).build()
     alone = TextToImage(prompt=["a red heart"], device="cpu", **small).build()
-    from guidance.loop import optimize
+    from guidance.loop.optimize import optimize
 
     together = optimize(pair.generator, pair.losses, pair.settings).images[0]
     apart = optimize(alone.generator, alone.losses, alone.settings).images[0]

@@ -11,10 +11,10 @@ import torch
 from guidance import cli
 from guidance.errors import InputError
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import load_mesh, save_mesh
-from guidance.loop import StepEvent, optimize
+from guidance.geometry.io.files import load_mesh, save_mesh
+from guidance.loop.optimize import StepEvent, optimize
 from guidance.meshes import Mesh
-from guidance.tasks.mesh_modes import ONLY_OF
+from guidance.tasks.mesh.mesh_modes import ONLY_OF
 from guidance.tasks.text2mesh import TextToMesh
 from tests.tasks.options import OF_DISTILLATION, OF_THE_RUN, differ, trace
 
@@ -36,7 +36,7 @@ OPTIONS: dict[str, Any] = {
     "steps": 3,
     "learning_rate": 0.1,
     "loss": "spherical",
-    "sharpen": 0.7,
+    "contrastive_weight": 0.7,
     "encoder": ["mini", "mini-judge"],
     "optimizer": "sgd",
     "normalize": True,
@@ -50,7 +50,7 @@ OPTIONS: dict[str, Any] = {
     "views": 3,
     "resolution": 48,
     "crops": 4,
-    "view_words": True,
+    "view_prompts": True,
     "offset": 0.4,
     "front": 90,
     "anchor": 60,
@@ -82,7 +82,7 @@ TEXTURE_OPTIONS: dict[str, Any] = {
     "environment": "sunset",
     "symmetric": True,
     "mesh": "cone",
-    "view_words": True,
+    "view_prompts": True,
     "front": 90,
     "anchor": 60,
     "fov_jitter": 20,
@@ -101,7 +101,7 @@ DEFORM_OPTIONS: dict[str, Any] = {
     "symmetric": True,
     "mesh": "cone",
     "seed": 7,
-    "view_words": True,
+    "view_prompts": True,
     "offset": 0.4,
     "anchor": 60,
     "fov_jitter": 20,
@@ -118,7 +118,7 @@ OF_GENERATE: dict[str, Any] = {
     "bare": "normals",
     "asymmetric": True,
 }
-#: These are told by the options of pictures, or refused, or by tests of their own below.
+#: These are told by the options of images, or refused, or by tests of their own below.
 WALKED_ELSEWHERE = {"mode", "image_prompt", "region", "scene", "map_size", "unwrap", "formats"}
 
 
@@ -205,7 +205,7 @@ VARIED: dict[str, Any] = {
     "anchor": "auto",
     "fov_jitter": 10,
     "strength_jitter": 0.3,
-    "view_words": True,
+    "view_prompts": True,
 }
 MOVED: dict[str, Any] = {**SMALL, **VARIED, "textureless": 0.5, "ambient_jitter": 0.2}
 
@@ -276,7 +276,7 @@ def test_nothing_is_no_reason_to_pass_over_an_option() -> None:
 
 
 def test_a_region_of_rendered_views_is_refused() -> None:
-    with pytest.raises(ValueError, match="a mask and words are for flat pictures; on a mesh"):
+    with pytest.raises(ValueError, match="a mask and words are for flat images; on a mesh"):
         trace(TextToMesh, **SMALL, region='sky.png="a blue sky"')
 
 

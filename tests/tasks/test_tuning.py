@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from guidance.geometry.deformation import Deformation
-from guidance.geometry.mesh_io import load_mesh
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh
 from guidance.runs.folder import only_writer

@@ -1,0 +1,98 @@
+"""What a model says about itself in `guidance.json`, beside its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guidance.errors import InputError
+
+#: For models without a card. Prompts are free text and not names of classes, so these are the
+#: plain ones of the CLIP paper's lists (Radford et al. 2021, 3.1.4), without article.
+TEMPLATES = ("{}", "a photo of {}", "an image of {}", "an image of {}")
+#: Everyday captions that a prompt has to win against in the "logit" loss.
+ALTERNATIVES = (
+    "a photo",
+    "a blurry photo",
+    "random noise",
+    "an abstract pattern",
+    "a colorful texture",
+    "a plain background",
+    "a page of text",
+    "a logo",
+    "a screenshot",
+    "a drawing",
+    "a photo of a person",
+    "a photo of a face",
+    "a photo of a crowd",
+    "a photo of a dog",
+    "a photo of a cat",
+    "a photo of a bird",
+    "a photo of a fish",
+    "a photo of an insect",
+    "a photo of a flower",
+    "a photo of a tree",
+    "a photo of a mountain",
+    "a photo of the sea",
+    "a photo of the sky",
+    "a photo of a street",
+    "a photo of a house",
+    "a photo of a room",
+    "a photo of a car",
+    "a photo of an airplane",
+    "a photo of a ball",
+    "a photo of a fruit",
+    "a photo of a meal",
+    "a photo of a cup",
+    "a photo of a piece of clothing",
+    "a photo of a tool",
+    "a photo of a toy",
+    "a photo of a book",
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's own statements; `family` and `preprocessing` may be left out."""
+
+    family: str | None = None
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    templates: tuple[str, ...] = TEMPLATES
+    alternatives: tuple[str, ...] = ALTERNATIVES
+
+
+def read_card(folder: Path) -> Card:
+    """Reads `guidance.json` if there is one; what it says beyond a Card is for people.
+
+    Raises:
+        InputError: it is not JSON, or a value has the wrong type.
+    """
+    path = folder / "guidance.json"
+    if not path.is_file():
+        return Card()
+    try:
+        stored = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error})") from None
+    if not isinstance(stored, dict):
+        raise InputError(f"{path}: expected an object with family, templates ...")
+    texts = {
+        key: _texts(stored[key], key, path)
+        for key in ("templates", "alternatives")
+        if key in stored
+    }
+    if any("{}" not in template for template in texts.get("templates", ())):
+        raise InputError(f"{path}: each template needs a {{}} where the text goes")
+    family, preprocessing = stored.get("family"), stored.get("preprocessing", {})
+    if not isinstance(family, str | None) or not isinstance(preprocessing, dict):
+        raise InputError(f"{path}: expected family as text and preprocessing as an object")
+    return Card(family=family, preprocessing=preprocessing, **texts)
+
+
+def _texts(value: Any, key: str, path: Path) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise InputError(f"{path}: expected {key} as a list of texts")
+    return tuple(value)

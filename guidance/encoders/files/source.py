@@ -1,0 +1,114 @@
+"""From the name of an image-text model to its files and its configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guidance.errors import InputError
+from guidance.models.catalogue import find_model
+from guidance.models.families import family_of
+from guidance.models.store import (
+    EMBEDDED,
+    PACKAGED,
+    Repository,
+    find_checkpoint,
+    hub_folder,
+    missing,
+)
+from guidance.models.tags import read_tag, tag_repository
+
+#: What open_clip assumes where a configuration says nothing.
+PREPROCESSING = {
+    "mean": (0.48145466, 0.4578275, 0.40821073),  # of OpenAI's images
+    "std": (0.26862954, 0.26130258, 0.27577711),
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+    "fill_color": 0,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that is needed to build a model."""
+
+    name: str  # what the user asked for
+    folder: Path
+    checkpoint: Path
+    config: dict[str, Any]  # open_clip's model_cfg
+    preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, complete but for the size
+    family: str  # where the model's own card does not say
+
+
+def find_source(name: str) -> Source:
+    """View a name up, on this machine only.
+
+    Raises:
+        InputError: an unknown name, a broken configuration, or nothing but pickles.
+        MissingWeights: the weights are not here.
+    """
+    schema, _, rest = name.partition(":")
+    known = find_model(name)
+    if known is not None and known.kind != "encoder":
+        raise InputError(
+            f"encoder {name!r} is unknown: it is a {known.kind}; use mini, or one that "
+            "guide models list shows"
+        )
+    if name in EMBEDDED:
+        return _folder_source(name, PACKAGED / EMBEDDED[name])
+    if schema == "local-dir":
+        return _folder_source(name, Path(rest).expanduser())
+    if schema == "hf-hub":
+        return _folder_source(name, hub_folder(Repository.parse(rest), name))
+    return _tag_source(name)
+
+
+def _folder_source(name: str, folder: Path) -> Source:
+    path = folder / "open_clip_config.json"
+    if not folder.is_dir():
+        raise missing(name, folder)
+    if not path.is_file():
+        raise InputError(f"{folder}: has no open_clip_config.json; only open_clip's format is read")
+    try:
+        stored = json.loads(path.read_text())
+        config = stored["model_cfg"]
+        tower, text = config["vision_cfg"], config["text_cfg"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is no configuration of open_clip ({error!r})") from None
+    known = {key: value for key, value in (stored.get("preprocess_cfg") or {}).items() if value}
+    names = (name, str(tower.get("timm_model_name")), str(text.get("hf_tokenizer_name")))
+    return Source(
+        name=name,
+        folder=folder,
+        checkpoint=find_checkpoint(folder, name),
+        config=config,
+        preprocessing=PREPROCESSING | known,
+        family=_family(*names),
+    )
+
+
+def _tag_source(name: str) -> Source:
+    known = find_model(name)
+    if known and known.repository and known.kind == "encoder":
+        hub_folder(known.repository, name)  # tells what is missing before open_clip is imported
+    config, tag = read_tag(name)
+    repository, filename, _ = tag_repository(name)
+    folder = hub_folder(repository, name)
+    # A tag knows its activation. open_clip itself builds the architecture's and only warns, which
+    # spoils OpenAI's own models.
+    config["quick_gelu"] = bool(tag.get("quick_gelu") or config.get("quick_gelu"))
+    return Source(
+        name=name,
+        folder=folder,
+        checkpoint=find_checkpoint(folder, name, filename),
+        config=config,
+        preprocessing=PREPROCESSING | {key: tag[key] for key in PREPROCESSING if key in tag},
+        family=_family(name, repository.name),
+    )
+
+
+def _family(name: str, *more_names: str) -> str:
+    known = find_model(name)
+    return known.family if known else family_of(name, *more_names)

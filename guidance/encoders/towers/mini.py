@@ -1,0 +1,122 @@
+"""The image towers of the embedded models, under names that an open_clip config can use.
+
+Importing this module tells timm the two names that `open_clip_config.json` of the mini CLIP and
+of the mini judge give as `timm_model_name`. The two towers share no code: the judge must not have
+the blind spots of the model that images are optimized against.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guidance.models.torchvision import import_torchvision
+
+import_torchvision()  # before timm, which imports torchvision
+
+import torch.nn.functional as F  # noqa: E402
+from jaxtyping import Float  # noqa: E402
+from timm.models import register_model  # noqa: E402
+from timm.models.resnet import BasicBlock, ResNet  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+
+def _convolution(width_in: int, width_out: int, stride: int, kernel: int = 3) -> nn.Sequential:
+    """A convolution without bias and its batch norm, which has the bias."""
+    convolution = nn.Conv2d(width_in, width_out, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width_out))
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions beside a shortcut, which is averaged and projected where it must be."""
+
+    def __init__(self, width_in: int, width_out: int, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(width_in, width_out, stride)
+        self.second = _convolution(width_out, width_out, 1)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width_in != width_out:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride), _convolution(width_in, width_out, 1, kernel=1)
+            )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d hh ww"]:
+        residual: Tensor = self.second(F.silu(self.first(x)))
+        return F.silu(residual + self.shortcut(x))
+
+
+class MiniTower(nn.Module):
+    """A residual network for 64-pixel images: overlapping stem, SiLU, global mean.
+
+    SiLU and not ReLU because the tower is trained against attacks and then differentiated by
+    every user: a smooth activation serves both (Xie et al., "Smooth Adversarial Training",
+    arXiv 2006.14536). The stem goes down to a quarter of the side in two steps, which leaves the
+    widest maps out: twice the speed of a block at half the side, for the same parameters.
+    """
+
+    #: It may be looked into with images of another size than it was trained on.
+    any_size = True
+    default_cfg: dict[str, Any] = {"pool_size": None}  # noqa: RUF012 - what open_clip asks timm for
+
+    def __init__(self, stem: tuple[int, int], blocks: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = 3
+        for width_out in stem:
+            layers += [_convolution(width, width_out, 2), nn.SiLU()]
+            width = width_out
+        for width_out, stride in blocks:
+            layers.append(_Block(width, width_out, stride))
+            width = width_out
+        self.layers = nn.Sequential(*layers)
+        self.num_features = width
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Part of timm's interface; the tower has no classifier to replace."""
+        if num_classes:
+            raise ValueError(f"MiniTower has no classifier, got num_classes={num_classes}, want 0")
+
+    def forward_intermediates(
+        self, x: Float[Tensor, "b 3 h w"], indices: list[int] | None = None, **unused: Any
+    ) -> list[Float[Tensor, "b c rows columns"]]:
+        """Part of timm's interface: the maps behind the blocks, all or those of these indices."""
+        maps = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, _Block):
+                maps.append(x)
+        return maps if indices is None else [maps[index] for index in indices]
+
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        maps: Tensor = self.layers(x)
+        return maps.mean(dim=(2, 3))
+
+
+@register_model
+def guidance_mini_clip(
+    pretrained: bool = False, pretrained_cfg: Any = None, **unused: Any
+) -> MiniTower:
+    """The mini CLIP's image tower, 3.5 M parameters; timm's factory passes what is unused."""
+    blocks = ((96, 1), (192, 2), (192, 1), (384, 2))
+    return MiniTower(stem=(32, 96), blocks=blocks)
+
+
+@register_model
+def guidance_mini_judge(
+    pretrained: bool = False, pretrained_cfg: Any = None, **unused: Any
+) -> ResNet:
+    """The judge's image tower for 80-pixel images: timm's ResNet-D with squeeze-excitation.
+
+    Deep stem, ReLU, max and average pooling between stages; open_clip puts an attention pool on
+    its last map, which is 3x3.
+    """
+    network = ResNet(
+        BasicBlock,  # type: ignore[arg-type]  # timm means the class
+        layers=(1, 1, 1, 1),
+        channels=(48, 96, 192, 320),
+        stem_width=24,
+        stem_type="deep",
+        avg_down=True,
+        block_args={"attn_layer": "se"},
+    )
+    network.default_cfg = {"pool_size": (3, 3)}  # type: ignore[assignment]  # timm does
+    return network

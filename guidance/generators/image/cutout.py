@@ -1,0 +1,177 @@
+"""A thing and its outline: colour and alpha, each from a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.windows import (
+    BLOCK,
+    DETAIL,
+    as_windows,
+    in_blocks,
+    rows_and_columns,
+)
+from guidance.generators.image.pyramid import FAINT, MARGIN, Levels, squashable
+from guidance.media.png import save_levels, save_png
+from guidance.schedule import Schedule
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View, Warp, Windows
+
+
+class Cutout(Generator):
+    """Images with an alpha channel, premultiplied in the rendering.
+
+    Losses put them over a new random background at every look. So the words must be told by the
+    thing and its outline, not by what surrounds it; blots of colour turn into objects.
+
+    Args:
+        seeds: one a sample, for the faint noise that it starts from.
+        size: pixels a side of the image.
+        finest: cells a side of the finest level of colour and of alpha, a power of two.
+        learning_rate: of Adam, for each level.
+        decorrelate: optimize along the colour axes of photographs instead of RGB.
+        sharpness: slope of alpha over its levels, a number or a schedule over the run; higher
+            gives crisper outlines. What it grows by, the border of the margin is sharpened by too.
+        margin: share of the side along the border where alpha falls to 0, so that the thing lies
+            whole inside the image.
+        start: an image to start from, of any size; with an alpha channel (straight), that is
+            where the outline starts, otherwise it is the soft disc.
+        coarse: cells a side of the finest level that moves from the first step. Those of colour
+            beyond it join from `DETAIL` of the run on; alpha has none, since what makes an outline
+            crisp is its slope, and finer cells make it ripple. None for all levels of both.
+    """
+
+    #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
+    #: a gradient from the first step and the thing stays in the middle (chosen by eye).
+    START_MIDDLE, START_FALL = 1.0, 3.5
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        finest: int = 64,
+        learning_rate: float = 0.02,
+        decorrelate: bool = False,
+        sharpness: float | str = 4.0,
+        margin: float = 0.12,
+        start: Float[Tensor, "c h w"] | None = None,
+        coarse: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.size = len(seeds), size
+        self.sharpnesses = Schedule.parse(sharpness)
+        if min(self.sharpnesses.values) <= 0:
+            raise InputError(f"Cutout.sharpness: expected values above 0, got {sharpness!r}")
+        first = self.sharpnesses(0.0)
+        self.learning_rate, self.decorrelate, self.margin = learning_rate, decorrelate, margin
+        self.finest, self.coarse = finest, finest if coarse is None else coarse
+        of_alpha = min(self.finest, self.coarse)
+        if start is None:
+            self.color = Levels(seeds, 3, finest, purpose="color")
+        else:
+            values = squashable(start[:3], decorrelate=decorrelate)
+            self.color = Levels(seeds, 3, finest, FAINT, purpose="color", start=values)
+        if start is None or len(start) == 3:
+            alpha = self._disc(of_alpha)[None] / first
+            self.outline = Levels(seeds, 1, of_alpha, purpose="outline")
+            with torch.no_grad():
+                self.outline.levels[-1] += alpha
+        else:
+            alpha = torch.logit(start[3:], MARGIN) / first
+            self.outline = Levels(seeds, 1, of_alpha, FAINT, purpose="outline", start=alpha)
+        self.advance(0.0)
+
+    def _disc(self, side: int) -> Float[Tensor, "h w"]:
+        place = (torch.arange(side) + 0.5) / side * 2 - 1
+        square = place[:, None] ** 2 + place[None, :] ** 2
+        return self.START_MIDDLE - self.START_FALL / 2 * square
+
+    def advance(self, progress: float) -> None:
+        self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+        self.sharpness = self.sharpnesses(progress)
+
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        """Colour is mirrored at the border; the outline goes on as the disc that it started as."""
+        self.color.warp(warp)
+        disc = self._disc(min(self.finest, self.coarse)) / self.sharpness
+        self.outline.warp(warp, beyond=disc[None].to(next(self.parameters())))
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample, or what its windows show; colour is multiplied by alpha."""
+        windows = as_windows(view, self)
+        if windows is not None:
+            color, alpha = self._seen(windows)
+            return Rendering(color * alpha, alpha, windows=windows)
+        color, alpha = self._layers()
+        return Rendering((color * alpha)[:, None], alpha[:, None])
+
+    def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
+        """Colour and alpha of the whole images."""
+        color = self._squashed(self.color(self.size))
+        alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
+        fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
+        return color, alpha * self._border(fade[:, None] * fade[None, :])
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> tuple[Float[Tensor, "n v 3 pixels pixels"], Float[Tensor, "n v 1 pixels pixels"]]:
+        """Colour and alpha of some samples, through their windows."""
+        levels = self.color.seen(windows, samples)
+        color = self._squashed(levels.flatten(0, 1)).view_as(levels)
+        alpha = torch.sigmoid(self.sharpness * self.outline.seen(windows, samples))
+        rows, columns = (_fade(line, self.margin).to(alpha) for line in rows_and_columns(windows))
+        fade = rows[:, :, None, :, None] * columns[:, :, None, None, :]
+        return color, alpha * self._border(fade)
+
+    def _border(self, fade: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
+        """The fall along the border, as much steeper as outlines have become since the start."""
+        steeper = self.sharpness / self.sharpnesses(0.0)
+        if steeper == 1:
+            return fade
+        inside, outside = fade**steeper, (1 - fade) ** steeper
+        return inside / (inside + outside)
+
+    def _squashed(self, color: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        return (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png over white, and cutout.png with its alpha channel."""
+        image, cutout = folder / "image.png", folder / "cutout.png"
+        if self.size <= BLOCK:
+            color, alpha = (layer[sample] for layer in self._layers())
+            return [
+                save_png(image, color * alpha + 1 - alpha),
+                save_png(cutout, torch.cat([color, alpha])),
+            ]
+        only = slice(sample, sample + 1)
+
+        def show(block: Windows) -> Float[Tensor, "c pixels pixels"]:
+            color, alpha = (layer[0, 0] for layer in self._seen(block, only))
+            return torch.cat([color * alpha + 1 - alpha, color, alpha])
+
+        levels = in_blocks(self.size, 7, show)
+        return [save_levels(image, levels[..., :3]), save_levels(cutout, levels[..., 3:])]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Cutout:
+        return cls(range(num_samples), size=16, finest=16)
+
+
+def _fade(places: Float[Tensor, "*b"], margin: float) -> Float[Tensor, "*b"]:
+    """Along one side: 1 inside, falling to 0 over the margin along a smooth step."""
+    distance = torch.minimum(places, 1 - places) / max(margin, 1e-6)
+    step = distance.clamp(0, 1)
+    return step * step * (3 - 2 * step)

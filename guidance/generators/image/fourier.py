@@ -1,0 +1,87 @@
+"""Images as their spectrum: one step changes all pixels, low frequencies most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.warping import warped
+from guidance.generators.image.param.windows import whole_only
+from guidance.media.png import save_png
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View, Warp
+
+
+class Fourier(Generator):
+    """Images from a complex spectrum in decorrelated colours, squashed by a sigmoid.
+
+    Source: Olah et al., "Feature Visualization" (2017), and lucid's optvis/param/spatial.py. The
+    decay is a power of the frequency as in lucid (1) and aphantasia (1.5).
+
+    Args:
+        seeds: one a sample, for the spectrum that it starts from.
+        size: pixels a side.
+        learning_rate: of Adam (aphantasia: 0.05).
+        decay: how strongly high frequencies are damped; 0 gives plain pixels another basis.
+        decorrelate: optimize along the colour axes of photographs instead of RGB.
+        start_sd: spread of the spectrum at the start (lucid: 0.01).
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        learning_rate: float = 0.05,
+        decay: float = 1.5,
+        decorrelate: bool = True,
+        start_sd: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.size = len(seeds), size
+        self.learning_rate, self.decorrelate = learning_rate, decorrelate
+        frequency = torch.hypot(
+            torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None, :]
+        ).clamp_min(1 / size)
+        # The inverse transform is orthonormal here; lucid multiplies by sqrt(w h) = size because
+        # its own divides by the number of pixels.
+        self.register_buffer("scale", frequency.pow(-decay)[..., None], persistent=False)
+        noise = StepContext(tuple(seeds), phase="start").normal("spectrum", 3, *frequency.shape, 2)
+        self.spectrum = nn.Parameter(start_sd * noise)
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample."""
+        whole_only(view, self)
+        return Rendering(self._pictures()[:, None])
+
+    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+        pictures = self._values() / 4  # lucid's constant: a natural contrast at spectrum sd 0.01
+        return torch.sigmoid(to_rgb(pictures) if self.decorrelate else pictures)
+
+    def _values(self) -> Float[Tensor, "n 3 h w"]:
+        scale = self.get_buffer("scale")
+        spectrum = torch.view_as_complex((self.spectrum * scale).contiguous())
+        values: Tensor = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
+        return values
+
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        spectrum = torch.fft.rfft2(warped(self._values(), warp), norm="ortho")
+        self.spectrum.copy_(torch.view_as_real(spectrum) / self.get_buffer("scale"))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.spectrum], "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png."""
+        return [save_png(folder / "image.png", self._pictures()[sample])]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Fourier:
+        return cls(range(num_samples), size=16)

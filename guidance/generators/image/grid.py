@@ -1,0 +1,244 @@
+"""Pixel art: a coarse grid of cells, in colours of their own or from a small palette."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.image.param.windows import (
+    BLOCK,
+    as_windows,
+    in_blocks,
+    rows_and_columns,
+    through,
+)
+from guidance.media.colors import parse_color
+from guidance.media.png import save_levels, save_png
+from guidance.schedule import Schedule
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View, Warp, Windows
+
+
+class Grid(Generator):
+    """Cells of one colour each, enlarged without smoothing.
+
+    Without a palette, a cell is its colour in [0, 1]. With one, a cell is a choice among the
+    palette's colours and always shows the likeliest: what is looked at during a run is what is
+    exported. The gradient is that of the mixture by `softmax(choice / temperature)`, a
+    straight-through estimate. A high temperature moves all choices of a cell at once; a low one
+    weighs the colour that is shown against its closest distractors.
+
+    Source: Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons"
+    (arXiv 1308.3432), for the straight-through estimate. The palette starts as Roberts' R3
+    sequence ("The Unreasonable Effectiveness of Quasirandom Sequences", 2018), spread evenly.
+
+    Args:
+        seeds: one a sample, for the colours or choices that it starts from.
+        size: pixels a side of the image; each cell gets the same whole number of them.
+        cells: cells a side.
+        palette: None for free colours; a number of colours to learn, 2 to 256; or the colours,
+            "#rrggbb" or names of CSS.
+        temperature: of the choice, a number or a schedule over the run; None for "1 -> 0.02 log"
+            with a palette. Free colours take none.
+        tileable: the losses look at the grid repeated 2 by 2, so that its seams show and go away;
+            what is exported is one tile.
+        learning_rate: of Adam, for colours in units of the whole range. Choices move
+            `CHOICE_RATE` times as fast.
+        export_size: pixels a side of the exported image, a multiple of `cells`; None for `size`.
+
+    Raises:
+        InputError: sizes that the cells do not divide, a palette or temperature out of bounds, a
+            temperature without a palette.
+    """
+
+    CHOICE_RATE = 5.0  # measured with the default temperature on 8 and 16 colours: 1, 5, 25
+    START_SD = 0.01  # as lucid's pixel parametrization
+    palette: Tensor  # [n, k, 3]; learned or given
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        cells: int = 32,
+        palette: int | Sequence[str] | None = None,
+        temperature: float | str | None = None,
+        tileable: bool = False,
+        learning_rate: float = 0.02,
+        export_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.size, self.cells = len(seeds), size, cells
+        self.repeats, self.learning_rate = 1 + tileable, learning_rate
+        self.export_size = export_size or size
+        _check_sizes(cells, cells * self.repeats, size, self.export_size)
+        if palette is None and temperature is not None:
+            raise InputError(
+                "Grid.temperature: free colours have no choice that a temperature could act on; "
+                "give a palette, e.g. palette=8, or leave it out"
+            )
+        self.temperatures = _temperatures("1 -> 0.02 log" if temperature is None else temperature)
+        self.advance(0.0)
+        start = StepContext(tuple(seeds), phase="start")
+        self.is_free = palette is None
+        if palette is None:
+            noise = start.normal("colors", 3, cells, cells)
+            self.colors = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
+            return
+        if isinstance(palette, int):
+            if not 2 <= palette <= 256:
+                raise InputError(f"Grid.palette: expected 2 to 256 colours, got {palette}")
+            self.palette = nn.Parameter(_spread_colors(start.uniform("palette", 3), palette))
+        else:
+            known = _read_colors(palette).expand(len(seeds), -1, -1)
+            self.register_buffer("palette", known.clone(), persistent=False)
+        noise = start.normal("choices", self.palette.shape[1], cells, cells)
+        self.choices = nn.Parameter(self.START_SD * noise)
+
+    def advance(self, progress: float) -> None:
+        self.temperature = self.temperatures(progress)
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample, or what its windows show."""
+        windows = as_windows(view, self)
+        if windows is not None:
+            return Rendering(_seen(self.tiles(), windows, self.repeats), windows=windows)
+        tiles = self.tiles().repeat(1, 1, self.repeats, self.repeats)
+        return Rendering(_enlarged(tiles, self.size)[:, None])
+
+    def tiles(self) -> Float[Tensor, "n 3 cells cells"]:
+        """One pixel a cell."""
+        if self.is_free:
+            return self.colors
+        # The values of the likeliest colours, with the gradient of the mixture.
+        weights = (self.choices / self.temperature).softmax(1)
+        mixed = torch.einsum("nkhw,nkc->nchw", weights, self.palette)
+        chosen = self.choices.argmax(1).flatten(1)
+        shown = self.palette.detach().gather(1, chosen[..., None].expand(-1, -1, 3))
+        return shown.mT.reshape_as(mixed) + (mixed - mixed.detach())
+
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        """Moves cells, which come in again on the other side if tileable, mirrored otherwise.
+
+        Raises:
+            InputError: see `whole_cells`.
+        """
+        moves = whole_cells(warp, self.cells)
+        maps = self.colors if self.is_free else self.choices
+        place = torch.arange(self.cells, device=maps.device)
+        for map_, (right, down) in zip(maps, moves.tolist(), strict=True):
+            rows, columns = (self._folded(place - shift) for shift in (down, right))
+            map_.copy_(map_[:, rows][:, :, columns])
+
+    def _folded(self, index: Int[Tensor, "cells"]) -> Int[Tensor, "cells"]:
+        """Cells beyond the border as those that are shown there."""
+        if self.repeats > 1:
+            return index.remainder(self.cells)
+        index = index.remainder(2 * self.cells)
+        return torch.minimum(index, 2 * self.cells - 1 - index)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        groups = [
+            {"params": [parameter], "lr": self.learning_rate}
+            for name, parameter in self.named_parameters()
+            if name != "choices"
+        ]
+        if not self.is_free:
+            groups.append({"params": [self.choices], "lr": self.CHOICE_RATE * self.learning_rate})
+        return groups
+
+    def project(self) -> None:
+        for name, parameter in self.named_parameters():
+            if name != "choices":
+                parameter.clamp_(0, 1)
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png, enlarged to `export_size`, and cells.png with one pixel a cell."""
+        tile = self.tiles()[sample]
+        path, size = folder / "image.png", self.export_size
+        if size <= BLOCK:
+            save_png(path, _enlarged(tile[None], size)[0])
+        else:
+            save_levels(path, in_blocks(size, 3, lambda block: _seen(tile[None], block)[0, 0]))
+        return [path, save_png(folder / "cells.png", tile)]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Grid:
+        return cls(range(num_samples), size=16, cells=8, palette=4, learning_rate=0.05)
+
+
+def whole_cells(warp: Warp, cells: int) -> Int[Tensor, "n 2"]:
+    """How many cells to the right and down a warp moves a grid.
+
+    Raises:
+        InputError: no whole number of them, or it turns or enlarges.
+    """
+    moves = warp.matrix[..., 2] / 2 * cells
+    plain = torch.allclose(warp.matrix[..., :2], torch.eye(2, dtype=warp.matrix.dtype))
+    if not plain or not torch.allclose(moves, moves.round(), atol=1e-3):
+        raise InputError(
+            f"grid: moves by whole cells only, a pan of {1 / cells:g} or a multiple of it each "
+            "frame, without zoom and rotate; or use --generator pyramid"
+        )
+    return moves.round().long()
+
+
+def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 h w"]:
+    return F.interpolate(cells, scale_factor=size // cells.shape[-1], mode="nearest")
+
+
+def _seen(
+    cells: Float[Tensor, "n 3 k k"], windows: Windows, repeats: int = 1
+) -> Float[Tensor, "n v 3 pixels pixels"]:
+    """What windows show of cells that are repeated side by side, each pixel that of one cell."""
+    count = cells.shape[-1]
+    rows, columns = (
+        # Each pixel's weight is 1 for its cell and 0 for the others, so the product is exact.
+        F.one_hot((line * count * repeats).long() % count, count).to(cells)
+        for line in rows_and_columns(windows)
+    )
+    return through(rows, cells, columns)
+
+
+def _check_sizes(cells: int, shown: int, size: int, export_size: int) -> None:
+    if cells < 1:
+        raise InputError(f"Grid.cells: expected at least 1, got {cells}")
+    for name, pixels, count in (("size", size, shown), ("export_size", export_size, cells)):
+        if pixels < 1 or pixels % count:
+            near = max(1, round(pixels / count)) * count
+            raise InputError(
+                f"Grid.{name}: expected a multiple of the {count} cells a side that it shows, got "
+                f"{pixels}; use e.g. {near}"
+            )
+
+
+def _temperatures(text: float | str) -> Schedule:
+    schedule = Schedule.parse(text)
+    if min(schedule.values) <= 0:
+        raise InputError(f"Grid.temperature: expected values above 0, got {text!r}")
+    return schedule
+
+
+def _spread_colors(offset: Float[Tensor, "n 3"], count: int) -> Float[Tensor, "n k 3"]:
+    """Points of the R3 sequence, moved around the cube by each sample's offset."""
+    ratio = 1.2207440846057596  # the root of x^4 = x + 1
+    index = torch.arange(1, count + 1)
+    places = torch.stack([index * ratio**-axis for axis in (1, 2, 3)], -1)
+    return (offset[:, None] + places).remainder(1)
+
+
+def _read_colors(colors: Sequence[str]) -> Float[Tensor, "k 3"]:
+    if isinstance(colors, str) or not 2 <= len(colors) <= 256:
+        raise InputError(
+            f'Grid.palette: expected a number or 2 to 256 colours, e.g. ("#1a1c2c", "white"), got '
+            f"{colors!r}"
+        )
+    return torch.tensor([parse_color(color, "Grid.palette") for color in colors])

@@ -1,0 +1,83 @@
+"""Images as the latents of a diffusion model: what its autoencoder can show, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.diffusion import Denoiser, load_denoiser
+from guidance.diffusion.latents import LatentRendering, check_device
+from guidance.generators.image.param.windows import whole_only
+from guidance.media.png import save_png
+from guidance.media.resize import resized
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View
+
+
+class Latent(Generator):
+    """Images decoded from latents, which are the parameters.
+
+    Score distillation by the same denoiser reads and moves the latents themselves, so no step
+    encodes or decodes anything. Other losses look at the decoded images.
+
+    Args:
+        seeds: one a sample, for the noise that it starts from.
+        size: pixels a side, by default what the denoiser was trained on.
+        denoiser: whose latents they are.
+        learning_rate: of Adam; latents have a spread of about 1.
+        start: an image to start from, which is brought to the size.
+
+    Raises:
+        InputError: a size that the autoencoder does not divide.
+    """
+
+    #: Spread of the noise at the start, around the latents of a grey image.
+    START_SD = 0.3
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int | None = None,
+        *,
+        denoiser: Denoiser,
+        learning_rate: float = 0.03,
+        start: Float[Tensor, "3 h w"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_samples, self.learning_rate = len(seeds), learning_rate
+        self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
+        side = size or denoiser.image_size
+        noise = StepContext(tuple(seeds), phase="start").normal(
+            "latent", *denoiser.latent_shape(side, side)
+        )
+        grey = torch.full((3, side, side), 0.5)
+        shown = grey if start is None else resized(start, (side, side))
+        device = next(denoiser.parameters()).device
+        with torch.no_grad():
+            encoded = denoiser.encode_image(shown[None].to(device)).cpu()
+        spread = self.START_SD if start is None else 0.0
+        self.latents = nn.Parameter(encoded + spread * noise)
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample, decoded when somebody looks at it."""
+        whole_only(view, self)
+        check_device(self.denoisers[0], self.latents)
+        return LatentRendering(self.latents[:, None], self.denoisers[0])
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.latents], "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png."""
+        decoded = self.denoisers[0].decode_image(self.latents[sample : sample + 1])
+        return [save_png(folder / "image.png", decoded[0].clamp(0, 1))]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Latent:
+        return cls(range(num_samples), 16, denoiser=load_denoiser("mini-diffusion"))

@@ -1,0 +1,116 @@
+"""Images that a diffusion model draws in one step or a few, as the noise that they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance.diffusion import Denoiser, load_denoiser
+from guidance.diffusion.latents import check_device, in_parts
+from guidance.diffusion.sampling import NoiseScene, draw
+from guidance.errors import InputError
+from guidance.generators.image.param.windows import whole_only
+from guidance.media.png import save_png
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View
+
+
+class Noise(Generator):
+    """Images sampled from a denoiser by its own words, whose noise is the parameters.
+
+    Losses choose among the images that the model can draw. Gradients go through every step of
+    the sampler, so few are meant: one for models that are distilled to it.
+
+    Source: Eyring et al., "ReNO" (arXiv 2406.04312): rate 5 by SGD with Nesterov momentum,
+    gradients clipped to a norm of 0.1, and `guidance.losses.noise_norm.NoiseNorm`. Deviation: each
+    sample's gradient is clipped by itself.
+
+    Args:
+        seeds: one a sample.
+        prompts: what the sampler is told, one a sample.
+        size: pixels a side, by default what the denoiser was trained on.
+        denoiser: what draws.
+        sampler_steps: of each image.
+        guidance_scale: of the sampler; 1 asks for the words alone, as distilled models want it.
+        learning_rate: of SGD with Nesterov momentum.
+
+    Raises:
+        InputError: another number of prompts than seeds; a size that the autoencoder does not
+            divide.
+    """
+
+    LARGEST_GRADIENT = 0.1
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        prompts: Sequence[str],
+        size: int | None = None,
+        *,
+        denoiser: Denoiser,
+        sampler_steps: int = 1,
+        guidance_scale: float = 1.0,
+        learning_rate: float = 5.0,
+    ) -> None:
+        super().__init__()
+        if len(prompts) != len(seeds):
+            raise InputError(
+                f"Noise: expected {len(seeds)} prompts, one a sample, not {len(prompts)}"
+            )
+        self.num_samples, self.learning_rate = len(seeds), learning_rate
+        self.sampler_steps, self.guidance_scale = sampler_steps, guidance_scale
+        self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
+        self.wanted = denoiser.encode_text(list(prompts))
+        self.empty = None
+        if guidance_scale != 1:
+            self.empty = denoiser.encode_text([""] * len(prompts))
+        denoiser.free_text_towers()
+        side = size or denoiser.image_size
+        noise = StepContext(tuple(seeds), phase="start").normal(
+            "sample", *denoiser.latent_shape(side, side)
+        )
+        self.noise = nn.Parameter(noise)
+        self.noise.register_hook(self._clipped)  # type: ignore[no-untyped-call]
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample; `scene` holds the noise."""
+        whole_only(view, self)
+        check_device(self.denoisers[0], self.noise)
+        places = torch.arange(self.num_samples, device=self.noise.device)
+        pictures = in_parts(self._pictures, places)
+        return Rendering(pictures[:, None], scene=NoiseScene(self.noise))
+
+    def _pictures(self, samples: Int[Tensor, "b"]) -> Float[Tensor, "b 3 h w"]:
+        latents = draw(
+            self.denoisers[0],
+            self.noise[samples],
+            self.wanted.rows(samples),
+            None if self.empty is None else self.empty.rows(samples),
+            steps=self.sampler_steps,
+            guidance_scale=self.guidance_scale,
+        )
+        return self.denoisers[0].decode_image(latents).clamp(0, 1)
+
+    def _clipped(self, gradient: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        norms = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
+        factors: Tensor = (self.LARGEST_GRADIENT / norms).clamp_max(1).view(-1, 1, 1, 1)
+        return gradient * factors
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.noise], "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png."""
+        only = torch.tensor([sample], device=self.noise.device)
+        return [save_png(folder / "image.png", self._pictures(only)[0])]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Noise:
+        prompts = ["a red heart"] * num_samples
+        return cls(range(num_samples), prompts, 16, denoiser=load_denoiser("mini-diffusion"))

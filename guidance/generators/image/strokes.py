@@ -1,0 +1,235 @@
+"""Images painted with Bezier strokes, which also are a vector drawing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.image.param.bezier import paint
+from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks
+from guidance.media.colors import parse_color
+from guidance.media.png import save_levels, save_png
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View, Warp, Windows
+
+
+class Strokes(Generator):
+    """Cubic strokes of a width, a colour and an opacity each, painted in order over a ground.
+
+    All lengths are shares of the image's side, so that a drawing is the same at any size.
+
+    Source: Frans et al., "CLIPDraw" (arXiv 2106.14843), with its three learning rates, for
+    points, widths and colours: 1, 0.1 and 0.01 in pixels of an image of 224 and in units of
+    colour. Deviations: one cubic a stroke instead of one to three; strokes start spread evenly
+    over the image; the ground can be learned; and our own renderer (`bezier.py`).
+
+    Args:
+        seeds: one a sample, for the strokes that it starts from.
+        size: pixels a side.
+        num_strokes: strokes of a sample (CLIPDraw: 256 to 512).
+        widths: the least and the greatest width, as shares of the side.
+        ground: colour under the strokes: "learned" (from white), "#rrggbb" or a name of CSS.
+        learning_rate: of Adam, for points in pixels of an image of 224; the others follow.
+        export_size: pixels a side of the exported image and drawing; None for `size`.
+
+    Raises:
+        InputError: a size or number of strokes below 1, widths that are not
+            0 < least < greatest <= 1, a ground that cannot be read.
+    """
+
+    #: Of points and widths in sides of the image, and of colours, at `learning_rate` 1.
+    POINT_RATE, WIDTH_RATE, COLOR_RATE = 1 / 224, 0.1 / 224, 0.01
+    #: At the start: length of a stroke in sides, and how it turns at each control point (chosen
+    #: by eye: together with 512 strokes they cover most of the ground, without straight lines).
+    START_LENGTH, START_TURN_DEG = 0.15, 30.0
+    #: How far control points may leave the image, in sides: beyond, nothing would pull them back.
+    BEYOND = 0.1
+    #: Of a stroke that starts anew in a moved image: it must not pop up, but needs a gradient.
+    ANEW_OPACITY = 0.3
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        num_strokes: int = 512,
+        widths: tuple[float, float] = (0.01, 0.06),
+        ground: str = "white",
+        learning_rate: float = 1.0,
+        export_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        counts = {"size": size, "num_strokes": num_strokes, "export_size": export_size}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise InputError(f"Strokes.{name}: expected at least 1, got {count}")
+        if not 0 < widths[0] < widths[1] <= 1:
+            raise InputError(
+                f"Strokes.widths: expected shares of the side, 0 < least < greatest <= 1, got "
+                f"{widths}"
+            )
+        self.num_samples, self.size, self.widths = len(seeds), size, widths
+        self.learning_rate, self.export_size = learning_rate, export_size or size
+        start = StepContext(tuple(seeds), phase="start")
+        self.points = nn.Parameter(self._start_points(start, num_strokes))
+        self._first_width = widths[0] + (widths[1] - widths[0]) / 4
+        self.width = nn.Parameter(torch.full((len(seeds), num_strokes), self._first_width))
+        color = start.uniform("colors", num_strokes, 4)
+        color[..., 3] = 0.5 + color[..., 3] / 2  # a stroke that cannot be seen learns nothing
+        self.color = nn.Parameter(color)
+        if ground == "learned":
+            self.ground: Tensor = nn.Parameter(torch.ones(len(seeds), 3))
+        else:
+            known = torch.tensor(parse_color(ground, "Strokes.ground")).expand(len(seeds), 3)
+            self.register_buffer("ground", known.clone(), persistent=False)
+
+    def _start_points(self, start: StepContext, count: int) -> Float[Tensor, "n s 4 2"]:
+        """Gently bent strokes in all directions, their middles spread evenly.
+
+        Source: Roberts' R2 sequence, moved by an offset that is drawn for each sample.
+        """
+        ratio = 1.324717957244746  # the root of x^3 = x + 1
+        index = torch.arange(1, count + 1)
+        middles = torch.stack([index / ratio, index / ratio**2], -1)
+        middles = (middles + start.uniform("places", 1, 2)).remainder(1)
+        turns = math.radians(self.START_TURN_DEG) * start.normal("turns", count, 3)
+        turns[..., 0] = 2 * math.pi * start.uniform("directions", count)
+        angles = turns.cumsum(-1)
+        steps = self.START_LENGTH / 3 * torch.stack([angles.cos(), angles.sin()], -1)
+        points = torch.cat([torch.zeros_like(steps[..., :1, :]), steps.cumsum(-2)], -2)
+        return points - points.mean(-2, keepdim=True) + middles[:, :, None]
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample, or what its windows show."""
+        windows = as_windows(view, self)
+        if windows is None:
+            return Rendering(self._pictures()[:, None])
+        return Rendering(self._seen(windows), windows=windows)
+
+    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+        points, width = self.points * self.size, self.width * self.size
+        return paint(points, width, self.color, self.ground, self.size)
+
+    def _seen(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+        """What the windows of some samples show: the strokes moved and scaled into each."""
+        points, width = self.points[samples, None], self.width[samples, None]
+        corner = torch.stack([windows.left, windows.top], -1).to(points)
+        scale = (windows.pixels / windows.side).to(points)
+        points = (points - corner[:, :, None, None]) * scale[..., None, None, None]
+        n, v = scale.shape
+        color, ground = self.color[samples, None], self.ground[samples, None]
+        pictures = paint(
+            points.flatten(0, 1),
+            (width * scale[..., None]).flatten(0, 1),
+            color.expand(-1, v, -1, -1).flatten(0, 1),
+            ground.expand(-1, v, -1).flatten(0, 1),
+            windows.pixels,
+        )
+        return pictures.view(n, v, *pictures.shape[1:])
+
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        """Exact for all strokes that stay in the image.
+
+        Those that leave it start anew at a random place, faint and in the colour that is there:
+        an enlarged image would run out of strokes.
+        """
+        matrix = warp.matrix.to(self.points)
+        places = (2 * self.points - 1) @ matrix[:, None, :, :2].mT + matrix[:, None, None, :, 2]
+        self.points.copy_((places + 1) / 2)
+        self.width.mul_(torch.linalg.det(matrix[..., :2]).abs().sqrt()[:, None])
+        low, high = self.points.amin(-2), self.points.amax(-2)
+        gone = ((high < 0) | (low > 1)).any(-1)
+        if not bool(gone.any()):
+            return
+        anew = self._start_points(context, gone.shape[1]).to(self.points)
+        self.points.copy_(torch.where(gone[..., None, None], anew, self.points))
+        index = (anew.mean(-2).clamp(0, 1) * (self.size - 1)).round().long()
+        index = (index[..., 1] * self.size + index[..., 0])[:, None].expand(-1, 3, -1)
+        there = self._pictures().flatten(2).gather(2, index).mT
+        color = torch.cat([there, torch.full_like(there[..., :1], self.ANEW_OPACITY)], -1)
+        self.color.copy_(torch.where(gone[..., None], color, self.color))
+        self.width.copy_(torch.where(gone, self._first_width, self.width))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        rates = {
+            "points": self.POINT_RATE,
+            "width": self.WIDTH_RATE,
+            "color": self.COLOR_RATE,
+            "ground": self.COLOR_RATE,
+        }
+        return [
+            {"params": [parameter], "lr": self.learning_rate * rates[name]}
+            for name, parameter in self.named_parameters()
+        ]
+
+    def project(self) -> None:
+        self.points.clamp_(-self.BEYOND, 1 + self.BEYOND)
+        self.width.clamp_(*self.widths)
+        self.color.clamp_(0, 1)
+        self.ground.clamp_(0, 1)
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png at `export_size` and strokes.svg, which shows the same at any size."""
+        drawing = folder / "strokes.svg"
+        drawing.write_text(self.svg(sample), encoding="utf-8")
+        path, only = folder / "image.png", slice(sample, sample + 1)
+        if self.export_size == self.size <= BLOCK:
+            return [save_png(path, self._pictures()[sample]), drawing]
+        levels = in_blocks(self.export_size, 3, lambda block: self._seen(block, only)[0, 0])
+        return [save_levels(path, levels), drawing]
+
+    @torch.no_grad()
+    def svg(self, sample: int) -> str:
+        """One sample as the text of an SVG file, in pixels of `export_size`, a path a stroke."""
+        side = self.export_size
+        points = (self.points[sample] * side).flatten(1).tolist()
+        widths = (self.width[sample] * side).tolist()
+        paths = []
+        for places, width, (*rgb, opacity) in zip(
+            points, widths, self.color[sample].tolist(), strict=True
+        ):
+            move, *curve = (
+                f"{x:.3f} {y:.3f}" for x, y in zip(places[::2], places[1::2], strict=True)
+            )
+            paths.append(
+                f'<path d="M {move} C {", ".join(curve)}" stroke="{_hex(rgb)}" '
+                f'stroke-opacity="{opacity:.4f}" stroke-width="{width:.4f}"/>'
+            )
+        return "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" '
+                f'viewBox="0 0 {side} {side}">',
+                f'<rect width="{side}" height="{side}" '
+                f'fill="{_hex(self.ground[sample].tolist())}"/>',
+                '<g fill="none" stroke-linecap="round">',
+                *paths,
+                "</g>",
+                "</svg>",
+                "",
+            ]
+        )
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Strokes:
+        return cls(
+            range(num_samples),
+            size=16,
+            num_strokes=12,
+            widths=(0.05, 0.3),
+            ground="learned",
+            learning_rate=4.0,
+        )
+
+
+def _hex(rgb: Sequence[float]) -> str:
+    return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in rgb)

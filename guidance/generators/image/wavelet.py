@@ -1,0 +1,215 @@
+"""Images as wavelet coefficients: each changes one place at one scale, coarse ones most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.warping import warped
+from guidance.generators.image.param.windows import whole_only
+from guidance.media.png import save_png
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import View, Warp
+
+#: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
+#: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.
+#: Source: Daubechies and Sweldens, "Factoring Wavelet Transforms into Lifting Steps" (1998), 7.7.
+CDF97 = ((-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522), 1.149604398)
+#: The narrowest part of an image; it is not split further.
+COARSEST = 4
+
+
+class Wavelet(Generator):
+    """Images from coefficients of the CDF 9/7 or the Haar wavelet, squashed: `(1 + tanh) / 2`.
+
+    A coefficient belongs to a place and an octave of frequency. So a gradient that agrees over
+    many pixels gathers in few coarse coefficients, as in a pyramid, but nothing is said twice:
+    there are as many coefficients as pixels.
+
+    Source: aphantasia's dwt_image (eps696). Deviations: lifting in place of filter banks, which
+    takes images of any size and mirrors them at their border; `decay` counts octaves (theirs:
+    1.4 by default); the contrast is not divided out.
+
+    Args:
+        seeds: one a sample, for the coefficients that it starts from.
+        size: pixels a side, any number of at least 4.
+        learning_rate: of Adam, in the coarsest level in units of the value that is squashed.
+        decay: coefficients of a level are `2^decay` times as strong as those of the next finer
+            one. Photographs have 1 (Field 1987); more holds the fine levels back. Measured with
+            4 prompts of 60 steps on the mini encoder: the judge's mean similarity is 0.589 at 2,
+            0.567 at 1.5.
+        skip_levels: how many of the finest levels stay 0. One halves the detail, which leaves no
+            room for the texture of single pixels that encoders mistake for things.
+        wavelet: "cdf97" is smooth; "haar" builds from squares.
+        decorrelate: optimize along the colour axes of photographs instead of RGB (the same
+            measure: 0.617 without it, 0.589 with it).
+        start_sd: spread of the coefficients at the start.
+
+    Raises:
+        InputError: a size below 4, more levels skipped than there are, an unknown wavelet.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        size: int = 128,
+        *,
+        learning_rate: float = 0.1,
+        decay: float = 2.0,
+        skip_levels: int = 1,
+        wavelet: str = "cdf97",
+        decorrelate: bool = False,
+        start_sd: float = 0.05,
+    ) -> None:
+        super().__init__()
+        if size < COARSEST:
+            raise InputError(f"Wavelet.size: expected at least {COARSEST} pixels, got {size}")
+        if wavelet not in ("cdf97", "haar"):
+            raise InputError(f'Wavelet.wavelet: expected "cdf97" or "haar", got {wavelet!r}')
+        self.num_samples, self.size, self.wavelet = len(seeds), size, wavelet
+        self.learning_rate, self.decay, self.decorrelate = learning_rate, decay, decorrelate
+        start = StepContext(tuple(seeds), phase="start")
+        sides = [size]
+        while sides[-1] >= 2 * COARSEST:
+            sides.append((sides[-1] + 1) // 2)
+        if not 0 <= skip_levels < len(sides):
+            raise InputError(
+                f"Wavelet.skip_levels: expected 0 to {len(sides) - 1} at {size} pixels, got "
+                f"{skip_levels}"
+            )
+        self.skipped_sides = sides[:skip_levels]
+        sides = sides[skip_levels:]
+        self.coarse = nn.Parameter(start_sd * start.normal("coarse", 3, sides[-1], sides[-1]))
+        #: From coarse to fine: what is odd across, down, and in both, of a level.
+        self.across, self.down, self.both = (nn.ParameterList() for _ in range(3))
+        for fine in reversed(sides[:-1]):
+            odd, even = fine // 2, (fine + 1) // 2
+            for name, height, width in (
+                ("across", even, odd),
+                ("down", odd, even),
+                ("both", odd, odd),
+            ):
+                noise = start.normal(f"{name}/{fine}", 3, height, width)
+                getattr(self, name).append(nn.Parameter(start_sd * noise))
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image a sample."""
+        whole_only(view, self)
+        return Rendering(self._pictures()[:, None])
+
+    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+        values = self._values()
+        return (1 + torch.tanh(to_rgb(values) if self.decorrelate else values)) / 2
+
+    def _values(self) -> Float[Tensor, "n 3 h w"]:
+        # The transform keeps lengths, so a plain value of 1 is a coefficient of 2^levels.
+        strength = 2.0 ** (len(self.both) + len(self.skipped_sides))
+        picture = strength * self.coarse
+        for across, down, both in zip(self.across, self.down, self.both, strict=True):
+            picture = _merge(
+                _merge(picture, strength * across, self.wavelet).mT,
+                _merge(strength * down, strength * both, self.wavelet).mT,
+                self.wavelet,
+            ).mT
+            strength /= 2**self.decay
+        for fine in reversed(self.skipped_sides):
+            for _ in ("across", "down"):
+                nothing = picture.new_zeros(*picture.shape[:-1], fine // 2)
+                picture = _merge(picture, nothing, self.wavelet).mT
+        return picture
+
+    def warp(self, warp: Warp, context: StepContext) -> None:
+        """What falls into the skipped levels is lost."""
+        picture = warped(self._values(), warp)
+        for _ in self.skipped_sides:
+            for _ in ("down", "across"):
+                picture, _ = _split(picture.mT, self.wavelet)
+        levels = len(self.both)
+        for level in reversed(range(levels)):
+            strength = 2.0 ** (levels + len(self.skipped_sides) - self.decay * level)
+            low, high = (half.mT for half in _split(picture.mT, self.wavelet))
+            picture, across = _split(low, self.wavelet)
+            down, both = _split(high, self.wavelet)
+            self.across[level].copy_(across / strength)
+            self.down[level].copy_(down / strength)
+            self.both[level].copy_(both / strength)
+        self.coarse.copy_(picture / 2.0 ** (levels + len(self.skipped_sides)))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png."""
+        return [save_png(folder / "image.png", self._pictures()[sample])]
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Wavelet:
+        return cls(range(num_samples), size=18)  # 18 -> 9 -> 5: odd sides as well
+
+
+def _merge(
+    low: Float[Tensor, "n c h even"], high: Float[Tensor, "n c h odd"], wavelet: str
+) -> Float[Tensor, "n c h w"]:
+    """One level of the inverse transform along the last axis; w = even + odd."""
+    if wavelet == "haar":
+        # An odd width leaves a last low value without a partner, as if its high one were 0.
+        low, high = low / math.sqrt(2), high / math.sqrt(2)
+        paired, rest = low[..., : high.shape[-1]], low[..., high.shape[-1] :]
+        return _interleave(torch.cat([paired + high, rest], -1), paired - high)
+    steps, gain = CDF97
+    even, odd = low / gain, high * gain
+    for index, step in reversed(list(enumerate(steps))):
+        if index % 2:
+            even = even - step * _around_even(odd, even.shape[-1])
+        else:
+            odd = odd - step * _around_odd(even, odd.shape[-1])
+    return _interleave(even, odd)
+
+
+def _split(
+    values: Float[Tensor, "n c h w"], wavelet: str
+) -> tuple[Float[Tensor, "n c h even"], Float[Tensor, "n c h odd"]]:
+    """The inverse of `_merge`: the low and the high half."""
+    even, odd = values[..., ::2], values[..., 1::2]
+    if wavelet == "haar":
+        paired, rest = even[..., : odd.shape[-1]], even[..., odd.shape[-1] :]
+        root = math.sqrt(2)
+        return torch.cat([(paired + odd) / root, root * rest], -1), (paired - odd) / root
+    steps, gain = CDF97
+    for index, step in enumerate(steps):
+        if index % 2:
+            even = even + step * _around_even(odd, even.shape[-1])
+        else:
+            odd = odd + step * _around_odd(even, odd.shape[-1])
+    return even * gain, odd / gain
+
+
+def _around_even(odd: Float[Tensor, "n c h odd"], count: int) -> Float[Tensor, "n c h even"]:
+    """Sum of both odd neighbours of each even place, mirrored at the border."""
+    inner = odd[..., :-1] + odd[..., 1:]
+    end = [2 * odd[..., -1:]] if count > odd.shape[-1] else []
+    return torch.cat([2 * odd[..., :1], inner, *end], -1)
+
+
+def _around_odd(even: Float[Tensor, "n c h even"], count: int) -> Float[Tensor, "n c h odd"]:
+    """Sum of both even neighbours of each odd place, mirrored at the border."""
+    inner = even[..., :-1] + even[..., 1:]
+    end = [2 * even[..., -1:]] if count == even.shape[-1] else []
+    return torch.cat([inner, *end], -1)
+
+
+def _interleave(
+    even: Float[Tensor, "n c h even"], odd: Float[Tensor, "n c h odd"]
+) -> Float[Tensor, "n c h w"]:
+    width = odd.shape[-1]
+    pairs = torch.stack([even[..., :width], odd], -1).flatten(-2)
+    return torch.cat([pairs, even[..., width:]], -1)

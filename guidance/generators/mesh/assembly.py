@@ -1,0 +1,202 @@
+"""A scene of several meshes, each of them seen alone and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.mesh.jacobians import DeformedMesh
+from guidance.generators.mesh.stylized import StylizedMesh, Surface
+from guidance.geometry.io.export import USUAL
+from guidance.geometry.io.files import Normalization, save_mesh, save_scene
+from guidance.geometry.primitives import octahedron
+from guidance.meshes import Mesh, MeshScene, PlacedMesh
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import Shading
+from guidance.rendering.shading import render_mesh
+from guidance.types import Generator, Rendering, StepContext
+from guidance.views import WHOLE, Cameras, View
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mesh of a scene, and where it stands there."""
+
+    name: str  # of its node and files
+    generator: StylizedMesh | DeformedMesh
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of its origin, in the scene
+    scale: float = 1.0  # of its own units to those of the scene
+
+    def placed(self, vertices: Float[Tensor, "*p 3"]) -> Float[Tensor, "*p 3"]:
+        """From its own units to the scene's."""
+        return self.scale * vertices + vertices.new_tensor(self.position)
+
+
+class Assembly(Generator):
+    """Several meshes that change each by itself: their own generators hold all parameters.
+
+    The subjects of the cameras say what each view shows (`guidance.views.Cameras`): one part alone,
+    in the middle and of radius 1, or all of them where they stand, scaled together to radius 1. The
+    scene behind images that know subjects holds the parts at their own size of radius 1, so that
+    regularizers ask of a small hat what they ask of a large body; behind images of the whole
+    alone it is what is seen.
+
+    Args:
+        parts: of one number of samples, with different names.
+        shading: of all images.
+
+    Raises:
+        InputError: no parts, names that come twice, other numbers of samples.
+    """
+
+    formats: tuple[str, ...] = USUAL  # of the files of `export`
+
+    def __init__(self, parts: Sequence[Part], shading: Shading) -> None:
+        super().__init__()
+        names = [part.name for part in parts]
+        if not parts or len(set(names)) < len(names):
+            raise InputError(f"Assembly: expected parts of different names, got {names}")
+        counts = {part.generator.num_samples for part in parts}
+        if len(counts) > 1:
+            raise InputError(f"Assembly: the parts have {sorted(counts)} samples; give all one")
+        self.num_samples, self.shading = counts.pop(), shading
+        self.parts = tuple(parts)
+        self.generators = nn.ModuleList([part.generator for part in parts])
+        prepared = [part.generator.normalized for part in parts]
+        given = [part.placed(one.given) for part, one in zip(parts, prepared, strict=True)]
+        self.normalization = Normalization.of(torch.cat(given))
+        # One tensor for the whole run: losses and renderer remember what it implies.
+        faces = _joined_faces([one.mesh for one in prepared])
+        self.register_buffer("faces", faces, persistent=False)
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """Images from the cameras, premultiplied, each of its subject.
+
+        Raises:
+            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
+        """
+        cameras = view
+        if not isinstance(cameras, Cameras):
+            raise InputError("Assembly: needs cameras; give views=Orbit(...)")
+        painted = [part.generator.painted() for part in self.parts]
+        scenes, colors = [scene for scene, _ in painted], [color for _, color in painted]
+        standing = [
+            self._standing(part, scene) for part, scene in zip(self.parts, scenes, strict=True)
+        ]
+        whole, all_colors = self._joined(standing), torch.cat(colors, 1)
+        if cameras.subject is None:
+            return render_mesh(whole, cameras, all_colors, self.shading)
+        shown = []
+        for subject, views in cameras.subjects().items():
+            scene, color = (whole, all_colors) if subject == WHOLE else painted[subject]
+            shown.append(render_mesh(scene, cameras.some(views), color, self.shading))
+        image = torch.cat([one.image for one in shown], 1)
+        alpha = torch.cat([one.alpha for one in shown if one.alpha is not None], 1)
+        return Rendering(image, alpha, self._joined(scenes), cameras)
+
+    def _joined(self, scenes: Sequence[MeshScene]) -> MeshScene:
+        """Several meshes as one that does not hang together."""
+        jacobians = [scene.jacobians for scene in scenes if scene.jacobians is not None]
+        return MeshScene(
+            torch.cat([scene.vertices for scene in scenes], 1),
+            self.get_buffer("faces"),
+            torch.cat([scene.rest_vertices for scene in scenes]),
+            torch.cat(jacobians, 1) if jacobians else None,
+        )
+
+    def _standing(self, part: Part, scene: MeshScene) -> MeshScene:
+        """A part where it stands, in radii of the whole."""
+        whole, own = self.normalization, part.generator.normalized.normalization
+        center = part.placed(torch.tensor(own.center, dtype=torch.float64))
+        shift = whole.apply(center).to(scene.vertices)
+        scale = part.scale * own.radius / whole.radius
+        vertices, rest = scale * scene.vertices + shift, scale * scene.rest_vertices + shift
+        return MeshScene(vertices, scene.faces, rest, scene.jacobians)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [group for part in self.parts for group in part.generator.param_groups()]
+
+    def advance(self, progress: float) -> None:
+        for part in self.parts:
+            part.generator.advance(progress)
+
+    def finish(self) -> tuple[str, ...]:
+        notes = []
+        for part in self.parts:
+            notes += [f"{part.name}: {note}" for note in part.generator.finish()]
+        return tuple(notes)
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes mesh.glb, a node a part, mesh.obj ... of all, and each part in its own units."""
+        nodes = [
+            PlacedMesh(part.name, part.generator.mesh(sample), part.position, part.scale)
+            for part in self.parts
+        ]
+        files = []
+        for kind in self.formats:
+            path = folder / f"mesh.{kind}"
+            files.append(save_scene(nodes, path) if kind == "glb" else save_mesh(_one(nodes), path))
+            files += [save_mesh(node.mesh, folder / f"mesh_{node.name}.{kind}") for node in nodes]
+        return files
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> Assembly:
+        surface = Surface(edge_length=0.8)
+        parts = [
+            Part(
+                name,
+                StylizedMesh(octahedron(), range(first, first + num_samples), surface),
+                position,
+                0.4,
+            )
+            for name, first, position in (
+                ("left", 0, (-0.6, 0.0, 0.0)),
+                ("right", 100, (0.6, 0.0, 0.0)),
+            )
+        ]
+        return cls(parts, surface.shading)
+
+    @staticmethod
+    def tiny_views(num_samples: int) -> Cameras:
+        """Cameras for the tiny scene: of the whole."""
+        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
+
+    # Of radius 1 and in the middle, so it is read back as one mesh is.
+    tiny_reload = StylizedMesh.tiny_reload
+
+
+def of_each(
+    views: Callable[[StepContext], Cameras], parts: int
+) -> Callable[[StepContext], Cameras]:
+    """Cameras that show the whole first, and then each part alone, all from the same places."""
+
+    def look(context: StepContext) -> Cameras:
+        cameras = views(context)
+        n, v = cameras.light.shape[:2]
+        subject = torch.arange(WHOLE, parts, device=cameras.light.device).repeat_interleave(v)
+        again = cameras.mapped(lambda values: torch.cat([values] * (1 + parts), 1))
+        return replace(again, subject=subject.expand(n, -1))
+
+    return look
+
+
+def _one(nodes: Sequence[PlacedMesh]) -> Mesh:
+    """All parts as one mesh, in the units of the scene."""
+    meshes = [node.mesh for node in nodes]
+    colors = [mesh.colors for mesh in meshes if mesh.colors is not None]
+    vertices = torch.cat([node.vertices() for node in nodes])
+    return Mesh(vertices, _joined_faces(meshes), torch.cat(colors))
+
+
+def _joined_faces(meshes: Sequence[Mesh]) -> Int[Tensor, "f 3"]:
+    counts = torch.tensor([0] + [len(mesh.vertices) for mesh in meshes]).cumsum(0).tolist()
+    faces = [mesh.faces.long() + start for mesh, start in zip(meshes, counts, strict=False)]
+    return torch.cat(faces)

@@ -1,0 +1,88 @@
+"""What stays of a mesh's maps: all that lies outside of a region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.geometry.selection import Selection
+from guidance.meshes import Material, Mesh
+from guidance.rendering.bake import Bake
+from guidance.rendering.shading import GREY
+
+#: Of surfaces without maps: chalk, as the maps start.
+ROUGHNESS, METALLIC = 0.75, 0.0
+
+
+@dataclass(frozen=True)
+class MaskedMaps:
+    """Maps at one size, and where they give way to new ones."""
+
+    share: Float[Tensor, "1 h w"]  # 0 where the maps stay, 1 where others take their place
+    maps: Float[Tensor, "8 h w"]  # sRGB colour, roughness, metallic, normal
+
+    @classmethod
+    def of(cls, mesh: Mesh, region: Selection, baked: Bake) -> MaskedMaps:
+        """The mesh's own maps, resized where the bake has another size than they.
+
+        Without maps, the colours of its vertices, grey without these, on a matt surface.
+
+        Raises:
+            InputError: no texel lies in the region, or all do.
+        """
+        size = tuple(baked.triangle.shape)
+        places = baked.at_corners(mesh.vertices, mesh.faces).view(*size, 3)
+        share = region.texels(baked.triangle, places)[None]
+        if not bool((share > 0).any()):
+            raise InputError(
+                f"region: holds none of {size[0]} x {size[1]} texels; make it larger, or the maps"
+            )
+        if bool((share == 1).all()):
+            raise InputError("region: is the whole mesh; leave it out")
+        if mesh.material is not None:
+            return cls(share, _resized(stacked(mesh.material), size))
+        color = torch.full((3, *size), GREY)
+        if mesh.colors is not None:
+            color = baked.at_corners(mesh.colors.float(), mesh.faces).T.reshape(3, *size)
+        plain = torch.tensor([ROUGHNESS, METALLIC, 0.0, 0.0, 1.0])
+        return cls(share, torch.cat([color, plain[:, None, None].expand(5, *size)]))
+
+    def under(self, new: Float[Tensor, "*b 8 h w"]) -> Float[Tensor, "*b 8 h w"]:
+        """New maps in the region, mixed where it is soft, and these to the bit outside."""
+        share, maps = self.share.to(new), self.maps.to(new)
+        mixed = share * new + (1 - share) * maps
+        color, normal = mixed[..., :5, :, :], F.normalize(mixed[..., 5:, :, :], dim=-3)
+        return torch.where(share > 0, torch.cat([color, normal], -3), maps)
+
+
+def stacked(material: Material) -> Float[Tensor, "8 h w"]:
+    """All maps of a material as one: sRGB colour, roughness, metallic, normal."""
+    maps = material.base_color, material.roughness, material.metallic, material.normal
+    return torch.cat(maps)
+
+
+def side_of(material: Material, where: str) -> int:
+    """How many texels a side its maps have.
+
+    Raises:
+        InputError: they are not square.
+    """
+    height, width = material.base_color.shape[-2:]
+    if height != width:
+        raise InputError(
+            f"{where}: its maps have {width} x {height} texels, and only square ones can be kept; "
+            "resize them"
+        )
+    return int(height)
+
+
+def _resized(maps: Float[Tensor, "8 h w"], size: tuple[int, ...]) -> Float[Tensor, "8 hh ww"]:
+    if tuple(maps.shape[1:]) == size:
+        return maps
+    resized: Tensor = F.interpolate(maps[None], size, mode="bilinear", antialias=True)[0]
+    return resized

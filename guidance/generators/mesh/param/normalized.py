@@ -1,0 +1,77 @@
+"""A mesh made ready for a run: in the middle, of radius 1, fine enough, and in part held still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.geometry.io.files import Normalization
+from guidance.geometry.selection import free_vertices
+from guidance.geometry.subdivision import subdivide_within
+from guidance.geometry.topology import unique_edges
+from guidance.meshes import Mesh
+
+#: Displacements grow from 0 at the border of a region to their full size this far inside, in radii;
+#: in small regions half-way to their middle.
+RAMP = 0.15
+
+
+@dataclass(frozen=True)
+class NormalizedMesh:
+    """A mesh as generators work with it, and the way back to the units of its file."""
+
+    mesh: Mesh  # centred, of radius 1, its long edges split
+    given: Float[Tensor, "p 3"]  # the same vertices in the file's units, in float64
+    free: Bool[Tensor, "p"] | None  # the vertices that may change; all of them without
+    normalization: Normalization
+
+    @classmethod
+    def of(cls, mesh: Mesh, edge_length: float, inside: Bool[Tensor, "f"] | None) -> NormalizedMesh:
+        """For the faces `inside`, or for all of them; those outside stay as they are.
+
+        Raises:
+            InputError: the edge length asks for too many vertices; all vertices belong to faces
+                outside.
+        """
+        normalization = Normalization.of(mesh.vertices)
+        unit = normalization.apply(mesh.vertices.double()).float()
+        everywhere = torch.ones(len(mesh.faces), dtype=torch.bool)
+        made, within = subdivide_within(
+            Mesh(unit, mesh.faces, mesh.colors),
+            edge_length,
+            everywhere if inside is None else inside,
+        )
+        free = None
+        if inside is not None:
+            free = free_vertices(made.faces, within, len(made.vertices))
+            if not bool(free.any()):
+                raise InputError(
+                    "region: each of its vertices belongs to a face outside as well, so nothing "
+                    "can change; make it larger, or the mesh finer"
+                )
+        new = normalization.undo(made.vertices[len(unit) :].double())
+        given = torch.cat([mesh.vertices.double(), new])
+        return cls(made, given, free, normalization)
+
+    def reach(self) -> Float[Tensor, "p 1"]:
+        """How much of a displacement each vertex takes: 0 outside, 1 inside, a ramp between."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import dijkstra
+
+        count = len(self.mesh.vertices)
+        if self.free is None:
+            return torch.ones(count, 1)
+        start, stop = unique_edges(self.mesh.faces.long()).unbind(1)
+        lengths = (self.mesh.vertices[start] - self.mesh.vertices[stop]).norm(dim=1).double()
+        links = coo_array((lengths.numpy(), (start.numpy(), stop.numpy())), shape=(count, count))
+        held = (~self.free).nonzero()[:, 0].numpy()
+        away = dijkstra(links.tocsr(), directed=False, indices=held, min_only=True)
+        far = torch.from_numpy(away)
+        reached = far[far.isfinite()]  # parts that hang together by nothing held are not
+        width = max(min(RAMP, float(reached.max()) / 2), 1e-12) if len(reached) else 1.0
+        share = (far / width).clamp(0, 1)
+        return (share * share * (3 - 2 * share)).float()[:, None]

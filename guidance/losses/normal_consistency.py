@@ -1,0 +1,39 @@
+"""Agreement of the normals of adjacent faces."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.geometry.topology import face_pairs
+from guidance.losses.surface.scenes import _of_each, _Remembered, _rows, _scene
+from guidance.meshes import MeshScenes
+from guidance.types import Loss, Rendering, StepContext
+
+
+class NormalConsistency(Loss):
+    """Mean of 1 - cos of the angle between the normals of neighbouring faces.
+
+    Faces must be oriented alike; a flat surface costs 0, a closed fold 2. Degenerate faces have
+    no normal and no gradient.
+    """
+
+    reads_scene = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pairs = _Remembered(face_pairs)
+
+    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+        """`[n]`, in [0, 2]."""
+        if isinstance(rendering.scene, MeshScenes):
+            return _of_each(self, rendering, context)
+        scene = _scene(self, rendering)
+        rows = _rows(scene.vertices)
+        a, b, c = (rows.index_select(0, corner) for corner in scene.faces.unbind(1))
+        sides = (side.view(len(side), -1, 3) for side in (b - a, c - a))
+        normals = F.normalize(torch.linalg.cross(*sides), dim=-1, eps=1e-12)
+        one, other = (normals.index_select(0, faces) for faces in self._pairs(scene.faces))
+        return (1 - (one * other).sum(-1)).mean(0)

@@ -1,0 +1,244 @@
+"""Conducts one run: listens to the loop, and is the only writer to the run's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from guidance.errors import Interrupted
+from guidance.loop.optimize import (
+    DoneEvent,
+    Event,
+    Listener,
+    PreviewEvent,
+    Result,
+    StepEvent,
+    optimize,
+)
+from guidance.runs import checkpoint
+from guidance.runs.artifacts.frames import frames_of, previews_of
+from guidance.runs.atomic import write_bytes, write_text
+from guidance.runs.folder import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    check_writable,
+    new_folder,
+    only_writer,
+    remove_remains,
+)
+from guidance.runs.plan import Judge, Plan, RunResult, Scores
+from guidance.runs.progress import Progress
+from guidance.runs.record import Metrics, find_end
+from guidance.runs.results import sample_results, write_done, write_results
+from guidance.runs.signals import Signals
+
+#: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
+#: is slow it is done less often, so that it takes at most 3% of a run.
+FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is called and where it goes."""
+
+    task: str
+    config: str  # the text of config.yaml
+    output: Path
+    environment: Callable[[], str]  # the text of environment.json
+    comment: str | None = None  # the configuration as it travels inside files
+    folder: Path | None = None  # of a run that is resumed
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where an interrupted run stands."""
+
+    tensors: dict[str, Tensor] = field(repr=False)
+    metrics_end: int = 0  # bytes
+    judged_before: Scores | None = None
+
+
+def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
+    """Checks all that a run is resumed from, and changes nothing.
+
+    Returns:
+        None where the run was ended before its first checkpoint: it starts over.
+
+    Raises:
+        InputError: checkpoint or metrics are damaged.
+    """
+    tensors = checkpoint.load(folder, plan.generator, checkpoint.file_digest(folder / CONFIG))
+    if tensors is None:
+        return None
+    end, first = find_end(folder / METRICS, int(tensors["counter/step"]))
+    return Resumed(tensors, end, first.get("judge"))
+
+
+def record_run(
+    plan: Plan,
+    identity: RunInfo,
+    judge: Judge | None = None,
+    resumed: Resumed | None = None,
+    listeners: Sequence[Listener] = (),
+) -> RunResult:
+    """Runs a plan to its end; see `guidance.errors` for how else it can end."""
+    if identity.folder is None:
+        check_writable(identity.output)
+    with contextlib.ExitStack() as stack:
+        recorder = _Recorder(plan, identity, judge, resumed, stack)
+        result = optimize(
+            plan.generator,
+            plan.losses,
+            plan.settings,
+            views=plan.views,
+            warps=None if plan.animation is None else plan.animation.warp,
+            listeners=[recorder, *listeners],
+            resume=None if resumed is None else resumed.tensors,
+        )
+        return recorder.finish(result)
+
+
+class _Recorder:
+    """The listener that writes. It touches the disk at its first event, when all has loaded."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        identity: RunInfo,
+        judge: Judge | None,
+        resumed: Resumed | None,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.plan, self.identity, self.judge, self.resumed = plan, identity, judge, resumed
+        self.stack = stack
+        self.before = resumed.judged_before if resumed else None
+        self.after: Scores | None = None
+        self.opened = False
+        self.last: StepEvent | None = None
+        self.due_at = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if not self.opened:
+            self._open()
+        if isinstance(event, StepEvent):
+            self._step(event)
+        elif isinstance(event, PreviewEvent):
+            self._preview(event)
+        elif isinstance(event, DoneEvent):
+            self.progress.tell(event.result.notes)
+            if self.judge:
+                self.after = self.judge.scores(event.result.rendering)
+
+    def _open(self) -> None:
+        self.opened = True
+        folder = self.identity.folder
+        if folder is None:
+            folder = new_folder(
+                self.identity.output, self.identity.task, self.plan.prompts[0], self.identity.config
+            )
+        else:
+            remove_remains(folder)
+        self.folder = folder
+        if not (folder / ENVIRONMENT).exists():
+            write_text(folder / ENVIRONMENT, self.identity.environment())
+        for name, content in self.plan.files:
+            if not (folder / name).exists():
+                write_bytes(folder / name, content)
+        self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
+        if self.identity.folder is None:
+            self.stack.enter_context(only_writer(folder))
+        step = int(self.resumed.tensors["counter/step"]) if self.resumed else 0
+        self.metrics = Metrics(folder / METRICS, self.resumed.metrics_end if self.resumed else 0)
+        self.stack.callback(self.metrics.close)
+        self.previews = previews_of(folder, self.plan, step)
+        self.frames = frames_of(folder, self.plan, step)
+        self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
+        self.progress.tell(self.plan.notes)
+        self.stack.callback(self.progress.close)
+        self.signals = self.stack.enter_context(Signals())
+        self.first_checkpoint = step + FIRST_CHECKPOINT
+
+    def _step(self, event: StepEvent) -> None:
+        total = torch.stack(list(event.losses.values())).sum(0).mean()
+        line: dict[str, Any] = {
+            "step": event.step,
+            "loss": float(total),
+            "losses": {name: value.tolist() for name, value in event.losses.items()},
+            "micro_batch": event.micro_batch,
+        }
+        self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
+        self.previews.after(event.step)
+        if self.frames is not None:
+            self.frames.after(event.step)
+        self.progress.show(event)
+        # A snapshot taken before the preview of the same step is on record would lose its line.
+        self.last = event
+        if not self.plan.settings.validation_follows(event.step):
+            self._settle(event)
+
+    def _preview(self, event: PreviewEvent) -> None:
+        line: dict[str, Any] = {"step": event.step, "best_loss": event.best_loss.tolist()}
+        if self.judge:
+            scores = self.judge.scores(event.rendering)
+            self.progress.judge(scores)
+            line["judge"] = scores
+            if event.step == 0:
+                self.before = scores
+        self.metrics.write(line)
+        if event.step == 0:
+            self.previews.keep(0, event.rendering.over()[:, 0])
+        if self.last is not None:
+            self._settle(self.last)
+
+    def _settle(self, event: StepEvent) -> None:
+        """After all that belongs to a step is written: a checkpoint if it is time, or the end."""
+        now = time.monotonic()
+        due = event.step in (self.first_checkpoint, event.steps)
+        due = due or (event.step > self.first_checkpoint and now >= self.due_at)
+        if not due and not self.signals.requested:
+            return
+        self.metrics.sync()
+        checkpoint.save(self.folder, event.snapshot(), self.config_sha256)
+        took = time.monotonic() - now
+        self.due_at = now + took + max(SECONDS_BETWEEN, took / SHARE)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.signals.requested:
+            steps = self.plan.settings.steps
+            raise Interrupted(
+                f"interrupted after step {self.last.step if self.last else steps} of {steps}; go "
+                f"on with: guide run --resume {self.folder}"
+            )
+
+    def finish(self, result: Result) -> RunResult:
+        """Exports, and writes DONE.json when all else is on the disk."""
+        self.metrics.sync()
+        written = []
+        for files in write_results(self.folder, self.plan, result, self.identity.comment):
+            written.append(files)
+            self._stop_if_asked()
+        n = len(self.plan.prompts)
+        scores = (self.before, self.after)
+        run = RunResult(
+            self.folder,
+            sample_results(self.folder, self.plan, result, written[:n], scores),
+            (
+                *(self.folder / name for name, _ in self.plan.files),
+                *(path for files in written[n:] for path in files),
+            ),
+            tuple(result.losses),
+            result.skipped,
+        )
+        name = self.judge.name if self.judge else None
+        told = replace(self.plan, notes=(*self.plan.notes, *result.notes))
+        write_done(run, self.identity.task, name, told)
+        return run

@@ -1,0 +1,70 @@
+"""What the user sees of a region: it in pink from all sides, and as a mask to be corrected."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool
+from torch import Tensor
+
+from guidance.geometry.io.maps import png_of
+from guidance.geometry.io.files import Normalization
+from guidance.geometry.selection import Selection
+from guidance.meshes import Mesh, MeshScene
+from guidance.rendering.bake import bake
+from guidance.rendering.orbit import Orbit
+from guidance.rendering.rasterizer.contract import Shading
+from guidance.rendering.shading import GREY, render_mesh
+from guidance.media import images as media
+
+PICTURE, MASK = "region.png", "region_mask.png"
+#: Texels a side of the mask where the mesh has no maps.
+MASK_SIDE = 1024
+VIEWS, PIXELS = 8, 256
+#: The region's colour, and how much of the mesh's own is left in it and outside of it.
+PINK, LEFT_INSIDE, LEFT_OUTSIDE = (1.0, 0.15, 0.75), 0.12, 0.6
+
+
+def region_pictures(
+    region: Selection, faces: Bool[Tensor, "f"], mesh: Mesh, *, by_texels: bool
+) -> tuple[tuple[str, bytes], ...]:
+    """Files by their names: a contact sheet; and a mask, if the mesh has texture coordinates.
+
+    Args:
+        faces: those that lie inside.
+        by_texels: whether texels of maps are what changes, not vertices.
+    """
+    files = [(PICTURE, _sheet(faces, mesh))]
+    if mesh.uv is not None and mesh.face_uv is not None:
+        files.append((MASK, png_of(_mask(region, faces, mesh, by_texels=by_texels))))
+    return tuple(files)
+
+
+def _mask(region: Selection, faces: Bool[Tensor, "f"], mesh: Mesh, *, by_texels: bool) -> Tensor:
+    """White where something may change, `[1, h, w]`: given as a region, it is the same again."""
+    side = MASK_SIDE if mesh.material is None else max(mesh.material.base_color.shape[-2:])
+    baked = bake(mesh, side)
+    if by_texels:
+        places = baked.at_corners(mesh.vertices, mesh.faces).view(side, side, 3)
+        return region.texels(baked.triangle, places)[None]
+    # One texel more all around, so that a face is white up to its very corners.
+    white = faces[baked.triangle].float()[None, None]
+    return F.max_pool2d(white, 3, 1, 1)[0]
+
+
+@torch.no_grad()
+def _sheet(faces: Bool[Tensor, "f"], mesh: Mesh) -> bytes:
+    corners = mesh.faces.long()
+    places = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
+    colors = torch.full_like(places, GREY) if mesh.colors is None else mesh.colors.float()
+    # A colour for each face: each has vertices of its own.
+    apart = torch.arange(3 * len(corners)).view(-1, 3)
+    own = colors[corners].flatten(0, 1)
+    pink = (1 - LEFT_INSIDE) * own.new_tensor(PINK) + LEFT_INSIDE * own
+    shown = torch.where(faces.repeat_interleave(3)[:, None], pink, LEFT_OUTSIDE * own)
+    vertices = places[corners].flatten(0, 1)
+    scene = MeshScene(vertices[None], apart, vertices)
+    cameras = Orbit(size=(PIXELS, PIXELS)).ring(1, VIEWS)
+    seen = render_mesh(scene, cameras, shown[None], Shading(ambient=0.6)).over()[0]
+    tiles = [media.to_bytes(picture) for picture in seen]
+    return media.contact_sheet(tiles, ["what may change"] + [""] * (VIEWS - 1))

@@ -1,0 +1,138 @@
+"""The file of a scene: several meshes, each with its words, and words for the whole.
+
+prompt: a snowman with a red hat
+parts:
+- mesh: body.obj            # as --mesh takes it; files are looked for beside this one
+prompt: a snowman
+- mesh: cone
+name: hat                 # of its node and files; the mesh's name, if left out
+prompt: a red hat
+position: [0, 1.2, 0]     # of its origin, in the units of the scene
+scale: 0.4                # from its own units to those of the scene
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from guidance.errors import InputError
+from guidance.prompts import parse_prompt
+from guidance.config.files import MAX_BYTES, read_config
+
+MOST_PARTS = 32
+#: More than this in a coordinate is a mistake.
+FAR = 1e9
+Number = Annotated[float, Field(ge=-FAR, le=FAR, allow_inf_nan=False)]
+
+
+class ScenePart(BaseModel):
+    """One mesh of a scene."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mesh: str = Field(min_length=1)
+    prompt: str
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    position: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
+    scale: float = Field(default=1.0, gt=0, le=FAR)
+
+    @field_validator("prompt")
+    @classmethod
+    def _check(cls, prompt: str) -> str:
+        parse_prompt(prompt)
+        return prompt
+
+
+class Scene(BaseModel):
+    """Meshes that belong together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    parts: list[ScenePart] = Field(min_length=2, max_length=MOST_PARTS)
+
+    @field_validator("prompt")
+    @classmethod
+    def _check(cls, prompt: str) -> str:
+        parse_prompt(prompt)
+        return prompt
+
+    def names(self) -> tuple[str, ...]:
+        """A name of its own for each part: what the file says, or its mesh's, numbered."""
+        taken = {part.name for part in self.parts if part.name is not None}
+        found = []
+        for part in self.parts:
+            name = part.name
+            if name is None:
+                stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(part.mesh).stem)[:30] or "part"
+                numbered = (f"{stem}-{number}" for number in range(2, 2 + 2 * MOST_PARTS))
+                name = stem if stem not in taken else next(n for n in numbered if n not in taken)
+                taken.add(name)
+            found.append(name)
+        return tuple(found)
+
+
+def read_scene(path: Path) -> Scene:
+    """A scene from a YAML or a TOML file (by its ending); nothing in it is run.
+
+    Paths of meshes are made those from here.
+
+    Raises:
+        InputError: one line that names the place in the file and says what is wrong.
+    """
+    values = _read_toml(path) if path.suffix.lower() == ".toml" else read_config(path)
+    try:
+        scene = Scene.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_explained(error, path)) from None
+    given = [part.name for part in scene.parts if part.name is not None]
+    for name in given:
+        if given.count(name) > 1:
+            raise InputError(f"{path}: two parts are called {name!r}; give each its own name")
+    parts = [part.model_copy(update={"mesh": _beside(path, part.mesh)}) for part in scene.parts]
+    return scene.model_copy(update={"parts": parts})
+
+
+def _beside(path: Path, mesh: str) -> str:
+    """The path of a part's mesh; the names of built-in shapes stay."""
+    found = path.parent / mesh
+    return str(found) if Path(mesh).suffix or found.exists() else mesh
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path}: is larger than {MAX_BYTES // 1024} KB; that is no scene")
+        return tomllib.loads(content.decode())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give a scene in YAML or TOML") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check it") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply; that is no scene") from None
+    except InputError:
+        raise
+    except ValueError as error:  # no UTF-8, or no TOML
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is no TOML: {reason:.100}") from None
+
+
+def _explained(error: ValidationError, path: Path) -> str:
+    """The first thing that pydantic found, in one line; parts are counted from 1."""
+    first = error.errors(include_url=False)[0]
+    where = [str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"]]
+    place = f"{path}: {' '.join(where)}".rstrip()
+    if first["type"] == "extra_forbidden":
+        known = ScenePart.model_fields if where[0] == "parts" else Scene.model_fields
+        return f"{place[:200]}: is unknown; there are {', '.join(known)}"
+    if isinstance(first.get("ctx", {}).get("error"), InputError):
+        return f"{place}: {first['ctx']['error']}"
+    message = first["msg"].removeprefix("Value error, ")
+    return " ".join(f"{place}: {message[0].lower()}{message[1:]}".split())
