@@ -1,18 +1,18 @@
-"""The prompt grammar: one line of text says what one sample should look like.
+"""The prompt grammar: one line of text describes what one sample should look like.
 
     a red apple                      one phrase
-    a red apple | an oil painting    two phrases, equally wanted
-    a red apple:2 | sketch:-0.5      weights; a negative weight pushes away
-    a red apple:1 -> 0               a weight that changes over the run, see `guidance.schedule`
-    a red apple:1:0.4                stop: no pull once the loss of this phrase is below 0.4
+    a red apple | an oil painting    two phrases of equal weight
+    a red apple:2 | sketch:-0.5      weights; a negative weight pushes away from the phrase
+    a red apple:1 -> 0               a weight that changes during the run, see `guidance.schedule`
+    a red apple:1:0.4                a stop: no gradient while the loss of this phrase is below 0.4
     image:photo.png:0.5              an image to resemble, with its weight
 
-Only trailing numbers are read as weight and stop: a colon in the text is text
-("Star Wars: a new hope" is one phrase of weight 1). Beside prompts there are
+Only trailing numbers are read as weight and stop: a colon in the text is part of the text ("Star
+Wars: a new hope" is one phrase of weight 1). Three more notations go with prompts:
 
-    50% a green apple                a keyframe: what the first phrase has become half-way
-    sky.png="a blue sky"             a region: a mask (white is there) and what is wanted inside
-    a photo of {}                    a template: a wording of every phrase
+    50% a green apple                a keyframe: what the first phrase changes into half-way
+    sky.png="a blue sky"             a regional prompt: a mask (white = inside) and its prompt
+    a photo of {}                    a template: a wording for every phrase
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 from guidance.errors import InputError
+from guidance.parsed import Parsed
 from guidance.schedule import SHAPES, Schedule
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
@@ -38,35 +39,97 @@ IMAGE = "image:"
 MAX_LENGTH = 10_000  # characters; encoders read at most a few hundred
 ONE = Schedule.parse(1.0)
 
-#: What may stand in place of a file of templates.
+#: Values of `templates` that are not files.
 OWN_TEMPLATES, PLAIN_TEMPLATES = "default", "plain"
-MAX_TEMPLATES_BYTES = 64 * 1024  # every wording of every phrase is encoded
+MAX_TEMPLATES_BYTES = 64 * 1024  # each wording of each phrase is encoded
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """One thing that is wanted (weight above 0) or not wanted (below 0)."""
+    """One part of a prompt: wanted with a weight above 0, unwanted with a weight below 0."""
 
     text: str
     weight: Schedule = ONE
-    stop: float = -math.inf  # no gradient once this phrase's own loss is below it
+    stop: float = -math.inf  # no gradient while the loss of this phrase is below this value
     image: Path | None = None  # an image to resemble instead of the text
 
 
 @dataclass(frozen=True)
-class Keyframe:
-    """What the first phrase of a prompt has become at a progress in (0, 1]."""
+class Prompt(Parsed):
+    """What one sample should look like, as written and as parsed."""
 
-    progress: float
-    phrase: Phrase  # its text or image counts; weight and stop are the prompt's
+    text: str
+    phrases: tuple[Phrase, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Prompt:
+        """Reads a prompt in the grammar of this module; see `parse_prompt`."""
+        if not isinstance(text, str):
+            raise InputError(f"prompt: expected text, got {text!r:.60}")
+        return cls(text, parse_prompt(text))
+
+    def written(self) -> str:
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def with_style(self, style: Prompt | None) -> Prompt:
+        """The prompt followed by the phrases of a style."""
+        if style is None:
+            return self
+        return Prompt(f"{self.text} | {style.text}", self.phrases + style.phrases)
 
 
 @dataclass(frozen=True)
-class Region:
-    """What is wanted in a part of the image."""
+class Keyframe(Parsed):
+    """What the first phrase of a prompt changes into at a progress in (0, 1]."""
 
-    mask: Path  # an image, white where the phrases apply
+    progress: float
+    phrase: Phrase  # its text or image is used; weight and stop are those of the prompt
+
+    @classmethod
+    def parse(cls, text: str) -> Keyframe:
+        """Reads a keyframe such as "50% a green apple"."""
+        return _parse_keyframe(text)
+
+    def written(self) -> str:
+        return f"{100 * self.progress:g}% {self.phrase.text}"
+
+
+@dataclass(frozen=True)
+class Region(Parsed):
+    """A prompt for a part of the image."""
+
+    mask: Path  # an image; white = inside
     phrases: tuple[Phrase, ...]
+    text: str = field(default="", compare=False)  # as written
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """Reads a regional prompt such as `sky.png="a blue sky"`."""
+        return parse_region(text)
+
+    def written(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Templates(Parsed):
+    """Wordings of every phrase, each with {} where the text goes."""
+
+    choice: str  # "default", "plain" or a file
+    wordings: tuple[str, ...] | None  # None: those of each encoder
+
+    @classmethod
+    def parse(cls, text: str) -> Templates:
+        """Reads "default", "plain" or the path of a file; see `read_templates`."""
+        if not isinstance(text, str):
+            raise InputError(f"templates: expected default, plain or a file, got {text!r:.60}")
+        return cls(text, read_templates(text))
+
+    def written(self) -> str:
+        return self.choice
 
 
 def parse_prompt(prompt: str) -> tuple[Phrase, ...]:
@@ -78,7 +141,7 @@ def parse_prompt(prompt: str) -> tuple[Phrase, ...]:
     if len(prompt) > MAX_LENGTH:
         raise InputError(f"prompt of {len(prompt)} characters: at most {MAX_LENGTH} are allowed")
     if "\x00" in prompt:
-        raise InputError(f"prompt {prompt[:60]!r} holds a null character; remove it")
+        raise InputError(f"prompt {prompt[:60]!r} contains a null character; remove it")
     return tuple(_parse_phrase(part, prompt) for part in prompt.split("|"))
 
 
@@ -94,16 +157,17 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     return Phrase(text, weight, stop, image)
 
 
-def parse_keyframes(texts: Sequence[str]) -> tuple[Keyframe, ...]:
-    """Keyframes such as "50% a green apple", by their progress.
+def parse_keyframes(texts: Sequence[str | Keyframe]) -> tuple[Keyframe, ...]:
+    """Keyframes such as "50% a green apple", sorted by progress.
 
     Raises:
-        InputError: no percentage, one outside 0..100 or there twice, or more than one plain phrase.
+        InputError: a percentage that is missing, outside 0..100 or given twice, or more than one
+            phrase.
     """
-    keyframes = sorted(map(_parse_keyframe, texts), key=lambda keyframe: keyframe.progress)
+    keyframes = sorted(map(Keyframe.of, texts), key=lambda keyframe: keyframe.progress)
     for one, other in pairwise(keyframes):
         if one.progress == other.progress:
-            raise InputError(f"at {100 * one.progress:g}%: is there twice; give each place once")
+            raise InputError(f"at {100 * one.progress:g}%: is given twice; give each time once")
     return tuple(keyframes)
 
 
@@ -111,36 +175,38 @@ def _parse_keyframe(text: str) -> Keyframe:
     match = KEYFRAME.fullmatch(text)
     if match is None:
         raise InputError(
-            f'at {text[:60]!r}: expected a percentage and words, e.g. "50% a green apple"'
+            f'at {text[:60]!r}: expected a percentage and a phrase, e.g. "50% a green apple"'
         )
     progress = float(match["percent"]) / 100
     if not 0 < progress <= 1:
         raise InputError(
-            f"at {text[:60]!r}: expected above 0% and up to 100%; at 0% stands the prompt itself"
+            f"at {text[:60]!r}: expected above 0% and up to 100%; the prompt itself applies at 0%"
         )
     phrases = parse_prompt(match["text"])
     if len(phrases) > 1:
         raise InputError(
-            f"at {text[:60]!r}: expected one phrase, which the first of the prompt turns into; "
-            'leave out "|"'
+            f"at {text[:60]!r}: expected one phrase, which replaces the first phrase of the prompt; "
+            'remove "|"'
         )
     if phrases[0].text != match["text"].strip():
         raise InputError(
-            f"at {text[:60]!r}: takes no weight; the prompt has it, e.g. "
+            f"at {text[:60]!r}: a keyframe has no weight; give the weight in the prompt, e.g. "
             '--prompt "a red apple:1 -> 2"'
         )
     return Keyframe(progress, phrases[0])
 
 
-def at_the_end(prompt: str, keyframes: Sequence[Keyframe]) -> str:
-    """The prompt as the last keyframe leaves it, in the same grammar."""
-    parse_prompt(prompt)
+def at_the_end(prompt: Prompt, keyframes: Sequence[Keyframe]) -> Prompt:
+    """The prompt after the last keyframe."""
     if not keyframes:
         return prompt
-    first, bar, others = prompt.partition("|")
+    last = keyframes[-1].phrase
+    first, bar, others = prompt.text.partition("|")
     match = PHRASE.fullmatch(first.strip())
     assert match is not None
-    return f"{keyframes[-1].phrase.text}{first.strip()[match.end('text') :]}{bar and ' |'}{others}"
+    text = f"{last.text}{first.strip()[match.end('text') :]}{bar and ' |'}{others}"
+    head = replace(prompt.phrases[0], text=last.text, image=last.image)
+    return Prompt(text, (head, *prompt.phrases[1:]))
 
 
 def parse_region(text: str) -> Region:
@@ -154,11 +220,11 @@ def parse_region(text: str) -> Region:
         prompt = prompt[1:-1]
     if not mask or not prompt.strip():
         raise InputError(
-            f'region {text[:60]!r}: expected a mask and words, e.g. sky.png="a blue sky"'
+            f'region {text[:60]!r}: expected a mask and a prompt, e.g. sky.png="a blue sky"'
         )
     if "\x00" in mask:
-        raise InputError(f"region {text[:60]!r} holds a null character; remove it")
-    return Region(Path(mask), parse_prompt(prompt))
+        raise InputError(f"region {text[:60]!r} contains a null character; remove it")
+    return Region(Path(mask), parse_prompt(prompt), text)
 
 
 def read_templates(choice: str) -> tuple[str, ...] | None:
@@ -180,12 +246,14 @@ def read_templates(choice: str) -> tuple[str, ...] | None:
             f"templates {choice}: no such file; use default, plain or a text file"
         ) from None
     except OSError as error:
-        raise InputError(f"templates {choice}: may not be read ({error.strerror})") from None
+        raise InputError(f"templates {choice}: cannot be read ({error.strerror})") from None
     except ValueError:  # also of a path with a null character
-        raise InputError(f"templates {choice!r}: is no text; write UTF-8, a line each") from None
+        raise InputError(
+            f"templates {choice!r}: is not UTF-8 text; write one template per line"
+        ) from None
     if len(content) > MAX_TEMPLATES_BYTES:
         raise InputError(
-            f"templates {choice}: is larger than {MAX_TEMPLATES_BYTES // 1024} KB; give fewer lines"
+            f"templates {choice}: is larger than {MAX_TEMPLATES_BYTES // 1024} KB; use fewer lines"
         )
     return check_templates([line for line in lines if line], f"templates {choice}")
 
@@ -196,16 +264,18 @@ def check_templates(templates: Sequence[str], name: str = "templates") -> tuple[
         raise InputError(f'{name}: is empty; write lines such as "a photo of {{}}"')
     for template in templates:
         if "{}" not in template:
-            raise InputError(f"{name}: {template[:60]!r} has no {{}}, where the words go")
+            raise InputError(
+                f"{name}: {template[:60]!r} does not contain {{}}, which stands for the phrase"
+            )
     return tuple(templates)
 
 
-def plain_text(prompt: str) -> str:
-    """The words of what a prompt wants at the end: for judges, titles and file names.
+def plain_text(prompt: Prompt | str) -> str:
+    """The text of the phrases that are wanted at the end, for judges, titles and file names.
 
-    Images are left out; a prompt of images alone gives their file names.
+    Images are omitted; a prompt that consists of images only gives their file names.
     """
-    phrases = parse_prompt(prompt)
+    phrases = Prompt.of(prompt).phrases
     texts = [phrase for phrase in phrases if phrase.image is None]
     wanted = [phrase.text for phrase in texts if phrase.weight(1.0) > 0]
     names = [phrase.image.stem for phrase in phrases if phrase.image is not None]

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from guidance.errors import InputError
+from guidance.parsed import Parsed
 
 SHAPES = ("linear", "cosine", "log")
 EXAMPLES = '0.1, "30 -> 0.6", "0.1 -> 0 cosine", "0 -> 1 @ 0.25 -> 1"'
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Corners of a curve over progress, and how it runs between them."""
+class Schedule(Parsed):
+    """A piecewise curve over progress: the values at its corners, and the interpolation."""
 
     values: tuple[float, ...]
     places: tuple[float, ...]
@@ -33,8 +34,10 @@ class Schedule:
         """Reads a number or the notation of this module. Raises InputError on anything else."""
         if isinstance(text, Schedule):
             return text
-        if isinstance(text, int | float):
+        if isinstance(text, int | float) and not isinstance(text, bool):
             return cls._checked((float(text),), (0.0,), "linear", text)
+        if not isinstance(text, str):
+            raise InputError(f"expected a number or a schedule, e.g. {EXAMPLES}; got {text!r:.60}")
         words = text.split()
         shape = words.pop() if words and words[-1] in SHAPES else "linear"
         corners = [corner.split("@") for corner in " ".join(words).split("->")]
@@ -56,6 +59,27 @@ class Schedule:
         if shape == "log" and min(values) <= 0:
             raise InputError(f"schedule {text!r}: a log schedule needs values above 0")
         return cls(values, places, shape)
+
+    def written(self) -> str | float:
+        """A number for a constant, else the notation of this module."""
+        if len(self.values) == 1 and self.places == (0.0,) and self.shape == "linear":
+            return self.values[0]
+        usual = _spread((math.nan,) * len(self.values))
+        corners = [
+            f"{value!r}" if place == even else f"{value!r} @ {place!r}"
+            for value, place, even in zip(self.values, self.places, usual, strict=True)
+        ]
+        shape = "" if self.shape == "linear" else f" {self.shape}"
+        return " -> ".join(corners) + shape
+
+    def __str__(self) -> str:
+        written = self.written()
+        return f"{written:g}" if isinstance(written, float) else written
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the value is 0 at any progress."""
+        return not any(self.values)
 
     def __call__(self, progress: float) -> float:
         """The value at a progress in [0, 1]; constant beyond the outer corners."""

@@ -10,7 +10,9 @@ from guidance.prompts import (
     MAX_TEMPLATES_BYTES,
     Keyframe,
     Phrase,
+    Prompt,
     Region,
+    Templates,
     at_the_end,
     check_templates,
     parse_keyframes,
@@ -108,15 +110,15 @@ def test_keyframes_are_put_in_order() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["a green apple"], "at 'a green apple': expected a percentage and words"),
-        (["50%"], "expected a percentage and words"),
-        (["0% an apple"], "expected above 0% and up to 100%; at 0% stands the prompt itself"),
+        (["a green apple"], "at 'a green apple': expected a percentage and a phrase"),
+        (["50%"], "expected a percentage and a phrase"),
+        (["0% an apple"], "expected above 0% and up to 100%; the prompt itself applies at 0%"),
         (["101% an apple"], "expected above 0% and up to 100%"),
         (["-5% an apple"], "expected above 0% and up to 100%"),
-        (["50% a | b"], "expected one phrase, which the first of the prompt turns into"),
-        (["50% a:2"], "takes no weight; the prompt has it"),
-        (["50% a:1 -> 2"], "takes no weight; the prompt has it"),
-        (["50% a", "50.0% b"], "at 50%: is there twice"),
+        (["50% a | b"], "expected one phrase, which replaces the first phrase"),
+        (["50% a:2"], "a keyframe has no weight"),
+        (["50% a:1 -> 2"], "a keyframe has no weight"),
+        (["50% a", "50.0% b"], "at 50%: is given twice"),
         (["50% image:"], "a phrase is empty"),
     ],
 )
@@ -135,8 +137,28 @@ def test_bad_keyframes_are_told(texts: list[str], message: str) -> None:
     ],
 )
 def test_the_last_keyframe_takes_the_place_of_the_first_phrase(prompt: str, text: str) -> None:
-    assert at_the_end(prompt, parse_keyframes(["90% a green apple", "5% a ball"])) == text
-    assert at_the_end(prompt, ()) == prompt
+    start = Prompt.parse(prompt)
+    end = at_the_end(start, parse_keyframes(["90% a green apple", "5% a ball"]))
+    assert end.text == text and end == Prompt.parse(text)
+    assert at_the_end(start, ()) == start
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.1, "30 -> 0.6", "0.1 -> 0 cosine", "0 -> 1 @ 0.25 -> 1", "1 -> 1 @ 0.3 -> 0.25 @ 0.3"],
+)
+def test_parsed_values_survive_being_written(value: float | str) -> None:
+    schedule = Schedule.parse(value)
+    assert Schedule.of(schedule) is schedule
+    assert Schedule.parse(schedule.written()) == schedule
+    for parsed, text in (
+        (Prompt, "a red apple:2 -> 0 | b:-1"),
+        (Keyframe, "50% a green apple"),
+        (Region, 'sky.png="a blue sky"'),
+        (Templates, "plain"),
+    ):
+        read = parsed.parse(text)
+        assert read.written() == text and parsed.of(read) is read
 
 
 @pytest.mark.parametrize(
@@ -156,10 +178,10 @@ def test_regions(text: str, mask: str, phrases: list[Phrase]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a blue sky", r'expected a mask and words, e.g. sky.png="a blue sky"'),
-        ("=a blue sky", "expected a mask and words"),
-        ("sky.png=", "expected a mask and words"),
-        ('sky.png=""', "expected a mask and words"),
+        ("a blue sky", r'expected a mask and a prompt, e.g. sky.png="a blue sky"'),
+        ("=a blue sky", "expected a mask and a prompt"),
+        ("sky.png=", "expected a mask and a prompt"),
+        ('sky.png=""', "expected a mask and a prompt"),
         ("sky.png=a | ", "a phrase is empty"),
         ("s\x00y.png=a", "null character"),
     ],
@@ -183,9 +205,9 @@ def test_templates(tmp_path: Path) -> None:
         (None, "no such file; use default, plain or a text file"),
         (b"", 'is empty; write lines such as "a photo of {}"'),
         (b"\n \n", "is empty"),
-        (b"a photo of {}\na drawing\n", "'a drawing' has no {}, where the words go"),
-        (b"\xff\xfe{}", "is no text; write UTF-8"),
-        (b"{}\n" * MAX_TEMPLATES_BYTES, "is larger than 64 KB; give fewer lines"),
+        (b"a photo of {}\na drawing\n", "'a drawing' does not contain {}"),
+        (b"\xff\xfe{}", "is not UTF-8 text"),
+        (b"{}\n" * MAX_TEMPLATES_BYTES, "is larger than 64 KB; use fewer lines"),
     ],
     ids=["missing", "empty", "blank", "no place", "binary", "large"],
 )
@@ -198,7 +220,7 @@ def test_bad_templates_are_told(content: bytes | None, message: str, tmp_path: P
 
 
 def test_a_folder_is_no_file_of_templates(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="may not be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_templates(str(tmp_path))
     with pytest.raises(InputError, match="is no text"):
         read_templates("a\x00b")

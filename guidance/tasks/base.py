@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from guidance.errors import InputError
 from guidance.prompts import (
     OWN_TEMPLATES,
+    Prompt,
     at_the_end,
     parse_keyframes,
     parse_prompt,
@@ -189,7 +190,9 @@ class Task(BaseModel):
             InputError: neither words nor an image were given.
         """
         keyframes = parse_keyframes(self.at)
-        return tuple(at_the_end(prompt, keyframes) for prompt in self._starting_prompts())
+        return tuple(
+            at_the_end(Prompt.parse(prompt), keyframes).text for prompt in self._starting_prompts()
+        )
 
     @property
     def styled_prompts(self) -> tuple[str, ...]:
