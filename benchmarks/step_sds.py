@@ -24,10 +24,12 @@ from torch import nn
 
 from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion.base import Condition
+from guidance.diffusion.files.source import Source
 from guidance.diffusion.pipeline import Pipeline
-from guidance.diffusion.source import Source
 from guidance.generators.image.pyramid import Pyramid
-from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.distillation import Distillation
 from guidance.models.torchvision import import_torchvision
 

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from guidance.diffusion.base import Denoiser
 from guidance.errors import InputError
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 
 #: Images that are decoded, or drawn, at once.
 AT_ONCE = 8

@@ -13,11 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.diffusion.base import Condition, Denoiser, Level
-from guidance.diffusion.networks import ask
-from guidance.diffusion.noising import read_schedule, read_shift
-from guidance.diffusion.quiet import quiet
-from guidance.diffusion.source import Source, autoencoder_folder, check_weights, find_source
-from guidance.diffusion.texts import TextTowers
+from guidance.diffusion.files.source import Source, autoencoder_folder, check_weights, find_source
+from guidance.diffusion.parts.networks import ask
+from guidance.diffusion.parts.noising import read_schedule, read_shift
+from guidance.diffusion.parts.quiet import quiet
+from guidance.diffusion.parts.text_encoders import TextTowers
 from guidance.errors import InputError
 from guidance.models.torchvision import import_torchvision
 

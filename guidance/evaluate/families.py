@@ -35,7 +35,7 @@ class LossModel:
         if known is not None:
             return cls(name, known.family)
         if name.startswith(("local-dir:", "hf-hub:")):
-            from guidance.diffusion.source import find_folder
+            from guidance.diffusion.files.source import find_folder
             from guidance.encoders.files.card import read_card
             from guidance.encoders.files.source import find_source
 

@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.encoders.perceptual import Perceptual, load_perceptual
+from guidance.encoders.towers.perceptual import Perceptual, load_perceptual
 from guidance.errors import InputError
 from guidance.media.load import load_image
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images, Rendering
+from guidance.types import Loss, StepContext
 
 #: Added to the squared length of a place's vector. Behind ReLUs all its channels may be 0, where a
 #: plain length has no slope; other vectors are some 1e10 times as long.
@@ -56,7 +57,7 @@ class Lpips(Loss):
         self.reference, self.network = reference, network
         self._seen: Perceptual | None = None
 
-    def prepare(self, start: Rendering) -> None:
+    def prepare(self, start: Images) -> None:
         """Loads the network and looks at the reference once."""
         start = start.whole()
         device, size = start.image.device, start.image.shape[-2:]
@@ -78,7 +79,7 @@ class Lpips(Loss):
         self._wanted = [_unit(torch.cat(stage)) for stage in zip(*maps, strict=True)]
 
     def parts(
-        self, rendering: Rendering, context: StepContext, micro_batch: int
+        self, rendering: Images, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of images."""
         if self._seen is None:

@@ -145,7 +145,7 @@ def _of_encoder(name: str) -> dict[str, str]:
 
 def _of_denoiser(name: str, vae: str) -> dict[str, str]:
     """The hash of each file that weights were read from."""
-    from guidance.diffusion.source import autoencoder_folder, find_source
+    from guidance.diffusion.files.source import autoencoder_folder, find_source
     from guidance.models.denoisers import choose_weights
 
     source = find_source(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from guidance.encoders.perceptual import LAYOUTS, _skeleton
+from guidance.encoders.towers.perceptual import LAYOUTS, _skeleton
 from guidance.models import catalogue
 from guidance.models.torch_hub import TorchFile
 

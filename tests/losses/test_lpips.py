@@ -12,15 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from guidance import models
-from guidance.encoders import perceptual
-from guidance.encoders.perceptual import LAYOUTS, Perceptual, load_perceptual
+from guidance.encoders.towers import perceptual
+from guidance.encoders.towers.perceptual import LAYOUTS, Perceptual, load_perceptual
 from guidance.errors import InputError, MissingWeights
 from guidance.loop.optimize import optimize
 from guidance.losses.lpips import Lpips
 from guidance.models.catalogue import find_model
 from guidance.models.torch_hub import read_tensors
 from guidance.models.torchvision import import_torchvision
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from guidance.views import Windows
 from tests.losses.hub import play_hub
 from tests.losses.stand_ins import context

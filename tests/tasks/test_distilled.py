@@ -12,7 +12,7 @@ from PIL import Image
 
 pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
 
-from guidance.diffusion.source import TINY
+from guidance.diffusion.files.source import TINY
 from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
 from guidance.generators.image.noise import Noise

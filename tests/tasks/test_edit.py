@@ -14,9 +14,10 @@ from PIL import Image
 pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
 
 from guidance import cli
-from guidance.diffusion.source import TINY
+from guidance.diffusion.files.source import TINY
 from guidance.errors import InputError
-from guidance.loop.optimize import Event, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
 from guidance.losses.distillation import Distillation
 from guidance.runs.checkpoint import DATA
 from guidance.tasks.edit import Edit

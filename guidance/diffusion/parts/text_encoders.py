@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from guidance.diffusion.base import Condition
-from guidance.diffusion.quiet import quiet
-from guidance.diffusion.source import Source, tokenizer_of
+from guidance.diffusion.files.source import Source, tokenizer_of
+from guidance.diffusion.parts.quiet import quiet
 from guidance.errors import InputError
 
 #: The longest texts that T5 is given, in tokens. Source: diffusers' pipelines' own defaults.

@@ -28,7 +28,7 @@ def ask(
     """The network's own answer, in its precision.
 
     Args:
-        kind: the pipeline's class, a key of `guidance.diffusion.source.NETWORKS`.
+        kind: the pipeline's class, a key of `guidance.diffusion.files.source.NETWORKS`.
         latents, inputs: in the network's precision; inputs are "words" and perhaps "pooled".
         pixels_a_latent: along a side; for models that are told the size of the image.
     """

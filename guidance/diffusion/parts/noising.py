@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.diffusion.base import Prediction
-from guidance.diffusion.source import Source
+from guidance.diffusion.files.source import Source
 from guidance.errors import InputError
 
 #: What diffusers' schedulers call the network's answers.
