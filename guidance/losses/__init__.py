@@ -1,25 +1,6 @@
-"""Losses: one number a sample, lower is better. One file each; see `guidance.types.Loss`."""
+"""Losses: one number per sample, lower is better. See `guidance.types.Loss` for the interface.
 
-from guidance.augment import Augment
-from guidance.losses.clip import Clip
-from guidance.losses.content import Content
-from guidance.losses.directional import Directional
-from guidance.losses.distillation import Distillation
-from guidance.losses.lpips import Lpips
-from guidance.losses.outline import Outline
-from guidance.losses.patches import PatchDirectional
-from guidance.losses.range import Range
-from guidance.losses.total_variation import TotalVariation
-
-__all__ = [
-    "Augment",
-    "Clip",
-    "Content",
-    "Directional",
-    "Distillation",
-    "Lpips",
-    "Outline",
-    "PatchDirectional",
-    "Range",
-    "TotalVariation",
-]
+A file in this folder is one loss. The folders hold what several losses share: `text/` embeds
+prompts, `images/` encodes crops and whole images, `sds/` contains the methods of score
+distillation, and `surface/` reads the mesh behind a rendering.
+"""

@@ -8,26 +8,28 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.media.colors import parse_color
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
 
 class Border(Loss):
-    """Mean squared difference of the image's border from one colour.
+    """Mean squared difference of the image's border from one color.
 
-        mean over the border's pixels of (x - color)^2
+        mean over border pixels of (x - color)^2
 
-    It keeps things away from the border, and leaves a frame or an empty ground around them. A
-    image with alpha is read over that colour, so that a transparent border costs nothing.
+    It keeps objects away from the border, with a frame or an empty background around them. Images
+    with alpha are composited over the color, so that a transparent border costs nothing.
+    Differentiable in image and alpha.
 
-    Source: pixray's EdgeLoss. Deviations: one mean over the whole border instead of one for each
-    of its four sides, and no second term that pulls the whole image towards the colour.
+    Source: EdgeLoss of pixray. Deviations: one mean over the whole border instead of one per side,
+    and no second term that moves the whole image towards the color.
 
     Args:
-        color: "#rrggbb" or a name of CSS.
+        color: "#rrggbb" or a CSS color name.
         thickness: of the border, as a share of the side (pixray: 0.05); at least one pixel.
 
     Raises:
-        InputError: a colour that cannot be read; a thickness outside (0, 0.5].
+        InputError: a color that cannot be parsed; a thickness outside (0, 0.5].
     """
 
     name = "edge"
@@ -41,7 +43,7 @@ class Border(Loss):
             )
         self.color, self.thickness = parse_color(color, "Border.color"), thickness
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 1] for images in [0, 1]."""
         rendering = rendering.whole()
         image = rendering.image

@@ -14,6 +14,7 @@ from guidance.augment.whole import Whole
 from guidance.diffusion.base import Condition, Denoiser
 from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
+from guidance.losses.images.encoding import sample_means
 from guidance.losses.sds.methods import (
     FINE_ENDING,
     POOR_ENDING,
@@ -27,12 +28,11 @@ from guidance.losses.sds.predictions import NoisePredictions
 from guidance.losses.sds.prompts import Group, Texts
 from guidance.losses.sds.updates import Point
 from guidance.losses.sds.validation import FIXED_TIMES, validation_loss
-from guidance.losses.text.crops import sample_means
-from guidance.losses.text.embeddings import broadcast_prompts, negative_phrases
+from guidance.losses.text.arguments import as_prompts, broadcast_prompts, negative_phrases
 from guidance.losses.text.views import view_indices
-from guidance.prompts import parse_prompt
+from guidance.outputs import Images, Rendering
 from guidance.schedule import Schedule
-from guidance.types import Loss, Rendering, StepContext
+from guidance.types import Loss, StepContext
 
 
 class Distillation(Loss):
@@ -115,12 +115,12 @@ class Distillation(Loss):
                 f"guidance_scale {scale!r}: expected at least 0, as 1 is the prompt alone; what is "
                 "to be guided away from is a negative"
             )
-        self.prompts, self.sources = _tuple(prompt), _tuple(source or ())
-        check_source(method, self.sources, reference is not None)
+        self.prompts, self.sources = as_prompts(prompt), as_prompts(source or ())
+        check_source(method, bool(self.sources), reference is not None)
         self.given = reference
-        given = _tuple(negative)
+        given = as_prompts(negative)
         check_negatives(method, bool(given), perp_neg, view_prompts)
-        self.negatives = negative_phrases(given or _tuple(self.method.negative or ()))
+        self.negatives = negative_phrases(given or self.method.negative or ())
         self.perp_neg, self.view_prompts = perp_neg, view_prompts
         self.times = Times.parse(*(times or (self.method.low, self.method.high)))
         self.weight = find_weighting(weighting or self.method.weighting)
@@ -128,18 +128,18 @@ class Distillation(Loss):
         self.mean = mean
         self.augment, self.size = augment or Augment.plain(), size
         # Tells what denoisers do not read before one is loaded.
-        Texts().group([self.negatives, *map(parse_prompt, (*self.prompts, *self.sources))])
+        Texts().group([self.negatives, *(p.phrases for p in (*self.prompts, *self.sources))])
         if vae is not None and not isinstance(denoiser, str):
             raise InputError("vae: the denoiser is loaded already; give its name, or leave vae out")
         self.vae = vae or "full"
         self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
         self._groups: dict[str, Group] = {}
 
-    def prepare(self, start: Rendering) -> None:
+    def prepare(self, start: Images) -> None:
         """Loads the denoiser, encodes all texts once, and drops its text towers."""
         n = len(start.image)
         texts = Texts()
-        wanted = [parse_prompt(prompt) for prompt in broadcast_prompts(self.prompts, n)]
+        wanted = [prompt.phrases for prompt in broadcast_prompts(self.prompts, n)]
         away = texts.group([self.negatives] * n)
         if self.view_prompts:
             away = texts.with_front(away, wanted) if self.perp_neg else away.in_all_views()
@@ -150,7 +150,7 @@ class Distillation(Loss):
         if self.method.edits:
             if start.cameras is not None:
                 raise InputError(f"{self.name}: edits flat images; for rendered objects use sds")
-            sources = [parse_prompt(source) for source in broadcast_prompts(self.sources, n)]
+            sources = [prompt.phrases for prompt in broadcast_prompts(self.sources, n)]
             groups["source"] = texts.group(sources)
             self._reference = _reference(start, self.given)
             self._encoded: dict[tuple[Any, ...], Float[Tensor, "b c h w"]] = {}
@@ -170,7 +170,7 @@ class Distillation(Loss):
         return self._loaded[0]
 
     def parts(
-        self, rendering: Rendering, context: StepContext, micro_batch: int
+        self, rendering: Images, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of images; the network gets its latents in micro-batches too."""
         n = rendering.shape[0]
@@ -255,7 +255,7 @@ class Distillation(Loss):
             self._encoded[place] = self._encode(self._reference, crops, part)
         return self._encoded[place]
 
-    def _encode(self, rendering: Rendering, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
+    def _encode(self, rendering: Images, crops: Crops, part: Part) -> Float[Tensor, "b c h w"]:
         """The latents of one part, which a generator of this denoiser's latents has as they are."""
         if isinstance(rendering, LatentRendering) and rendering.denoiser is self._denoiser:
             latents = rendering.latents[part.place[:2]][:, :, None]
@@ -288,7 +288,7 @@ class Distillation(Loss):
             perpendicular=self.perp_neg,
         )
 
-    def _views(self, rendering: Rendering) -> Int[Tensor, "n v"]:
+    def _views(self, rendering: Images) -> Int[Tensor, "n v"]:
         """Which wording belongs to each image, on the CPU; 0 where there is one for all."""
         if not self.view_prompts:
             n, v = rendering.shape[:2]
@@ -321,7 +321,7 @@ def _means(values: Float[Tensor, "b"], crops: Crops, part: Part) -> Float[Tensor
     return sample_means(values.view(shape), crops, part)
 
 
-def _reference(start: Rendering, given: Float[Tensor, "n v 3 h w"] | None) -> Rendering:
+def _reference(start: Images, given: Float[Tensor, "n v 3 h w"] | None) -> Images:
     """The images to edit. Raises InputError if they are not as many as those of the generator."""
     if given is None:
         return start.detach()
@@ -339,7 +339,3 @@ def _frozen(denoiser: str | Denoiser, device: torch.device, vae: str) -> Denoise
 
         denoiser = load_denoiser(denoiser, device, vae=vae)
     return denoiser.to(device).requires_grad_(False).eval()
-
-
-def _tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
-    return (texts,) if isinstance(texts, str) else tuple(texts)

@@ -6,27 +6,36 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.geometry.topology import unique_edges
-from guidance.losses.surface.scenes import _lengths, _Remembered, _scene
-from guidance.types import Loss, Rendering, StepContext
+from guidance.losses.surface.scenes import CachedPairs, edge_lengths, mesh_scene
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext
 
 
 class EdgeLength(Loss):
-    """Mean squared relative change of the edges: (length / rest length - 1)^2.
+    """Mean squared relative change of edge lengths.
 
-    Keeps triangles from collapsing and stretching. Rest edges shorter than a hundredth of their
-    mean are measured against that, since dividing by them would drown all others.
+        mean over edges of (length / rest length - 1)^2
+
+    It keeps triangles from collapsing and stretching. Rest lengths below a hundredth of their mean
+    are replaced by that value in the denominator, so that very short edges do not dominate.
+    Differentiable in the vertices.
     """
 
+    name = "edgelength"
     reads_scene = True
 
     def __init__(self) -> None:
         super().__init__()
-        self._edges = _Remembered(unique_edges)
+        self._edges = CachedPairs(unique_edges)
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-        """`[n]`, 0 at rest."""
-        scene = _scene(self, rendering)
+        """`[n]`, at least 0; 0 for the rest shape.
+
+        Raises:
+            InputError: images that are not of a mesh.
+        """
+        scene = mesh_scene(self, rendering)
         edges = self._edges(scene.faces)
-        rest = _lengths(scene.rest_vertices[None], *edges)
+        rest = edge_lengths(scene.rest_vertices[None], *edges)
         unit = rest.clamp_min(0.01 * rest.mean())
-        return ((_lengths(scene.vertices, *edges) - rest) / unit).square().mean(0)
+        return ((edge_lengths(scene.vertices, *edges) - rest) / unit).square().mean(0)

@@ -7,35 +7,44 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.geometry.topology import unique_edges
-from guidance.losses.surface.scenes import _lengths, _Remembered, _rows, _scene
-from guidance.types import Loss, Rendering, StepContext
+from guidance.losses.surface.scenes import CachedPairs, edge_lengths, mesh_scene, vertex_rows
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext
 
 
 class Laplacian(Loss):
-    """Mean squared distance of each vertex's displacement from the mean of its neighbours'.
+    """Mean squared uniform Laplacian of vertex displacements.
 
-    With displacements u = (v - rest) / l, l the mean rest edge length, and neighbours N(i):
-    mean over i of |u_i - mean of u_j, j in N(i)|^2. The uniform Laplacian; a shift of the whole
-    mesh costs nothing. Source: Sorkine et al. 2004, Laplacian Surface Editing.
+        mean over vertices i of  |u_i - mean over neighbors j of u_j|^2,    u = (v - rest) / l
+
+    with the mean rest edge length l, so that one weight suits meshes of any size. A translation of
+    the whole mesh costs nothing. Differentiable in the vertices.
+
+    Source: Sorkine et al. 2004, Laplacian Surface Editing.
 
     Args:
-        of_shape: measures the shape (v / l) itself instead of its displacement, which also
-            smooths what the rest shape brings along.
+        of_shape: uses the vertex positions, u = v / l, instead of the displacements, which also
+            smooths the details of the rest shape.
     """
 
+    name = "laplacian"
     reads_scene = True
 
     def __init__(self, of_shape: bool = False) -> None:
         super().__init__()
-        self.of_shape, self._edges = of_shape, _Remembered(unique_edges)
+        self.of_shape, self._edges = of_shape, CachedPairs(unique_edges)
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-        """`[n]`, at least 0."""
-        scene = _scene(self, rendering)
+        """`[n]`, at least 0.
+
+        Raises:
+            InputError: images that are not of a mesh.
+        """
+        scene = mesh_scene(self, rendering)
         rest = scene.rest_vertices[None]
         start, stop = self._edges(scene.faces)
-        moved = _rows(scene.vertices if self.of_shape else scene.vertices - rest)
-        moved = moved / _lengths(rest, start, stop).mean()
+        moved = vertex_rows(scene.vertices if self.of_shape else scene.vertices - rest)
+        moved = moved / edge_lengths(rest, start, stop).mean()
         sums = torch.zeros_like(moved)
         sums = sums.index_add(0, start, moved.index_select(0, stop))
         sums = sums.index_add(0, stop, moved.index_select(0, start))

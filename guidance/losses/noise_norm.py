@@ -1,4 +1,4 @@
-"""The regularizer of noise that a sampler starts from."""
+"""Norm of the initial noise of a sampler."""
 
 from __future__ import annotations
 
@@ -9,27 +9,40 @@ from torch import Tensor
 
 from guidance.diffusion.sampling import NoiseScene
 from guidance.errors import InputError
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext
 
 
 class NoiseNorm(Loss):
-    """How unlikely the length of the noise is, for standard normal noise; 0 at the likeliest.
+    """Negative log-likelihood of the norm of the initial noise, minus its minimum.
 
-    A sampler draws well only from noise as long as it was trained on, and a gradient makes it
-    longer. In d dimensions the length r has the density of the chi distribution, whose negative
-    logarithm is `r^2 / 2 - (d - 1) log r`, up to a constant.
+    For the norm r of noise of d dimensions, which follows the chi distribution,
 
-    Source: ReNO (Eyring et al., arXiv 2406.04312, section 3), after Samuel et al. (arXiv
-    2306.08687). Here the least value is subtracted.
+        r^2 / 2 - (d - 1) log r  -  min over r
+
+    A sampler produces good images only from noise of the norm that it was trained with, and the
+    gradient of other losses increases the norm. Differentiable in the noise of generators that
+    optimize it (`scene.noise`); 0 at r = sqrt(d - 1).
+
+    Source: ReNO, Eyring et al. 2024 (arXiv 2406.04312), section 3, after Samuel et al. 2023 (arXiv
+    2306.08687). Deviation: the minimum is subtracted.
     """
 
     name = "noise-norm"
     reads_scene = True
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+        """`[n]`, at least 0.
+
+        Raises:
+            InputError: a generator that does not optimize noise.
+        """
         scene = rendering.scene
         if not isinstance(scene, NoiseScene):
-            raise InputError("NoiseNorm: is of the generator Noise; leave it out of others")
+            raise InputError(
+                "NoiseNorm: applies only to the generator Noise; remove the loss for other "
+                "generators"
+            )
         flat = scene.noise.flatten(1)
         half = (flat.shape[1] - 1) / 2
         squared = flat.square().sum(1)

@@ -1,4 +1,4 @@
-"""A loss that sees one part of a scene only."""
+"""A loss restricted to the views of one part of a scene."""
 
 from __future__ import annotations
 
@@ -10,46 +10,44 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.clip import Clip
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 from guidance.views import WHOLE
 
 
 class OnSubject(Loss):
-    """Another loss, which is shown the views of one part alone, or those of the whole.
+    """Another loss, restricted to the views of one part of a scene or to views of the whole scene.
 
-    Its value is that of the other loss on these views; the gradient to all other views is 0.
+    Its value is that of the other loss on these views. The gradient to all other views is 0.
 
     Args:
-        loss: a loss of images.
-        subject: the part's number in the scene, or `WHOLE`.
-        of: what the subject is called in records, e.g. "hat".
+        loss: an image loss.
+        subject: index of the part in the scene, or `WHOLE`.
+        of: name of the subject in records, e.g. "hat".
 
     Raises:
-        InputError: a loss that reads the scene, where parts have no views of their own.
+        InputError: a loss that reads the scene, whose parts have no separate views.
     """
 
     def __init__(self, loss: Loss, subject: int, of: str = "whole") -> None:
         super().__init__()
         if loss.reads_scene:
             raise InputError(
-                f"OnSubject: {type(loss).__name__} looks at no images; use it as it is"
+                f"OnSubject: {type(loss).__name__} reads the scene and no images; use the loss "
+                "without OnSubject"
             )
         self.loss, self.subject, self.is_vector_field = loss, subject, loss.is_vector_field
-        self.name = f"{getattr(loss, 'name', type(loss).__name__.lower())} of {of}"
+        self.name = f"{loss.name} of {of}"
+        self.prompts, self.encoders, self.denoisers = loss.prompts, loss.encoders, loss.denoisers
 
-    @property
-    def encoders(self) -> tuple[str | Encoder, ...]:
-        """Those of the other loss: a run loads them first, and keeps its judge apart from them."""
-        return tuple(getattr(self.loss, "encoders", ()))
-
-    def prepare(self, start: Rendering) -> None:
-        """Prepares the other loss for these views."""
+    def prepare(self, start: Images) -> None:
+        """Prepares the other loss for the views of the subject."""
         self.loss.prepare(start.showing(self.subject))
 
     def parts(
-        self, rendering: Rendering, context: StepContext, micro_batch: int
+        self, rendering: Images, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
-        """Those of the other loss."""
+        """The micro-batches of the other loss."""
         yield from self.loss.parts(rendering.showing(self.subject), context, micro_batch)
 
     @classmethod

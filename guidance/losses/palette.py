@@ -10,27 +10,28 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.media.colors import parse_color
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
-#: The eight colours of a display with one bit a channel.
+#: The eight colors of a display with one bit per channel.
 CORNERS = ("black", "red", "lime", "blue", "yellow", "cyan", "magenta", "white")
 
 
 class Palette(Loss):
-    """Mean distance of a pixel from the nearest of the given colours, in RGB.
+    """Mean distance of pixels from the nearest color of a palette, in RGB.
 
-        mean over pixels of  min_k |x - c_k|        in [0, sqrt(3)]
+        mean over pixels of  min_k |x - c_k|
 
-    Differentiable in the image, with a slope of constant length that ends at the colour. 0 for a
-    image that uses no other colours.
+    Differentiable in the image; the gradient has the same length at any distance. The loss is 0 for
+    an image that uses no other colors.
 
-    Source: pixray's PaletteLoss, on whole images instead of crops.
+    Source: PaletteLoss of pixray. Deviation: it is computed on whole images instead of crops.
 
     Args:
-        colors: "#rrggbb" or names of CSS, at least one.
+        colors: "#rrggbb" or CSS color names, at least one.
 
     Raises:
-        InputError: no colour, or one that cannot be read.
+        InputError: no color, or one that cannot be parsed.
     """
 
     name = "palette"
@@ -39,17 +40,18 @@ class Palette(Loss):
         super().__init__()
         if isinstance(colors, str) or not colors:
             raise InputError(
-                f'Palette.colors: expected colours such as ("#1a1c2c", "white"), got {colors!r}'
+                f'Palette.colors: expected colors such as ("#1a1c2c", "white"), got {colors!r}'
             )
         self.colors = tuple(parse_color(color, "Palette.colors") for color in colors)
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-        """`[n]`, in [0, sqrt(3)]."""
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
+        """`[n]`, in [0, sqrt(3)] for images in [0, 1]."""
         pixels = rendering.image.movedim(2, -1)
         colors = pixels.new_tensor(self.colors)
-        # Which colour is nearest has no slope, so it is found without a graph, and the distance
-        # is taken to that one: [.., 3] numbers in memory instead of [.., colours, 3].
+        # The index of the nearest color has no gradient, so it is found without a graph. This
+        # keeps [.., 3] numbers in memory instead of [.., colors, 3].
         with torch.no_grad():
             nearest = (colors.square().sum(1) - 2 * (pixels @ colors.T)).argmin(-1)
         square = (pixels - colors[nearest]).square().sum(-1)
-        return square.clamp_min(1e-12).sqrt().mean((1, 2, 3))  # no slope within 1e-6: no NaN at 0
+        # The derivative of the root is infinite at 0; within 1e-6 the gradient is 0 instead.
+        return square.clamp_min(1e-12).sqrt().mean((1, 2, 3))

@@ -1,4 +1,4 @@
-"""The directional loss of many small crops: a style in every corner, not a thing in the middle."""
+"""Directional CLIP loss of many small crops, for styles."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from torch import Tensor
 from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.text.crops import frozen, sample_means
-from guidance.losses.text.direction import Course, Texts
-from guidance.types import Loss, Rendering, StepContext
+from guidance.losses.images.encoding import frozen, sample_means
+from guidance.losses.text.arguments import KeyframeArgument, PromptArgument
+from guidance.losses.text.direction import Direction, DirectionPrompts
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
-#: Source: CLIPstyler warps every crop by torchvision's RandomPerspective of this strength.
+#: Source: CLIPstyler applies torchvision's RandomPerspective of this strength to each crop.
 PERSPECTIVE = 0.5
 
 
-def patches(crops: int, crop_size: float, picture: tuple[int, int]) -> Augment:
-    """Upright square crops of one size, in perspective.
+def patches(crops: int, crop_size: float, size: tuple[int, int]) -> Augment:
+    """Upright square crops of one size, with random perspective.
 
     Args:
-        crops: of each sample in a step.
-        crop_size: as a share of the image's shorter side; above 1, in pixels.
-        image: its height and width in pixels.
+        crops: per sample and step.
+        crop_size: side of a crop, as a share of the image's shorter side; above 1, in pixels.
+        size: height and width of the image in pixels.
 
     Raises:
         InputError: crops larger than the image.
     """
-    shorter = min(picture)
+    shorter = min(size)
     share = crop_size if crop_size <= 1 else crop_size / shorter
     if not 0 < share <= 1:
         raise InputError(
-            f"crop_size: expected a share of the image up to 1, or up to {shorter} pixels, which "
-            f"is its shorter side; got {crop_size:g}"
+            f"crop_size: expected a share of the image up to 1, or up to {shorter} pixels, the "
+            f"shorter side of the image; got {crop_size:g}"
         )
     return Augment(
         crops=crops,
@@ -50,46 +52,54 @@ def patches(crops: int, crop_size: float, picture: tuple[int, int]) -> Augment:
 
 
 class PatchDirectional(Loss):
-    """The directional loss of random crops, without those that are stylized enough.
+    """Directional CLIP loss of small random crops, without crops that are stylized enough.
 
-    For each crop x of the images and the whole reference image X_ref,
-    `l = 1 - cos(E(x) - E(X_ref), T(target) - T(source))`; the loss is the mean of `l` where it is
-    at least the threshold, and of 0, without gradient, elsewhere. Without the threshold, crops
-    that are easily stylized are driven on and on, and the image becomes uneven.
+    For each crop x of an image and its whole reference image X_ref,
 
-    A crop differs from the whole before it is stylized at all, and its style must outweigh that:
-    this asks for a strong style. From the same crop of the reference, as `Directional` has it, the
-    slightest tint goes the right way, and all crops are below the threshold within 20 steps.
+        l(x) = 1 - cos(E(x) - E(X_ref), T(target) - T(source))
 
-    Source: CLIPstyler (Kwon & Ye 2022, arXiv 2112.00374, equation 5; 64 crops of 128 of 512
-    pixels, threshold 0.7). Deviation: differences are softened as in `Directional`.
+    The loss is the mean over all crops and views of l(x) where it is at least `threshold`, and of
+    0, without gradient, elsewhere. Without the threshold, crops that are easy to stylize are
+    optimized further and further, and the image becomes uneven.
+
+    A crop differs from the whole image before it is stylized, and its style must outweigh that
+    difference, so the loss asks for a strong style. With the same crop of the reference instead,
+    as in `Directional`, a slight tint is enough: all crops fall below the threshold within 20
+    steps.
+
+    Differentiable in image and alpha; encoder and embeddings are frozen. The loss is in [0, 2].
+
+    Source: CLIPstyler, Kwon & Ye 2022 (arXiv 2112.00374), equation 5: 64 crops of 128 pixels of
+    images of 512 pixels, threshold 0.7. Deviation: the length of an image difference is softened
+    as in `Directional`.
 
     Args:
-        target: what it should become; one for all samples, or one a sample.
-        source: what it is, likewise.
-        negative: what it should not become, for all samples; subtracted with 0.3 of its weight.
-        at: keyframes such as "50% a mosaic", for all samples, as in `Clip`.
-        templates: wordings in place of the encoder's own, as in `Clip`.
+        target: what the images should show; one prompt for all samples, or one per sample.
+        source: what the reference shows, likewise.
+        negative: what the images should not show, for all samples; subtracted with 0.3 times its
+            weight.
+        at: keyframes such as "50% a mosaic", for all samples; see `Clip`.
+        templates: wordings in place of those of the encoder; see `Clip`.
         encoder: a name or an Encoder.
-        crops: of each sample in a step.
-        crop_size: their side, as a share of the image's shorter side; above 1, in pixels.
-        threshold: crops with a lower loss do not count; 0 counts all.
-        reference: images [n, v, 3, h, w] to start from; by default those before the first step,
-            or of clips each frame's source.
+        crops: per sample and step.
+        crop_size: side of a crop, as a share of the image's shorter side; above 1, in pixels.
+        threshold: crops with a lower loss do not count; 0 counts all crops.
+        reference: images [n, v, 3, h, w]; by default the source of each image where it has one
+            (the frames of a video), or else the images before the first step.
 
     Raises:
-        InputError: as `Directional`, and crops larger than the image.
+        InputError: as `Directional`, and for crops larger than the image.
     """
 
     name = "patches"
 
     def __init__(
         self,
-        target: str | Sequence[str],
-        source: str | Sequence[str] = "a photo",
+        target: PromptArgument,
+        source: PromptArgument = "a photo",
         *,
-        negative: Sequence[str] = (),
-        at: Sequence[str] = (),
+        negative: PromptArgument = (),
+        at: KeyframeArgument = (),
         templates: Sequence[str] | None = None,
         encoder: str | Encoder = "mini",
         crops: int = 64,
@@ -98,30 +108,32 @@ class PatchDirectional(Loss):
         reference: Float[Tensor, "n v 3 h w"] | None = None,
     ) -> None:
         super().__init__()
-        self.texts = Texts.of(target, source, negative=negative, at=at, templates=templates)
+        self.texts = DirectionPrompts.of(
+            target, source, negative=negative, at=at, templates=templates
+        )
         self.prompts = self.texts.targets
-        self.encoders = (encoder,)
+        self.encoders = (encoder,)  # a tuple, so that it does not become a submodule
         self.crops, self.crop_size, self.threshold = crops, crop_size, threshold
-        self.given = reference
-        self._prepared: tuple[Course, Augment] | None = None
+        self.reference = reference
+        self._prepared: tuple[Direction, Augment] | None = None
 
-    def prepare(self, start: Rendering) -> None:
-        """Loads the encoder, encodes both texts, and keeps the images to compare with."""
+    def prepare(self, start: Images) -> None:
+        """Loads the encoder, embeds both texts, and keeps the reference images."""
         height, width = start.image.shape[-2:]
         augment = patches(self.crops, self.crop_size, (height, width))
         (encoder,) = frozen(self.encoders, start.image.device)
-        course = Course.between(self.texts, encoder, start, self.given, from_whole=True)
-        self._prepared = course, augment
+        direction = Direction.between(self.texts, encoder, start, self.reference, from_whole=True)
+        self._prepared = direction, augment
 
     def parts(
-        self, rendering: Rendering, context: StepContext, micro_batch: int
+        self, rendering: Images, context: StepContext, micro_batch: int
     ) -> Iterator[Float[Tensor, "n"]]:
         """Micro-batches of crops."""
         if self._prepared is None:
             self.prepare(rendering)
         assert self._prepared is not None
-        course, augment = self._prepared
-        for values, crops, part in course.deviations(augment, rendering, context, micro_batch):
+        direction, augment = self._prepared
+        for values, crops, part in direction.distances(augment, rendering, context, micro_batch):
             kept = torch.where(values < self.threshold, 0.0, values)
             yield sample_means(kept, crops, part)
 

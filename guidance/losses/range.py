@@ -5,16 +5,23 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
 
 class Range(Loss):
-    """Mean squared distance of values from [0, 1], for generators whose images can leave it.
+    """Mean squared distance of pixel values from [0, 1].
+
+        mean (x - clamp(x, 0, 1))^2
+
+    For generators whose images can leave the range. Differentiable in the image.
 
     Source: the range loss of CLIP-guided diffusion (Crowson 2021).
     """
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-        """`[n]`; 0 where nothing leaves the range."""
+    name = "range"
+
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
+        """`[n]`; 0 for images in [0, 1]."""
         image = rendering.image
         return (image - image.clamp(0, 1)).square().mean((1, 2, 3, 4))

@@ -7,32 +7,39 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.losses.surface.scenes import _scene
-from guidance.types import Loss, Rendering, StepContext
+from guidance.losses.surface.scenes import mesh_scene
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext
 
 
 class Rigidity(Loss):
-    """0.5 |J - I|^2, the mean over the rest shape's area, of meshes whose Jacobians are moved.
+    """Area-weighted mean squared deviation of per-face Jacobians from the identity.
 
-    Jacobians have no unit, so one weight suits meshes of any size.
+        0.5 * sum over faces of  A |J - I|^2 / sum of A,    A the area of a face of the rest shape
 
-    Source: the regularizer of TextDeformer (Gao et al., arXiv 2304.13348). Deviation: the mean is
-    weighted by area, so that it does not depend on how finely a part is meshed.
+    For meshes that are deformed through Jacobians, which have no unit, so that one weight suits
+    meshes of any size. Differentiable in the Jacobians.
+
+    Source: the regularizer of TextDeformer, Gao et al. 2023 (arXiv 2304.13348). Deviation: faces
+    are weighted by area, so that the mean does not depend on how finely a part is meshed.
     """
 
+    name = "rigidity"
     reads_scene = True
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-        """`[n]`, 0 at rest.
+        """`[n]`, at least 0; 0 for the rest shape.
 
         Raises:
-            InputError: a mesh without Jacobians.
+            InputError: images that are not of a mesh, or a mesh without Jacobians.
         """
-        scene = _scene(self, rendering)
+        scene = mesh_scene(self, rendering)
         if scene.jacobians is None:
-            raise InputError("Rigidity: this mesh has no Jacobians; it goes with DeformedMesh only")
+            raise InputError(
+                "Rigidity: this mesh has no Jacobians; use this loss with DeformedMesh only"
+            )
         a, b, c = (scene.rest_vertices[corner] for corner in scene.faces.unbind(1))
         area = torch.linalg.cross(b - a, c - a).norm(dim=-1)
-        away = scene.jacobians - torch.eye(3).to(scene.jacobians)
-        energy: Float[Tensor, "n"] = 0.5 * away.square().sum((-2, -1)) @ (area / area.sum())
+        deviation = scene.jacobians - torch.eye(3).to(scene.jacobians)
+        energy: Float[Tensor, "n"] = 0.5 * deviation.square().sum((-2, -1)) @ (area / area.sum())
         return energy

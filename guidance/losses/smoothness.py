@@ -8,24 +8,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
 
 class Smoothness(Loss):
-    """Mean absolute difference along rows and columns, rounded off around 0.
+    """Charbonnier penalty of finite differences along rows and columns.
 
-        mean (sqrt(d^2 + epsilon^2) - epsilon), down plus across, with
+        mean (sqrt(d^2 + epsilon^2) - epsilon), vertical plus horizontal, with
         d = x[i+1] - x[i]                   order 1: total variation that tolerates faint noise
-        d = x[i+1] - 2 x[i] + x[i-1]        order 2: gradients of colour are free, bends are not
+        d = x[i+1] - 2 x[i] + x[i-1]        order 2: color gradients cost nothing, edges do
 
-    Differentiable in the image; 0 for one colour, and for a straight ramp at order 2.
+    Differentiable in the image; 0 for an image of one color, and for a linear ramp at order 2.
 
     Source: Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for
-    computed imaging" (ICIP 1994), less its value at 0.
+    computed imaging" (ICIP 1994). Deviation: the value at d = 0 is subtracted.
 
     Args:
         order: of the difference, 1 or 2.
-        epsilon: differences well below it count by their square, those above by themselves.
+        epsilon: the penalty is quadratic for differences well below it, and linear above.
 
     Raises:
         InputError: another order; `epsilon` not above 0; images too small for the difference.
@@ -41,7 +42,8 @@ class Smoothness(Loss):
             raise InputError(f"Smoothness.epsilon: expected a number above 0, got {epsilon}")
         self.order, self.epsilon = order, epsilon
 
-    def prepare(self, start: Rendering) -> None:
+    def prepare(self, start: Images) -> None:
+        """Checks that the images are large enough."""
         height, width = start.image.shape[-2:]
         if min(height, width) <= self.order:
             raise InputError(
@@ -49,7 +51,7 @@ class Smoothness(Loss):
                 f"pixels a side, got {height} x {width}"
             )
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, at least 0."""
         return self._along(rendering.image, -1) + self._along(rendering.image, -2)
 

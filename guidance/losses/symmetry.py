@@ -9,20 +9,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
 
 class Symmetry(Loss):
     """Mean squared difference of an image from its mirror image.
 
-        mean (x - mirrored x)^2        "both": half of left-right plus half of up-down
+        mean (x - flip(x))^2        "both": the mean of left-right and up-down
 
-    Differentiable in the image; in [0, 1], 0 for a symmetric image.
+    Differentiable in the image; 0 for a symmetric image. Only views that show the whole image
+    count.
 
-    Source: pixray's SymmetryLoss, which knows left-right only.
+    Source: SymmetryLoss of pixray, which has left-right only.
 
     Args:
-        axis: what is exchanged: "left-right", "up-down" or "both".
+        axis: the sides that are exchanged: "left-right", "up-down" or "both".
 
     Raises:
         InputError: another axis.
@@ -37,7 +39,7 @@ class Symmetry(Loss):
             raise InputError(f"Symmetry.axis: expected one of {', '.join(self.AXES)}; got {axis!r}")
         self.dimensions = self.AXES[axis]
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 1] for images in [0, 1]."""
         image = rendering.whole().image
         values = [(image - image.flip(d)).square().mean((1, 2, 3, 4)) for d in self.dimensions]

@@ -5,19 +5,24 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Images
+from guidance.types import Loss, StepContext
 
 
 class TotalVariation(Loss):
-    """Mean absolute difference of neighbouring pixels, down plus across, averaged over views.
+    """Mean absolute difference of neighboring pixels, vertical plus horizontal.
 
-    Differentiable in the image; an image of one colour costs 0, a checkerboard of black and
-    white pixels 2. Of images with alpha, the colour over black is read.
+        mean |x[i+1, j] - x[i, j]| + mean |x[i, j+1] - x[i, j]|
 
-    Source: Rudin, Osher, Fatemi 1992, in its anisotropic form.
+    Averaged over views and differentiable in the image. An image of one color costs 0, a
+    checkerboard of black and white pixels 2. Images with alpha are composited over black.
+
+    Source: Rudin, Osher, Fatemi 1992, in the anisotropic form.
     """
 
-    def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+    name = "totalvariation"
+
+    def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 2] for images in [0, 1]."""
         image = rendering.image
         down = (image[..., 1:, :] - image[..., :-1, :]).abs()

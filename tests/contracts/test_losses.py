@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 import guidance.losses
-from guidance.types import Loss, Rendering, Terms
+from guidance.outputs import Rendering
+from guidance.types import Loss, Terms
 from tests.diffusion.stand_ins import Mixture
 from tests.losses.stand_ins import Linear, context, everything
 
@@ -209,7 +210,7 @@ def test_texts_are_encoded_once(kind: type[Loss]) -> None:
 
 @WORDY
 def test_another_number_of_prompts_is_an_error(kind: type[Loss]) -> None:
-    with pytest.raises(ValueError, match="3 prompts for 2 samples: give one prompt"):
+    with pytest.raises(ValueError, match="3 prompts for 2 samples: give one prompt, or one per sample"):
         of_words(kind, frozen_model(kind), ("a", "b", "c")).prepare(everything())
 
 

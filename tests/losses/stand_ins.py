@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from guidance.diffusion.sampling import NoiseScene
 from guidance.encoders.base import Encoder
 from guidance.meshes import MeshScene
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 from guidance.views import Cameras
 
 

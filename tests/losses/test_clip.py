@@ -15,12 +15,13 @@ from torch import Tensor
 from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.losses.clip import Clip
-from guidance.losses.text.embeddings import NEGATIVE_WEIGHT
-from guidance.losses.text.regions import window
-from guidance.losses.text.timeline import slerp
+from guidance.losses.images.regions import load_mask
+from guidance.losses.text.arguments import NEGATIVE_WEIGHT
+from guidance.losses.text.targets import slerp
 from guidance.losses.text.views import view_indices
+from guidance.outputs import Rendering
 from guidance.prompts import parse_region
-from guidance.types import Rendering, StepContext
+from guidance.types import StepContext
 from tests.losses.stand_ins import Linear, cameras, context, everything
 
 
@@ -294,19 +295,19 @@ def test_a_region_is_its_square_as_far_as_the_picture_allows(tmp_path: Path) -> 
         ([(9, 5), (11, 5)], (3, 6), (9, 12)),
     ):
         path = mask_file(tmp_path, *white, size=(12, 6))
-        found = window(parse_region(f"{path}=a"), start)
+        found = load_mask(parse_region(f"{path}=a"), start)
         assert (found.rows.start, found.rows.stop) == rows
         assert (found.columns.start, found.columns.stop) == columns
-        assert found.inside.sum() == len(white)
+        assert found.mask.sum() == len(white)
 
 
 def test_masks_are_scaled_and_transparent_is_not_there(tmp_path: Path) -> None:
     picture = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
     picture.paste((255, 255, 255, 255), (0, 0, 4, 8))
     picture.save(tmp_path / "mask.png")
-    found = window(parse_region(f"{tmp_path / 'mask.png'}=a"), pointing(0))
+    found = load_mask(parse_region(f"{tmp_path / 'mask.png'}=a"), pointing(0))
     row = torch.zeros(4)
-    row[found.columns] = found.inside[0, 0, 0, 0]
+    row[found.columns] = found.mask[0, 0, 0, 0]
     assert row[0] == 1 and row[3] == 0 and row[1] > 0.5 > row[2]
 
 
@@ -358,8 +359,8 @@ def test_a_sigmoids_negatives_count_once_beside_regions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("white", "size", "message"),
     [
-        ([], (4, 4), "is black all over; paint white where the words apply"),
-        ([(0, 0)], (8, 4), "the mask has 8 x 4 pixels, the images 4 x 4; give it their prop"),
+        ([], (4, 4), "the mask is entirely black; paint the area"),
+        ([(0, 0)], (8, 4), "the mask has 8 x 4 pixels, the images have 4 x 4; use a mask"),
         (None, (4, 4), "no such file"),
     ],
 )
@@ -373,7 +374,7 @@ def test_bad_masks_are_told(
 
 def test_regions_of_other_pictures_are_told(tmp_path: Path) -> None:
     loss = clip("60", region=f"{mask_file(tmp_path, (1, 1))}=60")
-    with pytest.raises(ValueError, match="regions are of flat images; rendered views move"):
+    with pytest.raises(ValueError, match="regions apply to flat images; the views of a rendered"):
         loss.prepare(replace(everything(), cameras=cameras(2, 2)))
     loss.prepare(pointing(0))
     with pytest.raises(ValueError, match="prepared for images of 4 x 4 pixels, got 2 x 4"):
@@ -476,13 +477,13 @@ def test_optimizing_turns_the_needle() -> None:
         ({"kind": {}}, "is unknown; use cosine, spherical, logit"),
         ({"negative": ["90:-1"]}, "negative '90': expected a weight above 0, got -1"),
         ({"negative": ["90:1 -> -1"]}, "negative '90': expected a weight above 0, got -1"),
-        ({"at": "90"}, "at '90': expected a percentage and words"),
-        ({"region": "90"}, "region '90': expected a mask and words"),
-        ({"templates": ["a"]}, r"templates: 'a' has no \{\}"),
+        ({"at": "90"}, "at '90': expected a percentage and a phrase"),
+        ({"region": "90"}, "region '90': expected a mask and a prompt"),
+        ({"templates": ["a"]}, r"templates: 'a' does not contain \{\}"),
         ({"templates": []}, "templates: is empty"),
         ({"view_prompts": True}, "view_prompts=True needs images with cameras"),
         ({"kind": "logit", "encoder": Compass(alternatives=())}, "no captions to contrast"),
-        ({"kind": "logit", "encoder": Compass(alternatives=("61",))}, "means the same"),
+        ({"kind": "logit", "encoder": Compass(alternatives=("61",))}, "has the same meaning"),
     ],
 )
 def test_bad_options_are_told(options: dict[str, object], message: str) -> None:

@@ -13,7 +13,8 @@ from guidance.losses.border import Border
 from guidance.losses.palette import Palette
 from guidance.losses.smoothness import Smoothness
 from guidance.losses.symmetry import Symmetry
-from guidance.types import Loss, Rendering
+from guidance.outputs import Rendering
+from guidance.types import Loss
 from tests.losses.stand_ins import context
 
 
@@ -102,8 +103,8 @@ def test_views_are_averaged() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Palette(()), r"Palette.colors: expected colours such as .*, got \(\)"),
-        (lambda: Palette("red"), "Palette.colors: expected colours such as .*, got 'red'"),
+        (lambda: Palette(()), r"Palette.colors: expected colors such as .*, got \(\)"),
+        (lambda: Palette("red"), "Palette.colors: expected colors such as .*, got 'red'"),
         (lambda: Palette(("#12",)), "Palette.colors: expected a colour .*, got '#12'"),
         (lambda: Symmetry("x"), "Symmetry.axis: .*left-right, up-down, both; got 'x'"),
         (lambda: Smoothness(3), "Smoothness.order: expected 1 or 2, got 3"),

@@ -10,7 +10,7 @@ from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.content import Content
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from tests.losses.stand_ins import Linear, context, everything
 
 

@@ -11,7 +11,7 @@ import torch
 from guidance.augment import Augment
 from guidance.losses.directional import Directional
 from guidance.losses.text.direction import SOFT
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from tests.losses.stand_ins import Linear, context, everything
 from tests.losses.test_clip import Compass, close, cos, pointing
 

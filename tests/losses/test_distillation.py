@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from guidance.diffusion.base import Level
 from guidance.errors import InputError
-from guidance.loop.optimize import Event, PreviewEvent, Settings, StepEvent, optimize
+from guidance.loop.events import Event, PreviewEvent, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.distillation import Distillation
 from guidance.losses.sds.methods import METHODS, POOR, Times
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
 from tests.losses.stand_ins import cameras, context, everything
 

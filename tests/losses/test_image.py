@@ -6,7 +6,7 @@ import torch
 
 from guidance.losses.range import Range
 from guidance.losses.total_variation import TotalVariation
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from tests.losses.stand_ins import context
 
 

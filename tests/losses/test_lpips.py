@@ -145,8 +145,8 @@ def test_missing_weights_name_path_size_and_command(
         assert known is not None and known.file is not None and not known.is_here
         assert known.file.path.parent == tmp_path / "hub" / "checkpoints"
         assert str(told.value) == (
-            f"lpips-{network}: no weights at {known.file.path}; fetch them once ({size} MB), with "
-            f"a connection: guide models fetch lpips-{network}"
+            f"lpips-{network}: no weights at {known.file.path}; fetch them once ({size} MB): "
+            f"guide models fetch lpips-{network}"
         )
 
 
@@ -170,7 +170,7 @@ def test_damaged_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = play_hub(monkeypatch, tmp_path)
     path.write_bytes(path.read_bytes()[:-7])
     for work in (lambda: load_perceptual("alex", CPU), lambda: models.verify("lpips-alex")):
-        with pytest.raises(InputError, match=r"its hash is .*delete it and fetch it again"):
+        with pytest.raises(InputError, match=r"SHA-256 is .*delete it and fetch it again"):
             work()
 
 
@@ -190,9 +190,9 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"Dear diary", "holds no readable weights"),
-        (pickle.dumps({"a": Evil()}), "holds no readable weights"),
-        (b"", "holds no readable weights"),
+        (b"Dear diary", "cannot be read as weights"),
+        (pickle.dumps({"a": Evil()}), "cannot be read as weights"),
+        (b"", "cannot be read as weights"),
     ],
     ids=["text", "code", "empty"],
 )

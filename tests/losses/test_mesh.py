@@ -13,7 +13,8 @@ from guidance.losses.laplacian import Laplacian
 from guidance.losses.normal_consistency import NormalConsistency
 from guidance.losses.rigidity import Rigidity
 from guidance.meshes import MeshScene
-from guidance.types import Loss, Rendering
+from guidance.outputs import Rendering
+from guidance.types import Loss
 from tests.losses.stand_ins import FACES, context
 
 REST = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
@@ -92,7 +93,7 @@ def test_other_faces_are_noticed() -> None:
 
 @pytest.mark.parametrize("kind", [Laplacian, NormalConsistency, EdgeLength])
 def test_pictures_without_a_mesh_are_told(kind: type[Loss]) -> None:
-    with pytest.raises(ValueError, match="expected images of a mesh, got a scene of NoneType"):
+    with pytest.raises(ValueError, match="expected images of a mesh, got a scene of type NoneType"):
         kind()(Rendering(torch.zeros(1, 1, 3, 2, 2)), context(1))
 
 
@@ -107,5 +108,5 @@ def test_rigidity_is_half_the_squared_distance_from_the_identity_over_the_rest_a
 
 
 def test_rigidity_wants_jacobians() -> None:
-    with pytest.raises(ValueError, match="this mesh has no Jacobians; it goes with DeformedMesh"):
+    with pytest.raises(ValueError, match="no Jacobians; use this loss with DeformedMesh"):
         value(Rigidity(), REST)

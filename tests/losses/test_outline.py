@@ -8,7 +8,8 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.losses.outline import Outline
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 
 
 def shown(alpha: Tensor) -> Rendering:

@@ -12,7 +12,7 @@ from guidance.errors import InputError
 from guidance.losses.clip import Clip
 from guidance.losses.laplacian import Laplacian
 from guidance.losses.on_subject import OnSubject
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from guidance.views import WHOLE
 from tests.losses.stand_ins import Linear, context, everything
 
@@ -78,5 +78,5 @@ def test_what_has_no_such_views_is_told() -> None:
     parts = replace(only, cameras=replace(only.cameras, subject=torch.zeros(2, 6).long()))
     with pytest.raises(InputError, match="no view shows the whole scene"):
         parts.whole()
-    with pytest.raises(InputError, match="OnSubject: Laplacian looks at no images"):
+    with pytest.raises(InputError, match="OnSubject: Laplacian reads the scene and no images"):
         OnSubject(Laplacian(), 0)

@@ -10,7 +10,7 @@ import torch
 from guidance.errors import InputError
 from guidance.losses.patches import PatchDirectional, patches
 from guidance.losses.text.direction import SOFT
-from guidance.types import Rendering
+from guidance.outputs import Rendering
 from tests.losses.stand_ins import Linear, context, everything
 from tests.losses.test_clip import Compass, close, cos, pointing
 
@@ -87,7 +87,7 @@ def test_impossible_crops_are_refused(size: float) -> None:
 
 
 def test_stops_are_refused() -> None:
-    with pytest.raises(InputError, match=r"a stop \(0.4\) belongs to distances"):
+    with pytest.raises(InputError, match=r"a stop \(0.4\) applies to distances only"):
         patch_loss("90:1:0.4").prepare(pointing(0))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -142,7 +142,7 @@ def find_weighting(name: str) -> Callable[[Level], Tensor]:
     return WEIGHTINGS[name]
 
 
-def check_source(name: str, source: Sequence[str], has_reference: bool) -> None:
+def check_source(name: str, source: bool, has_reference: bool) -> None:
     """Raises InputError where a method that edits has no source, or another one has."""
     if METHODS[name].edits and not source:
         raise InputError(f"{name}: edits, so say what the image shows before: source")

@@ -1,0 +1,1 @@
+"""Access to the mesh behind a rendering, for the mesh regularizers."""

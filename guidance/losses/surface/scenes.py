@@ -1,4 +1,7 @@
-"""Access to the meshes behind a rendering, shared by the mesh regularizers."""
+"""The mesh behind a rendering, and quantities that several mesh regularizers need.
+
+Vertices of all samples are gathered from a matrix with one row per vertex, see `vertex_rows`.
+"""
 
 from __future__ import annotations
 
@@ -11,52 +14,61 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.types import Loss, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext
 
-TINY = 1e-20  # keeps the slope of a length finite at 0
+#: Added to squared lengths, so that the derivative of a length is finite at 0.
+TINY = 1e-20
 
 
-class _Remembered:
-    """What a list of faces implies, which stays the same through a run."""
+class CachedPairs:
+    """Pairs of indices derived from a list of faces, computed once per list.
+
+    Args:
+        derive: maps faces [f, 3] to pairs [e, 2], e.g. `unique_edges` or `face_pairs`.
+    """
 
     def __init__(self, derive: Callable[[Int[Tensor, "f 3"]], Int[Tensor, "e 2"]]) -> None:
         self.derive = derive
         self.faces: Int[Tensor, "f 3"] | None = None
 
     def __call__(self, faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e"], Int[Tensor, "e"]]:
+        """The first and the second index of each pair."""
         if self.faces is not faces:
             first, second = self.derive(faces).unbind(1)
             self.faces, self.pairs = faces, (first, second)
         return self.pairs
 
 
-def _scene(loss: Loss, rendering: Rendering) -> MeshScene:
+def mesh_scene(loss: Loss, rendering: Rendering) -> MeshScene:
+    """The mesh behind a rendering. Raises InputError for images that are not of a mesh."""
     if not isinstance(rendering.scene, MeshScene):
         raise InputError(
-            f"{type(loss).__name__}: expected images of a mesh, got a scene of "
-            f"{type(rendering.scene).__name__}; it goes with mesh generators only"
+            f"{type(loss).__name__}: expected images of a mesh, got a scene of type "
+            f"{type(rendering.scene).__name__}; use this loss with mesh generators only"
         )
     return rendering.scene
 
 
-def _of_each(loss: Loss, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
-    """The loss of samples whose meshes have faces of their own."""
+def per_mesh(loss: Loss, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
+    """The loss of each sample, for samples whose meshes have different faces (`MeshScenes`)."""
     meshes = rendering.scene.meshes
     return torch.cat([loss(replace(rendering, scene=mesh), context) for mesh in meshes])
 
 
-def _rows(vertices: Float[Tensor, "n p 3"]) -> Float[Tensor, "p 3*n"]:
-    """All samples' coordinates of a vertex in one row.
+def vertex_rows(vertices: Float[Tensor, "n p 3"]) -> Float[Tensor, "p 3*n"]:
+    """One row per vertex with its coordinates in all samples.
 
-    Gathering whole rows of a matrix, and adding them back in backward, is over ten times faster
-    than gathering along the second of three dimensions.
+    Gathering rows of a matrix, and its backward pass, is over ten times faster than gathering
+    along the second of three dimensions.
     """
     return vertices.transpose(0, 1).flatten(1)
 
 
-def _lengths(
+def edge_lengths(
     vertices: Float[Tensor, "n p 3"], start: Int[Tensor, "e"], stop: Int[Tensor, "e"]
 ) -> Float[Tensor, "e n"]:
-    rows = _rows(vertices)
+    """The length of each edge in each sample; differentiable, also at length 0."""
+    rows = vertex_rows(vertices)
     along = rows.index_select(0, stop) - rows.index_select(0, start)
     return (along.view(len(start), -1, 3).square().sum(-1) + TINY).sqrt()

@@ -1,0 +1,1 @@
+"""Prompts as embeddings: targets, directions between texts, distractors, view-dependent prompts."""

@@ -1,8 +1,7 @@
-"""Directions between text embeddings, and how image embeddings move along them."""
+"""Directions between texts, and how far image embeddings deviate from them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,177 +13,177 @@ from torch import Tensor
 from guidance.augment import Augment, Crops, Part
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.losses.text.crops import embed
-from guidance.losses.text.embeddings import (
+from guidance.losses.images.encoding import embed_crops, embed_whole, embedded_crops
+from guidance.losses.text.arguments import (
+    KeyframeArgument,
+    PromptArgument,
+    as_keyframes,
+    as_prompts,
     broadcast_prompts,
     negative_phrases,
-    pushing_away,
-    timeline,
+    refuse_stops,
+    subtracted,
 )
-from guidance.losses.text.timeline import Timeline
-from guidance.prompts import Keyframe, Phrase, check_templates, parse_keyframes, parse_prompt
-from guidance.types import Rendering, StepContext
+from guidance.losses.text.embeddings import embed_prompts
+from guidance.losses.text.targets import EmbeddedPrompts
+from guidance.outputs import Images, Rendering
+from guidance.prompts import Keyframe, Phrase, Prompt, check_templates
+from guidance.types import StepContext
 
-#: Softens the length of a difference that is near 0, and with it the first gradients, which are
-#: 1 / SOFT times those of a dot product: 1e-6 here would fill Adam's second moments for hundreds of
-#: steps. At a usual difference of 0.3 it changes the cosine by 0.06%.
+#: Added (squared) to the squared length of an image difference, which is 0 at the first step. It
+#: bounds the first gradients at 1 / SOFT times those of a dot product; with 1e-6, they would fill
+#: Adam's second moments for hundreds of steps. At a typical difference of 0.3 it changes the
+#: cosine by 0.06%.
 SOFT = 0.01
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What images are to become, and what they are; one for all samples, or one a sample."""
+class DirectionPrompts:
+    """Target and source prompts: one for all samples, or one per sample."""
 
-    targets: tuple[str, ...]
-    sources: tuple[str, ...]
-    negatives: tuple[str, ...] = ()  # these three for all samples
+    targets: tuple[Prompt, ...]
+    sources: tuple[Prompt, ...]
+    negatives: tuple[Phrase, ...] = ()  # these three apply to all samples
     keyframes: tuple[Keyframe, ...] = ()
     templates: tuple[str, ...] | None = None
 
     @classmethod
     def of(
         cls,
-        target: str | Sequence[str],
-        source: str | Sequence[str],
+        target: PromptArgument,
+        source: PromptArgument,
         *,
-        negative: Sequence[str] = (),
-        at: Sequence[str] = (),
+        negative: PromptArgument = (),
+        at: KeyframeArgument = (),
         templates: Sequence[str] | None = None,
-    ) -> Texts:
-        """As losses are given them; see `guidance.prompts` for what they may say."""
-        targets, sources, negatives, frames = (
-            (texts,) if isinstance(texts, str) else tuple(texts)
-            for texts in (target, source, negative, at)
-        )
-        wordings = None if templates is None else check_templates(templates)
-        return cls(targets, sources, negatives, parse_keyframes(frames), wordings)
-
-    def phrases(
-        self, num_samples: int
-    ) -> tuple[list[tuple[Phrase, ...]], list[tuple[Phrase, ...]]]:
-        """The phrases of the targets, negatives included, and of the sources, sample by sample.
+    ) -> DirectionPrompts:
+        """The arguments of a directional loss, parsed.
 
         Raises:
-            InputError: another number of prompts than samples; a stop, which directions have not.
+            InputError: an argument that cannot be parsed, or a phrase with a stop.
         """
-        away = pushing_away(negative_phrases(self.negatives))
-        rows, sources = (
-            [parse_prompt(text) for text in broadcast_prompts(texts, num_samples)]
-            for texts in (self.targets, self.sources)
-        )
-        for phrase in (phrase for row in rows + sources for phrase in row):
-            if phrase.stop > -math.inf:
-                raise InputError(
-                    f"{phrase.text[:60]!r}: a stop ({phrase.stop:g}) belongs to distances, and a "
-                    "direction has none; leave it out"
-                )
-        return [row + away for row in rows], sources
+        targets, sources = as_prompts(target), as_prompts(source)
+        for prompt in targets + sources:
+            refuse_stops(prompt.phrases, "a direction has none")
+        wordings = None if templates is None else check_templates(templates)
+        return cls(targets, sources, negative_phrases(negative), as_keyframes(at), wordings)
+
+    def target_phrases(self, num_samples: int) -> list[tuple[Phrase, ...]]:
+        """The phrases of each sample's target, followed by the negatives with weights below 0."""
+        negatives = subtracted(self.negatives)
+        prompts = broadcast_prompts(self.targets, num_samples)
+        return [prompt.phrases + negatives for prompt in prompts]
+
+    def source_phrases(self, num_samples: int) -> list[tuple[Phrase, ...]]:
+        """The phrases of each sample's source."""
+        return [prompt.phrases for prompt in broadcast_prompts(self.sources, num_samples)]
 
 
 @dataclass(frozen=True)
-class Course:
-    """Where the images of each sample come from, and the direction that they are to take."""
+class Direction:
+    """The direction from source to target in the space of one encoder, and the reference images."""
 
     encoder: Encoder
-    wanted: Timeline
+    target: EmbeddedPrompts
     source: Float[Tensor, "n d"]  # unit vectors
-    reference: Rendering
-    origin: Float[Tensor, "n v 1 d"] | None  # the whole reference, if crops come from there
-    follows: bool = False  # each image's own source in place of the reference, where it has one
+    reference: Images
+    #: Embeddings of the whole reference, if crops are compared with these; else None.
+    origin: Float[Tensor, "n v d"] | None
+    #: Whether `rendering.source` replaces the reference where it is given, as in videos.
+    per_frame: bool
 
     @classmethod
     def between(
         cls,
-        texts: Texts,
+        prompts: DirectionPrompts,
         encoder: Encoder,
-        start: Rendering,
-        given: Float[Tensor, "n v 3 h w"] | None = None,
+        start: Images,
+        reference: Float[Tensor, "n v 3 h w"] | None = None,
         *,
         from_whole: bool = False,
-    ) -> Course:
-        """From the sources to the targets, by the means over templates.
+    ) -> Direction:
+        """Embeds the prompts, and keeps the reference images.
 
         Args:
-            start: what there is before the first step.
-            given: the reference; without, it is the source of each image, or else the start.
-            from_whole: crops come from the whole reference, not from the same crop of it.
+            prompts: of all samples.
+            encoder: a frozen image-text model.
+            start: the images before the first step.
+            reference: images to compare with; by default `start.source`, or else `start`.
+            from_whole: compares each crop with the whole reference image instead of with the same
+                crop of it.
 
         Raises:
-            InputError: see `Texts.phrases`; target and source mean the same.
+            InputError: another number of prompts than samples, or target and source of the same
+                meaning.
         """
-        reference = start
-        if given is not None:
-            reference = Rendering(given.to(start.image))
+        images = start
+        if reference is not None:
+            images = Rendering(reference.to(start.image))
         elif start.source is not None:
-            reference = Rendering(start.source)
-        device = reference.image.device
-        rows, sources = texts.phrases(len(reference.image))
-        wanted = timeline(
-            encoder, rows, device, keyframes=texts.keyframes, templates=texts.templates
+            images = Rendering(start.source)
+        n, device = len(images.image), images.image.device
+        target = embed_prompts(
+            encoder,
+            prompts.target_phrases(n),
+            device,
+            keyframes=prompts.keyframes,
+            templates=prompts.templates,
         )
-        now = timeline(encoder, sources, device, templates=texts.templates).at(0.0)
-        mean = (now.embeddings[:, 0] * now.weights[..., None]).sum(1)
-        alpha = None if reference.alpha is None else reference.alpha.detach().clone()
-        kept = Rendering(reference.image.detach().clone(), alpha, cameras=reference.cameras)
-        origin = _whole(encoder, kept) if from_whole else None
+        sources = embed_prompts(
+            encoder, prompts.source_phrases(n), device, templates=prompts.templates
+        ).at(0.0)
+        mean = (sources.embeddings[:, 0] * sources.weights[..., None]).sum(1)
+        alpha = None if images.alpha is None else images.alpha.detach().clone()
+        kept = Rendering(images.image.detach().clone(), alpha, cameras=images.cameras)
+        origin = embed_whole(encoder, kept) if from_whole else None
         source = F.normalize(mean, dim=-1)
-        course = cls(encoder, wanted, source, kept, origin, given is None)
-        lengths = torch.stack([course._way(progress).norm(dim=-1) for progress in (0.0, 1.0)])
+        direction = cls(encoder, target, source, kept, origin, reference is None)
+        lengths = torch.stack([direction._difference(at).norm(dim=-1) for at in (0.0, 1.0)])
         if bool((lengths.amax(0) < 1e-4).any()):
-            raise InputError("Directional: target and source mean the same; there is no direction")
-        return course
+            raise InputError(
+                "Directional: target and source mean the same, so there is no direction; change "
+                "one of them"
+            )
+        return direction
 
-    def _way(self, progress: float) -> Float[Tensor, "n d"]:
-        """From the source to each phrase, by the weights of the phrases."""
-        now = self.wanted.at(progress)
+    def _difference(self, progress: float) -> Float[Tensor, "n d"]:
+        """The weighted sum over phrases of `T(phrase) - T(source)`."""
+        now = self.target.at(progress)
         return ((now.embeddings[:, 0] - self.source[:, None]) * now.weights[..., None]).sum(1)
 
-    def deviations(
-        self, augment: Augment, rendering: Rendering, context: StepContext, micro_batch: int
+    def distances(
+        self, augment: Augment, rendering: Images, context: StepContext, micro_batch: int
     ) -> Iterator[tuple[Float[Tensor, "s v k"], Crops, Part]]:
-        """1 - cosine of the way of each crop and the direction, part by part.
+        """1 - cos of the angle between image difference and direction, in micro-batches of crops.
 
-        A crop comes from the same crop of the reference, seen without gradient, or from the whole.
+        The image difference is that of a crop from the same crop of the reference, or from the
+        whole reference; the reference is embedded without gradient.
+
+        Raises:
+            InputError: images of another shape than the reference, or from other cameras.
         """
         reference, origin = self.reference, self.origin
-        if self.follows and rendering.source is not None:
+        if self.per_frame and rendering.source is not None:
             reference = Rendering(rendering.source)
-            origin = None if origin is None else _whole(self.encoder, reference)
-        _check(rendering, reference)
-        directions = F.normalize(self._way(context.progress), dim=-1)
-        crops = augment.draw(context, rendering, self.encoder.image_size)
-        for part in crops.parts(micro_batch):
+            origin = None if origin is None else embed_whole(self.encoder, reference)
+        _check_comparable(rendering, reference)
+        directions = F.normalize(self._difference(context.progress), dim=-1)
+        for seen, crops, part in embedded_crops(
+            self.encoder, augment, lambda: rendering, context, micro_batch
+        ):
             if origin is not None:
-                before = origin[part.place[:2]]
+                before = origin[part.place[:2]].unsqueeze(2)
             else:
                 with torch.no_grad():
-                    before = embed(self.encoder, augment, reference, crops, part)
-            way = embed(self.encoder, augment, rendering, crops, part) - before
-            direction = directions[part.samples, None, None].to(way)
-            length = (way.square().sum(-1) + SOFT**2).sqrt()
-            yield 1 - (way * direction).sum(-1) / length, crops, part
+                    before = embed_crops(self.encoder, augment, reference, crops, part)
+            difference = seen - before
+            direction = directions[part.samples, None, None].to(difference)
+            length = (difference.square().sum(-1) + SOFT**2).sqrt()
+            yield 1 - (difference * direction).sum(-1) / length, crops, part
 
 
-@torch.no_grad()
-def _whole(encoder: Encoder, reference: Rendering) -> Float[Tensor, "n v 1 d"]:
-    """The embeddings of whole images over white, squeezed to a square, one at a time."""
-    n, v = reference.image.shape[:2]
-    pictures = reference.over().flatten(0, 1)
-    side = (encoder.image_size,) * 2
-    vectors = torch.cat(
-        [
-            encoder.encode_image(
-                F.interpolate(picture[None], side, mode="bilinear", antialias=True)
-            )
-            for picture in pictures
-        ]
-    )
-    vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-    return F.normalize(vectors, dim=-1).view(n, v, 1, -1)
-
-
-def _check(rendering: Rendering, reference: Rendering) -> None:
-    """The reference must show what the images show, at the same places."""
+def _check_comparable(rendering: Images, reference: Images) -> None:
+    """Raises InputError unless images and reference show the same views at the same size."""
     if rendering.image.shape != reference.image.shape:
         raise InputError(
             f"Directional: expected images {list(reference.image.shape)} like the reference, "
@@ -193,5 +192,5 @@ def _check(rendering: Rendering, reference: Rendering) -> None:
     now, then = rendering.cameras, reference.cameras
     if now is not None and then is not None and not torch.equal(now.view, then.view):
         raise InputError(
-            "Directional: the cameras moved since the reference was taken; use fixed views"
+            "Directional: the cameras moved since the reference was rendered; use fixed views"
         )

@@ -1,4 +1,4 @@
-"""What the "logit" kind of Clip contrasts phrases with."""
+"""Texts that the "logit" distance of `Clip` contrasts a prompt with."""
 
 from __future__ import annotations
 
@@ -11,57 +11,66 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.text.embedding import embed_phrase
 from guidance.errors import InputError
-from guidance.losses.text.embeddings import embed_phrase
-from guidance.losses.text.timeline import Timeline
+from guidance.losses.text.targets import EmbeddedPrompts
 from guidance.prompts import Phrase
 
-#: A caption closer to a phrase than this is the phrase in other words, no rival. A judgement, not a
-#: measurement: pushing "an apple" away from "apple" asks for what only an encoder can tell apart.
+#: A caption with a greater cosine to a phrase is a paraphrase of it and not used as a distractor.
+#: Chosen by judgement: pushing "an apple" away from "apple" would optimize a difference that only
+#: the encoder can see.
 SAME_MEANING = 0.95
 
 
 @dataclass(frozen=True)
 class Distractors:
-    """What phrases are to win against: negatives, then captions of weight 1."""
+    """`o` texts to contrast phrases with: the negatives, then captions of weight 1."""
 
     embeddings: Float[Tensor, "o d"]
     negatives: tuple[Phrase, ...]
-    handicap: Float[Tensor, "n m o"]  # 0, or -inf for a caption that means the phrase itself
+    mask: Float[Tensor, "n m o"]  # added to the logits: 0, or -inf for a paraphrase of the phrase
 
     def log_weights(self, progress: float) -> Float[Tensor, "n m o"]:
-        """The logarithm of the weight of each; a weight of 0 is taken as very small."""
-        weights = self.handicap.new_ones(self.handicap.shape[-1])
+        """The logarithm of each weight, -inf where masked; a weight of 0 becomes 1e-12."""
+        weights = self.mask.new_ones(self.mask.shape[-1])
         for index, phrase in enumerate(self.negatives):
             weights[index] = max(phrase.weight(progress), 1e-12)
-        return self.handicap + weights.log()
+        return self.mask + weights.log()
 
 
-def distractors(
+def find_distractors(
     encoder: Encoder,
-    wanted: Timeline,
+    prompts: EmbeddedPrompts,
     negatives: Sequence[Phrase],
     templates: Sequence[str] | None = None,
 ) -> Distractors:
-    """What the phrases are to win against: negatives and everyday captions.
+    """The negatives, and the encoder's everyday captions that are not paraphrases of a phrase.
 
-    Captions that mean the phrase itself at any station are left out. Encoders trained with a
-    sigmoid need no distractors: for them there are the negatives alone.
+    A caption is masked if it is a paraphrase of a phrase at any keyframe. Encoders trained with a
+    sigmoid loss use the negatives only.
+
+    Raises:
+        InputError: an encoder trained with softmax for which no distractor remains.
     """
     captions = list(encoder.alternatives) if encoder.logit_bias is None else []
     if not captions and not negatives and encoder.logit_bias is None:
         raise InputError(
-            f'kind "logit": {encoder.name} brings no captions to contrast a prompt with; '
+            f'kind "logit": {encoder.name} has no captions to contrast a prompt with; '
             "give negatives, or use cosine"
         )
-    like = wanted.embeddings
-    vectors = [embed_phrase(encoder, phrase, ("",), templates) for phrase in negatives]
+    phrases = prompts.embeddings
+    vectors = [embed_phrase(encoder, phrase, templates) for phrase in negatives]
     if captions:
         vectors.append(F.normalize(encoder.encode_text(captions).float(), dim=-1))
-    others = torch.cat(vectors).to(like) if vectors else like.new_zeros(0, like.shape[-1])
-    same = (like[:, :, 0] @ others.T > SAME_MEANING).any(0)
+    embeddings = (
+        torch.cat(vectors).to(phrases) if vectors else phrases.new_zeros(0, phrases.shape[-1])
+    )
+    same = (phrases[:, :, 0] @ embeddings.T > SAME_MEANING).any(0)
     same[..., : len(negatives)] = False
     if bool(same.all(-1).any()) and encoder.logit_bias is None:
-        raise InputError('kind "logit": every caption to contrast a prompt with means the same')
-    handicap = torch.zeros_like(same, dtype=like.dtype).masked_fill(same, -torch.inf)
-    return Distractors(others, tuple(negatives), handicap)
+        raise InputError(
+            'kind "logit": every caption to contrast a prompt with has the same meaning as the '
+            "prompt; give negatives, or use cosine"
+        )
+    mask = torch.zeros_like(same, dtype=phrases.dtype).masked_fill(same, -torch.inf)
+    return Distractors(embeddings, tuple(negatives), mask)

@@ -8,21 +8,25 @@ from torch import Tensor
 
 from guidance.views import Cameras
 
-#: Suffixes by view. Source: DreamFusion (Poole et al. 2022, section 3.2); the angles too.
+#: Suffixes of a prompt by view. Source of these and of the angles: DreamFusion, Poole et al. 2022
+#: (arXiv 2209.14988), section 3.2.
 VIEW_PROMPTS = ("front view", "side view", "back view", "overhead view")
-
-
+#: Cameras at a greater elevation see the object from above.
 OVERHEAD_DEG = 60.0
-
-
+#: Cameras within this azimuth of the front (back) see the front (back).
 WITHIN_DEG = 45.0
 
 
 def view_indices(cameras: Cameras) -> Int[Tensor, "n v"]:
-    """Which of VIEW_PROMPTS says how each camera sees the object."""
+    """The index into `VIEW_PROMPTS` for each camera, from its azimuth and elevation."""
     azimuth = (cameras.azimuth_deg + 180) % 360 - 180  # in [-180, 180), 0 is the front
-    words = torch.ones_like(azimuth, dtype=torch.long)
-    words[azimuth.abs() <= WITHIN_DEG] = 0
-    words[azimuth.abs() >= 180 - WITHIN_DEG] = 2
-    words[cameras.elevation_deg > OVERHEAD_DEG] = 3
-    return words
+    index = torch.ones_like(azimuth, dtype=torch.long)
+    index[azimuth.abs() <= WITHIN_DEG] = 0
+    index[azimuth.abs() >= 180 - WITHIN_DEG] = 2
+    index[cameras.elevation_deg > OVERHEAD_DEG] = 3
+    return index
+
+
+def view_suffixes(view_prompts: bool) -> tuple[str, ...]:
+    """Texts to append to a phrase: one per view, or the empty text for all views."""
+    return tuple(f", {view}" for view in VIEW_PROMPTS) if view_prompts else ("",)

@@ -1,0 +1,1 @@
+"""Images as embeddings: crops, whole images, and the masks of regional prompts."""
