@@ -1,6 +1,6 @@
-"""Weights: which there are, where they lie, how they come here, and whether they are intact.
+"""Weights: the catalogue, the local cache, download and verification.
 
-Behind `guide models list | fetch | verify`; importing it costs nothing.
+The commands `guide models list | fetch | verify` use it. Importing it is cheap.
 """
 
 from __future__ import annotations

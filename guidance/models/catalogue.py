@@ -1,8 +1,8 @@
-"""The weights that this package knows of: what they are, from where, and under which licence.
+"""The catalogue of weights: name, purpose, repository, size and licence of each model.
 
-Any other model of open_clip works too, by the names that `guidance.encoders.load_encoder` takes,
-and any other diffusion model of the kinds that `guidance.diffusion.load_denoiser` reads; then its
-licence is for the user to read.
+Other open_clip models work too, by the names that `guidance.encoders.load_encoder` takes, and so
+do other diffusion models of the kinds that `guidance.diffusion.load_denoiser` reads. Their licences
+are for the user to check.
 """
 
 from __future__ import annotations
@@ -22,28 +22,26 @@ from guidance.models.store import (
 )
 from guidance.models.torch_hub import TorchFile
 
-#: What a reader of the list should know where the publisher's statement was not seen.
-UNKNOWN = "unknown: read the repository's"
-WITH_US = "part of this package, see the LICENSE.md beside the weights"
+PACKAGE_LICENSE = "Apache-2.0, part of this package; LICENSE.md beside the weights lists the data"
 
 
 @dataclass(frozen=True)
 class Model:
     """One model of the catalogue."""
 
-    name: str  # as `load_encoder`, or `load_denoiser`, takes it
-    family: str  # models of one family never judge one another
-    serves: str  # what it is good for here
-    repository: Repository | None  # of the Hugging Face hub; None: a file, or part of this package
-    license: str  # of the weights, as their publisher states it; says so where non-commercial
-    megabytes: int | None = None  # of what is fetched; None: unknown
+    name: str  # the name for `load_encoder` or `load_denoiser`
+    family: str  # a model never judges losses of its own family
+    serves: str  # its purpose in this package
+    repository: Repository | None  # on the Hugging Face hub; None: a file, or part of this package
+    license: str  # of the weights, as published; says "non-commercial" where that applies
+    megabytes: int  # of the download, or on the disk for embedded models; approximate
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
     kind: Literal["encoder", "denoiser", "backbone"] = "encoder"
     file: TorchFile | None = None  # of torch's hub
 
     @property
     def folder(self) -> Path | None:
-        """Where an embedded model lies."""
+        """The folder of an embedded model."""
         return PACKAGED / EMBEDDED[self.name] if self.name in EMBEDDED else None
 
     @property
@@ -56,43 +54,47 @@ class Model:
         return is_cached(self.repository)
 
 
-#: Names of repositories are open_clip's own for these tags; licences, sizes and hashes are those
-#: that the repositories showed when they were last looked at.
+#: Image-text models. The repositories are those that open_clip names for these tags. Sizes are four
+#: bytes for each parameter. Licences are summaries; the repository's text is the valid one.
 CATALOGUE = (
-    Model("mini", "mini-clip", "losses, without any download", None, WITH_US),
-    Model("mini-judge", "mini-judge", "judging what mini has drawn", None, WITH_US),
+    Model("mini", "mini-clip", "losses; needs no download", None, PACKAGE_LICENSE, 21),
+    Model("mini-judge", "mini-judge", "judging results of mini", None, PACKAGE_LICENSE, 12),
     Model(
         "ViT-B-32/openai",
         "clip",
-        "losses, the fastest of the real ones",
+        "losses; the fastest of the large models",
         Repository("timm/vit_base_patch32_clip_224.openai"),
         "Apache-2.0",
+        605,
     ),
     Model(
         "ViT-B-32/laion2b_s34b_b79k",
         "clip",
-        "losses; with ViT-B-32/openai as an ensemble",
+        "losses; as an ensemble with ViT-B-32/openai",
         Repository("laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
-        UNKNOWN,
+        "MIT",
+        605,
     ),
     Model(
         "ViT-L-14/openai",
         "clip",
-        "losses, finer and 19 times as slow as ViT-B-32",
+        "losses; finer than ViT-B-32 and 19 times slower",
         Repository("timm/vit_large_patch14_clip_224.openai"),
-        UNKNOWN,
+        "Apache-2.0",
+        1710,
     ),
     Model(
         "hf-hub:chs20/FARE4-ViT-B-16-laion2B-s34B-b88K",
         "clip",
-        "losses: robust, so its gradients draw instead of painting noise",
+        "losses; adversarially robust, so its gradients draw shapes instead of noise",
         Repository("chs20/FARE4-ViT-B-16-laion2B-s34B-b88K"),
         "MIT",
+        599,
     ),
     Model(
         "ViT-B-16-SigLIP/webli",
         "siglip",
-        "losses; judging models of other families",
+        "losses; judging losses of other families",
         Repository("timm/ViT-B-16-SigLIP"),
         "Apache-2.0",
         813,
@@ -116,27 +118,28 @@ CATALOGUE = (
         "judging losses of the families clip and siglip",
         Repository("timm/PE-Core-B-16"),
         "Apache-2.0 (of the original weights)",
+        1790,
     ),
 )
 
-#: Diffusion models in the folders of diffusers. Sizes are those of the files in half precision that
-#: are fetched, worked out from the numbers of parameters. Licences are as their publishers were
-#: known to state them, and were not read again here: the repository's counts.
+#: Diffusion models in the layout of diffusers. Sizes are of the half-precision files, computed from
+#: the numbers of parameters. Licences are summaries; the repository's text is the valid one.
 DENOISERS = (
     Model(
         "mini-diffusion",
         "mini-diffusion",
-        "score distillation at 64 pixels, without any download",
+        "score distillation at 64 pixels; needs no download",
         None,
-        WITH_US,
+        PACKAGE_LICENSE,
+        21,
         kind="denoiser",
     ),
     Model(
         "sd-1.5",
         "stable-diffusion",
-        "score distillation at 512 pixels, the lightest",
+        "score distillation at 512 pixels; the smallest of the large models",
         Repository("stable-diffusion-v1-5/stable-diffusion-v1-5"),
-        "CreativeML OpenRAIL-M: commercial use with restrictions of use; read the repository's",
+        "CreativeML OpenRAIL-M: commercial use allowed, some uses prohibited",
         2130,
         kind="denoiser",
     ),
@@ -145,35 +148,35 @@ DENOISERS = (
         "stable-diffusion",
         "score distillation at 1024 pixels",
         Repository("stabilityai/stable-diffusion-xl-base-1.0"),
-        "CreativeML OpenRAIL++-M: commercial use with restrictions of use; read the repository's",
+        "CreativeML OpenRAIL++-M: commercial use allowed, some uses prohibited",
         6940,
         kind="denoiser",
     ),
     Model(
         "sd3-medium",
         "stable-diffusion",
-        "score distillation through a flow model",
+        "score distillation with a flow model",
         Repository("stabilityai/stable-diffusion-3-medium-diffusers"),
-        "Stability AI Community: non-commercial, commercial only up to a revenue that it names; "
-        "to be accepted on the hub first; read the repository's",
+        "Stability AI Community: non-commercial, and commercial below a revenue limit; accept it "
+        "on the hub first",
         15400,
         kind="denoiser",
     ),
 )
 
-#: Networks that perceptual distances look through; their linear layers come with the extra `lpips`
-#: (BSD-2-Clause). Addresses, and the sizes, are torchvision's own.
-OF_IMAGENET = (
-    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms allow non-commercial research: "
-    "torchvision leaves to the user how far they reach"
+#: Networks of perceptual distances. The linear layers of LPIPS come with the extra `lpips`
+#: (BSD-2-Clause). URLs and sizes are torchvision's.
+IMAGENET_LICENSE = (
+    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are non-commercial research: "
+    "whether they extend to the weights is for the user to judge"
 )
 BACKBONES = (
     Model(
         "lpips-alex",
         "imagenet",
-        "--lpips, the fastest",
+        "--lpips; the fastest",
         None,
-        OF_IMAGENET,
+        IMAGENET_LICENSE,
         233,
         kind="backbone",
         file=TorchFile("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
@@ -181,9 +184,9 @@ BACKBONES = (
     Model(
         "lpips-vgg",
         "imagenet",
-        "--lpips, keeps more of textures",
+        "--lpips; preserves textures better",
         None,
-        OF_IMAGENET,
+        IMAGENET_LICENSE,
         528,
         kind="backbone",
         file=TorchFile("https://download.pytorch.org/models/vgg16-397923af.pth"),
@@ -192,28 +195,28 @@ BACKBONES = (
 
 
 def list_models() -> tuple[Model, ...]:
-    """The catalogue, the embedded models first, those that are no encoders last."""
+    """All models of the catalogue: encoders, denoisers, backbones."""
     return CATALOGUE + DENOISERS + BACKBONES
 
 
 def find_model(name: str) -> Model | None:
-    """The catalogue's entry of that name, if it has one."""
+    """The catalogue's entry of that name, or None."""
     return next((model for model in list_models() if model.name == name), None)
 
 
 def check_is_here(name: str) -> None:
-    """Tells in a context that weights are missing; loading them would tell it after torch.
+    """Raises where weights are missing, without importing torch or open_clip.
 
-    Tags outside the catalogue pass: open_clip alone knows their repositories.
+    open_clip tags outside the catalogue pass, since only open_clip knows their repositories.
 
     Raises:
-        InputError: a name that cannot be one of a repository.
+        InputError: a name that is not valid for a repository.
         MissingWeights: the weights are not on this machine.
     """
     schema, _, rest = name.partition(":")
     known = find_model(name)
     if schema == "hf-hub":
-        hub_folder(Repository.parse(rest), name)
+        hub_folder(Repository.parse(rest), name, known.megabytes if known else None)
     elif schema == "local-dir":
         if not (folder := Path(rest).expanduser()).is_dir():
             raise missing(name, folder)

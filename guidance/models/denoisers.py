@@ -1,4 +1,4 @@
-"""Which files of a diffusion model's repository are its weights, and which of them are needed."""
+"""The files to fetch and to read of a diffusion model's repository."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from guidance.errors import InputError
 from guidance.models.store import PICKLES, pickle_refused
 
-#: Folders of a repository in the layout of diffusers that hold weights, and that hold words.
+#: Folders with weights, and with small files only, of a repository in the layout of diffusers.
 WEIGHTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 SMALL = ("tokenizer", "tokenizer_2", "tokenizer_3", "scheduler")
-#: What diffusers and transformers call weights; other names are of other uses (`non_ema`).
+#: The names that diffusers and transformers give to weights. Other names, such as `non_ema`, are not
+#: needed.
 NAME = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<half>\.fp16)?(?:-\d+-of-\d+)?\.safetensors"
 )
@@ -20,11 +21,11 @@ NAME = re.compile(
 def choose_weights(
     names: Iterable[str], *, prefer_half: bool
 ) -> tuple[str | None, tuple[str, ...]]:
-    """The variant ("fp16" or None) to read of one part, and its files; none if there are none.
+    """The variant ("fp16" or None) of one part to read, and its files, possibly none.
 
     Args:
         names: of the files in the part's folder.
-        prefer_half: takes half precision where both are there; frozen weights need no more.
+        prefer_half: chooses half precision if both exist; it suffices for frozen weights.
     """
     found: dict[bool, list[str]] = {True: [], False: []}
     for name in sorted(names):
@@ -35,12 +36,12 @@ def choose_weights(
 
 
 def files_to_fetch(files: Iterable[str], where: str) -> list[str]:
-    """What is needed of a repository with a `model_index.json`, safetensors only.
+    """The files to fetch of a repository with a `model_index.json`; safetensors only.
 
     Raises:
-        InputError: a part has pickles only.
+        InputError: a part has only pickles, or there are no weights.
     """
-    wanted = ["model_index.json"]
+    needed = ["model_index.json"]
     by_folder: dict[str, list[str]] = {}
     for file in files:
         folder, _, name = file.rpartition("/")
@@ -52,9 +53,9 @@ def files_to_fetch(files: Iterable[str], where: str) -> list[str]:
         if pickles and not chosen:
             raise pickle_refused(f"{where}: {folder}/{pickles[0]}")
         small = [name for name in names if name.endswith(".json")]
-        wanted += [f"{folder}/{name}" for name in (*chosen, *small)]
-    if len(wanted) == 1:
+        needed += [f"{folder}/{name}" for name in (*chosen, *small)]
+    if len(needed) == 1:
         raise InputError(f"{where}: has no weights in {', '.join(WEIGHTS)}")
     for folder in SMALL:
-        wanted += [f"{folder}/{name}" for name in by_folder.get(folder, [])]
-    return wanted
+        needed += [f"{folder}/{name}" for name in by_folder.get(folder, [])]
+    return needed

@@ -1,4 +1,7 @@
-"""Where weights lie on this machine. Nothing here opens a connection."""
+"""The files of weights on this machine: where they lie and which are safe to read.
+
+This module opens no connection.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from guidance.errors import InputError, MissingWeights
 
-#: The models that are part of the package.
+#: The folder of the models that are part of the package.
 PACKAGED = Path(__file__).parent / "weights"
 #: Their names, and their folders there.
 EMBEDDED = {
@@ -17,7 +20,7 @@ EMBEDDED = {
     "mini-diffusion": "mini_diffusion",
 }
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-#: What publishers call the whole model, in the order of preference.
+#: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -43,7 +46,7 @@ class Repository:
 
 
 def hub_cache() -> Path:
-    """The folder of the hub's cache, by the variables that huggingface_hub itself reads."""
+    """The folder of the hub's cache, located by the variables that huggingface_hub reads."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
     if home := os.environ.get("HF_HOME"):
@@ -55,9 +58,13 @@ def hub_cache() -> Path:
 def hub_folder(repository: Repository, fetch_name: str, megabytes: int | None = None) -> Path:
     """The snapshot of a repository in the local cache.
 
+    Args:
+        repository: the repository.
+        fetch_name: the name for `guide models fetch`, for messages.
+        megabytes: the size of the download, for messages.
+
     Raises:
-        MissingWeights: it is not there; says where it was looked for, how large it is where that
-            is known, and `guide models fetch` with `fetch_name`.
+        MissingWeights: there is no snapshot; the message names the path and the command.
     """
     root = hub_cache() / f"models--{repository.name.replace('/', '--')}"
     reference = root / "refs" / repository.revision
@@ -69,14 +76,14 @@ def hub_folder(repository: Repository, fetch_name: str, megabytes: int | None = 
 
 
 def missing(fetch_name: str, path: Path, megabytes: int | None = None) -> MissingWeights:
-    """The error that tells where weights were expected and how to get them."""
+    """The error for weights that are not on this machine: the expected path and how to get them."""
     size = f" ({megabytes} MB)" if megabytes else ""
-    way = f"fetch them once{size}, with a connection: guide models fetch {fetch_name}"
+    remedy = f"fetch them once{size}: guide models fetch {fetch_name}"
     if fetch_name in EMBEDDED:
-        way = "they are part of the package: install it again"
+        remedy = "they are part of the package: reinstall it"
     if fetch_name.startswith("local-dir:"):
-        way = "put the model's folder there, or name another"
-    return MissingWeights(f"{fetch_name}: no weights at {path}; {way}")
+        remedy = "put the model's folder there, or name another one"
+    return MissingWeights(f"{fetch_name}: no weights at {path}; {remedy}")
 
 
 def is_cached(repository: Repository) -> bool:
@@ -88,74 +95,80 @@ def is_cached(repository: Repository) -> bool:
     return True
 
 
-def find_checkpoint(folder: Path, fetch_name: str, wanted: str | None = None) -> Path:
-    """The safetensors file of a model's folder.
+def find_checkpoint(folder: Path, fetch_name: str, filename: str | None = None) -> Path:
+    """The safetensors file in a model's folder.
 
     Args:
         folder: a snapshot, or a user's folder.
-        fetch_name: what `guide models fetch` takes, for the message.
-        wanted: see `choose_checkpoint`.
+        fetch_name: the name for `guide models fetch`, for messages.
+        filename: see `choose_checkpoint`.
 
     Raises:
         MissingWeights: there is no checkpoint.
-        InputError: there are only pickles, or several files to choose from.
+        InputError: there are only pickles, or several candidates.
     """
     files = sorted(path.name for path in folder.iterdir() if path.is_file())
     if not any(file.endswith((".safetensors", *PICKLES)) for file in files):
         raise missing(fetch_name, folder)
-    path = folder / choose_checkpoint(files, str(folder), wanted)
+    path = folder / choose_checkpoint(files, str(folder), filename)
     check_is_safetensors(path)
     return path
 
 
-def choose_checkpoint(files: list[str], where: str, wanted: str | None = None) -> str:
-    """The name of the safetensors file that holds the whole model.
+def choose_checkpoint(files: list[str], where: str, filename: str | None = None) -> str:
+    """The name of the safetensors file with the whole model.
 
     Args:
-        files: the names in a folder or repository.
-        where: which one, for the message.
-        wanted: the name where it is known; a pickle's name stands for its safe twin.
+        files: the names of the files in a folder or repository.
+        where: the folder or repository, for messages.
+        filename: the file's name where it is known; for a pickle's name, the safetensors file of
+            the same name is chosen.
 
     Raises:
-        InputError: there are only pickles, or several files to choose from.
+        InputError: there are only pickles, or several candidates.
     """
-    names = USUAL_NAMES if wanted is None else (str(Path(wanted).with_suffix(".safetensors")),)
-    for name in names:
+    usual: tuple[str, ...] = USUAL_NAMES
+    if filename is not None:
+        usual = (str(Path(filename).with_suffix(".safetensors")),)
+    for name in usual:
         if name in files:
             return name
     safe = [file for file in files if file.endswith(".safetensors") and "/" not in file]
-    if len(safe) == 1 and wanted is None:
+    if len(safe) == 1 and filename is None:
         return safe[0]
     if safe:
         raise InputError(
-            f"{where}: expected one of {', '.join(names)}, got {', '.join(safe)}; rename the "
-            f"whole model to {names[0]}"
+            f"{where}: expected one of {', '.join(usual)}, got {', '.join(safe)}; rename the file "
+            f"of the whole model to {usual[0]}"
         )
-    pickles = [file for file in files if file.endswith(PICKLES)] or ["nothing readable"]
+    pickles = [file for file in files if file.endswith(PICKLES)]
+    if not pickles:
+        raise InputError(f"{where}: has no safetensors file at its top level")
     raise pickle_refused(f"{where}: {pickles[0]}")
 
 
 def pickle_refused(path: Path | str) -> InputError:
-    """The error for a checkpoint that could run code when it is read."""
+    """The error for a checkpoint that could execute code when it is read."""
     return InputError(
-        f"{path}: is a pickle, which can run any code when it is opened; only safetensors are "
-        "read: convert it where you trust it, with safetensors.torch.save_file"
+        f"{path}: is a pickle, which can execute arbitrary code when it is opened; only "
+        "safetensors files are read: if you trust it, convert it with "
+        "safetensors.torch.save_file"
     )
 
 
 def check_is_safetensors(path: Path) -> None:
-    """Decides by content, not by name.
+    """Checks a file by its content, not by its name.
 
     Raises:
-        InputError: the file is a pickle, or no safetensors file at all.
+        InputError: the file is a pickle, or not a safetensors file.
     """
     with path.open("rb") as file:
         start = file.read(9)
-    # A length of eight bytes, then a header in JSON. Pickles start with their protocol, and
-    # torch's are zip archives.
+    # A safetensors file starts with the length of its header in eight bytes and the header in
+    # JSON. Pickles start with their protocol; torch's own are zip archives.
     length = int.from_bytes(start[:8], "little")
     if len(start) == 9 and start[8:] == b"{" and length <= path.stat().st_size - 8:
         return
     if start[:2] == b"PK" or start[:1] == b"\x80":
         raise pickle_refused(path)
-    raise InputError(f"{path}: is no safetensors file, or it was cut off; fetch it again")
+    raise InputError(f"{path}: is not a safetensors file, or is incomplete; fetch it again")

@@ -1,4 +1,4 @@
-"""What open_clip knows of an architecture and a tag, such as "ViT-B-32/openai"."""
+"""The repository of a model name; open_clip's tables tell it for tags such as "ViT-B-32/openai"."""
 
 from __future__ import annotations
 
@@ -6,38 +6,63 @@ from collections.abc import Mapping
 from typing import Any
 
 from guidance.errors import InputError
+from guidance.models.catalogue import find_model
 from guidance.models.store import Repository, pickle_refused
-from guidance.models.torchvision import import_torchvision
+
+
+def find_repository(name: str) -> tuple[Repository, str | None, Mapping[str, Any] | None]:
+    """The repository of a name, the file name of its checkpoint and its `text_cfg`, if known.
+
+    Raises:
+        InputError: there is no such architecture or tag, or it is published as a pickle only.
+    """
+    known = find_model(name)
+    if known is not None and known.kind == "denoiser" and known.repository is not None:
+        return known.repository, None, {}
+    if name.startswith("hf-hub:"):
+        return Repository.parse(name.removeprefix("hf-hub:")), None, None
+    if name.startswith("local-dir:"):
+        raise InputError(f"{name}: is a folder on this machine; there is nothing to fetch")
+    return tag_repository(name)
 
 
 def read_tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """open_clip's `model_cfg` of an architecture, and its facts of a tag.
+    """open_clip's `model_cfg` of an architecture, and its settings of a tag.
 
     Raises:
-        InputError: it knows no such architecture or tag.
+        InputError: open_clip has no such architecture or tag.
     """
+    architecture, _, tag_name = name.rpartition("/")
+    if not architecture:
+        raise unknown_encoder(name)
+    from guidance.models.torchvision import import_torchvision
+
     import_torchvision()
     import open_clip
 
-    architecture, _, tag_name = name.rpartition("/")
-    config = open_clip.get_model_config(architecture) if architecture else None
+    config = open_clip.get_model_config(architecture)
     if config is None:
-        raise InputError(
-            f"encoder {name!r} is unknown; use mini, an open_clip architecture and tag such as "
-            "ViT-B-32/openai, hf-hub:org/repository or local-dir:PATH"
-        )
+        raise unknown_encoder(name)
     tag = open_clip.get_pretrained_cfg(architecture, tag_name)
     if not tag:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
-        raise InputError(f"encoder {name!r}: {architecture} has no such tag; it has: {tags}")
+        raise InputError(f"encoder {name!r}: {architecture} has no such tag; its tags are: {tags}")
     return config, tag
 
 
+def unknown_encoder(name: str) -> InputError:
+    """The error for a name that no encoder has."""
+    return InputError(
+        f"encoder {name!r} is unknown; use mini, an open_clip architecture and tag such as "
+        "ViT-B-32/openai, hf-hub:org/repository or local-dir:PATH"
+    )
+
+
 def tag_repository(name: str) -> tuple[Repository, str | None, Mapping[str, Any]]:
-    """The repository of a tag, its checkpoint's file where it is named, and its `text_cfg`.
+    """The repository of a tag, the file name of its checkpoint if known, and its `text_cfg`.
 
     Raises:
-        InputError: no such tag, or it is only published as a pickle.
+        InputError: there is no such tag, or it is published as a pickle only.
     """
     config, tag = read_tag(name)
     repository, _, filename = tag.get("hf_hub", "").rpartition("/")

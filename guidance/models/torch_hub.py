@@ -1,7 +1,7 @@
-"""Weights of the cache of `torch.hub`: single files that have the start of their hash in the name.
+"""Weights in the cache of `torch.hub`: single files whose names contain the start of their hash.
 
-They are published as pickles only. What is read is checked against that hash first, and opened by
-torch's restricted unpickler, which builds tensors and runs no code.
+They are published as pickles only. The hash is checked before a file is read, and torch's
+restricted unpickler reads it: it builds tensors and executes no code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guidance.errors import InputError, MissingWeights
+from guidance.errors import InputError
+from guidance.models.digest import file_sha256
+from guidance.models.store import missing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,43 +21,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TorchFile:
-    """A file that torch's hub keeps, e.g. `.../alexnet-owt-7be5be79.pth`."""
+    """A file of torch's hub, e.g. `.../alexnet-owt-7be5be79.pth`."""
 
     url: str
 
     @property
     def name(self) -> str:
-        """Of the file in the cache."""
+        """The file's name in the cache."""
         return self.url.rpartition("/")[2]
 
     @property
     def sha256_start(self) -> str:
-        """The first digits of its hash, which are behind the last hyphen of its name."""
+        """The first digits of the file's SHA-256: the part of the name after the last hyphen."""
         return self.name.removesuffix(".pth").rpartition("-")[2]
 
     @property
     def path(self) -> Path:
-        """Where it lies on this machine, by the variables that `torch.hub` itself reads."""
+        """The file in the local cache, located by the variables that `torch.hub` reads."""
         cache = os.environ.get("TORCH_HOME")
         base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
         return base.expanduser() / "hub" / "checkpoints" / self.name
 
-    def read(self, model: str) -> dict[str, Tensor]:
+    def read(self, model: str, megabytes: int | None = None) -> dict[str, Tensor]:
         """The tensors in the file.
 
         Args:
-            model: what `guide models fetch` takes, for messages.
+            model: the name for `guide models fetch`, for messages.
+            megabytes: the size of the download, for messages.
 
         Raises:
-            MissingWeights: the file is not there.
-            InputError: it is not what its name says, or holds anything but tensors.
+            MissingWeights: the file is not on this machine.
+            InputError: its hash does not match its name, or it contains more than tensors.
         """
-        from guidance.models.catalogue import find_model
-        from guidance.models.store import missing
-
         if not self.path.is_file():
-            known = find_model(model)
-            raise missing(model, self.path, known.megabytes if known else None)
+            raise missing(model, self.path, megabytes)
         self.check()
         return read_tensors(self.path)
 
@@ -65,43 +64,19 @@ class TorchFile:
         Raises:
             InputError: they differ.
         """
-        from guidance.models.hashes import file_sha256
-
         found = file_sha256(self.path)
         if not found.startswith(self.sha256_start):
             raise InputError(
-                f"{self.path}: its hash is {found[:12]}..., expected {self.sha256_start}...; the "
-                "file was changed or cut off: delete it and fetch it again"
+                f"{self.path}: SHA-256 is {found[:12]}..., expected {self.sha256_start}...; the "
+                "file was changed or is incomplete: delete it and fetch it again"
             )
-
-    def fetch(self, model: str) -> Path:
-        """Downloads the file, which counts only if its hash is that of its name.
-
-        Raises:
-            MissingWeights: it could not be fetched.
-        """
-        import torch
-
-        if not self.path.is_file():
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(
-                    self.url, str(self.path), hash_prefix=self.sha256_start, progress=False
-                )
-            # torch raises RuntimeError for a wrong hash, the system and urllib raise OSError.
-            except (OSError, RuntimeError) as error:
-                reason = " ".join(str(error).split())
-                raise MissingWeights(
-                    f"{model}: could not fetch {self.url} into {self.path}: {reason}"
-                ) from error
-        return self.path
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A pickle of named tensors, by the unpickler that runs no code.
+    """The named tensors in a pickle, read by the unpickler that executes no code.
 
     Raises:
-        InputError: it is damaged, or holds anything else.
+        InputError: the file is damaged, or contains anything else.
     """
     import pickle
 
@@ -110,10 +85,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    # What torch raises on damaged archives, beside what pickles raise.
+    # torch raises the others for damaged archives.
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{path}: holds no readable weights ({reason})") from None
+        raise InputError(f"{path}: cannot be read as weights ({reason})") from None
     if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
         raise InputError(f"{path}: expected named tensors, got {type(found).__name__}")
     return found

@@ -98,12 +98,13 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
 
 
 def environment(
-    device: str, encoders: Iterable[str], denoisers: Iterable[str] = (), vae: str | None = None
+    device: str, encoders: Iterable[str], denoisers: Iterable[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """Versions, device, and the hashes of the weights of the models that took part.
 
     Args:
-        vae: the autoencoder of the denoisers, as `load_denoiser` takes it.
+        encoders: names of models that `load_encoder` loads from files.
+        denoisers: names and autoencoders, as `load_denoiser` takes them.
     """
     import guidance
 
@@ -118,7 +119,7 @@ def environment(
         "threads": torch.get_num_threads(),
         "models": {
             **{name: _of_encoder(name) for name in dict.fromkeys(encoders)},
-            **{name: _of_denoiser(name, vae or "full") for name in dict.fromkeys(denoisers)},
+            **{name: _of_denoiser(name, vae) for name, vae in dict.fromkeys(denoisers)},
         },
     }
 
@@ -162,7 +163,7 @@ def _of_denoiser(name: str, vae: str) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     """The hash of a file; the hub's cache stores large ones, whose hashing takes seconds, by it."""
-    from guidance.models.hashes import file_sha256
+    from guidance.models.digest import file_sha256
 
     stored_as = path.resolve().name
     known = len(stored_as) == 64 and all(letter in "0123456789abcdef" for letter in stored_as)

@@ -21,7 +21,8 @@ from guidance.diffusion import load_denoiser
 from guidance.diffusion.pipeline import Pipeline
 from guidance.errors import InputError, MissingWeights
 from guidance.losses.distillation import Distillation
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 from tests.diffusion import tiny
 from tests.encoders.tiny import snapshot
 
@@ -339,7 +340,7 @@ def test_pickles_are_refused(part: str, copy: Callable[[str], Path]) -> None:
     folder = copy(SD)
     path = next((folder / part).glob("*.safetensors"))
     path.rename(path.with_suffix(".bin"))
-    with pytest.raises(InputError, match=r"\.bin: is a pickle, which can run any code"):
+    with pytest.raises(InputError, match=r"\.bin: is a pickle, which can execute arbitrary code"):
         load(folder)
     path.with_suffix(".bin").unlink()
     with pytest.raises(MissingWeights, match=f"no weights at .*{part}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
-from guidance.models.hashes import file_sha256
+from guidance.models.digest import file_sha256
 from guidance.models.torch_hub import read_tensors
 from guidance.models.torchvision import import_torchvision
 
@@ -106,7 +106,7 @@ def load_perceptual(network: str, device: torch.device) -> Perceptual:
     assert known is not None and known.file is not None
     # The small files first: what is quickly told should not wait for 233 MB to be hashed.
     weights = _channel_weights(network, layout)
-    return _built(layout, weights, known.file.read, device)
+    return _built(layout, weights, partial(known.file.read, megabytes=known.megabytes), device)
 
 
 def _built(
