@@ -11,8 +11,7 @@ from guidance.models.store import PICKLES, pickle_refused
 #: Folders with weights, and with small files only, of a repository in the layout of diffusers.
 WEIGHTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 SMALL = ("tokenizer", "tokenizer_2", "tokenizer_3", "scheduler")
-#: The names that diffusers and transformers give to weights. Other names, such as `non_ema`, are not
-#: needed.
+#: Names that diffusers and transformers give to weights; others, such as `non_ema`, are not needed.
 NAME = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<half>\.fp16)?(?:-\d+-of-\d+)?\.safetensors"
 )

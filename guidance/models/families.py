@@ -1,17 +1,19 @@
-"""Families of image-text models: what may not judge what."""
+"""Families of models. A model never judges losses of its own family."""
 
 from __future__ import annotations
 
-#: Words in a model's name that tell its family, in this order. All else is "clip": models trained
-#: with CLIP's softmax loss, distilled from such models, or tuned from them (FARE, TeCoA), have
-#: learned from one another, so none of them is held out from the others.
+#: The family of denoisers outside the catalogue. No judge belongs to it.
+DIFFUSION = "diffusion"
+#: Fragments of a model's name and the family that they indicate, in this order. All other encoders
+#: are "clip": models trained with CLIP's softmax loss, distilled from such models or fine-tuned from
+#: them (FARE, TeCoA) are not independent of each other, so none of them can judge another.
 FAMILIES = {"siglip": "siglip", "pe-core": "pe", "pe_core": "pe"}
 
 
 def family_of(*names: str) -> str:
-    """The family that names tell: of the model as asked for, of its tower, of its repository.
+    """The family of an encoder by names: of the model, its image tower, its repository.
 
-    A folder's own `guidance.json` and the catalogue go first; this is for what neither knows.
+    Used where neither the catalogue nor a `guidance.json` beside the weights gives the family.
     """
     text = " ".join(names).lower()
-    return next((family for word, family in FAMILIES.items() if word in text), "clip")
+    return next((family for fragment, family in FAMILIES.items() if fragment in text), "clip")

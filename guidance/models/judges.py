@@ -1,4 +1,4 @@
-"""Which model may judge which losses."""
+"""The held-out judge for losses of given families."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from guidance.errors import InputError
 from guidance.models.catalogue import CATALOGUE, Model, find_model
 
-#: For images made with real models, the most trusted first. FARE is a robust CLIP: what fools a
-#: plain one does not fool it. The mini judge knows drawings and simple shapes only and comes last.
+#: Judges of results of large models, in order of preference. FARE is an adversarially robust CLIP:
+#: images that fool a plain CLIP do not fool it. The mini judge knows only drawings and simple shapes
+#: and comes last.
 REAL_JUDGES = (
     "PE-Core-B-16/meta",
     "ViT-B-16-SigLIP2-384/webli",
@@ -20,10 +21,9 @@ MINI_FAMILIES = {"mini-clip", "mini-judge", "mini-diffusion"}
 
 
 def judges_of(loss_families: Iterable[str]) -> tuple[Model, ...]:
-    """The models that may judge losses of these families, the one to prefer first.
+    """The models that may judge losses of these families, in order of preference.
 
-    Losses on the mini models alone are judged by the mini judge, as far as it goes; where a real
-    model is among them, real judges come first.
+    The mini judge comes first if the losses use only mini models, and last otherwise.
     """
     used = set(loss_families)
     order = (MINI_JUDGE, *REAL_JUDGES) if used <= MINI_FAMILIES else (*REAL_JUDGES, MINI_JUDGE)
@@ -33,27 +33,29 @@ def judges_of(loss_families: Iterable[str]) -> tuple[Model, ...]:
 def judge_for(loss_families: Iterable[str]) -> str:
     """The name of the first judge of `judges_of` that is on this machine.
 
-    Results name their judge, so those of two judges are never mixed up.
+    Results contain the name of their judge, so scores of two judges are never mixed.
 
     Raises:
-        InputError: every judge on this machine is of a family that a loss uses.
+        InputError: every judge on this machine belongs to a family that a loss uses.
     """
     used = set(loss_families)
-    fit = judges_of(used)
-    for judge in fit:
+    suitable = judges_of(used)
+    for judge in suitable:
         if judge.is_here:
             return judge.name
     families = ", ".join(sorted(used))
-    if not fit:
-        raise InputError(f"no judge is left for losses of the families {families}: use fewer")
+    if not suitable:
+        raise InputError(
+            f"no judge is left for losses of the families {families}; use fewer families"
+        )
     raise InputError(
         f"no judge for losses of the families {families} is on this machine; fetch one: "
-        f"guide models fetch {fit[0].name}"
+        f"guide models fetch {suitable[0].name}"
     )
 
 
 def table() -> list[tuple[str, tuple[str, ...]]]:
-    """Each family of the catalogue with the names of its judges, the one to prefer first."""
+    """Each family of the catalogue with the names of its judges, in order of preference."""
     families = dict.fromkeys(model.family for model in CATALOGUE)
     return [(family, tuple(judge.name for judge in judges_of([family]))) for family in families]
 

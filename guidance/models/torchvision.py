@@ -1,4 +1,4 @@
-"""Makes torchvision importable beside a torch of another build."""
+"""Import of torchvision beside a torch of another build."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import importlib
 
 import torch
 
-#: Lives as long as the process: the schemas vanish with the library that defined them.
+#: Kept for the lifetime of the process: the schemas vanish with the library that defines them.
 _definitions: list[torch.library.Library] = []
 
 
 def import_torchvision() -> None:
-    """Imports torchvision; where that fails for want of its compiled operators, declares them.
+    """Imports torchvision; if its compiled operators cannot be loaded, declares them first.
 
-    The registry's torchvision wheels are compiled for CUDA builds of torch. Beside a CPU build
-    their operators cannot be loaded, and `import torchvision` ends in `operator torchvision::nms
-    does not exist`, because it attaches shape functions to operators that nobody declared.
-    Declaring the two is enough: this package never calls them, nor do the libraries that import
-    torchvision for its image transforms. Where torchvision is whole, nothing changes.
+    PyPI's torchvision wheels are compiled for CUDA builds of torch. Beside a CPU build their
+    operators cannot be loaded, and `import torchvision` fails with `operator torchvision::nms does
+    not exist`, because it registers shape functions for undeclared operators. Declaring the two
+    operators is enough: neither this package nor the libraries that import torchvision for its
+    image transforms call them. An intact torchvision is imported unchanged.
 
-    Call it before any import of open_clip, timm, transformers or diffusers.
+    Call this before any import of open_clip, timm, transformers or diffusers.
     """
     try:
         importlib.import_module("torchvision")
