@@ -75,12 +75,21 @@ class Windows:
     side: Float[Tensor, "n v"]
     pixels: int  # a side, to render each window at
 
+    def some(self, views: slice) -> Windows:
+        """Some of the views of every sample."""
+        left, top, side = (values[:, views] for values in (self.left, self.top, self.side))
+        return replace(self, left=left, top=top, side=side)
+
 
 @dataclass(frozen=True)
 class Frames:
     """Images of a clip to look at, `v` for each of `n` samples; always on the CPU."""
 
     index: Int[Tensor, "n v"]  # from 0
+
+    def some(self, views: slice) -> Frames:
+        """Some of the views of every sample."""
+        return Frames(self.index[:, views])
 
 
 #: What a generator may be looked at with.

@@ -23,8 +23,7 @@ from guidance.geometry.deformation import NAME as DEFORMATION
 from guidance.media.images import MAX_PIXELS
 from guidance.prompts import plain_text
 from guidance.runs.atomic import write_text
-from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder
-from guidance.runs.results import sample_folder
+from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sample_folder
 
 PICTURE, MESH = "image.png", "mesh.glb"
 #: DONE.json is a few kilobytes, a list of texts not much more.

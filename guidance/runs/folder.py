@@ -21,8 +21,6 @@ from guidance.runs.atomic import os_errors, sync_folder, write_text
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
 ENVIRONMENT = "environment.json"
-#: Folders of images, numbered by their steps.
-PREVIEW, ANIMATION = "preview", "frames"
 
 
 def slug(prompt: str) -> str:
@@ -90,6 +88,11 @@ def existing_folder(folder: Path) -> Path:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: has no {CONFIG}, so it is not the folder of a run")
     return folder
+
+
+def sample_folder(folder: Path, sample: int, num_samples: int) -> Path:
+    """The folder of a sample's files: the run's folder if it is the only sample."""
+    return folder if num_samples == 1 else folder / "samples" / f"{sample:03d}"
 
 
 def remove_remains(folder: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from guidance.loop.optimize import StepEvent
+from guidance.loop.events import StepEvent
 from guidance.runs.plan import Scores
 
 

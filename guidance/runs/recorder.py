@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,21 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import Interrupted
-from guidance.loop.optimize import (
-    DoneEvent,
-    Event,
-    Listener,
-    PreviewEvent,
-    Result,
-    StepEvent,
-    optimize,
-)
+from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.result import Result
+from guidance.outputs import as_images
 from guidance.runs import checkpoint
-from guidance.runs.artifacts.frames import frames_of, previews_of
-from guidance.runs.atomic import write_bytes, write_text
+from guidance.runs.artifacts.base import Look, RunContext
+from guidance.runs.atomic import write_text
 from guidance.runs.folder import (
     CONFIG,
     ENVIRONMENT,
@@ -37,8 +34,9 @@ from guidance.runs.folder import (
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
 from guidance.runs.record import Metrics, find_end
-from guidance.runs.results import sample_results, write_done, write_results
+from guidance.runs.results import all_artifacts, sample_results, write_artifacts, write_done
 from guidance.runs.signals import Signals
+from guidance.types import StepContext
 
 #: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
 #: is slow it is done less often, so that it takes at most 3% of a run.
@@ -84,22 +82,22 @@ def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
 
 def record_run(
     plan: Plan,
-    identity: RunInfo,
+    info: RunInfo,
     judge: Judge | None = None,
     resumed: Resumed | None = None,
     listeners: Sequence[Listener] = (),
 ) -> RunResult:
     """Runs a plan to its end; see `guidance.errors` for how else it can end."""
-    if identity.folder is None:
-        check_writable(identity.output)
+    if info.folder is None:
+        check_writable(info.output)
     with contextlib.ExitStack() as stack:
-        recorder = _Recorder(plan, identity, judge, resumed, stack)
+        recorder = _Recorder(plan, info, judge, resumed, stack)
         result = optimize(
             plan.generator,
             plan.losses,
             plan.settings,
             views=plan.views,
-            warps=None if plan.animation is None else plan.animation.warp,
+            warps=plan.warps,
             listeners=[recorder, *listeners],
             resume=None if resumed is None else resumed.tensors,
         )
@@ -112,12 +110,13 @@ class _Recorder:
     def __init__(
         self,
         plan: Plan,
-        identity: RunInfo,
+        info: RunInfo,
         judge: Judge | None,
         resumed: Resumed | None,
         stack: contextlib.ExitStack,
     ) -> None:
-        self.plan, self.identity, self.judge, self.resumed = plan, identity, judge, resumed
+        self.plan, self.info, self.judge, self.resumed = plan, info, judge, resumed
+        self.artifacts = all_artifacts(plan)
         self.stack = stack
         self.before = resumed.judged_before if resumed else None
         self.after: Scores | None = None
@@ -139,28 +138,32 @@ class _Recorder:
 
     def _open(self) -> None:
         self.opened = True
-        folder = self.identity.folder
+        folder = self.info.folder
         if folder is None:
             folder = new_folder(
-                self.identity.output, self.identity.task, self.plan.prompts[0], self.identity.config
+                self.info.output, self.info.task, self.plan.prompts[0], self.info.config
             )
         else:
             remove_remains(folder)
         self.folder = folder
+        self.run = RunContext(
+            folder,
+            self.plan.generator,
+            self.plan.prompts,
+            self.plan.settings.steps,
+            self.info.comment,
+        )
         if not (folder / ENVIRONMENT).exists():
-            write_text(folder / ENVIRONMENT, self.identity.environment())
-        for name, content in self.plan.files:
-            if not (folder / name).exists():
-                write_bytes(folder / name, content)
+            write_text(folder / ENVIRONMENT, self.info.environment())
         self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
-        if self.identity.folder is None:
+        if self.info.folder is None:
             self.stack.enter_context(only_writer(folder))
         step = int(self.resumed.tensors["counter/step"]) if self.resumed else 0
         self.metrics = Metrics(folder / METRICS, self.resumed.metrics_end if self.resumed else 0)
         self.stack.callback(self.metrics.close)
-        self.previews = previews_of(folder, self.plan, step)
-        self.frames = frames_of(folder, self.plan, step)
-        self.progress = Progress(self.identity.task, self.plan.settings.steps, step)
+        for artifact in self.artifacts:
+            artifact.begin(self.run, step)
+        self.progress = Progress(self.info.task, self.plan.settings.steps, step)
         self.progress.tell(self.plan.notes)
         self.stack.callback(self.progress.close)
         self.signals = self.stack.enter_context(Signals())
@@ -175,9 +178,7 @@ class _Recorder:
             "micro_batch": event.micro_batch,
         }
         self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
-        self.previews.after(event.step)
-        if self.frames is not None:
-            self.frames.after(event.step)
+        self._tell_artifacts(event.step, self._look)
         self.progress.show(event)
         # A snapshot taken before the preview of the same step is on record would lose its line.
         self.last = event
@@ -194,9 +195,27 @@ class _Recorder:
                 self.before = scores
         self.metrics.write(line)
         if event.step == 0:
-            self.previews.keep(0, event.rendering.over()[:, 0])
+            self._tell_artifacts(0, lambda: as_images(event.rendering).over()[:, 0])
         if self.last is not None:
             self._settle(self.last)
+
+    def _tell_artifacts(self, step: int, look: Look) -> None:
+        once = functools.cache(look)
+        for artifact in self.artifacts:
+            artifact.after_step(self.run, step, once)
+
+    @torch.no_grad()
+    def _look(self) -> Float[Tensor, "n 3 h w"]:
+        """Renders the first validation view of all samples."""
+        view = None
+        if self.plan.views is not None:
+            seeds = self.plan.settings.seeds
+            if isinstance(seeds, int):
+                seeds = tuple(range(seeds, seeds + len(self.plan.prompts)))
+            context = StepContext(seeds, 0, 1.0, "validation")
+            view = self.plan.views(context).some(slice(1))
+        images: Float[Tensor, "n 3 h w"] = self.plan.generator(view).over()[:, 0]
+        return images
 
     def _settle(self, event: StepEvent) -> None:
         """After all that belongs to a step is written: a checkpoint if it is time, or the end."""
@@ -223,22 +242,18 @@ class _Recorder:
         """Exports, and writes DONE.json when all else is on the disk."""
         self.metrics.sync()
         written = []
-        for files in write_results(self.folder, self.plan, result, self.identity.comment):
-            written.append(files)
+        for file in write_artifacts(self.run, self.artifacts, result):
+            written.append(file)
             self._stop_if_asked()
-        n = len(self.plan.prompts)
         scores = (self.before, self.after)
         run = RunResult(
             self.folder,
-            sample_results(self.folder, self.plan, result, written[:n], scores),
-            (
-                *(self.folder / name for name, _ in self.plan.files),
-                *(path for files in written[n:] for path in files),
-            ),
+            sample_results(self.run, self.plan, result, written, scores),
+            tuple(file.path for file in written if file.sample is None),
             tuple(result.losses),
             result.skipped,
         )
         name = self.judge.name if self.judge else None
         told = replace(self.plan, notes=(*self.plan.notes, *result.notes))
-        write_done(run, self.identity.task, name, told)
+        write_done(run, self.info.task, name, told)
         return run

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import torch
 
+from guidance.outputs import Rendering
+from guidance.runs.artifacts.contact_sheet import ContactSheet
+from guidance.runs.artifacts.turntable import Turntable
 from guidance.runs.plan import Plan
 from guidance.tasks.base import Task
-from guidance.types import Rendering, StepContext
+from guidance.types import StepContext
 from guidance.views import Cameras
 from tests.stand_ins import Canvas, Target
 
@@ -57,11 +60,14 @@ class Spinner(Task):
         def views(context: StepContext) -> Cameras:
             return around(len(context.seeds), 2)
 
+        def ring(count: int) -> Cameras:
+            return around(n, count)
+
         return Plan(
             Thing(n),
             Target([0.5] * n),
             self.settings(),
             self.sample_prompts,
             views,
-            lambda count: around(n, count),
+            artifacts=(Turntable(ring), ContactSheet(ring)),
         )

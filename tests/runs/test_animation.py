@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.loop.optimize import Event, PreviewEvent, Settings, StepEvent, optimize
+from guidance.loop.events import Event, PreviewEvent, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.runs.artifacts.animation import Animation, parse_pan
-from guidance.runs.artifacts.frames import frames_of
-from guidance.runs.plan import Plan
+from guidance.runs.artifacts.base import RunContext
 from guidance.schedule import Schedule
 from guidance.types import StepContext
 from guidance.views import Warp
@@ -136,15 +137,14 @@ def test_a_rollback_never_leads_back_before_a_move() -> None:
 
 
 def test_frames_behind_a_checkpoint_are_dropped(tmp_path: Path) -> None:
-    plan = Plan(Canvas(1, 4), Target([0.0]), Settings(steps=11), ("a",), animation=TURN)
-    frames = frames_of(tmp_path, plan, 0)
-    assert frames is not None
+    run = RunContext(tmp_path, Canvas(1, 4), ("a",), 11)
+    TURN.begin(run, 0)
     for step in range(12):
-        frames.after(step)
+        TURN.after_step(run, step, lambda: torch.zeros(1, 3, 4, 4))
     names = [f"{step:07d}.png" for step in (5, 7, 9, 11)]
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == names
     (tmp_path / "frames" / ".0000011.png.x.tmp").touch()
-    frames_of(tmp_path, plan, 8)
+    TURN.begin(run, 8)
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == names[:2]
 
 
@@ -152,16 +152,16 @@ def test_frames_behind_a_checkpoint_are_dropped(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"frames": 1, "first": 3}, "frames: expected at least 2, got 1"),
-        ({"frames": 2, "first": 0}, "expected at least one step a frame and a frame a second"),
-        ({"frames": 2, "first": 3, "between": 0}, "expected at least one step a frame"),
-        ({"frames": 2, "first": 3, "fps": 0}, "and a frame a second"),
+        ({"frames": 2, "first": 0}, "expected at least 1 step per frame and 1 frame per second"),
+        ({"frames": 2, "first": 3, "between": 0}, "expected at least 1 step per frame"),
+        ({"frames": 2, "first": 3, "fps": 0}, "1 frame per second, got first=3, between=5, fps=0"),
         (
             {"frames": 2, "first": 3, "zoom": Schedule.parse("1 -> 0")},
-            r"zoom: expected a factor a frame from 0.5 to 2, e.g. 1.02, got 0",
+            r"zoom: expected a factor per frame from 0.5 to 2, e.g. 1.02, got 0",
         ),
         (
             {"frames": 2, "first": 3, "zoom": Schedule.parse(3.0)},
-            r"zoom: expected a factor a frame from 0.5 to 2, e.g. 1.02, got 3",
+            r"zoom: expected a factor per frame from 0.5 to 2, e.g. 1.02, got 3",
         ),
     ],
 )

@@ -12,14 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from guidance.config.commandline import parse, parse_again
 from guidance.errors import InputError
-from guidance.loop.optimize import Event, StepEvent
-from guidance.runs import checkpoint, recorder as record_run
+from guidance.loop.events import Event, StepEvent
 from guidance.media import images as media
 from guidance.media.metadata import extract
-from guidance.config.commandline import parse, parse_again
-from guidance.tasks.shared.running import run_task
+from guidance.runs import checkpoint
+from guidance.runs import recorder as record_run
 from guidance.tasks.shared.drawing import OF_DENOISERS
+from guidance.tasks.shared.running import run_task
 from guidance.tasks.text2image import OF_FRAMES, TextToImage
 from tests.tasks.options import OF_ANIMATIONS
 
@@ -130,7 +131,7 @@ def test_lost_frames_are_told(tmp_path: Path) -> None:
             (folder,) = (tmp_path / "text2image").iterdir()
             (folder / "frames" / "0000004.png").unlink()
 
-    with pytest.raises(InputError, match="frames: holds 2 of 3 frames; it was changed: put them"):
+    with pytest.raises(InputError, match="frames: expected 3 frames, found 2; restore the"):
         run_task(task, listeners=[lose])
 
 
@@ -155,7 +156,7 @@ def test_options_of_animations_are_refused_without_frames(option: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"zoom": 5.0}, "zoom: expected a factor a frame from 0.5 to 2, e.g. 1.02, got 5"),
+        ({"zoom": 5.0}, "zoom: expected a factor per frame from 0.5 to 2, e.g. 1.02, got 5"),
         ({"zoom": "fast"}, "schedule 'fast': expected one of"),
         ({"rotate": "left"}, "schedule 'left': expected one of"),
         ({"pan": "0.01"}, "pan '0.01': expected two numbers or schedules"),
@@ -174,7 +175,7 @@ def test_what_cannot_be_animated_is_told_before_anything_runs(
 
 def test_above_512_pixels_generators_of_pixels_are_animated() -> None:
     fields = {"generator": "pixels", "size": 520, "frames": 2}
-    assert TextToImage(prompt="a heart", device="cpu", **fields).build().animation is not None
+    assert TextToImage(prompt="a heart", device="cpu", **fields).build().artifacts
 
 
 def test_flags_say_what_they_mean() -> None:

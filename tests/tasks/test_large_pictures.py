@@ -13,16 +13,18 @@ from torch import Tensor
 
 from guidance.generators.image.cutout import Cutout
 from guidance.generators.image.pyramid import Pyramid
-from guidance.loop.optimize import Event, Result, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.result import Result
 from guidance.losses.border import Border
+from guidance.losses.outline import Outline
 from guidance.losses.symmetry import Symmetry
 from guidance.losses.total_variation import TotalVariation
-from guidance.losses.outline import Outline
+from guidance.outputs import Rendering
 from guidance.runs.plan import Plan
-from guidance.runs.results import some_views
 from guidance.tasks.shared.drawing import IN_ONE, OF_PLACES
 from guidance.tasks.text2image import TextToImage
-from guidance.types import Loss, StepContext, Rendering
+from guidance.types import Loss, StepContext
 from guidance.views import Windows
 from tests.tasks.options import differ
 
@@ -99,7 +101,7 @@ def test_files_have_the_full_size_and_previews_have_not(generator: str, tmp_path
             picture = Image.open(path)
             assert picture.size == (576, 576)
             assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 5
-    assert some_views(plan.views(StepContext((0,), progress=1.0)), slice(1)).side.tolist() == [[1.0]]
+    assert plan.views(StepContext((0,), progress=1.0)).some(slice(1)).side.tolist() == [[1.0]]
 
 
 @pytest.mark.parametrize("kept", [1, 3, 4])

@@ -16,19 +16,22 @@ from torch import Tensor
 
 from guidance.augment import Augment
 from guidance.errors import InputError
-from guidance.generators.image.video import Video, drawn_frames
 from guidance.generators.image.unet import UNet
-from guidance.loop.optimize import Event, StepEvent, optimize
+from guidance.generators.image.video import Video, drawn_frames
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
 from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.patches import PatchDirectional
-from guidance.runs import checkpoint, recorder as record_run
-from guidance.media.video_input import open_video
 from guidance.media.metadata import extract
+from guidance.media.video_input import open_video
+from guidance.outputs import Rendering
+from guidance.runs import checkpoint
+from guidance.runs import recorder as record_run
 from guidance.tasks.shared import video as filming
 from guidance.tasks.shared.running import run_task
 from guidance.tasks.stylize import Stylize
-from guidance.types import Loss, StepContext, Rendering
+from guidance.types import Loss, StepContext
 from guidance.views import Frames, Windows
 from tests.losses.stand_ins import Linear, context
 from tests.runs.clips import flicker, moving_scene, read_clip, write_clip, write_gif
@@ -83,9 +86,9 @@ def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Pa
 
 def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
     plan = Stylize(picture=clip, **SMALL).build()
-    assert isinstance(plan.generator, Video) and plan.video is not None
+    assert isinstance(plan.generator, Video) and plan.artifacts
     film, footage = moved(plan.generator), open_video(clip)
-    frames = list(plan.video.frames(0))
+    frames = list(plan.artifacts[0].frames(0))
     assert len(frames) == 8
     for made, given in zip(frames, footage.pictures(), strict=True):
         source = torch.from_numpy(given).permute(2, 0, 1) / 255
@@ -139,7 +142,7 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
 
 def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
     plan = Stylize(picture=clip, mask=mask, **SMALL).build()
-    assert isinstance(plan.generator, Video) and plan.video is not None
+    assert isinstance(plan.generator, Video) and plan.artifacts
     film = moved(plan.generator)
     shown = film(Frames(torch.tensor([[0, 3, 7]])))
     assert shown.source is not None and film.mask is not None
@@ -147,7 +150,7 @@ def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> Non
     assert torch.equal(shown.image[0][outside], shown.source[0][outside])
     assert not torch.equal(shown.image, shown.source)
     own = np.asarray(Image.open(mask)) == 0
-    for made, given in zip(plan.video.frames(0), open_video(clip).pictures(), strict=True):
+    for made, given in zip(plan.artifacts[0].frames(0), open_video(clip).pictures(), strict=True):
         assert (made[own] == given[own]).all() and (made[~own] != given[~own]).any()
 
 
@@ -249,9 +252,9 @@ def test_a_reference_that_is_given_goes_before_the_source() -> None:
 def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
     """A network with random weights, which changes much; noise of its own would show here."""
     plan = Stylize(picture=clip, **SMALL).build()
-    assert isinstance(plan.generator, Video) and plan.video is not None
+    assert isinstance(plan.generator, Video) and plan.artifacts
     moved(plan.generator)
-    made, given = list(plan.video.frames(0)), list(open_video(clip).pictures())
+    made, given = list(plan.artifacts[0].frames(0)), list(open_video(clip).pictures())
     change = np.abs(np.stack(made).astype(int) - np.stack(given)).mean()
     assert change > 10
     assert flicker(made) < 1.5 * flicker(given)

@@ -2,8 +2,8 @@
 
     | first frame: `first` steps | move, `between` steps: frame 1 | move, ... : frame 2 | ...
 
-Progress stays at 0 until the first frame is there. So the schedules of a run, prompts included,
-run over the time of the video.
+Progress stays at 0 until the first frame is complete, so the schedules of a run, prompts included,
+run over the duration of the video.
 """
 
 from __future__ import annotations
@@ -12,28 +12,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guidance.errors import InputError
+from guidance.loop.result import Result
+from guidance.media import images as media
+from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
+from guidance.runs.frames import FrameFolder
 from guidance.schedule import Schedule
 from guidance.types import StepContext
 from guidance.views import Warp
 
-#: Below and above, an image is mostly border, or a few enlarged cells, after one frame.
+#: Range of the zoom per frame. Outside it, one frame leaves mostly border or a few enlarged cells.
 ZOOMS = (0.5, 2.0)
-#: Zoom, pan and rotation of an image that stays where it is.
-NOTHING = Schedule.parse(0.0)
-STILL = (Schedule.parse(1.0), (NOTHING, NOTHING), NOTHING)
+#: Zoom, pan and rotation of an image that does not move.
+ZERO = Schedule.parse(0.0)
+STILL = (Schedule.parse(1.0), (ZERO, ZERO), ZERO)
+FOLDER = "frames"
 
 
 @dataclass(frozen=True)
-class Animation:
-    """How many frames there are and how the image moves before each but the first.
+class Animation(Artifact):
+    """animation.mp4: its frames, and how the image moves before each frame but the first.
+
+    A plan with an animation also needs `warps=animation.warp` and `animation.steps` steps.
 
     Raises:
-        InputError: fewer than two frames, no step, a zoom out of bounds.
+        InputError: fewer than two frames, no step, a zoom out of range.
     """
 
     frames: int
     first: int  # steps of the first frame
-    between: int = 5  # steps of each further frame
+    between: int = 5  # steps of each other frame
     fps: int = 15
     zoom: Schedule = STILL[0]
     pan: tuple[Schedule, Schedule] = STILL[1]
@@ -43,26 +50,29 @@ class Animation:
         if self.frames < 2:
             raise InputError(f"frames: expected at least 2, got {self.frames}")
         if min(self.first, self.between, self.fps) < 1:
-            raise InputError("Animation: expected at least one step a frame and a frame a second")
+            raise InputError(
+                "Animation: expected at least 1 step per frame and 1 frame per second, got "
+                f"first={self.first}, between={self.between}, fps={self.fps}"
+            )
         low, high = min(self.zoom.values), max(self.zoom.values)
         if low < ZOOMS[0] or high > ZOOMS[1]:
             value = low if low < ZOOMS[0] else high
             raise InputError(
-                f"zoom: expected a factor a frame from {ZOOMS[0]:g} to {ZOOMS[1]:g}, e.g. 1.02, "
+                f"zoom: expected a factor per frame from {ZOOMS[0]:g} to {ZOOMS[1]:g}, e.g. 1.02, "
                 f"got {value:g}"
             )
 
     @property
     def steps(self) -> int:
-        """Of the whole run."""
+        """Number of steps of the whole run."""
         return self.first + (self.frames - 1) * self.between
 
     def frame_follows(self, step: int) -> bool:
-        """Whether a frame shows what there is after this many steps."""
+        """Whether a frame shows the state after this many steps."""
         return step >= self.first and (step - self.first) % self.between == 0
 
     def warp(self, context: StepContext) -> Warp | None:
-        """How the image moves before the step of a context; None where it stays."""
+        """How the image moves before the step of a context; None if it does not."""
         if not self.frame_follows(context.step):
             return None
         zoom, rotate_deg = self.zoom(context.progress), self.rotate_deg(context.progress)
@@ -72,21 +82,44 @@ class Animation:
         return Warp.of(len(context.seeds), zoom, (across, down), rotate_deg)
 
     def moves(self) -> Iterator[Warp]:
-        """Those of the whole video, for one sample."""
-        further = self.frames - 1
-        for frame in range(further):
-            running = frame * self.between
-            progress = running / max(1, further * self.between - 1)
-            warp = self.warp(StepContext((0,), self.first + running, progress))
+        """All warps of the whole video, for one sample."""
+        others = self.frames - 1
+        for frame in range(others):
+            done = frame * self.between
+            progress = done / max(1, others * self.between - 1)
+            warp = self.warp(StepContext((0,), self.first + done, progress))
             if warp is not None:
                 yield warp
 
+    def begin(self, run: RunContext, step: int) -> None:
+        self._folder(run).prepare(step)
+
+    def after_step(self, run: RunContext, step: int, look: Look) -> None:
+        if self.frame_follows(step):
+            self._folder(run).keep(step, look())
+
+    def write(self, run: RunContext, result: Result) -> Iterator[Written]:
+        folder = self._folder(run)
+        if len(folder) != self.frames:
+            raise InputError(
+                f"{folder.path}: expected {self.frames} frames, found {len(folder)}; restore the "
+                "missing ones, or start the run again"
+            )
+        for sample in range(run.num_samples):
+            frames = folder.of_sample(sample, run.num_samples)
+            video = media.encode_mp4(frames, self.fps, run.comment)
+            yield run.write("animation.mp4", video, sample)
+
+    @staticmethod
+    def _folder(run: RunContext) -> FrameFolder:
+        return FrameFolder(run.folder / FOLDER, synced=True)
+
 
 def parse_pan(text: str) -> tuple[Schedule, Schedule]:
-    """Reads "0.01,0": to the right and down, a number or a schedule each.
+    """Parses "0.01,0": the motion to the right and down, each a number or a schedule.
 
     Raises:
-        InputError: it is not two of them.
+        InputError: not two of them.
     """
     parts = text.split(",")
     if len(parts) != 2:
