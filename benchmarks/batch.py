@@ -20,7 +20,8 @@ from measure import report
 
 from guidance.commands.memory import keep_freed_memory
 from guidance.config.discovery import find_task
-from guidance.loop.optimize import Event, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
 
 PROMPTS = (
     "a red heart",

@@ -26,7 +26,9 @@ from guidance.encoders.files.source import PREPROCESSING
 from guidance.encoders.openclip import OpenClip
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.generators.image.pyramid import Pyramid
-from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.clip import Clip
 from guidance.models.torchvision import import_torchvision
 

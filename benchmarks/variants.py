@@ -33,7 +33,9 @@ from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.evaluate.families import judge_of
 from guidance.evaluate.judge import Listing
-from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.media.images import contact_sheet, to_bytes
 from guidance.models.judges import MINI_JUDGE
 from guidance.tasks.shared.guides import DENOISER, DISTILLATIONS

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from guidance.types import Generator, Loss, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, Loss, StepContext
 from guidance.views import Cameras
 
 

@@ -14,7 +14,8 @@ from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
 from guidance.augment.color import jitter_matrices
 from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 
 WILD = Augment(
     crops=8,

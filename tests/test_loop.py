@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from guidance.errors import Diverged, InputError, OutOfResources
-from guidance.loop.optimize import DoneEvent, PreviewEvent, Settings, StepEvent, optimize
+from guidance.loop.events import DoneEvent, PreviewEvent, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.meshes import MeshScene
-from guidance.types import Loss, Rendering, StepContext, Term, Terms
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext, Term, Terms
 from tests.stand_ins import Canvas, Target
 
 

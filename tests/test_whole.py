@@ -7,7 +7,8 @@ import torch
 
 from guidance.augment.whole import Whole
 from guidance.errors import InputError
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 
 
 def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:

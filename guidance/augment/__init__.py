@@ -21,8 +21,9 @@ from guidance.augment.color import jitter_matrices, recolor
 from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
+from guidance.outputs import Images
 from guidance.schedule import Schedule
-from guidance.types import Rendering, StepContext
+from guidance.types import StepContext
 
 __all__ = ["Augment", "Crops", "Part"]
 
@@ -137,7 +138,7 @@ class Augment:
             backgrounds=("none",),
         )
 
-    def draw(self, context: StepContext, rendering: Rendering, size: int) -> Crops:
+    def draw(self, context: StepContext, rendering: Images, size: int) -> Crops:
         """Draws one step's crops of `size` pixels a side; the draws never depend on the pixels."""
         n, v, _, height, width = rendering.shape
         if len(context.seeds) != n:
@@ -152,7 +153,7 @@ class Augment:
         sees_outside = now["greatest"] > 1
         cut_out = rendering.alpha is not None or sees_outside
         grainy = now["noise"] > 0 or (cut_out and "noise" in self.backgrounds)
-        like = rendering.like
+        like = torch.empty(0, dtype=rendering.dtype, device=rendering.device)
         return Crops(
             size=size,
             homographies=square_to_quad(_corners(geometry, now, (height, width))).to(like),
@@ -166,7 +167,7 @@ class Augment:
         )
 
     def apply(
-        self, rendering: Rendering, crops: Crops, part: Part = EVERYTHING
+        self, rendering: Images, crops: Crops, part: Part = EVERYTHING
     ) -> Float[Tensor, "b 3 size size"]:
         """The crops of one part, in the order of [n, v, k], differentiable in image and alpha."""
         place = part.place

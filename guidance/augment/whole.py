@@ -9,7 +9,7 @@ from torch import Tensor
 
 from guidance.augment import EVERYTHING, Augment, Crops, Part
 from guidance.errors import InputError
-from guidance.types import Rendering
+from guidance.outputs import Images
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Whole(Augment):
             raise InputError(f"Whole: shows images as they are; leave out {', '.join(given)}")
 
     def apply(
-        self, rendering: Rendering, crops: Crops, part: Part = EVERYTHING
+        self, rendering: Images, crops: Crops, part: Part = EVERYTHING
     ) -> Float[Tensor, "b 3 h w"]:
         """The views of one part, in the order of [n, v]."""
         return rendering.over()[part.place[:2]].flatten(0, 1)

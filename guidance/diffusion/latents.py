@@ -1,8 +1,9 @@
-"""Images that are a denoiser's latents, decoded where somebody looks at them."""
+"""Images as latents of a denoiser, decoded only when a loss reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -12,16 +13,16 @@ from torch.utils.checkpoint import checkpoint
 
 from guidance.diffusion.base import Denoiser
 from guidance.errors import InputError
-from guidance.outputs import Rendering
+from guidance.outputs import Images, Rendering
 
-#: Images that are decoded, or drawn, at once.
+#: Images that are decoded or sampled at once.
 AT_ONCE = 8
 
 
 def in_parts(work: Callable[[Tensor], Tensor], given: Shaped[Tensor, "n ..."]) -> Tensor:
-    """What the work makes of `n` samples, `AT_ONCE` of them at a time, also on the way back.
+    """Applies `work` to `n` samples in parts of `AT_ONCE`, to bound the memory of both passes.
 
-    One part keeps its graph; several are worked out again for their gradient, one after another.
+    A single part keeps its graph; several parts are computed again in backward, one at a time.
     """
     parts = torch.split(given, AT_ONCE)
     if len(parts) == 1:
@@ -32,57 +33,48 @@ def in_parts(work: Callable[[Tensor], Tensor], given: Shaped[Tensor, "n ..."]) -
     )
 
 
-class LatentRendering(Rendering):
-    """What a generator of latents shows.
+@dataclass(frozen=True, eq=False)
+class LatentRendering(Images):
+    """Images as latents of a denoiser, decoded when a loss reads them.
 
-    A score distillation of the same denoiser reads `latents` as they are. Losses that look at
-    pixels read `image`, which is decoded then, once a step: with a 512-pixel Stable Diffusion,
-    decoding costs more than asking the network does.
-
-    Args:
-        latents: clean, as `denoiser.encode_image` makes them.
-        denoiser: whose they are.
-        origin: the same rendering before it was cut off from the generator.
+    Score distillation with the same denoiser reads `latents`. Losses of pixels read `image`, which
+    is decoded at most once a step: with Stable Diffusion at 512 pixels, decoding costs more than
+    one pass of the network.
     """
 
-    def __init__(
-        self,
-        latents: Float[Tensor, "n 1 c hh ww"],
-        denoiser: Denoiser,
-        origin: LatentRendering | None = None,
-    ) -> None:
-        vars(self).update(latents=latents, denoiser=denoiser, origin=origin)
-
-    latents: Float[Tensor, "n 1 c hh ww"]
-    denoiser: Denoiser
-    origin: LatentRendering | None
+    latents: Float[Tensor, "n 1 c hh ww"] = field(repr=False)  # clean, as `encode_image` returns
+    denoiser: Denoiser = field(repr=False)
+    #: Decodes latents to images in place of the denoiser, and the height and width of these images.
+    decode: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
+    size: tuple[int, int] | None = None
+    #: The same rendering before it was detached from the generator.
+    origin: LatentRendering | None = field(default=None, repr=False)
 
     @cached_property
-    def image(self) -> Float[Tensor, "n 1 3 h w"]:
-        """The decoded images; their gradient ends where they go beyond [0, 1]."""
+    def image(self) -> Float[Tensor, "n 1 3 h w"]:  # type: ignore[override]
+        """The decoded images; the gradient is 0 where they exceed [0, 1]."""
         if self.origin is not None:
             return self.origin.image.detach().requires_grad_()
-        # Whoever looks first may want no gradient, but those after may.
+        # The first reader may run under no_grad, a later one not.
         with torch.set_grad_enabled(self.latents.requires_grad):
-            return in_parts(self.shown, self.latents[:, 0])[:, None].clamp(0, 1)
-
-    def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """The images of some latents."""
-        return self.denoiser.decode_image(latents)
+            decode = self.decode or self.denoiser.decode_image
+            return in_parts(decode, self.latents[:, 0])[:, None].clamp(0, 1)
 
     @property
     def shape(self) -> torch.Size:
-        """n, v, 3, h and w."""
         n, v, _, h, w = self.latents.shape
-        return torch.Size((n, v, 3, *self.denoiser.picture_sides(h, w)))
+        return torch.Size((n, v, 3, *(self.size or self.denoiser.picture_sides(h, w))))
 
     @property
-    def like(self) -> Tensor:
-        """Nothing, in the precision and on the device of the latents."""
-        return self.latents.detach().new_empty(0)
+    def dtype(self) -> torch.dtype:
+        return self.latents.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.latents.device
 
     def leaves(self) -> list[Tensor]:
-        """The latents, and the images once they were looked at."""
+        """The latents, and the images once they were read."""
         return [self.latents, self.image] if "image" in vars(self) else [self.latents]
 
     def detach(self) -> Rendering:
@@ -90,15 +82,14 @@ class LatentRendering(Rendering):
         return Rendering(self.image.detach())
 
     def leaf(self) -> LatentRendering:
-        """The same, cut off from the generator and ready to collect a gradient."""
-        return LatentRendering(self.latents.detach().requires_grad_(), self.denoiser, self)
+        return replace(self, latents=self.latents.detach().requires_grad_(), origin=self)
 
 
 def check_device(denoiser: Denoiser, parameter: Tensor) -> None:
-    """Raises InputError where a generator was moved and its denoiser was not."""
+    """Raises InputError if the generator and its denoiser are on different devices."""
     device = next(denoiser.parameters()).device
     if device != parameter.device:
         raise InputError(
-            f"{denoiser.name}: is on {device}, and the run on {parameter.device}; load it there: "
+            f"{denoiser.name}: is on {device}, but the run is on {parameter.device}; load it with "
             f'load_denoiser({denoiser.name!r}, "{parameter.device}")'
         )

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.types import Generator, Loss, Rendering, Terms
+from guidance.outputs import Output, Rendering
+from guidance.types import Generator, Loss, Terms
 from guidance.views import Frames, View, Windows
 
 
@@ -25,7 +26,7 @@ class Wrapped(Generator):
         self.module = module
         self.num_samples = num_samples
 
-    def forward(self, view: View | None = None) -> Rendering:
+    def forward(self, view: View | None = None) -> Output:
         if isinstance(view, Windows | Frames):
             kind = type(view).__name__.lower()
             raise InputError(
@@ -33,7 +34,7 @@ class Wrapped(Generator):
                 "views, or make it a gd.Generator"
             )
         pictures = self.module()
-        if isinstance(pictures, Rendering):
+        if isinstance(pictures, Output):
             return pictures
         if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[1] != 3:
             shape = list(pictures.shape) if isinstance(pictures, Tensor) else type(pictures)
@@ -58,5 +59,5 @@ def as_generator(module: nn.Module, losses: Loss | Terms) -> Generator:
     """The module itself if it is a `Generator`, or wrapped, with one sample a prompt."""
     if isinstance(module, Generator):
         return module
-    counts = [len(getattr(term.loss, "prompts", ())) for term in Terms.of(losses)]
+    counts = [len(term.loss.prompts) for term in Terms.of(losses)]
     return Wrapped(module, max([1, *counts]))

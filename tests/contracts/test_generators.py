@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 import guidance.generators
-from guidance.loop.optimize import Settings, optimize
-from guidance.types import Generator, Loss, Rendering, StepContext
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
+from guidance.outputs import Rendering
+from guidance.types import Generator, Loss, StepContext
 
 
 def generators() -> list[type[Generator]]:

@@ -17,8 +17,8 @@ from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.losses.rigidity import Rigidity
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.shading import Shading
 from guidance.types import StepContext
 from guidance.views import WHOLE
 

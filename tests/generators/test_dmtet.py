@@ -14,7 +14,8 @@ from guidance.geometry.topology import edge_sides
 from guidance.losses.eikonal import Eikonal
 from guidance.losses.normal_consistency import NormalConsistency
 from guidance.meshes import MeshScene, MeshScenes
-from guidance.types import Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import StepContext
 
 SMALL = SurfaceGrid(cells=10, finest=8)
 

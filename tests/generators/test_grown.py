@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.evaluate.shape import measure
 from guidance.generators.mesh.sphere import START_SD, Growth, SphereMesh
-from guidance.geometry.framing import framed
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.octasphere import MARGIN
 from guidance.meshes import Mesh, MeshScene
@@ -113,18 +113,18 @@ def test_its_files_load_again(tmp_path: Path) -> None:
 
 def test_what_is_framed_fits_the_unit_sphere_and_knows_no_size_or_place() -> None:
     draws = StepContext((1, 2)).normal("test", 50, 3) * torch.tensor([1.0, 3, 0.5])
-    found = framed(draws)
+    found = fit_unit_sphere(draws)
     low, high = found.amin(1), found.amax(1)
     assert torch.allclose(low + high, torch.zeros(2, 3), atol=1e-5)
     assert torch.allclose(found.norm(dim=-1).amax(1), torch.ones(2))
-    assert torch.allclose(framed(7 * draws + 3), found, atol=1e-5)
+    assert torch.allclose(fit_unit_sphere(7 * draws + 3), found, atol=1e-5)
     vertices = draws.double().requires_grad_()
     weights = StepContext((3, 4)).normal("weights", 50, 3)
-    (slope,) = torch.autograd.grad((framed(vertices) * weights).sum(), vertices)
+    (slope,) = torch.autograd.grad((fit_unit_sphere(vertices) * weights).sum(), vertices)
     assert slope.sum(1).abs().max() < 1e-9, "a shift of the whole has no gradient"
     middle = vertices - vertices.mean(1, keepdim=True)
     assert (slope * middle).sum((1, 2)).abs().max() < 1e-9, "nor has its scale"
-    assert framed(torch.zeros(1, 0, 3)).shape == (1, 0, 3)
+    assert fit_unit_sphere(torch.zeros(1, 0, 3)).shape == (1, 0, 3)
 
 
 @pytest.mark.parametrize(

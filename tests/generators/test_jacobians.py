@@ -14,7 +14,8 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.intersections import intersecting_faces
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
-from guidance.loop.optimize import Settings, optimize
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.rigidity import Rigidity
 from guidance.meshes import Mesh, MeshScene
 from guidance.types import StepContext

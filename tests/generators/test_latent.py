@@ -13,11 +13,14 @@ from guidance.errors import InputError
 from guidance.generators.image.latent import Latent
 from guidance.generators.image.noise import Noise
 from guidance.generators.image.pixels import Pixels
-from guidance.loop.optimize import Event, Settings, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.distillation import Distillation
 from guidance.losses.noise_norm import NoiseNorm
 from guidance.losses.total_variation import TotalVariation
-from guidance.types import Loss, Rendering, StepContext, Terms
+from guidance.outputs import Rendering
+from guidance.types import Loss, StepContext, Terms
 from tests.diffusion.stand_ins import Mixture
 
 
@@ -200,5 +203,5 @@ def test_the_norm_of_noise_is_least_where_noise_is() -> None:
 def test_mistakes_are_told() -> None:
     with pytest.raises(InputError, match="Noise: expected 2 prompts, one a sample, not 1"):
         Noise((0, 1), ["a cat"], denoiser=Mixture())
-    with pytest.raises(InputError, match="NoiseNorm: is of the generator Noise"):
+    with pytest.raises(InputError, match="NoiseNorm: applies only to the generator Noise"):
         NoiseNorm()(Pixels((0,), 8)(), StepContext((0,)))

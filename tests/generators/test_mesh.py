@@ -16,7 +16,7 @@ from guidance.geometry.primitives import octahedron, primitive
 from guidance.loop.optimize import optimize
 from guidance.losses.laplacian import Laplacian
 from guidance.meshes import Mesh
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from tests.stand_ins import Target
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.generators.image.latent_edit import FADED, FAINT, LatentEdit, sides_for
-from guidance.loop.optimize import Settings, optimize
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
 from guidance.losses.total_variation import TotalVariation
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
 

@@ -18,8 +18,8 @@ from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Mesh
 from guidance.rendering.environment import find_environment
-from guidance.rendering.material import Skin, render_material, texels_of
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.material import MaterialMesh, render_material, pack_material
+from guidance.rendering.cameras.orbit import Orbit
 
 
 def painted(mesh: Mesh, maps: Maps, amount: float = 1.0) -> TexturedMesh:
@@ -41,8 +41,8 @@ def test_what_is_exported_renders_as_the_run_did(tmp_path: Path) -> None:
         generator.export(tmp_path, 0)
         mesh = load_mesh(tmp_path / "mesh.glb", maps=True).mesh
         assert mesh.material is not None and mesh.material.base_color.shape == (3, 1024, 1024)
-        texels = texels_of(mesh.material)[None]
-        again = render_material(Skin.of(mesh), texels, cameras, find_environment("studio")).over()[
+        texels = pack_material(mesh.material)[None]
+        again = render_material(MaterialMesh.of(mesh), texels, cameras, find_environment("studio")).over()[
             0
         ]
     psnr = -10 * (shown - again).square().mean().log10()

@@ -29,8 +29,9 @@ from guidance.generators.image.strokes import Strokes
 from guidance.generators.image.unet import UNet
 from guidance.generators.image.wavelet import Wavelet
 from guidance.loop.wrapped import Wrapped
-from guidance.rendering.orbit import Orbit
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.types import Generator, StepContext
 from guidance.views import Windows
 
 #: Each shows any place; the grid's cells do not divide its windows.
@@ -195,5 +196,5 @@ def test_whole_leaves_the_parts_out() -> None:
     assert torch.equal(rendering.image, image[:, 1:2])
     assert rendering.alpha is not None and torch.equal(rendering.alpha, image[:, 1:2, :1])
     assert Rendering(image).whole().image is image
-    with pytest.raises(InputError, match="was shown windows only; let one view have the side 1"):
+    with pytest.raises(InputError, match="was given windows only; give one view the side 1"):
         Rendering(image[:, :1], windows=places(8, 4, [[(0, 0)]])).whole()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.generators.image.param.arguments import level_arguments
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.windows import (
     BLOCK,
@@ -20,10 +23,15 @@ from guidance.generators.image.param.windows import (
     rows_and_columns,
 )
 from guidance.generators.image.pyramid import FAINT, MARGIN, Levels, squashable
+from guidance.media.load import load_image
 from guidance.media.png import save_levels, save_png
+from guidance.outputs import Rendering
 from guidance.schedule import Schedule
-from guidance.types import Generator, Rendering, StepContext
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows
+
+#: Slope of alpha at the end of a run, per pixel of the side: outlines of large images stay crisp.
+SHARPNESS = 1 / 32
 
 
 class Cutout(Generator):
@@ -48,6 +56,33 @@ class Cutout(Generator):
             beyond it join from `DETAIL` of the run on; alpha has none, since what makes an outline
             crisp is its slope, and finer cells make it ripple. None for all levels of both.
     """
+
+    class Options(ImageOptions):
+        """Options of "cutout"."""
+
+        crop_scale = (1.0, 1.8)
+        renders_windows = True
+
+        finest: Annotated[int, Field(ge=1, le=2048)] | Literal["auto"] = "auto"
+        """Cells per side of the finest level, a power of two. "auto" is 32; for images above 512
+        pixels, color gets 64 in the second half of the run."""
+        start: Path | None = None
+        """An image to start from."""
+        outline: Schedule = Schedule.parse(1.0)
+        """Weight of a compact outline."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Cutout:
+        sharpness: float | str = 4.0
+        if canvas.is_large:
+            sharpness = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * canvas.size} log"
+        return cls(
+            canvas.seeds,
+            canvas.size,
+            **level_arguments(options.finest, canvas),
+            sharpness=sharpness,
+            start=None if options.start is None else load_image(options.start, "start"),
+        )
 
     #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
     #: a gradient from the first step and the thing stays in the middle (chosen by eye).

@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.warping import warped
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp
 
 
@@ -32,6 +34,13 @@ class Fourier(Generator):
         decorrelate: optimize along the colour axes of photographs instead of RGB.
         start_sd: spread of the spectrum at the start (lucid: 0.01).
     """
+
+    class Options(ImageOptions):
+        """Options of "fourier"."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Fourier:
+        return cls(canvas.seeds, canvas.size)
 
     def __init__(
         self,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.arguments import export_arguments
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import (
     BLOCK,
     as_windows,
@@ -21,8 +24,9 @@ from guidance.generators.image.param.windows import (
 )
 from guidance.media.colors import parse_color
 from guidance.media.png import save_levels, save_png
+from guidance.outputs import Rendering
 from guidance.schedule import Schedule
-from guidance.types import Generator, Rendering, StepContext
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows
 
 
@@ -57,6 +61,43 @@ class Grid(Generator):
         InputError: sizes that the cells do not divide, a palette or temperature out of bounds, a
             temperature without a palette.
     """
+
+    class Options(ImageOptions):
+        """Options of "grid"."""
+
+        renders_windows = True
+
+        cells: int = Field(default=32, ge=1, le=1024)
+        """Cells per side."""
+        colors: Annotated[int, Field(ge=2, le=256)] | Literal["any"] = "any"
+        """Number of colors, which are optimized too."""
+        palette: tuple[str, ...] = ()
+        """The only colors to use, as #rrggbb or names."""
+        tileable: bool = False
+        """Makes opposite borders fit each other."""
+        export_size: Annotated[int, Field(ge=8, le=8192)] | Literal["size"] = "size"
+        """Pixels per side of the files, which are sharp at any size."""
+
+        @model_validator(mode="after")
+        def _check_colors(self) -> Self:
+            if self.palette and self.colors != "any":
+                raise InputError("--colors: the palette sets the colors; give one of the two")
+            return self
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Grid:
+        colors = None if options.colors == "any" else options.colors
+        return cls(
+            canvas.seeds,
+            canvas.size,
+            cells=options.cells,
+            tileable=options.tileable,
+            palette=options.palette or colors,
+            **export_arguments(options.export_size),
+        )
+
+    def check_warp(self, warp: Warp) -> None:
+        whole_cells(warp, self.cells)
 
     CHOICE_RATE = 5.0  # measured with the default temperature on 8 and 16 colours: 1, 5, 25
     START_SD = 0.01  # as lucid's pixel parametrization

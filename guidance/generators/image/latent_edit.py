@@ -18,7 +18,7 @@ from guidance.generators.image.masked import blend, check_mask
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
 from guidance.media.resize import resized
-from guidance.types import Generator, Rendering, StepContext
+from guidance.types import Generator, StepContext
 from guidance.views import View
 
 #: Spread of the latents' change at the start: not to be seen, and yet no two seeds start alike.
@@ -29,25 +29,6 @@ FAINT = 1e-3
 FADED = 0.25
 #: Sides are multiples of so many cells: transformers take latents in patches of two by two.
 CELLS = 2
-
-
-class Revision(LatentRendering):
-    """Latents, and the image that their change makes of a given one.
-
-    Args:
-        latents: as they are now.
-        of: the generator, which knows what they were and the image.
-    """
-
-    def __init__(self, latents: Float[Tensor, "n 1 c hh ww"], of: LatentEdit) -> None:
-        super().__init__(latents, of.denoisers[0])
-        vars(self).update(of=of)
-
-    of: LatentEdit
-
-    def shown(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """The given image as these latents leave it."""
-        return self.of.shown(latents)
 
 
 class LatentEdit(Generator):
@@ -77,6 +58,8 @@ class LatentEdit(Generator):
     Raises:
         InputError: a mask of another size, or that is black everywhere.
     """
+
+    chosen_by_name = False
 
     def __init__(
         self,
@@ -114,11 +97,13 @@ class LatentEdit(Generator):
         noise = StepContext(tuple(seeds), phase="start").normal("revised", *latents.shape[1:])
         self.change = nn.Parameter(FAINT * noise)
 
-    def forward(self, view: View | None = None) -> Rendering:
+    def forward(self, view: View | None = None) -> LatentRendering:
         """One image a sample, decoded when somebody looks at it."""
         whole_only(view, self)
         check_device(self.denoisers[0], self.change)
-        return Revision(self._latents()[:, None], self)
+        image = self.get_buffer("image")
+        size = (image.shape[1], image.shape[2])
+        return LatentRendering(self._latents()[:, None], self.denoisers[0], self.shown, size)
 
     def _latents(self) -> Float[Tensor, "n c hh ww"]:
         return self.get_buffer("latents") + self.get_buffer("free") * self.change

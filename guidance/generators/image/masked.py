@@ -13,7 +13,8 @@ from guidance.errors import InputError
 from guidance.generators.image.param.windows import whole_only
 from guidance.generators.image.pyramid import Pyramid
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering
+from guidance.outputs import Rendering
+from guidance.types import Generator
 from guidance.views import View
 
 
@@ -46,6 +47,8 @@ class Masked(Generator):
     Raises:
         InputError: sizes that differ; a mask that is black everywhere.
     """
+
+    chosen_by_name = False
 
     def __init__(
         self,

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.latents import check_device, in_parts
+from guidance.diffusion.options import DenoiserOptions
 from guidance.diffusion.sampling import NoiseScene, draw
 from guidance.errors import InputError
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.prompts import Prompt
+from guidance.schedule import Schedule
+from guidance.types import Generator, StepContext
 from guidance.views import View
+
+#: Words in the names of denoisers that are distilled to few steps; they need no guidance.
+FEW_STEPS = ("turbo", "schnell", "lightning", "lcm", "hyper")
+#: Steps and guidance scale of the sampler. With six steps, other denoisers give a draft.
+DISTILLED, OTHERS = (1, 1.0), (6, 4.0)
+#: Learning rates by optimizer: that of ReNO, and one chosen by eye.
+RATES = {"sgd": 5.0, "adam": 0.05}
 
 
 class Noise(Generator):
@@ -43,6 +56,35 @@ class Noise(Generator):
         InputError: another number of prompts than seeds; a size that the autoencoder does not
             divide.
     """
+
+    class Options(ImageOptions, DenoiserOptions):
+        """Options of "noise"."""
+
+        usual_optimizer = "sgd"
+
+        total_variation: Schedule = Schedule.parse(0.0)
+        """Weight of total variation; the decoder already makes smooth images."""
+        sampler_steps: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = "auto"
+        """Steps of the sampler. "auto" is 6, or 1 for distilled denoisers (names with turbo,
+        schnell, lightning, lcm or hyper)."""
+        sampler_scale: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+        """Guidance scale of the sampler. "auto" is 4, or 1 for distilled denoisers."""
+        noise_norm: Schedule = Schedule.parse(0.01)
+        """Weight that keeps the norm of the noise typical of Gaussian noise."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Noise:
+        few = any(word in options.denoiser.lower() for word in FEW_STEPS)
+        steps, scale = DISTILLED if few else OTHERS
+        return cls(
+            canvas.seeds,
+            [_text(prompt) for prompt in canvas.prompts],
+            None if canvas.default_size else canvas.size,
+            denoiser=options.load(canvas.device),
+            sampler_steps=steps if options.sampler_steps == "auto" else options.sampler_steps,
+            guidance_scale=scale if options.sampler_scale == "auto" else options.sampler_scale,
+            learning_rate=RATES[canvas.optimizer],
+        )
 
     LARGEST_GRADIENT = 0.1
 
@@ -114,3 +156,11 @@ class Noise(Generator):
     def tiny(cls, num_samples: int = 2) -> Noise:
         prompts = ["a red heart"] * num_samples
         return cls(range(num_samples), prompts, 16, denoiser=load_denoiser("mini-diffusion"))
+
+
+def _text(prompt: Prompt) -> str:
+    """The text for the sampler: all wanted phrases, whatever their weights."""
+    phrases = [p for p in prompt.phrases if p.image is None and p.weight(0.0) > 0]
+    if not phrases:
+        raise InputError(f"{prompt.text!r}: --generator noise samples from text; add a phrase")
+    return ", ".join(phrase.text for phrase in phrases)

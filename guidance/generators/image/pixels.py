@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.warping import warped
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp
 
 
@@ -27,6 +29,13 @@ class Pixels(Generator):
         size: pixels a side.
         learning_rate: of Adam, in units of the whole range.
     """
+
+    class Options(ImageOptions):
+        """Options of "pixels"."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Pixels:
+        return cls(canvas.seeds, canvas.size)
 
     START_SD = 0.01  # as lucid's pixel parametrization
 

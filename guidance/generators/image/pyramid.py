@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.arguments import level_arguments
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import from_rgb, to_rgb
 from guidance.generators.image.param.warping import seen_before, warped
 from guidance.generators.image.param.windows import (
@@ -24,8 +27,10 @@ from guidance.generators.image.param.windows import (
     rows_and_columns,
     through,
 )
+from guidance.media.load import load_image
 from guidance.media.png import save_levels, save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows
 
 #: How far from black and white an image may start: there the slope is 0.04 of the middle's.
@@ -208,6 +213,26 @@ class Pyramid(Generator):
         coarse: cells a side of the finest level that moves from the first step; those beyond it
             join from `DETAIL` of the run on. None for all.
     """
+
+    class Options(ImageOptions):
+        """Options of "pyramid"."""
+
+        renders_windows = True
+
+        finest: Annotated[int, Field(ge=1, le=2048)] | Literal["auto"] = "auto"
+        """Cells per side of the finest level, a power of two. "auto" is 32; for images above 512
+        pixels, color gets 64 in the second half of the run."""
+        start: Path | None = None
+        """An image to start from."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Pyramid:
+        return cls(
+            canvas.seeds,
+            canvas.size,
+            **level_arguments(options.finest, canvas),
+            start=None if options.start is None else load_image(options.start, "start"),
+        )
 
     def __init__(
         self,

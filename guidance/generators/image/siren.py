@@ -6,17 +6,21 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.arguments import export_arguments
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks, rows_and_columns
 from guidance.media.png import save_levels, save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows
 
 
@@ -47,6 +51,18 @@ class Siren(Generator):
     Raises:
         InputError: a size, width or number of layers below 1; `omega` not above 0.
     """
+
+    class Options(ImageOptions):
+        """Options of "siren"."""
+
+        renders_windows = True
+
+        export_size: Annotated[int, Field(ge=8, le=8192)] | Literal["size"] = "size"
+        """Pixels per side of the files, which are sharp at any size."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Siren:
+        return cls(canvas.seeds, canvas.size, **export_arguments(options.export_size))
 
     def __init__(
         self,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.arguments import export_arguments
 from guidance.generators.image.param.bezier import paint
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks
 from guidance.media.colors import parse_color
 from guidance.media.png import save_levels, save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows
 
 
@@ -43,6 +47,21 @@ class Strokes(Generator):
         InputError: a size or number of strokes below 1, widths that are not
             0 < least < greatest <= 1, a ground that cannot be read.
     """
+
+    class Options(ImageOptions):
+        """Options of "strokes"."""
+
+        renders_windows = True
+
+        num_strokes: int = Field(default=512, ge=1, le=4096)
+        """Number of strokes."""
+        export_size: Annotated[int, Field(ge=8, le=8192)] | Literal["size"] = "size"
+        """Pixels per side of the files, which are sharp at any size."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Strokes:
+        exported = export_arguments(options.export_size)
+        return cls(canvas.seeds, canvas.size, num_strokes=options.num_strokes, **exported)
 
     #: Of points and widths in sides of the image, and of colours, at `learning_rate` 1.
     POINT_RATE, WIDTH_RATE, COLOR_RATE = 1 / 224, 0.1 / 224, 0.01

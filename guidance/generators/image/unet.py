@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from guidance.generators.image.masked import blend
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View
 
 #: Pixels that the network halves an image to: three times a half.
@@ -56,6 +57,8 @@ class UNet(Generator):
         learning_rate: of Adam; from 4e-3 on, some images turn into one colour.
         original: the same image larger, which `export` applies the network to as well.
     """
+
+    chosen_by_name = False
 
     def __init__(
         self,

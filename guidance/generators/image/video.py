@@ -13,7 +13,8 @@ from guidance.errors import InputError
 from guidance.generators.image.masked import blend
 from guidance.generators.image.unet import UNet, padded
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import Frames, View
 
 
@@ -32,6 +33,8 @@ class Video(Generator):
     Raises:
         InputError: a mask of another size, or black everywhere.
     """
+
+    chosen_by_name = False
 
     mask: Tensor | None
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.warping import warped
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.png import save_png
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.types import Generator, StepContext
 from guidance.views import View, Warp
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
@@ -56,6 +58,16 @@ class Wavelet(Generator):
     Raises:
         InputError: a size below 4, more levels skipped than there are, an unknown wavelet.
     """
+
+    class Options(ImageOptions):
+        """Options of "wavelet"."""
+
+        wavelet: Literal["cdf97", "haar"] = "cdf97"
+        """Basis: "cdf97" is smooth, "haar" gives squares."""
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> Wavelet:
+        return cls(canvas.seeds, canvas.size, wavelet=options.wavelet)
 
     def __init__(
         self,

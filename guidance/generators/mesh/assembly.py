@@ -15,13 +15,14 @@ from guidance.errors import InputError
 from guidance.generators.mesh.jacobians import DeformedMesh
 from guidance.generators.mesh.stylized import StylizedMesh, Surface
 from guidance.geometry.io.export import USUAL
-from guidance.geometry.io.files import Normalization, save_mesh, save_scene
+from guidance.geometry.io.files import save_mesh, save_scene
+from guidance.geometry.normalization import Normalization
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, PlacedMesh
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.shading import render_mesh
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.shading import Shading, render_mesh
+from guidance.types import Generator, StepContext
 from guidance.views import WHOLE, Cameras, View
 
 

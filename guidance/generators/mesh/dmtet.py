@@ -15,13 +15,14 @@ from guidance.errors import InputError
 from guidance.generators.mesh.param.field import Field
 from guidance.generators.mesh.param.volume import Volume
 from guidance.generators.mesh.stylized import StylizedMesh
-from guidance.geometry.framing import framed
 from guidance.geometry.io.export import USUAL, save_meshes
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.tetrahedra import TetrahedralGrid, march
 from guidance.meshes import Mesh, MeshScene, MeshScenes
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.several import render_meshes
-from guidance.types import Generator, Rendering
+from guidance.outputs import Rendering
+from guidance.rendering.heterogeneous import render_meshes
+from guidance.rendering.shading import Shading
+from guidance.types import Generator
 from guidance.views import Cameras, View
 
 #: Half the side of the grid's cube, and the radius of the ball that everything starts as.
@@ -114,7 +115,7 @@ class DMTet(Generator):
         meshes = []
         for own, moved in zip(distances, places, strict=True):
             vertices, faces = march(lattice, own, moved)
-            vertices = framed(vertices[None])
+            vertices = fit_unit_sphere(vertices[None])
             at_corners = own[: side**3].view(1, side, side, side) / lattice.spacing
             rest = vertices[0].detach()
             meshes.append(MeshScene(vertices, faces, rest, distances=at_corners))

@@ -20,9 +20,9 @@ from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.untangle import Untangler, weakened
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.shading import GREY, render_mesh
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.rendering.shading import GREY, Shading, render_mesh
+from guidance.types import Generator, StepContext
 from guidance.views import Cameras, View
 
 #: Of the Jacobians at the start, so that seeds differ: too little to be seen, since the solve

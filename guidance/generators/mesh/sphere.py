@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.mesh.param.volume import Volume
 from guidance.generators.mesh.stylized import StylizedMesh
-from guidance.geometry.framing import framed
 from guidance.geometry.io.export import USUAL, save_meshes
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.loop_subdivision import LoopSubdivision, middles, quartered
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.octasphere import octasphere
 from guidance.geometry.smoothing import Smoothing
 from guidance.meshes import Material, Mesh, MeshScene
+from guidance.outputs import Rendering
 from guidance.rendering.bake import bake
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.shading import render_mesh
-from guidance.types import Generator, Rendering, StepContext
+from guidance.rendering.shading import Shading, render_mesh
+from guidance.types import Generator, StepContext
 from guidance.views import Cameras, View
 
 #: Of the displacements at the start, so that seeds differ.
@@ -127,7 +127,7 @@ class SphereMesh(Generator):
         if self.growth.symmetric:
             mirror = moved.new_tensor([-1.0, 1, 1])
             moved = (moved + mirror * moved.index_select(1, self.get_buffer("twin"))) / 2
-        return framed(self.get_buffer("rest") + self.finer(self.smoothing(moved)))
+        return fit_unit_sphere(self.get_buffer("rest") + self.finer(self.smoothing(moved)))
 
     def _colors(self, index: Tensor, weights: Tensor, samples: slice = slice(None)) -> Tensor:
         return (1 + torch.tanh(self.volume(index, weights, samples))) / 2
@@ -154,7 +154,7 @@ class SphereMesh(Generator):
         baked = bake(Mesh(rest, faces, uv=uv, face_uv=face_uv), size)
         rows, pieces = max(1, AT_ONCE // size), []
         for top in range(0, size, rows):
-            places = baked.at_corners(rest, faces, slice(top, top + rows))
+            places = baked.interpolate(rest, faces, slice(top, top + rows))
             where = self._corners(places.to(self.displacements.device))
             pieces.append(self._colors(*where, slice(sample, sample + 1))[0].cpu())
         color = torch.cat(pieces).T.reshape(3, size, size)

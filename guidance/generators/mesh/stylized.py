@@ -19,10 +19,11 @@ from guidance.geometry.io.export import USUAL, save_meshes
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading, vertex_normals
-from guidance.rendering.shading import GREY, render_mesh
-from guidance.types import Generator, Rendering, StepContext
+from guidance.outputs import Rendering
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.rasterizer.contract import vertex_normals
+from guidance.rendering.shading import GREY, Shading, render_mesh
+from guidance.types import Generator, StepContext
 from guidance.views import Cameras, View
 
 

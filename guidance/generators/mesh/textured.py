@@ -16,16 +16,19 @@ from guidance.errors import InputError
 from guidance.generators.mesh.param.masked_maps import MaskedMaps, side_of
 from guidance.generators.mesh.param.volume import Volume
 from guidance.geometry.io.export import USUAL, save_meshes
-from guidance.geometry.io.files import Normalization, load_mesh
+from guidance.geometry.io.files import load_mesh
+from guidance.geometry.normalization import Normalization
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.selection import Selection
 from guidance.geometry.unwrap import with_uv
+from guidance.media.srgb import srgb_to_linear
 from guidance.meshes import Material, Mesh
+from guidance.outputs import Rendering
 from guidance.rendering.bake import Bake, bake
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.environment import find_environment
-from guidance.rendering.material import Skin, render_material, texels_of, to_linear
-from guidance.rendering.orbit import Orbit
-from guidance.types import Generator, Rendering
+from guidance.rendering.material import MaterialMesh, pack_material, render_material
+from guidance.types import Generator
 from guidance.views import Cameras, View
 
 #: Limits that keep a surface from mirrors and from pure metal. Source: Paint-it (arXiv 2312.11360).
@@ -110,7 +113,7 @@ class TexturedMesh(Generator):
         places = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
         unit = replace(self.given, vertices=places)
         # What the mesh implies comes from the mesh again, so it is no part of the state.
-        for name, value in vars(Skin.of(unit)).items():
+        for name, value in vars(MaterialMesh.of(unit)).items():
             self.register_buffer(name, value, persistent=False)
         self.volume = Volume(seeds, 8 if maps.relief else 5, maps.finest)
         self.environment = find_environment(maps.environment)
@@ -136,11 +139,13 @@ class TexturedMesh(Generator):
         texels = values.reshape(self.num_samples, 8, self.maps.texels, self.maps.texels)
         if self.kept is not None:
             texels = self.kept.under(texels)
-        texels = torch.cat([to_linear(texels[:, :3]), texels[:, 3:]], 1)
+        texels = torch.cat([srgb_to_linear(texels[:, :3]), texels[:, 3:]], 1)
         return render_material(self._skin(), texels, cameras, self.environment)
 
-    def _skin(self) -> Skin:
-        return Skin(**{field.name: self.get_buffer(field.name) for field in fields(Skin)})
+    def _skin(self) -> MaterialMesh:
+        return MaterialMesh(
+            **{field.name: self.get_buffer(field.name) for field in fields(MaterialMesh)}
+        )
 
     def _kept(self, baked: Bake) -> MaskedMaps | None:
         """What stays of the mesh's own maps, at the size of the bake."""
@@ -161,9 +166,9 @@ class TexturedMesh(Generator):
     ) -> tuple[Int[Tensor, "m 8"], Float[Tensor, "m 8"], Float[Tensor, "m 2 3"]]:
         """Where the texels of some rows lie: in the volume, and their tangent and bitangent."""
         skin = self._skin()
-        places = baked.at_corners(skin.vertices, skin.faces, rows)
-        normal = F.normalize(baked.at_corners(skin.normals, skin.faces, rows), dim=-1)
-        tangents = baked.at_corners(skin.tangents, skin.face_tangents, rows)
+        places = baked.interpolate(skin.vertices, skin.faces, rows)
+        normal = F.normalize(baked.interpolate(skin.normals, skin.faces, rows), dim=-1)
+        tangents = baked.interpolate(skin.tangents, skin.face_tangents, rows)
         bitangent = torch.linalg.cross(normal, tangents[:, :3]) * tangents[:, 3:].sign()
         across = F.normalize(torch.stack([tangents[:, :3], bitangent], 1), dim=-1)
         if self.maps.symmetric:
@@ -237,6 +242,8 @@ class TexturedMesh(Generator):
         """What the tiny mesh's export shows, read back from its file."""
         mesh = load_mesh(folder / "mesh.glb", maps=True).mesh
         assert mesh.material is not None
-        texels = texels_of(mesh.material)[None]
+        texels = pack_material(mesh.material)[None]
         environment = find_environment(Maps().environment)
-        return render_material(Skin.of(mesh), texels, cls.tiny_views(1), environment).over()[0]
+        return render_material(
+            MaterialMesh.of(mesh), texels, cls.tiny_views(1), environment
+        ).over()[0]

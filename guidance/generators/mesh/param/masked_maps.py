@@ -36,7 +36,7 @@ class MaskedMaps:
             InputError: no texel lies in the region, or all do.
         """
         size = tuple(baked.triangle.shape)
-        places = baked.at_corners(mesh.vertices, mesh.faces).view(*size, 3)
+        places = baked.interpolate(mesh.vertices, mesh.faces).view(*size, 3)
         share = region.texels(baked.triangle, places)[None]
         if not bool((share > 0).any()):
             raise InputError(
@@ -48,7 +48,7 @@ class MaskedMaps:
             return cls(share, _resized(stacked(mesh.material), size))
         color = torch.full((3, *size), GREY)
         if mesh.colors is not None:
-            color = baked.at_corners(mesh.colors.float(), mesh.faces).T.reshape(3, *size)
+            color = baked.interpolate(mesh.colors.float(), mesh.faces).T.reshape(3, *size)
         plain = torch.tensor([ROUGHNESS, METALLIC, 0.0, 0.0, 1.0])
         return cls(share, torch.cat([color, plain[:, None, None].expand(5, *size)]))
 

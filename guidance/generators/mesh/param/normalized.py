@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.io.files import Normalization
+from guidance.geometry.normalization import Normalization
 from guidance.geometry.selection import free_vertices
 from guidance.geometry.subdivision import subdivide_within
 from guidance.geometry.topology import unique_edges
