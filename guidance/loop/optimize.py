@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from guidance.errors import Diverged, InputError, OutOfResources
+from guidance.loop.declared import check_declared
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
 from guidance.loop.result import Result
@@ -96,6 +97,7 @@ class _Run:
             start = self._render(self._validation()).detach()
         for term in self.losses:
             term.loss.prepare(start)
+            check_declared(term.loss)
         self.step = 0
         self.rates = [group["lr"] for group in generator.param_groups()]
         self.optimizer = self._new_optimizer()
