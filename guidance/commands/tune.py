@@ -13,12 +13,12 @@ import torch
 
 from guidance.errors import InputError
 from guidance.geometry.deformation import LEAST, MOST, NAME, Deformation
-from guidance.geometry.io.files import Normalization, save_mesh
+from guidance.geometry.io.files import save_mesh
+from guidance.geometry.normalization import Normalization
 from guidance.media.images import contact_sheet, to_bytes
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.shading import render_mesh
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.shading import Shading, render_mesh
 from guidance.runs.atomic import move_into, os_errors
 from guidance.runs.folder import contained, existing_folder, only_writer
 
@@ -38,7 +38,7 @@ DISTANCE = 4.0
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """What `guide tune` is asked for."""
 
     run: Path
@@ -47,10 +47,20 @@ class Order:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"tune: {message}; `guide tune --help` explains")
+        raise InputError(f"tune: {message}; see `guide tune --help`")
 
 
-def parse(words: Sequence[str]) -> Order:
+def run(words: list[str]) -> int:
+    """Runs the command and returns its exit code."""
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if words else InputError.exit_code
+    for path in tune(parse(words)):
+        print(path, flush=True)
+    return 0
+
+
+def parse(words: Sequence[str]) -> Request:
     """Reads the words behind `guide tune`.
 
     Raises:
@@ -60,10 +70,10 @@ def parse(words: Sequence[str]) -> Order:
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--strength", type=float, required=True, metavar="S")
     found = parser.parse_intermixed_args(list(words))
-    return Order(found.run, found.strength)
+    return Request(found.run, found.strength)
 
 
-def tune(order: Order) -> Iterator[Path]:
+def tune(request: Request) -> Iterator[Path]:
     """Writes each sample's mesh at a strength, and yields the files.
 
     All samples are read and checked before anything is written; each file is there whole or not at
@@ -74,7 +84,7 @@ def tune(order: Order) -> Iterator[Path]:
             another process writes to the run; no permission.
         OutOfResources: the disk is full.
     """
-    folder = existing_folder(order.run)
+    folder = existing_folder(request.run)
     places = (folder / NAME, *sorted(folder.glob(f"samples/*/{NAME}")))
     found = [contained(folder, path) for path in places if path.is_file()]
     if not found:
@@ -84,9 +94,9 @@ def tune(order: Order) -> Iterator[Path]:
         )
     with only_writer(folder):
         for path in found:  # a second reading is cheap, and all of them at once may be large
-            Deformation.load(path).at(order.strength)
+            Deformation.load(path).at(request.strength)
         for path in found:
-            yield from _write(Deformation.load(path), order.strength, path.parent)
+            yield from _write(Deformation.load(path), request.strength, path.parent)
 
 
 def _write(deformation: Deformation, strength: float, place: Path) -> Iterator[Path]:

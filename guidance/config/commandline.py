@@ -1,191 +1,115 @@
-"""From words on the command line to a task: one typed description gives flags, file and API.
+"""From the words of a command line, and a configuration, to a task.
 
-What counts, from the strongest to the weakest: an explicit flag, a preset named on the command
-line, the configuration file, the preset of that file, the defaults.
+The order of precedence, from the strongest: an explicit flag, a preset named on the command line,
+the configuration, the preset of the configuration, the defaults.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import inspect
-import io
-import re
-import sys
-from collections.abc import Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from guidance.config.discovery import find_task, task_names
-from guidance.config.files import read_config, strip_header, validated
+from pydantic import BaseModel
+
+from guidance.config.choices import LossChoice, choice_of
+from guidance.config.files import validated
+from guidance.config.flags import peek, read_flags, read_tree, unknown
+from guidance.config.help import help_text
+from guidance.config.renamed import old_flags, old_values
+from guidance.config.tree import Node, assign, holders
 from guidance.errors import InputError
-from guidance.media.metadata import carries, extract
-from guidance.runs.folder import CONFIG, existing_folder
-from guidance.tasks.base import Task
+
+PRESETS = ("draft", "normal", "best")
+T = TypeVar("T", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class Order:
-    """What the user asks for: a task, and the folder of a run to go on with."""
-
-    task: Task
-    folder: Path | None = None
-
-
-def parse(cls: type[Task] | None, name: str, words: Sequence[str]) -> Order:
-    """Reads the words behind `guide run [TASK]`.
-
-    Raises:
-        InputError: an unknown flag or key, a bad value, an unreadable file.
-    """
-    if (folder := _peek(words, "resume")) is not None:
-        return _parse_resume(cls, name, Path(folder), words)
-    assert cls is not None
-    values: dict[str, Any] = {}
-    config = _peek(words, "config")
-    if config is not None:
-        said, values = strip_header(_read(Path(config)), config)
-        if said is not None and said != cls.task_name():
-            raise InputError(f"{config}: is a configuration of {said!r}, not of {name!r}")
-    return Order(_from_words(cls, name, words, values, config))
-
-
-def parse_again(path: Path, words: Sequence[str]) -> Order:
-    """Reads `guide rerun FILE [flags]`.
-
-    Raises:
-        InputError: the file carries no configuration, or one that cannot be run here.
-    """
-    said, values = strip_header(_read(path), str(path))
-    cls = _built_in(said, path, f"guide run YOUR.py --config {path}")
-    return Order(_from_words(cls, str(said), words, values, str(path)))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The configuration in a YAML file, or in what a run made."""
-    return extract(path) if carries(path) else read_config(path)
-
-
-def _parse_resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str]) -> Order:
-    if len(words) != (1 if words[0].startswith("--resume=") else 2):
-        raise InputError("run --resume FOLDER: takes no other options; the run has its own")
-    folder = existing_folder(folder)
-    config = folder / CONFIG
-    said, values = strip_header(read_config(config), str(config))
-    if cls is None:
-        cls = _built_in(said, config, f"guide run YOUR.py --resume {folder}")
-    if said != cls.task_name():
-        raise InputError(f"{folder}: is a run of {said!r}, not of {name!r}")
-    return Order(validated(cls, values, lambda key: f"{config}: {key}"), folder)
-
-
-def _built_in(name: str | None, path: Path, way: str) -> type[Task]:
-    """The task that a file names. A file never names code to run: that is for the user to do."""
-    if name not in task_names():
-        raise InputError(f"{path}: was made by the task {name!r:.60}, unknown here; name it: {way}")
-    return find_task(name)
-
-
-def _from_words(
-    cls: type[Task], name: str, words: Sequence[str], values: dict[str, Any], config: str | None
-) -> Task:
-    def place(key: str) -> str:
-        return f"{config}: {key}" if config is not None else key
-
-    preset = _peek(words, "preset")
-    if preset is not None:
-        values = {**values, **cls.PRESETS.get(preset, {}), "preset": preset}
-    else:
-        preset = values.get("preset")
-    if _asks_for_help(words):
-        values = {key: value for key, value in values.items() if key != "preset"}
-    elif preset is not None and preset not in ("draft", "normal", "best"):
-        raise InputError(f"preset {preset!r:.40}: expected draft, normal or best")
-    base = validated(cls, values, place)
-    given = _parse_flags(cls, name, words, dict(base))
-    return validated(cls, given, lambda key: f"--{key.replace('_', '-')}")
-
-
-def _parse_flags(
-    cls: type[Task], name: str, words: Sequence[str], base: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The base's values with those of the flags in place of them.
-
-    tyro sees a twin of the task without its checks, which are pydantic's and ours to report.
-    """
-    import tyro
-
-    fields: list[Any] = []
-    for key, info in cls.model_fields.items():
-        listed = get_origin(info.annotation) is list
-        # tyro appends repeated flags to a default; flags are to replace what the file says.
-        default = [] if listed else base[key]
-        shown = f" (default: {' '.join(map(str, base[key]))})" if listed and base[key] else ""
-        told = tyro.conf.arg(help=f"{info.description or ''}{shown}")
-        annotated: Any = Annotated[info.annotation, told]
-        if key in cls.HAS_NO:
-            annotated = Annotated[annotated, tyro.conf.Suppress]
-        # A copy each time, as dataclasses want it of defaults that could be changed.
-        fields.append((key, annotated, dataclasses.field(default_factory=partial(copy, default))))
-    config_help = tyro.conf.arg(
-        metavar="FILE",
-        help="A configuration, or a file that a run made; beneath the flags.",
-    )
-    fields.append(("config", Annotated[Path | None, config_help], None))
-    twin = dataclasses.make_dataclass("Options", fields)
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            options: Any = tyro.cli(
-                twin,
-                prog=f"guide run {name}",
-                description=_description(cls),
-                args=list(words),
-                config=(tyro.conf.UseAppendAction, tyro.conf.AvoidSubcommands),
-            )
-    except SystemExit as end:
-        if end.code in (0, None):
-            raise
-        raise InputError(_one_line(said.getvalue(), name)) from None
-    found = {key: getattr(options, key) for key in cls.model_fields}
-    return {key: base[key] if value == [] else value for key, value in found.items()}
-
-
-def _description(cls: type[Task]) -> str:
-    module = sys.modules[cls.__module__]
-    text = inspect.cleandoc(cls.__dict__.get("__doc__") or module.__doc__ or "")
-    presets = [f"preset {name}: {minutes}" for name, minutes in cls.PRESET_MINUTES.items()]
-    return "\n\n".join([text, "\n".join(presets)]).strip()
-
-
-def _one_line(box: str, name: str) -> str:
-    """What tyro says in a box, in one line: its first paragraph, and the flag that may be meant."""
-    rows = [row.strip(" │╭╮╰╯") for row in box.replace("─", "-").splitlines()]
-    rows = [row for row in rows if row]
-    # The title stands in the frame, or above a rule where the terminal has ASCII only.
-    rows = rows[1:] if "╭" in box else rows[2:]
-    rule = next((index for index, row in enumerate(rows) if set(row) == {"-"}), len(rows))
-    message, after = " ".join(rows[:rule]), " ".join(rows[rule:])
-    meant = re.search(r"Perhaps you meant:\s*(--[\w-]+)", after)
-    hint = f"did you mean {meant[1]}?" if meant else f"`guide run {name} --help` lists all"
-    return f"{message.rstrip('.')}; {hint}"
-
-
-def _asks_for_help(words: Sequence[str]) -> bool:
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Whether a flag asks for the help page."""
     return "--help" in words or "-h" in words
 
 
-def _peek(words: Sequence[str], key: str) -> str | None:
-    """The value of a flag that decides how the others are read."""
-    found = None
-    for index, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        if flag != f"--{key}":
-            continue
-        if not equals and index + 1 == len(words):
-            raise InputError(f"--{key}: expected a value behind it")
-        found = value if equals else words[index + 1]
-    return found
+def task_help(
+    cls: type[BaseModel],
+    name: str,
+    words: Sequence[str],
+    common: type[BaseModel],
+    minutes: Mapping[str, str],
+) -> str:
+    """The help page, with the options of the components that the words name."""
+    node = read_tree(cls, {}, words, only_chosen=True)
+    shown = [each for each in node.walk() if each is not node]
+    return help_text(name, node, shown, common, minutes)
+
+
+def task_of(
+    cls: type[T],
+    name: str,
+    words: Sequence[str],
+    values: Mapping[str, Any],
+    *,
+    where: str | None = None,
+    version: int | None = None,
+) -> tuple[T, list[str]]:
+    """The task, and a line about each flag that has another name now.
+
+    Args:
+        values: of a configuration, beneath the flags.
+        where: the configuration's name in messages.
+        version: its schema version.
+
+    Raises:
+        InputError: an unknown flag or key, or a bad value.
+    """
+    help_line = f"`guide run {name} --help` lists all"
+    losses = _default_losses(cls)
+    if version == 1:
+        values = old_values(name, values, losses)
+    own = {k: v for k, v in values.items() if k in cls.model_fields}
+    flat = {k: v for k, v in values.items() if k not in cls.model_fields}
+    words, notes = old_flags(name, words, lambda key: _is_known(cls, own, words, flat, key), losses)
+    node = read_tree(cls, own, words, opened=list(flat))
+    for key, value in flat.items():
+        if not assign(node, key, value) and version != 1:
+            raise InputError(_unknown_key(node, key, where))
+    presets = peek(words, "preset")
+    if presets:
+        preset = presets[-1]
+        if preset not in PRESETS:
+            raise InputError(f"--preset: expected draft, normal or best, got {preset!r:.40}")
+        node.use_preset(preset)
+    # What a file says is checked first, so that an error names the file.
+    validated(cls, node.raw(), _name_in(where))
+    given = read_flags(node, words, help_line)
+    for key, value in given.items():
+        assign(node, key, value)
+    task = validated(cls, node.raw(), lambda key: f"--{key.split('.')[-1].replace('_', '-')}")
+    return task, notes
+
+
+def _is_known(
+    cls: type[BaseModel],
+    values: Mapping[str, Any],
+    words: Sequence[str],
+    flat: Mapping[str, Any],
+    key: str,
+) -> bool:
+    return bool(holders(read_tree(cls, values, words, opened=list(flat)), key))
+
+
+def _default_losses(cls: type[BaseModel]) -> str:
+    """The losses of a task by default, as text."""
+    found = (i.default for i in cls.model_fields.values() if _is_loss(i.metadata))
+    return str(next(found, ""))
+
+
+def _is_loss(metadata: Sequence[Any]) -> bool:
+    return isinstance(choice_of(metadata), LossChoice)
+
+
+def _unknown_key(node: Node, key: str, where: str | None) -> str:
+    said = unknown(node, key, "see `guide run TASK --help`").replace("unknown flag", "unknown key")
+    return f"{where}: {said}" if where else said
+
+
+def _name_in(where: str | None) -> Callable[[str], str]:
+    return lambda key: f"{where}: {key}" if where is not None else key

@@ -11,11 +11,12 @@ from guidance.tasks.base import Task
 from guidance.tasks.mesh.region import parse_mesh_region
 
 if TYPE_CHECKING:
+    from guidance.localize.front import Aim
     from guidance.meshes import Mesh
-    from guidance.rendering.orbit import Orbit
+    from guidance.rendering.cameras.orbit import Orbit
     from guidance.runs.plan import Plan
     from guidance.tasks.mesh.region import Selected
-    from guidance.localize.front import Aim
+    from guidance.views import Cameras
 
 
 class TextToMesh(Task):
@@ -157,10 +158,13 @@ class TextToMesh(Task):
     def build(self) -> Plan:
         from guidance.geometry.io.export import parse_formats, printing_note
         from guidance.geometry.io.files import load_mesh
+        from guidance.localize.front import aim_of
         from guidance.rendering.normals import show_normals
+        from guidance.runs.artifacts.contact_sheet import ContactSheet
+        from guidance.runs.artifacts.given_files import GivenFiles
+        from guidance.runs.artifacts.turntable import Turntable
         from guidance.runs.plan import Plan
         from guidance.tasks.mesh.mesh_modes import faces_of, losses, made, refuse_ignored
-        from guidance.localize.front import aim_of
 
         refuse_ignored(self)
         if self.scene is not None:
@@ -180,16 +184,22 @@ class TextToMesh(Task):
             notes = (*notes, printing_note(faces_of(generator)))
         orbit = self.orbit(self.resolution, aim)
         n, sheet = generator.num_samples, self.orbit(max(self.resolution, 256), aim)
+
+        def ring(views: int) -> Cameras:
+            return sheet.ring(n, views)
+
         return Plan(
             generator,
             losses(self),
             self.settings(),
             self.sample_prompts,
             views=orbit,
-            turntable=lambda views: sheet.ring(n, views),
-            normals=show_normals,
+            artifacts=(
+                GivenFiles(() if part is None else part.files),
+                Turntable(ring, show_normals),
+                ContactSheet(ring),
+            ),
             notes=notes if part is None else (*notes, *part.notes),
-            files=() if part is None else part.files,
         )
 
     def _part(self, mesh: Mesh) -> Selected | None:
@@ -202,7 +212,7 @@ class TextToMesh(Task):
 
     def orbit(self, resolution: int, aim: Aim) -> Orbit:
         """Cameras of this task: random ones, fixed ones, or a ring."""
-        from guidance.rendering.orbit import Orbit
+        from guidance.rendering.cameras.orbit import Orbit
         from guidance.tasks.mesh.mesh_modes import DISTANCE, variety
 
         return Orbit(

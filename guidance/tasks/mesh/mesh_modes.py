@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from guidance.augment import Augment
     from guidance.generators.mesh.dmtet import DMTet
-    from guidance.generators.mesh.sphere import SphereMesh
     from guidance.generators.mesh.jacobians import DeformedMesh
+    from guidance.generators.mesh.sphere import SphereMesh
     from guidance.generators.mesh.stylized import StylizedMesh
     from guidance.generators.mesh.textured import TexturedMesh
     from guidance.meshes import Mesh
-    from guidance.rendering.sampling.variety import Variety
+    from guidance.rendering.cameras.sampling.variety import Variety
     from guidance.tasks.mesh.region import Selected
     from guidance.tasks.text2mesh import TextToMesh
     from guidance.types import Terms
@@ -162,7 +162,7 @@ def _own(task: TextToMesh, *names: str) -> dict[str, Any]:
 
 def _stylized(task: TextToMesh, mesh: Mesh, part: Selected | None) -> StylizedMesh:
     from guidance.generators.mesh.stylized import StylizedMesh, Surface
-    from guidance.rendering.rasterizer.contract import Shading
+    from guidance.rendering.shading import Shading
 
     surface = Surface(
         **_own(task, "paint", "frequency", "max_displacement", "edge_length"),
@@ -194,7 +194,7 @@ def _textured(task: TextToMesh, mesh: Mesh, part: Selected | None) -> TexturedMe
 def _deformed(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DeformedMesh:
     from guidance.generators.mesh.jacobians import Clay, DeformedMesh
     from guidance.generators.mesh.normals import NormalDeformedMesh
-    from guidance.rendering.rasterizer.contract import Shading
+    from guidance.rendering.shading import Shading
 
     if task.textureless and mesh.colors is None:
         raise InputError("textureless: the mesh has no colours, so all is grey; leave it out")
@@ -206,8 +206,8 @@ def _deformed(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DeformedMe
 
 
 def _grown(task: TextToMesh, mesh: Mesh, part: Selected | None) -> SphereMesh:
-    from guidance.generators.mesh.sphere import SphereMesh, Growth
-    from guidance.rendering.rasterizer.contract import Shading
+    from guidance.generators.mesh.sphere import Growth, SphereMesh
+    from guidance.rendering.shading import Shading
 
     growth = Growth(
         **_own(task, "edge_length", "reach", "finest"),
@@ -220,7 +220,7 @@ def _grown(task: TextToMesh, mesh: Mesh, part: Selected | None) -> SphereMesh:
 
 def _marched(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DMTet:
     from guidance.generators.mesh.dmtet import DMTet, SurfaceGrid
-    from guidance.rendering.rasterizer.contract import Shading
+    from guidance.rendering.shading import Shading
 
     grid = SurfaceGrid(
         **_own(task, "cells", "frequency"),
@@ -232,7 +232,7 @@ def _marched(task: TextToMesh, mesh: Mesh, part: Selected | None) -> DMTet:
 
 def variety(task: TextToMesh) -> Variety:
     """How the views of a step differ."""
-    from guidance.rendering.sampling.variety import Variety
+    from guidance.rendering.cameras.sampling.variety import Variety
 
     return Variety(
         task.fov_jitter,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import torch
 
     from guidance.geometry.selection import Box, Selection
-    from guidance.meshes import Mesh
     from guidance.localize.parts import Found
+    from guidance.meshes import Mesh
     from guidance.tasks.base import Task
 
 BOX, WORDS = "box:", "words:"
@@ -204,14 +204,14 @@ def _find(task: Task, mesh: Mesh, words: str) -> Found:
     """The part that the run's encoders take the words for."""
     from guidance.encoders import load_encoder
     from guidance.encoders.base import Encoder
-    from guidance.losses.text.embeddings import text_embedding
-    from guidance.prompts import read_templates
+    from guidance.encoders.text.embedding import embed_text
     from guidance.localize.parts import Scorer, find_part
+    from guidance.prompts import read_templates
 
     device, templates = task.torch_device(), read_templates(task.templates)
 
     def scorer(encoder: Encoder) -> Scorer:
-        wanted = text_embedding(encoder, words, templates)
+        wanted = embed_text(encoder, words, templates)
 
         def score(pictures: torch.Tensor) -> torch.Tensor:
             seen = encoder.encode_image(pictures.to(device)).float()

@@ -8,14 +8,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from guidance.geometry.io.maps import png_of
-from guidance.geometry.io.files import Normalization
+from guidance.geometry.normalization import Normalization
 from guidance.geometry.selection import Selection
+from guidance.media import images as media
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.bake import bake
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.shading import GREY, render_mesh
-from guidance.media import images as media
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.shading import GREY, Shading, render_mesh
 
 PICTURE, MASK = "region.png", "region_mask.png"
 #: Texels a side of the mask where the mesh has no maps.
@@ -45,7 +44,7 @@ def _mask(region: Selection, faces: Bool[Tensor, "f"], mesh: Mesh, *, by_texels:
     side = MASK_SIDE if mesh.material is None else max(mesh.material.base_color.shape[-2:])
     baked = bake(mesh, side)
     if by_texels:
-        places = baked.at_corners(mesh.vertices, mesh.faces).view(side, side, 3)
+        places = baked.interpolate(mesh.vertices, mesh.faces).view(side, side, 3)
         return region.texels(baked.triangle, places)[None]
     # One texel more all around, so that a face is white up to its very corners.
     white = faces[baked.triangle].float()[None, None]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from guidance.runs.plan import Plan
     from guidance.tasks.text2mesh import TextToMesh
     from guidance.types import Terms
+    from guidance.views import Cameras
 
 #: Modes whose meshes are drawn by the colours of their vertices, as those of a scene are.
 MODES = ("stylize", "deform")
@@ -27,11 +28,13 @@ def scene_plan(task: TextToMesh) -> Plan:
     """
     from guidance.generators.mesh.assembly import Assembly, of_each
     from guidance.geometry.io.export import parse_formats, printing_note
+    from guidance.localize.front import Aim, parse_front
     from guidance.rendering.normals import show_normals
-    from guidance.rendering.rasterizer.contract import Shading
+    from guidance.rendering.shading import Shading
+    from guidance.runs.artifacts.contact_sheet import ContactSheet
+    from guidance.runs.artifacts.turntable import Turntable
     from guidance.runs.plan import Plan
     from guidance.tasks.mesh.mesh_modes import regularizers, value
-    from guidance.localize.front import Aim, parse_front
 
     refuse_ignored(task)
     assert task.scene is not None
@@ -43,14 +46,17 @@ def scene_plan(task: TextToMesh) -> Plan:
         notes = (*notes, printing_note(generator.get_buffer("faces")))
     aim = Aim(parse_front(task.front) or 0.0)
     n, sheet = generator.num_samples, task.orbit(max(task.resolution, 256), aim)
+
+    def ring(views: int) -> Cameras:
+        return sheet.ring(n, views)
+
     return Plan(
         generator,
         _comparisons(task, scene) + regularizers(task),
         task.settings(),
         task.sample_prompts,
         views=of_each(task.orbit(task.resolution, aim), len(parts)),
-        turntable=lambda views: sheet.ring(n, views),
-        normals=show_normals,
+        artifacts=(Turntable(ring, show_normals), ContactSheet(ring)),
         notes=notes,
     )
 

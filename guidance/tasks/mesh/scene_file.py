@@ -20,9 +20,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from guidance.config.files import MAX_BYTES, read_config
 from guidance.errors import InputError
 from guidance.prompts import parse_prompt
-from guidance.config.files import MAX_BYTES, read_config
 
 MOST_PARTS = 32
 #: More than this in a coordinate is a mistake.

@@ -73,12 +73,12 @@ def _of_pixels(task: TextToImage, options: dict[str, Any]) -> Generator:
     from guidance.generators.image.cutout import Cutout
     from guidance.generators.image.fourier import Fourier
     from guidance.generators.image.grid import Grid
+    from guidance.generators.image.param.windows import DETAIL
     from guidance.generators.image.pixels import Pixels
     from guidance.generators.image.pyramid import Pyramid
     from guidance.generators.image.siren import Siren
     from guidance.generators.image.strokes import Strokes
     from guidance.generators.image.wavelet import Wavelet
-    from guidance.generators.image.param.windows import DETAIL
 
     kinds: dict[str, Any] = {
         "cutout": Cutout,

@@ -1,4 +1,4 @@
-"""Photos and masks of users in the size of a run."""
+"""Images and masks of users in the size of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.media.load import load_image
 from guidance.media.resize import resized
+from guidance.types import Generator
 
-#: Pixels that a side of the run must have.
+#: The least number of pixels per side in a run.
 LEAST = 8
 
 
 class Photo(NamedTuple):
-    """What the user gave, in its own size and in that of the run; masks are 0 or more inside."""
+    """An image and its mask, in their own size and in the size of the run; masks are > 0 inside."""
 
     original: Float[Tensor, "3 h w"]
     content: Float[Tensor, "3 rows columns"]
@@ -25,17 +26,17 @@ class Photo(NamedTuple):
     mask: Float[Tensor, "1 rows columns"] | None
 
 
-def open_photo(picture: Path | None, mask: Path | None, longer: int, task: str) -> Photo:
-    """Reads an image, and its mask if there is one; see `sides_of` and `masks_of`.
+def open_photo(image: Path | None, mask: Path | None, longer: int, task: str) -> Photo:
+    """Reads an image and, if given, its mask; see `sides_of` and `masks_of`.
 
     Raises:
-        InputError: there is no image, or one of them cannot be read.
+        InputError: an image is missing or cannot be read.
     """
-    if picture is None:
-        raise InputError(f"{task}: no image; give one: --image photo.jpg")
-    original = load_image(picture, "image")
+    if image is None:
+        raise InputError(f"{task}: no image; add --image photo.jpg")
+    original = load_image(image, "image")
     size = (original.shape[1], original.shape[2])
-    sides = sides_of(picture, size, longer)
+    sides = sides_of(image, size, longer)
     content = eight_bits(resized(original, sides))
     return Photo(original, content, *masks_of(mask, size, sides))
 
@@ -56,8 +57,8 @@ def sides_of(path: Path, size: tuple[int, int], longer: int) -> tuple[int, int]:
     sides = (max(1, round(height * scale)), max(1, round(width * scale)))
     if min(sides) < LEAST:
         raise InputError(
-            f"image {path}: {width} x {height} pixels are too oblong for --size {longer}, which "
-            f"leaves {min(sides)} of the shorter side; {LEAST} are needed"
+            f"image {path}: {width} x {height} pixels are too oblong for --size {longer}: the "
+            f"shorter side would have {min(sides)} pixels, at least {LEAST} are needed"
         )
     return sides
 
@@ -65,7 +66,7 @@ def sides_of(path: Path, size: tuple[int, int], longer: int) -> tuple[int, int]:
 def masks_of(
     path: Path | None, size: tuple[int, int], sides: tuple[int, int]
 ) -> tuple[Float[Tensor, "1 h w"], Float[Tensor, "1 rows columns"]] | tuple[None, None]:
-    """A mask in the image's own size, and in that of the run; it is 0 or more inside.
+    """A mask in the image's own size, and in that of the run; it is > 0 inside.
 
     Raises:
         InputError: it cannot be read, or is of another size than the image.
@@ -81,6 +82,15 @@ def masks_of(
     return mask, resized(mask, sides)
 
 
-def eight_bits(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
-    """Rounded to what a PNG can hold, so that what is left alone is written as it is read."""
-    return (picture * 255).round() / 255
+def masked(generator: Generator, photo: Photo) -> Generator:
+    """The generator, or one that changes only the inside of the photo's mask."""
+    if photo.mask is None:
+        return generator
+    from guidance.generators.image.masked import Masked
+
+    return Masked(generator, photo.content, photo.mask)
+
+
+def eight_bits(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """Rounded to 8 bits, so that unchanged pixels are written as they were read."""
+    return (image * 255).round() / 255

@@ -1,0 +1,5 @@
+"""`python -m guidance` is `guide`."""
+
+from guidance.cli import main
+
+main()

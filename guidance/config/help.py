@@ -1,0 +1,180 @@
+"""The help of a task: its options in groups, and what may be chosen."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from guidance.config.choices import Choice, Entry, LossChoice, Switch, choice_of
+from guidance.config.kinds import names
+from guidance.config.tree import Node, is_flag, is_list
+from guidance.parsed import Parsed
+from guidance.schedule import Schedule
+
+INDENT, GAP, LEFT = "  ", 2, 30
+
+
+def help_text(
+    name: str,
+    node: Node,
+    shown: Sequence[Node],
+    common: type[BaseModel],
+    minutes: Mapping[str, str],
+) -> str:
+    """The whole page.
+
+    Args:
+        name: of the task.
+        node: the task.
+        shown: the components whose options are listed.
+        common: the base of all tasks, whose options come first.
+        minutes: how long each preset takes.
+    """
+    own = {k: i for k, i in node.cls.model_fields.items() if k not in common.model_fields}
+    shared = {k: node.cls.model_fields[k] for k in common.model_fields}
+    config = "  --config FILE".ljust(LEFT) + _wrapped(
+        "A YAML file, or a file that a run wrote; flags take precedence."
+    )
+    parts = [
+        f"usage: guide run {name} [options]",
+        _description(node.cls),
+        _group(f"options of {name}", node, own),
+        _group("options of every task", node, shared) + "\n" + config,
+    ]
+    parts[2:2] = [_group(f"options of --{each.chosen}", each, each.options) for each in shown]
+    parts += [
+        _choice(name, key, choice, node)
+        for key, choice in _choices(node).items()
+        if not node.children[key]
+    ]
+    parts.append(_presets(node, minutes))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _description(cls: type[BaseModel]) -> str:
+    module = sys.modules[cls.__module__]
+    return inspect.cleandoc(cls.__dict__.get("__doc__") or module.__doc__ or "")
+
+
+def _group(title: str, node: Node, fields: Mapping[str, FieldInfo]) -> str:
+    if not fields:
+        return f"{title}:\n{INDENT}none"
+    return "\n".join([f"{title}:", *(_option(node, key, info) for key, info in fields.items())])
+
+
+def _option(node: Node, key: str, info: FieldInfo) -> str:
+    choice = choice_of(info.metadata)
+    if isinstance(choice, Switch):
+        inner = choice.cls().model_fields[choice.opener]
+        key, default = choice.opener, ""
+        flag, text = f"--{key} {_metavar(inner)}", inner.description or ""
+    else:
+        flag = f"--{key.replace('_', '-')}"
+        flag += "" if is_flag(info) else f" {_metavar(info)}"
+        text, default = info.description or "", _default(node, key, info)
+    line = f"{INDENT}{flag}"
+    about = _wrapped(f"{' '.join(text.split())}{default}")
+    if len(line) + GAP > LEFT:
+        return f"{line}\n{' ' * LEFT}{about}"
+    return line.ljust(LEFT) + about
+
+
+def _wrapped(text: str) -> str:
+    width = min(100, shutil.get_terminal_size((100, 24)).columns) - LEFT
+    return f"\n{' ' * LEFT}".join(textwrap.wrap(text, max(30, width)))
+
+
+def _default(node: Node, key: str, info: FieldInfo) -> str:
+    """The value that holds if nothing is given, in brackets."""
+    choice = choice_of(info.metadata)
+    usual = getattr(node.cls, "PRESETS", {}).get("normal", {})
+    value = node.values.get(key, usual.get(key, info.get_default(call_default_factory=True)))
+    if choice is not None:
+        chosen = [Entry(each.cls, each.values, each.weight) for each in node.children[key]]  # type: ignore[arg-type]
+        if chosen:
+            value = choice.text(chosen if choice.many else chosen[0])
+        return f" ({', '.join(value) if isinstance(value, tuple) else value})"
+    if value is PydanticUndefined or value is None or value in ([], ()):
+        return " (repeatable)" if is_list(info) else ""
+    if is_flag(info):
+        return f" (on; --no-{key.replace('_', '-')} turns it off)" if value else ""
+    if isinstance(value, list | tuple):
+        return f" ({', '.join(map(_text, value))}; repeatable)"
+    return f" ({_text(value)})"
+
+
+def _text(value: Any) -> str:
+    value = value.written() if isinstance(value, Parsed) else value
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _metavar(info: FieldInfo) -> str:
+    if (choice := choice_of(info.metadata)) is not None:
+        return "NAME[:WEIGHT],..." if isinstance(choice, LossChoice) else "NAME"
+    return _kind(info.annotation)
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return "{" + ",".join(map(str, get_args(annotation))) + "}"
+    parts = [part for part in get_args(annotation) if part not in (NoneType, Ellipsis)]
+    if parts:
+        return "|".join(dict.fromkeys(_kind(part).strip("{}") for part in parts))
+    if isinstance(annotation, type) and issubclass(annotation, Schedule):
+        return "NUMBER|SCHEDULE"
+    if isinstance(annotation, type) and issubclass(annotation, Parsed):
+        return "TEXT"
+    known = {int: "INT", float: "NUMBER", Path: "PATH", str: "TEXT"}
+    return known.get(annotation, "VALUE")
+
+
+def _choices(node: Node) -> dict[str, Choice]:
+    found = {key: choice_of(info.metadata) for key, info in node.cls.model_fields.items()}
+    return {k: c for k, c in found.items() if c is not None and not isinstance(c, Switch)}
+
+
+def _choice(task: str, key: str, choice: Choice, node: Node) -> str:
+    """The components of a kind, a line each."""
+    flag = key.replace("_", "-")
+    default = str(node.cls.model_fields[key].default)
+    chosen = {part.partition(":")[0] for part in default.split(",")}
+    lines = [
+        f"{INDENT}{name + (' *' if name in chosen else ''):<{LEFT - GAP}}{_wrapped(line)}"
+        for name, line in names(choice.kind, flat=node.flat).items()
+    ]
+    return "\n".join(
+        [
+            f"--{flag} is one of these (* default), or a Python file with your own; "
+            f"their options: guide run {task} --{flag} NAME --help",
+            *lines,
+        ]
+    )
+
+
+def _presets(node: Node, minutes: Mapping[str, str]) -> str:
+    """A line for each preset: what it sets, and how long it takes."""
+    table: Mapping[str, Mapping[str, Any]] = getattr(node.cls, "PRESETS", {})
+    lines = []
+    for preset in table:
+        parts = [
+            f"{key.replace('_', '-')} {value}"
+            for each in node.walk()
+            for key, value in getattr(each.cls, "PRESETS", {}).get(preset, {}).items()
+        ]
+        about = ", ".join(parts) + (f". {minutes[preset]}" if preset in minutes else "")
+        lines.append(f"{INDENT}{preset:<{LEFT - GAP}}{_wrapped(about)}")
+    return "\n".join(["presets:", *lines]) if lines else ""

@@ -1,0 +1,141 @@
+"""Finished runs, read from their folders to be scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from guidance.config.files import read_config, strip_header
+from guidance.errors import InputError
+from guidance.evaluate.scoring import Sample, Shown
+from guidance.geometry.deformation import NAME as DEFORMATION
+from guidance.media.load import load_image
+from guidance.prompts import plain_text
+from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sample_folder
+
+IMAGE, MESH = "image.png", "mesh.glb"
+#: DONE.json has a few kilobytes, a list of texts not much more.
+MAX_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder with DONE.json."""
+
+    folder: Path
+    losses: tuple[str, ...]  # names of the models of its losses
+    samples: tuple[Sample, ...]
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """The samples of a finished run; their images are read when they are scored.
+
+    Raises:
+        InputError: the folder is not a finished run, is damaged, or lacks an image or mesh.
+    """
+    folder = existing_folder(folder)
+    done = folder / DONE
+    if not done.is_file():
+        raise InputError(f"{folder}: is not finished; resume it: guide run --resume {folder}")
+    try:
+        content = _read_json(done)
+        said = [(str(entry["prompt"]), int(entry["seed"])) for entry in content["samples"]]
+        judge = content["judge"]
+        if not said:
+            raise ValueError("no samples")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InputError(
+            f"{done}: is damaged; run it again: guide rerun {folder / CONFIG}"
+        ) from None
+    samples = [
+        _sample(sample_folder(folder, index, len(said)), prompt, seed)
+        for index, (prompt, seed) in enumerate(said)
+    ]
+    return FinishedRun(folder, _losses(folder, judge), tuple(samples))
+
+
+def _losses(folder: Path, judge: str | None) -> tuple[str, ...]:
+    """The models in the configuration, and those that a user's task named by itself."""
+    config = folder / CONFIG
+    _, _, fields = strip_header(read_config(config), str(config))
+    models = list(_models_in(fields))
+    record = folder / ENVIRONMENT
+    if record.is_file():
+        try:
+            models += [name for name in dict(_read_json(record)["models"]) if name != judge]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise InputError(
+                f"{record}: is damaged, so it is unknown which judge may score the run; run it "
+                f"again: guide rerun {config}"
+            ) from None
+    if not models:
+        raise InputError(
+            f"{config}: names no model, so it is unknown which judge may score the run"
+        )
+    return tuple(dict.fromkeys(models))
+
+
+def _models_in(value: Any) -> Iterator[str]:
+    """The values of `encoder` and `denoiser` anywhere in a configuration."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _models_in(item)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in ("encoder", "denoiser"):
+                names = item if isinstance(item, list) else [item]
+                yield from (name for name in names if isinstance(name, str))
+            yield from _models_in(item)
+
+
+def _sample(place: Path, prompt: str, seed: int) -> Sample:
+    for name, show in ((MESH, _show_mesh), (IMAGE, _show_image)):
+        if (place / name).is_file():
+            return Sample(str(place), plain_text(prompt), seed, partial(show, place / name))
+    raise InputError(f"{place}: has neither {IMAGE} nor {MESH}")
+
+
+def _show_mesh(path: Path) -> Shown:
+    from guidance.evaluate.views import show_mesh
+
+    deformation = path.with_name(DEFORMATION)
+    return show_mesh(path, deformation if deformation.is_file() else None)
+
+
+def _show_image(path: Path) -> Shown:
+    return Shown(load_image(path, "image")[None])
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a text file, without empty ones.
+
+    Raises:
+        InputError: the file does not exist, is too large, is not UTF-8, or is empty.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a text file with one text per line")
+    try:
+        texts = [line.strip() for line in _read_text(path).splitlines()]
+    except ValueError as error:
+        raise InputError(f"{path}: is not a text file in UTF-8 ({error})") from None
+    texts = [text for text in texts if text]
+    if not texts:
+        raise InputError(f"{path}: is empty; write one text per line")
+    return texts
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(_read_text(path))
+
+
+def _read_text(path: Path) -> str:
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError("too large")
+    try:
+        return path.read_text(encoding="utf-8")
+    except PermissionError:
+        raise ValueError("permission denied") from None
