@@ -1,4 +1,4 @@
-"""Image-text models in open_clip's formats: configuration and safetensors."""
+"""Image-text models of open_clip, from a configuration and a safetensors file."""
 
 from __future__ import annotations
 
@@ -21,32 +21,38 @@ from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
 from guidance.models.store import Repository, hub_folder
 from guidance.models.torchvision import import_torchvision
+from guidance.options import Options
 
-#: Parameters from which a tower gains by bfloat16 on a CPU that has instructions but no matrix
-#: unit for it (AMD, ViT-B/32: 1.8 times). With a matrix unit (AMX) every tower gains: the mini
-#: CLIP's 3.4 times, ViT-B/32's 2.8 times, SigLIP's and ConvNeXt's 2.7 times, as measured.
+#: The number of parameters above which bfloat16 is faster on a CPU with bfloat16 instructions but
+#: no matrix unit for them (AMD, ViT-B/32: 1.8 times). With a matrix unit (AMX), all measured towers
+#: are faster: mini CLIP 3.4 times, ViT-B/32 2.8 times, SigLIP and ConvNeXt 2.7 times.
 LARGE_TOWER = 20_000_000
-#: Texts given to the text tower at once.
+#: Batch size of the text tower.
 TEXT_BATCH = 256
 
 
 class OpenClip(Encoder):
-    """A frozen model of open_clip.
+    """A frozen open_clip model.
 
-    The image tower runs in `precision`; the image itself, its resizing and normalization, the
-    unit vectors and the text tower stay in float32. Texts are encoded once and remembered.
+    The image tower runs in `precision`. Preprocessing, the unit vectors and the text tower stay in
+    float32. Each text is encoded once and cached.
 
     Args:
-        model: open_clip's CLIP, CustomTextCLIP or CoCa; it is taken over and frozen.
-        preprocessing: what its image tower was trained on.
+        model: open_clip's CLIP, CustomTextCLIP or CoCa; it is modified and frozen.
+        preprocessing: the preprocessing of its image tower.
         card: family, templates and alternatives.
-        name: for messages.
-        tokenizer: texts to tokens; open_clip's own by default.
+        name: the name for messages.
+        tokenizer: converts texts to tokens; by default open_clip's SimpleTokenizer.
         precision: "fp32", "bf16", or "auto".
     """
 
     _scale: Float[Tensor, "3 1 1"]
     _shift: Float[Tensor, "3 1 1"]
+
+    @classmethod
+    def from_options(cls, options: Options) -> str:
+        """The name of the model, which `load_encoder` loads once for each device."""
+        return options.kind()
 
     def __init__(
         self,
@@ -77,13 +83,13 @@ class OpenClip(Encoder):
         self._precision, self._dtype = precision, torch.float32
         self._tokenizer = tokenizer or load_tokenizer(None, {})
         self._text: nn.Module | None = model
-        self._rebuild: Callable[[], nn.Module] | None = None  # from the files it was loaded from
+        self._rebuild: Callable[[], nn.Module] | None = None  # from files
         self._vectors: dict[str, Float[Tensor, "d"]] = {}
         self._settle()
 
     @classmethod
     def load(cls, name: str, device: torch.device, precision: str = "auto") -> OpenClip:
-        """The model of that name, from files on this machine; see `load_encoder` for the names."""
+        """Loads a model by a name that `load_encoder` takes, from files on this machine."""
         source = find_source(name)
         import_torchvision()
         card = read_card(source.folder)
@@ -94,35 +100,35 @@ class OpenClip(Encoder):
         preprocessing = Preprocessing.parse(source.preprocessing | size, where)
         preprocessing.check_against(card.preprocessing, str(source.folder / "guidance.json"))
         card = replace(card, family=card.family or source.family)
-        made = cls(
+        encoder = cls(
             model, preprocessing, card, source.name, tokenizer=tokenizer, precision=precision
         )
-        made._rebuild = lambda: _build(source)
-        return made
+        encoder._rebuild = lambda: _build(source)
+        return encoder
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of images in [0, 1] of any size; differentiable in the images."""
         fitted = self._normalized(self.preprocessing.fit(images.float()))
         features = self.visual(fitted)
-        if isinstance(features, tuple):  # towers that also give their tokens
+        if isinstance(features, tuple):  # towers that also return their tokens
             features = features[0]
         return F.normalize(features.float(), dim=-1)
 
     def image_maps(
         self, images: Float[Tensor, "b 3 h w"]
     ) -> list[Float[Tensor, "b c rows columns"]]:
-        """Maps of each block of the image tower, as open_clip and timm give them."""
-        look = getattr(self.visual, "forward_intermediates", None)
-        if look is None:
+        """Feature maps of the blocks of the image tower, as open_clip and timm return them."""
+        forward_intermediates = getattr(self.visual, "forward_intermediates", None)
+        if forward_intermediates is None:
             return super().image_maps(images)
         images = images.float()
         if not any(getattr(module, "any_size", False) for module in self.visual.modules()):
             images = self.preprocessing.fit(images)
-        found = look(self._normalized(images), intermediates_only=True)
+        found = forward_intermediates(self._normalized(images), intermediates_only=True)
         return [maps.float() for maps in found["image_intermediates"]]
 
     def _normalized(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """As the tower was trained on them: mean, standard deviation, precision and layout."""
+        """Images with the tower's mean, standard deviation, precision and memory layout."""
         images = torch.addcmul(self._shift, images, self._scale).to(self._dtype)
         if self._channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
@@ -133,16 +139,16 @@ class OpenClip(Encoder):
         """Unit vectors of texts.
 
         Raises:
-            InputError: a text is longer than the model reads; or the text tower was dropped, a
-                text is new, and the model was not loaded from files.
+            InputError: a text has more tokens than the model accepts; or a text is new, the text
+                tower was released, and the model was not loaded from files.
         """
         new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if new and self._text is None and self._rebuild is not None:
             self._text = self._rebuild().to(self._device()).eval()
         if new and self._text is None:
             raise InputError(
-                f"{self.name}: the text {new[0]!r} comes after its text tower was dropped; encode "
-                "all texts before free_text_tower()"
+                f"{self.name}: cannot encode {new[0]!r}, because the text tower was released; "
+                "encode all texts before free_text_tower()"
             )
         device = self._device()
         for start in range(0, len(new), TEXT_BATCH):
@@ -155,9 +161,9 @@ class OpenClip(Encoder):
         return torch.stack([self._vectors[text] for text in texts]).to(device)
 
     def free_text_tower(self) -> None:
-        """Drops the text tower's weights; the texts so far stay available.
+        """Releases the weights of the text tower; encoded texts stay cached.
 
-        A new text loads them again, where the model came from files.
+        A new text loads the weights again if the model came from files.
         """
         self._text = None
 
@@ -167,9 +173,9 @@ class OpenClip(Encoder):
         return self
 
     def _settle(self) -> None:
-        """Gives the image tower the precision and the layout that suit its device."""
+        """Converts the image tower to the precision and memory layout for its device."""
         parameters = sum(parameter.numel() for parameter in self.visual.parameters())
-        self._dtype = picture_dtype(self._precision, self._device(), parameters)
+        self._dtype = image_dtype(self._precision, self._device(), parameters)
         choose_attention(self.visual, self._device(), self._dtype)
         for tensor in (*self.visual.parameters(), *self.visual.buffers()):
             if tensor.is_floating_point():
@@ -181,8 +187,10 @@ class OpenClip(Encoder):
         return next(self.visual.parameters()).device
 
 
-def picture_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
-    """What "auto" means for an image tower of so many parameters on a device.
+def image_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
+    """The dtype of an image tower with this number of parameters on a device.
+
+    "auto" is bfloat16 where it is faster, and float32 elsewhere.
 
     Raises:
         InputError: an unknown precision.
@@ -208,8 +216,8 @@ def _build(source: Source) -> Any:
 
     config = copy.deepcopy(source.config)
     if str(config["vision_cfg"].get("timm_model_name", "")).startswith("guidance_"):
-        from guidance.encoders.towers import mini  # noqa: F401  (tells timm the names of our towers)
-    # The checkpoint holds all weights; without this, open_clip looks for those of the parts.
+        from guidance.encoders.towers import mini  # noqa: F401  (registers our towers)
+    # The checkpoint contains all weights; otherwise open_clip would load those of the parts.
     config["vision_cfg"]["timm_model_pretrained"] = False
     config["text_cfg"]["hf_model_pretrained"] = False
     if text_tower := config["text_cfg"].get("hf_model_name"):
@@ -225,7 +233,6 @@ def _build(source: Source) -> Any:
         open_clip.load_checkpoint(model, str(source.checkpoint))
     except (RuntimeError, TypeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{source.checkpoint}: does not fit {source.folder / 'open_clip_config.json'}: {reason}"
-        ) from error
+        config_path = source.folder / "open_clip_config.json"
+        raise InputError(f"{source.checkpoint}: does not match {config_path}: {reason}") from error
     return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from guidance.encoders.towers.perceptual import Perceptual, load_perceptual
 from guidance.errors import InputError
 from guidance.losses.images.batches import batches, over_white, sample_sums
 from guidance.media.load import load_image
+from guidance.options import Options as BaseOptions
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext
 
@@ -48,6 +50,15 @@ class Lpips(Loss):
         MissingWeights: the network's weights are not on this machine.
     """
 
+    class Options(BaseOptions):
+        """Options of "lpips"."""
+
+        reference: Path | None = None
+        """The image to resemble; without one, the image before the first step."""
+        network: Literal["alex", "vgg"] = "alex"
+        """The network: "alex" is faster, "vgg" keeps more texture. Needs the extra [lpips], and
+        once `guide models fetch lpips-alex`."""
+
     name = "lpips"
 
     def __init__(
@@ -68,9 +79,9 @@ class Lpips(Loss):
         network = self.network
         if isinstance(network, str):
             network = load_perceptual(network, device)
-        if min(size) < network.least:
+        if min(size) < network.min_size:
             raise InputError(
-                f"Lpips: expected images of at least {network.least} pixels a side, got "
+                f"Lpips: expected images of at least {network.min_size} pixels a side, got "
                 f"{size[0]} x {size[1]}; use a larger size"
             )
         reference = start.over() if self.reference is None else self.reference.to(start.image)

@@ -5,8 +5,8 @@ from __future__ import annotations
 #: The family of denoisers outside the catalogue. No judge belongs to it.
 DIFFUSION = "diffusion"
 #: Fragments of a model's name and the family that they indicate, in this order. All other encoders
-#: are "clip": models trained with CLIP's softmax loss, distilled from such models or fine-tuned from
-#: them (FARE, TeCoA) are not independent of each other, so none of them can judge another.
+#: are "clip": models trained with CLIP's softmax loss, distilled from such models or fine-tuned
+#: from them (FARE, TeCoA) are not independent of each other, so none of them can judge another.
 FAMILIES = {"siglip": "siglip", "pe-core": "pe", "pe_core": "pe"}
 
 

@@ -8,8 +8,8 @@ from guidance.errors import InputError
 from guidance.models.catalogue import CATALOGUE, Model, find_model
 
 #: Judges of results of large models, in order of preference. FARE is an adversarially robust CLIP:
-#: images that fool a plain CLIP do not fool it. The mini judge knows only drawings and simple shapes
-#: and comes last.
+#: images that fool a plain CLIP do not fool it. The mini judge knows only drawings and simple
+#: shapes, and comes last.
 REAL_JUDGES = (
     "PE-Core-B-16/meta",
     "ViT-B-16-SigLIP2-384/webli",

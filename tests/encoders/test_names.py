@@ -162,13 +162,13 @@ def test_a_checkpoint_that_was_cut_off(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in (len(whole) // 2, 20, 0):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"is incomplete|does not fit"):
+        with pytest.raises(InputError, match=r"is incomplete|does not match"):
             load_encoder(f"local-dir:{tmp_path}")
 
 
 def test_weights_of_another_architecture(tmp_path: Path) -> None:
     save(tmp_path, build(CLIP), CLIP | {"embed_dim": 8})
-    with pytest.raises(InputError, match=r"does not fit .*open_clip_config.json"):
+    with pytest.raises(InputError, match=r"does not match .*open_clip_config.json"):
         load_encoder(f"local-dir:{tmp_path}")
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from guidance.encoders import load_encoder
 from guidance.encoders.files.card import Card
 from guidance.encoders.files.source import PREPROCESSING
-from guidance.encoders.openclip import OpenClip, picture_dtype
+from guidance.encoders.openclip import OpenClip, image_dtype
 from guidance.encoders.towers.frozen import FrozenAttention, FrozenPatches, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.errors import InputError
@@ -118,9 +118,9 @@ def test_low_precision_is_near_and_gives_float32(tmp_path: Path) -> None:
 
 
 def test_an_unknown_precision_is_an_error() -> None:
-    assert picture_dtype("fp32", torch.device("cpu"), 10) == torch.float32
+    assert image_dtype("fp32", torch.device("cpu"), 10) == torch.float32
     with pytest.raises(InputError, match="use auto, fp32 or bf16"):
-        picture_dtype("fp64", torch.device("cpu"), 10)
+        image_dtype("fp64", torch.device("cpu"), 10)
 
 
 def test_texts_are_encoded_once_and_outlive_their_tower(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_dropped_tower_that_no_file_holds_is_gone() -> None:
     preprocessing = Preprocessing.parse(PREPROCESSING | {"size": 32}, "here")
     encoder = OpenClip(build(CLIP), preprocessing, Card(family="clip"), "clip")
     encoder.free_text_tower()
-    with pytest.raises(InputError, match="'a bird' comes after its text tower was dropped"):
+    with pytest.raises(InputError, match="'a bird', because the text tower was released"):
         encoder.encode_text(["a bird"])
 
 

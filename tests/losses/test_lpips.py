@@ -153,7 +153,9 @@ def test_missing_weights_name_path_size_and_command(
 def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     perceptual._channel_weights.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"not installed: pip install 'guidance-by-gra.*\[lpips\]"):
+    with pytest.raises(
+        InputError, match=r"not installed; run: pip install 'guidance-by-gra.*\[lpips\]"
+    ):
         load_perceptual("alex", CPU)
 
 
@@ -178,7 +180,9 @@ def test_a_file_of_other_layers_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     play_hub(monkeypatch, tmp_path, "alex")
     known = find_model("lpips-alex")
     assert known is not None and known.file is not None
-    with pytest.raises(InputError, match="lpips-vgg: its file does not hold the layers of vgg16"):
+    with pytest.raises(
+        InputError, match="lpips-vgg: its file does not contain the layers of vgg16"
+    ):
         perceptual._built(LAYOUTS["vgg"], (), lambda _: known.file.read("lpips-alex"), CPU)
 
 
@@ -249,7 +253,7 @@ def test_other_mistakes_are_told(tmp_path: Path) -> None:
         Lpips(pictures(), "squeeze").prepare(Rendering(pictures()))
     with pytest.raises(InputError, match=r"reference .*nowhere.png: no such file"):
         Lpips(tmp_path / "nowhere.png")
-    small = Perceptual(lambda images: [images], least=31)
+    small = Perceptual(lambda images: [images], min_size=31)
     with pytest.raises(InputError, match="at least 31 pixels a side, got 16 x 16; use a larger"):
         Lpips(None, small).prepare(Rendering(pictures(size=16)))
     loss = Lpips(pictures(2), Perceptual(lambda images: [images]))
@@ -265,7 +269,7 @@ def test_least_sizes_leave_something_of_the_last_maps(
 ) -> None:
     play_hub(monkeypatch, tmp_path, network)
     loaded = load_perceptual(network, CPU)
-    side = loaded.least
+    side = loaded.min_size
     assert all(maps.numel() for maps in loaded.maps(torch.rand(1, 3, side, side)))
     with pytest.raises(RuntimeError):
         loaded.maps(torch.rand(1, 3, side - 1, side - 1))

@@ -1,4 +1,4 @@
-"""What a model says about itself in `guidance.json`, beside its weights."""
+"""The model card `guidance.json` beside a model's weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from guidance.errors import InputError
 
-#: For models without a card. Prompts are free text and not names of classes, so these are the
-#: plain ones of the CLIP paper's lists (Radford et al. 2021, 3.1.4), without article.
+#: Templates of models without a card. Prompts are free text, not class names, so these are the
+#: plain templates of the CLIP paper (Radford et al. 2021, 3.1.4), without the article.
 TEMPLATES = ("{}", "a photo of {}", "an image of {}", "an image of {}")
-#: Everyday captions that a prompt has to win against in the "logit" loss.
+#: Everyday captions that the "logit" comparison contrasts a prompt with.
 ALTERNATIVES = (
     "a photo",
     "a blurry photo",
@@ -56,7 +56,7 @@ ALTERNATIVES = (
 
 @dataclass(frozen=True)
 class Card:
-    """A model's own statements; `family` and `preprocessing` may be left out."""
+    """Family, preprocessing and texts of a model; `family` and `preprocessing` are optional."""
 
     family: str | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
@@ -65,10 +65,10 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """Reads `guidance.json` if there is one; what it says beyond a Card is for people.
+    """Reads `guidance.json` if it exists; keys that `Card` does not have are ignored.
 
     Raises:
-        InputError: it is not JSON, or a value has the wrong type.
+        InputError: the file is not JSON, or a value has the wrong type.
     """
     path = folder / "guidance.json"
     if not path.is_file():
@@ -78,7 +78,7 @@ def read_card(folder: Path) -> Card:
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error})") from None
     if not isinstance(stored, dict):
-        raise InputError(f"{path}: expected an object with family, templates ...")
+        raise InputError(f"{path}: expected an object with keys such as family, templates")
     texts = {
         key: _texts(stored[key], key, path)
         for key in ("templates", "alternatives")

@@ -1,4 +1,4 @@
-"""From the name of an image-text model to its files and its configuration."""
+"""The files and the configuration of an image-text model, by its name."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from guidance.models.store import (
 )
 from guidance.models.tags import read_tag, tag_repository
 
-#: What open_clip assumes where a configuration says nothing.
+#: open_clip's defaults for missing keys of `preprocess_cfg`.
 PREPROCESSING = {
-    "mean": (0.48145466, 0.4578275, 0.40821073),  # of OpenAI's images
+    "mean": (0.48145466, 0.4578275, 0.40821073),  # OpenAI's
     "std": (0.26862954, 0.26130258, 0.27577711),
     "interpolation": "bicubic",
     "resize_mode": "shortest",
@@ -32,29 +32,29 @@ PREPROCESSING = {
 
 @dataclass(frozen=True)
 class Source:
-    """Everything that is needed to build a model."""
+    """The files and settings from which a model is built."""
 
-    name: str  # what the user asked for
+    name: str  # as given by the user
     folder: Path
     checkpoint: Path
     config: dict[str, Any]  # open_clip's model_cfg
-    preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, complete but for the size
-    family: str  # where the model's own card does not say
+    preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, without the size
+    family: str  # if the model's card does not give one
 
 
 def find_source(name: str) -> Source:
-    """View a name up, on this machine only.
+    """Finds the files of a model on this machine.
 
     Raises:
-        InputError: an unknown name, a broken configuration, or nothing but pickles.
-        MissingWeights: the weights are not here.
+        InputError: an unknown name, an invalid configuration, or only pickles.
+        MissingWeights: the weights are not on this machine.
     """
     schema, _, rest = name.partition(":")
     known = find_model(name)
     if known is not None and known.kind != "encoder":
         raise InputError(
-            f"encoder {name!r} is unknown: it is a {known.kind}; use mini, or one that "
-            "guide models list shows"
+            f"encoder {name!r} is unknown: it is a {known.kind}; use mini, or another encoder of: "
+            "guide models list"
         )
     if name in EMBEDDED:
         return _folder_source(name, PACKAGED / EMBEDDED[name])
@@ -70,13 +70,15 @@ def _folder_source(name: str, folder: Path) -> Source:
     if not folder.is_dir():
         raise missing(name, folder)
     if not path.is_file():
-        raise InputError(f"{folder}: has no open_clip_config.json; only open_clip's format is read")
+        raise InputError(
+            f"{folder}: has no open_clip_config.json; use a model in open_clip's format"
+        )
     try:
         stored = json.loads(path.read_text())
         config = stored["model_cfg"]
         tower, text = config["vision_cfg"], config["text_cfg"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: is no configuration of open_clip ({error!r})") from None
+        raise InputError(f"{path}: is not an open_clip configuration ({error!r})") from None
     known = {key: value for key, value in (stored.get("preprocess_cfg") or {}).items() if value}
     names = (name, str(tower.get("timm_model_name")), str(text.get("hf_tokenizer_name")))
     return Source(
@@ -92,12 +94,12 @@ def _folder_source(name: str, folder: Path) -> Source:
 def _tag_source(name: str) -> Source:
     known = find_model(name)
     if known and known.repository and known.kind == "encoder":
-        hub_folder(known.repository, name)  # tells what is missing before open_clip is imported
+        hub_folder(known.repository, name)  # reports missing weights before open_clip is imported
     config, tag = read_tag(name)
     repository, filename, _ = tag_repository(name)
     folder = hub_folder(repository, name)
-    # A tag knows its activation. open_clip itself builds the architecture's and only warns, which
-    # spoils OpenAI's own models.
+    # The activation belongs to the tag. open_clip builds that of the architecture and only warns,
+    # which is wrong for OpenAI's weights.
     config["quick_gelu"] = bool(tag.get("quick_gelu") or config.get("quick_gelu"))
     return Source(
         name=name,

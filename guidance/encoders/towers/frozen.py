@@ -1,9 +1,9 @@
-"""What can be faster in a tower whose weights do not change: attention, patches, batch norms.
+"""Faster attention, patch embedding and batch norms for towers with frozen weights.
 
-All replacements give the stock tower's result up to rounding (1e-5 in float32). Times are of
-ViT-B/32 on 16 images of 224, forward and gradient to the images, on two cores with AMX:
-bfloat16 6.8 s as it comes, 0.54 s with products in place of `nn.MultiheadAttention`, 0.33 s with
-all of it; float32 1.1 s, 1.0 s and 0.9 s.
+All replacements agree with the original tower up to rounding (1e-5 in float32). Times of ViT-B/32
+on 16 images of 224 pixels, forward and gradient to the images, on two cores with AMX: bfloat16
+6.8 s unchanged, 0.54 s with matrix products in place of `nn.MultiheadAttention`, 0.33 s with all
+replacements; float32 1.1 s, 1.0 s and 0.9 s.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-#: Convolutions that cut images into patches of at least this side, and do not overlap, are
-#: replaced. Smaller ones (ConvNeXt halves its maps by 2 x 2) are fast as they are.
+#: Non-overlapping convolutions with kernels of at least this side are replaced. Smaller ones
+#: (ConvNeXt halves its maps with 2 x 2) are fast already.
 LEAST_PATCH = 8
 
 
 class FrozenAttention(nn.Module):
-    """The self-attention of an `nn.MultiheadAttention` whose weights do not change any more.
+    """The self-attention of an `nn.MultiheadAttention` with frozen weights.
 
-    With frozen weights in bfloat16 and more than one image, torch's module runs its projections
+    With frozen weights in bfloat16 and more than one image, torch's module computes its projections
     as batched products on copies of the weights, many times slower on a CPU than one product over
-    all tokens, which is what this does. It takes the module's place in open_clip's blocks.
+    all tokens, which this module uses. It replaces torch's module in open_clip's blocks.
     """
 
     def __init__(self, stock: nn.MultiheadAttention) -> None:
@@ -44,7 +44,7 @@ class FrozenAttention(nn.Module):
         need_weights: bool = False,
         attn_mask: Float[Tensor, "..."] | None = None,
     ) -> tuple[Float[Tensor, "b t c"], None]:
-        """Attention of the tokens among themselves; the mask is added to the logits."""
+        """Self-attention of the tokens; the mask is added to the logits."""
         assert query is key and key is value and not need_weights, "self-attention only"
         b, t, c = query.shape
         projected = F.linear(query, self.in_weight, self.in_bias)
@@ -58,10 +58,10 @@ class FrozenAttention(nn.Module):
 
 
 class FrozenPatches(nn.Module):
-    """A convolution that cuts images into patches, as one product over all patches.
+    """A patch-embedding convolution as one matrix product over all patches.
 
-    The backward of a convolution is made for overlapping windows: 80 ms against 6 ms for the
-    images above, in bfloat16; 112 ms against 20 ms in float32.
+    The backward pass of a convolution supports overlapping windows and takes 80 ms instead of 6 ms
+    for the images above in bfloat16, and 112 ms instead of 20 ms in float32.
     """
 
     def __init__(self, stock: nn.Conv2d) -> None:
@@ -70,7 +70,7 @@ class FrozenPatches(nn.Module):
         self.weight, self.bias = stock.weight, stock.bias
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c rows columns"]:
-        """The patches' vectors; what is over at the right and at the bottom is left out."""
+        """Vectors of the patches; incomplete patches at the right and bottom are dropped."""
         b, channels, height, width = images.shape
         rows, columns = height // self.height, width // self.width
         images = images[..., : rows * self.height, : columns * self.width]
@@ -81,10 +81,10 @@ class FrozenPatches(nn.Module):
 
 
 def speed_up(tower: nn.Module) -> int:
-    """Replaces what can be replaced in a frozen image tower in evaluation mode; returns how much.
+    """Replaces modules of a frozen image tower in evaluation mode; returns their number.
 
-    Attention with queries from elsewhere (attentional poolers) is left as it is. Towers of timm
-    have fast projections already; `choose_attention` is for them.
+    Cross-attention (attentional poolers) is not replaced. Towers of timm already have fast
+    projections; see `choose_attention` for them.
     """
     from open_clip.transformer import ResidualAttentionBlock
 
@@ -103,18 +103,18 @@ def speed_up(tower: nn.Module) -> int:
 
 
 def choose_attention(tower: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Tells timm's attention modules which of their two ways to go."""
+    """Selects fused or plain attention in timm's attention modules."""
     for module in tower.modules():
         if isinstance(getattr(module, "fused_attn", None), bool):
             module.fused_attn = not plain_attention_is_faster(device, dtype)  # type: ignore[assignment]
 
 
 def plain_attention_is_faster(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether to write the attention matrix out.
+    """Whether to compute the attention matrix explicitly.
 
-    The backward of torch's fused attention does not use a CPU's bfloat16 products: for 16
-    images, 12 heads of 64, both ways, fused against plain: 15.0 against 2.8 ms for 50 tokens,
-    45 against 20 ms for 197. In float32 they are equal, and fused needs less memory.
+    The backward pass of torch's fused attention does not use a CPU's bfloat16 products. Forward and
+    backward of 16 images, 12 heads of 64, fused and plain: 15.0 and 2.8 ms for 50 tokens, 45 and
+    20 ms for 197. In float32 the times are equal, and fused attention needs less memory.
     """
     return device.type == "cpu" and dtype == torch.bfloat16
 
@@ -128,7 +128,7 @@ def _plain_attention(
 
 
 def _fold_batch_norms(layers: nn.Sequential) -> int:
-    """Puts each batch norm that follows a convolution into the convolution's weights."""
+    """Folds each batch norm that follows a convolution into the convolution's weights."""
     pairs = [
         (i, before, after)
         for i, (before, after) in enumerate(pairwise(layers))

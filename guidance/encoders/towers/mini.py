@@ -1,8 +1,8 @@
-"""The image towers of the embedded models, under names that an open_clip config can use.
+"""The image towers of the embedded models, registered with timm.
 
-Importing this module tells timm the two names that `open_clip_config.json` of the mini CLIP and
-of the mini judge give as `timm_model_name`. The two towers share no code: the judge must not have
-the blind spots of the model that images are optimized against.
+Importing this module registers the values of `timm_model_name` in `open_clip_config.json` of the
+mini CLIP and of the mini judge. The two towers share no code, so that the judge does not share the
+weaknesses of the model that images are optimized against.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch import Tensor, nn  # noqa: E402
 
 
 def _convolution(width_in: int, width_out: int, stride: int, kernel: int = 3) -> nn.Sequential:
-    """A convolution without bias and its batch norm, which has the bias."""
+    """A convolution without bias, and a batch norm."""
     convolution = nn.Conv2d(width_in, width_out, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(width_out))
 
 
 class _Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which is averaged and projected where it must be."""
+    """Two 3x3 convolutions and a shortcut, which is pooled and projected where shapes differ."""
 
     def __init__(self, width_in: int, width_out: int, stride: int) -> None:
         super().__init__()
@@ -47,15 +47,15 @@ class _Block(nn.Module):
 class MiniTower(nn.Module):
     """A residual network for 64-pixel images: overlapping stem, SiLU, global mean.
 
-    SiLU and not ReLU because the tower is trained against attacks and then differentiated by
-    every user: a smooth activation serves both (Xie et al., "Smooth Adversarial Training",
-    arXiv 2006.14536). The stem goes down to a quarter of the side in two steps, which leaves the
-    widest maps out: twice the speed of a block at half the side, for the same parameters.
+    SiLU instead of ReLU, because a smooth activation helps both adversarial training and the
+    gradients to the images (Xie et al., "Smooth Adversarial Training", arXiv 2006.14536). The stem
+    reduces the side to a quarter in two steps, which avoids the largest maps: twice the speed of a
+    block at half the side, with the same number of parameters.
     """
 
-    #: It may be looked into with images of another size than it was trained on.
+    #: `forward_intermediates` accepts images of any size.
     any_size = True
-    default_cfg: dict[str, Any] = {"pool_size": None}  # noqa: RUF012 - what open_clip asks timm for
+    default_cfg: dict[str, Any] = {"pool_size": None}  # noqa: RUF012 - read by open_clip
 
     def __init__(self, stem: tuple[int, int], blocks: tuple[tuple[int, int], ...]) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class MiniTower(nn.Module):
         self.num_features = width
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Part of timm's interface; the tower has no classifier to replace."""
+        """Part of timm's interface; the tower has no classifier."""
         if num_classes:
-            raise ValueError(f"MiniTower has no classifier, got num_classes={num_classes}, want 0")
+            raise ValueError(f"MiniTower: expected num_classes=0, got {num_classes}")
 
     def forward_intermediates(
         self, x: Float[Tensor, "b 3 h w"], indices: list[int] | None = None, **unused: Any
     ) -> list[Float[Tensor, "b c rows columns"]]:
-        """Part of timm's interface: the maps behind the blocks, all or those of these indices."""
+        """Part of timm's interface: the maps after the blocks, all or those of these indices."""
         maps = []
         for layer in self.layers:
             x = layer(x)
@@ -95,7 +95,7 @@ class MiniTower(nn.Module):
 def guidance_mini_clip(
     pretrained: bool = False, pretrained_cfg: Any = None, **unused: Any
 ) -> MiniTower:
-    """The mini CLIP's image tower, 3.5 M parameters; timm's factory passes what is unused."""
+    """The mini CLIP's image tower, 3.5 M parameters; timm's factory passes unused arguments."""
     blocks = ((96, 1), (192, 2), (192, 1), (384, 2))
     return MiniTower(stem=(32, 96), blocks=blocks)
 
@@ -106,8 +106,8 @@ def guidance_mini_judge(
 ) -> ResNet:
     """The judge's image tower for 80-pixel images: timm's ResNet-D with squeeze-excitation.
 
-    Deep stem, ReLU, max and average pooling between stages; open_clip puts an attention pool on
-    its last map, which is 3x3.
+    Deep stem, ReLU, max and average pooling between stages; open_clip adds an attention pool on the
+    last map, which is 3x3.
     """
     network = ResNet(
         BasicBlock,  # type: ignore[arg-type]  # timm means the class

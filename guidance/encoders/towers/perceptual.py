@@ -1,4 +1,4 @@
-"""The frozen networks of LPIPS, and how much each of their channels counts for a person."""
+"""The frozen networks of LPIPS and the weights of their channels."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from guidance.models.torch_hub import read_tensors
 from guidance.models.torchvision import import_torchvision
 
 Maps = Callable[[Tensor], list[Tensor]]
-#: What LPIPS takes off images in [-1, 1], and divides them by. Source: its `ScalingLayer`.
+#: Mean and standard deviation of images in [-1, 1]. Source: `ScalingLayer` of lpips.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A network of torchvision, and what LPIPS reads of it."""
+    """A network of torchvision, and the layers that LPIPS uses."""
 
-    model: str  # of the catalogue
+    model: str  # its name in the catalogue
     build: str  # torchvision's function
-    ends: tuple[int, ...]  # behind which of its layers the maps are taken: behind ReLUs
-    least: int  # pixels a side that leave something of the last maps
-    sha256: str  # of the linear layers of version 0.1
+    ends: tuple[int, ...]  # maps are taken after so many layers, each time after a ReLU
+    min_size: int  # pixels a side, so that the last maps are not empty
+    sha256: str  # of the linear layers of lpips version 0.1
 
 
 LAYOUTS = {
@@ -55,19 +55,19 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Perceptual:
-    """Maps of images in [0, 1], from fine to coarse, and a weight for each channel of them."""
+    """Feature maps of images in [0, 1], from fine to coarse, and weights of their channels."""
 
     maps: Maps
-    weights: tuple[Float[Tensor, "_"], ...] | None = None  # None: all channels alike
-    least: int = 1  # pixels a side
+    weights: tuple[Float[Tensor, "_"], ...] | None = None  # None: equal weights
+    min_size: int = 1  # pixels a side
 
 
 class Stages(nn.Module):
-    """The convolutions of a network, cut behind some of its layers.
+    """The layers of a network in stages, whose outputs are its feature maps.
 
     Args:
-        features: its layers in their order.
-        ends: how many of them lie before each cut.
+        features: the layers in order.
+        ends: for each stage, the number of layers up to its end.
     """
 
     def __init__(self, features: nn.Sequential, ends: Sequence[int]) -> None:
@@ -80,7 +80,7 @@ class Stages(nn.Module):
         self.register_buffer("scale", torch.tensor(SCALE).view(3, 1, 1))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        """The maps at the cuts, of images in [0, 1]."""
+        """The output of each stage for images in [0, 1]."""
         x = (2 * images - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
         found = []
         for stage in self.stages:
@@ -90,13 +90,14 @@ class Stages(nn.Module):
 
 
 def load_perceptual(network: str, device: torch.device) -> Perceptual:
-    """One of LPIPS' networks, from the cache of torch's hub and the extra `lpips`.
+    """A network of LPIPS, from the cache of torch's hub and the extra `lpips`.
 
     Args:
         network: "alex" or "vgg".
+        device: where the network runs.
 
     Raises:
-        InputError: another network; the extra is not installed, or of another version.
+        InputError: another network; or the extra is not installed, or has another version.
         MissingWeights: the network's weights are not on this machine.
     """
     if network not in LAYOUTS:
@@ -104,7 +105,7 @@ def load_perceptual(network: str, device: torch.device) -> Perceptual:
     layout = LAYOUTS[network]
     known = find_model(layout.model)
     assert known is not None and known.file is not None
-    # The small files first: what is quickly told should not wait for 233 MB to be hashed.
+    # The small files first, so that their errors do not wait for 233 MB to be hashed.
     weights = _channel_weights(network, layout)
     return _built(layout, weights, partial(known.file.read, megabytes=known.megabytes), device)
 
@@ -117,24 +118,24 @@ def _built(
 ) -> Perceptual:
     stored = read(layout.model)
     features = _skeleton(layout.build)
-    wanted = features.state_dict()
+    expected = features.state_dict()
     found = {
         name.removeprefix("features."): tensor
         for name, tensor in stored.items()
         if name.startswith("features.")
     }
-    if {n: t.shape for n, t in wanted.items()} != {n: t.shape for n, t in found.items()}:
-        raise InputError(f"{layout.model}: its file does not hold the layers of {layout.build}")
+    if {n: t.shape for n, t in expected.items()} != {n: t.shape for n, t in found.items()}:
+        raise InputError(f"{layout.model}: its file does not contain the layers of {layout.build}")
     features.load_state_dict(found, assign=True)
     for layer in features:
         if isinstance(layer, nn.ReLU):
-            layer.inplace = False  # it would change maps that are taken before it
+            layer.inplace = False  # in place, it would modify the map before it
     stages = Stages(features, layout.ends).requires_grad_(False).eval().to(device)
-    return Perceptual(stages, tuple(w.to(device) for w in weights), layout.least)
+    return Perceptual(stages, tuple(w.to(device) for w in weights), layout.min_size)
 
 
 def _skeleton(build: str) -> nn.Sequential:
-    """The layers without values, and without the classifier's, which are most of a network."""
+    """The layers without values, and without the large classifier."""
     import_torchvision()
     from torchvision import models
 
@@ -146,18 +147,18 @@ def _skeleton(build: str) -> nn.Sequential:
 
 @cache
 def _channel_weights(network: str, layout: Layout) -> tuple[Tensor, ...]:
-    """The linear layers of version 0.1, read from the package that publishes them."""
+    """The linear layers of version 0.1, read from the package lpips."""
     found = importlib.util.find_spec("lpips")
     if found is None or found.origin is None:
         raise InputError(
-            "Lpips needs the linear layers of lpips, which is not installed: "
+            "Lpips needs the package lpips, which is not installed; run: "
             "pip install 'guidance-by-gradient[lpips]'"
         )
     path = Path(found.origin).parent / "weights" / "v0.1" / f"{network}.pth"
     if not path.is_file() or file_sha256(path) != layout.sha256:
         raise InputError(
-            f"{path}: expected the linear layers of lpips 0.1.4; install it again: "
-            "pip install 'guidance-by-gradient[lpips]'"
+            f"{path}: expected the linear layers of lpips 0.1.4; reinstall it: "
+            "pip install --force-reinstall --no-deps lpips==0.1.4"
         )
     stored = read_tensors(path)
     return tuple(stored[f"lin{i}.model.1.weight"].flatten() for i in range(len(layout.ends)))

@@ -1,4 +1,4 @@
-"""How an image of any size becomes what a tower was trained on."""
+"""Preprocessing of images of any size for an image tower."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from torch import Tensor
 
 from guidance.errors import InputError
 
-#: Differences of stored means below this are of printing, not of meaning.
+#: Tolerance between stored means, which are rounded when they are written.
 SAME = 1e-5
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize, crop and normalize, as the tower's own configuration says."""
+    """Resizing, cropping and normalization, from the tower's configuration."""
 
     size: int  # pixels a side
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str  # "bicubic" or "bilinear"
-    resize_mode: str  # "shortest": crop the rest; "squash": change the shape; "longest": pad
-    fill: float  # of the padding, in [0, 1]
+    resize_mode: str  # "shortest": crop; "squash": ignore the aspect ratio; "longest": pad
+    fill: float  # grey value of the padding, in [0, 1]
 
     @classmethod
     def parse(cls, stored: Mapping[str, Any], where: str) -> Preprocessing:
         """Reads open_clip's keys.
 
         Raises:
-            InputError: the images are not square, or a value is none that we know.
+            InputError: the images are not square, or a value is unknown.
         """
         size = stored["size"]
         sides = (size, size) if isinstance(size, int) else tuple(size)
         if sides[0] != sides[1]:
-            raise InputError(f"{where}: expected a tower of square images, got {sides}")
+            raise InputError(f"{where}: expected square images, got {sides}")
         if stored["interpolation"] not in ("bicubic", "bilinear", "random"):
             raise InputError(f"{where}: interpolation {stored['interpolation']!r} is unknown")
         if stored["resize_mode"] not in ("shortest", "squash", "longest"):
@@ -48,17 +48,17 @@ class Preprocessing:
             size=sides[0],
             mean=_three(stored["mean"]),
             std=_three(stored["std"]),
-            # open_clip's "random" is for training; its own evaluation transform is then bicubic.
+            # open_clip's "random" is for training; its evaluation transform is then bicubic.
             interpolation="bilinear" if bilinear else "bicubic",
             resize_mode=stored["resize_mode"],
             fill=stored.get("fill_color", 0) / 255,
         )
 
     def check_against(self, stored: Mapping[str, Any], where: str) -> None:
-        """Compares with what was stored beside the weights, as far as it says something.
+        """Compares with the preprocessing stored in the model card, as far as it is given.
 
         Raises:
-            InputError: they differ; the wrong preprocessing would silently spoil every score.
+            InputError: they differ; wrong preprocessing would silently degrade every score.
         """
         for key, want in stored.items():
             if key not in ("size", "mean", "std", "interpolation", "resize_mode"):
@@ -70,15 +70,15 @@ class Preprocessing:
                 same = have == want
             if not same:
                 raise InputError(
-                    f"{where}: preprocessing {key} is {want}, but the model's configuration says "
+                    f"{where}: preprocessing {key} is {want}, but the model's configuration has "
                     f"{have}; make the two files agree"
                 )
 
     def fit(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
-        """Images at the tower's size, in [0, 1] where they were; of that size: unchanged.
+        """Images at the tower's size, in the same range; unchanged if they have that size.
 
-        The resizing is antialiased as Pillow's is; along the rows first and then along the columns,
-        with the overshoot cut off after each, because Pillow does so.
+        Resizing is antialiased. As in Pillow, rows are resized before columns, and values are
+        clamped to [0, 1] after each.
         """
         height, width = images.shape[-2:]
         size = self.size
@@ -88,7 +88,7 @@ class Preprocessing:
         if self.resize_mode != "squash":
             pick = min if self.resize_mode == "shortest" else max
             short = pick(height, width)
-            # The shortest side is cut off to whole pixels, the longest rounded: as open_clip's.
+            # As in open_clip: "shortest" truncates the other side, "longest" rounds it.
             other = int if self.resize_mode == "shortest" else round
             target = (
                 size if height == short else other(size * height / short),
@@ -98,7 +98,7 @@ class Preprocessing:
         return self._center(resized)
 
     def scale_and_shift(self) -> tuple[Float[Tensor, "3 1 1"], Float[Tensor, "3 1 1"]]:
-        """The normalization as `image * scale + shift`, which is one pass over the image."""
+        """The normalization as `image * scale + shift`, one pass over the image."""
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return 1 / std, -mean / std
 
@@ -111,7 +111,7 @@ class Preprocessing:
         return resized.clamp(0, 1)
 
     def _center(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
-        """Cuts off what is too much on both sides, and fills up what is too little."""
+        """Crops or pads the images around their centre."""
         height, width = images.shape[-2:]
         down, right = max(0, self.size - height), max(0, self.size - width)
         if down or right:

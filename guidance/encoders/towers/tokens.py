@@ -1,4 +1,4 @@
-"""Texts to tokens, by the tokenizer that a model was trained with."""
+"""Tokenizers of image-text models."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.models.store import Repository, hub_folder
 
-#: Texts to rows of tokens, filled up to the length that the model reads.
+#: Converts texts to rows of tokens, padded to the model's context length.
 Tokenizer = Callable[[list[str]], Tensor]
 
 
 def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "") -> Tokenizer:
-    """The tokenizer of a model's `text_cfg`; its files are looked for on this machine only.
+    """The tokenizer of a model's `text_cfg`, from files on this machine.
 
     Args:
-        folder: the model's folder, which may hold the tokenizer's files too.
+        folder: the model's folder, which may also contain the tokenizer's files.
         config: open_clip's `text_cfg`.
-        name: the model's, for messages.
+        name: the model's name, for messages.
 
     Raises:
-        MissingWeights: the tokenizer's files are not here.
-        InputError: a library that it needs is not installed.
+        MissingWeights: the tokenizer's files are not on this machine.
+        InputError: a library that the tokenizer needs is not installed.
     """
     from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
@@ -45,27 +45,28 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
         )
     except ImportError as error:
         raise InputError(
-            f"{name}: its tokenizer needs {error.name}; pip install transformers sentencepiece"
+            f"{name}: its tokenizer needs {error.name}, which is not installed; run: "
+            "pip install transformers sentencepiece"
         ) from None
     return _Checked(tokenizer, length)
 
 
 class _Checked:
-    """Refuses texts that the model would cut off without a word."""
+    """A tokenizer that refuses texts which the model would truncate silently."""
 
     def __init__(self, tokenizer: Any, length: int) -> None:
         self._tokenizer, self._length = tokenizer, length
 
     def __call__(self, texts: list[str]) -> Int[Tensor, "b t"]:
-        # Read with room to spare: a text that reaches into the room does not fit. The last token
-        # is left out of the comparison, some tokenizers always put one there.
+        # Tokenized to twice the length: a text with tokens in the second half is too long. The last
+        # token is not compared, because some tokenizers always end with a special one.
         longer = self._tokenizer(["", *texts], context_length=2 * self._length)
-        room = longer[:, self._length : -1]
-        for text, tokens in zip(texts, room[1:], strict=True):
-            if (tokens != room[0]).any():
+        excess = longer[:, self._length : -1]
+        for text, tokens in zip(texts, excess[1:], strict=True):
+            if (tokens != excess[0]).any():
                 raise InputError(
                     f"prompt {text[:40]!r}...: is longer than the {self._length} tokens that the "
-                    "model reads; shorten it"
+                    "model accepts; shorten it"
                 )
         rows: Int[Tensor, "b t"] = self._tokenizer(texts)
         return rows
