@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from guidance.diffusion.base import Level
+from guidance.diffusion.base import Denoiser, Level
 from guidance.errors import InputError
 from guidance.loop.events import Event, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.distillation import Distillation
-from guidance.losses.sds.methods import METHODS, POOR, Times
+from guidance.losses.sds.methods import DEFAULT_NEGATIVE, METHODS
+from guidance.losses.sds.times import Times
 from guidance.outputs import Rendering
 from guidance.types import StepContext
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
@@ -48,12 +49,17 @@ def latents(denoiser: Mixture, image: Tensor) -> Tensor:
     return denoiser.encode_image(image.flatten(0, 1)).detach()
 
 
+def loaded(loss: Distillation) -> Denoiser:
+    assert loss._prepared is not None
+    return loss._prepared[0].denoiser
+
+
 def draws(at: StepContext, loss: Distillation, like: Tensor) -> tuple[Tensor, Tensor, Level]:
     """Noise, times and levels as the loss draws them, for one view."""
     noise = at.normal("distillation/noise", 1, 1, CHANNELS, SIZE, SIZE)[:, 0, 0].to(like)
     share = at.uniform("distillation/time", 1, 1, 2)[:, 0, 0, 0]
     time = loss.times.at(share, at.progress)
-    return noise, time, loss._denoiser.level(time, like)
+    return noise, time, loaded(loss).level(time, like)
 
 
 def told(denoiser: Mixture, text: str, x: Tensor, level: Level) -> Tensor:
@@ -176,7 +182,7 @@ def test_asd_refers_to_a_higher_level_under_the_same_noise() -> None:
     loss = made(denoiser, method="asd", weighting="one", guidance_scale=1.0)
     noise, time, level = draws(at, loss, z)
     spare = at.uniform("distillation/time", 1, 1, 2)[:, 0, 0, 1]
-    later = loss._denoiser.level(time + 0.1 * spare * (time - 0.02), z)
+    later = loaded(loss).level(time + 0.1 * spare * (time - 0.02), z)
     assert later.timestep > level.timestep
     wanted = told(denoiser, CAT, level.mix(z, noise), level) - told(
         denoiser, CAT, later.mix(z, noise), later
@@ -323,7 +329,12 @@ def test_views_have_words_and_fronts_are_hidden() -> None:
     denoiser.asked = 0
     loss(rendering, context(1))
     assert denoiser.asked == 2 + 3 + 3 + 2
-    seen = loss._groups["wanted"].of(torch.zeros(4).long(), torch.tensor([0, 1, 2, 3]), 0.0)
+    assert loss._prepared is not None
+    seen = (
+        loss._prepared[0]
+        .groups["prompt"]
+        .batch(torch.zeros(4).long(), torch.tensor([0, 1, 2, 3]), 0.0)
+    )
     names = list(dict.fromkeys(denoiser.texts))
     words = [names[int(row)] for row in seen.index[:, 0]]
     assert words == [
@@ -383,10 +394,12 @@ class Latent(nn.Module):
 def test_finds_the_mode_of_its_words(method: str) -> None:
     flow = METHODS[method].predictions == ("flow",)
     # What is poor, for NFSD's negative, is everything; the words are little of it.
-    denoiser = Mixture(linear=True, prediction="flow" if flow else "epsilon", broad=POOR)
+    denoiser = Mixture(
+        linear=True, prediction="flow" if flow else "epsilon", broad=DEFAULT_NEGATIVE
+    )
     start = 0.05 * torch.randn(2, CHANNELS, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
     module = Latent(start)
-    scale = {} if METHODS[method].scale is None else {"guidance_scale": 7.5}
+    scale = {} if METHODS[method].guidance_scale is None else {"guidance_scale": 7.5}
     loss = Distillation((CAT, DOG), denoiser=denoiser, method=method, **scale)
     modes = torch.stack([denoiser.modes[text] for text in (CAT, DOG)]).float()
     scored: list[Tensor] = []
@@ -510,7 +523,7 @@ def test_every_option_changes_something() -> None:
     rows = OPTIONS | {"augment": {"augment": Augment(crops=1)}}
     known = set(inspect.signature(Distillation.__init__).parameters) - {"self"}
     assert {name.split()[0] for name in rows} == known - {"vae"}
-    with pytest.raises(InputError, match="vae: the denoiser is loaded already"):
+    with pytest.raises(InputError, match="vae: the denoiser is already loaded"):
         Distillation(CAT, denoiser=Mixture(), vae="tiny")  # tests/diffusion knows those with names
     found: list[Tensor] = []
     for options in ({}, *rows.values()):
@@ -532,19 +545,28 @@ def test_every_option_changes_something() -> None:
     [
         ({"method": "vsd"}, "method 'vsd' is unknown; use sds, csd"),
         ({"weighting": "two"}, "weighting 'two' is unknown; use one, sigma2, snr, sample"),
-        ({"method": "csd", "guidance_scale": 3.0}, "guidance_scale: csd has none; leave it out"),
+        (
+            {"method": "csd", "guidance_scale": 3.0},
+            "guidance_scale: csd does not use one; remove it",
+        ),
         ({"guidance_scale": "3 -> -1"}, "guidance_scale '3 -> -1': expected at least 0"),
-        ({"method": "dds"}, "dds: edits, so say what the image shows before: source"),
-        ({"source": DOG}, "sds: starts from no source; leave it out, or use dds or pds"),
-        ({"reference": pictures(1)}, "sds: starts from no source"),
-        ({"method": "bridge", "negative": DOG}, "bridge: has a poor prompt of its own"),
-        ({"method": "bridge", "perp_neg": True}, "bridge: has a poor prompt of its own"),
-        ({"perp_neg": True}, "perp_neg: there is nothing that it could change; give negatives"),
+        ({"method": "dds"}, "dds: edits an image, so it needs a prompt of what"),
+        ({"source": DOG}, "sds: source and reference apply only to dds and pds; remove"),
+        ({"reference": pictures(1)}, "sds: source and reference apply only to dds and pds"),
+        (
+            {"method": "bridge", "negative": DOG},
+            "bridge: has a fixed negative prompt; remove negative",
+        ),
+        (
+            {"method": "bridge", "perp_neg": True},
+            "bridge: has a fixed negative prompt; remove negative",
+        ),
+        ({"perp_neg": True}, "perp_neg: there are no negatives; give negative, or"),
         ({"times": (0.0, 0.5)}, "times: expected 0 < low <= high < 1, got 0 and 0.5 at 0%"),
         ({"times": (0.5, "0.9 -> 0.2")}, "got 0.5 and 0.2 at 100% of the run"),
-        ({"prompt": "image:a.png"}, "denoisers read words and no images; use the loss Clip"),
-        ({"prompt": "a cat:1:0.4"}, r"a stop \(0.4\) belongs to distances"),
-        ({"negative": "image:a.png"}, "denoisers read words and no images"),
+        ({"prompt": "image:a.png"}, "denoisers do not support image prompts; use the loss Clip"),
+        ({"prompt": "a cat:1:0.4"}, r"a stop \(0.4\) applies to distances only"),
+        ({"negative": "image:a.png"}, "denoisers do not support image prompts"),
         ({"negative": "a cat:-1"}, "a negative already pushes away"),
     ],
 )
@@ -557,15 +579,21 @@ def test_mistakes_are_told_before_anything_is_loaded(options: dict[str, Any], me
 def test_mistakes_that_pictures_show() -> None:
     with pytest.raises(InputError, match="sds: view_prompts=True needs images with cameras"):
         made(Mixture(), view_prompts=True)(Rendering(pictures(1)), context(1))
-    with pytest.raises(InputError, match="dds: edits flat images; for rendered objects use sds"):
+    with pytest.raises(
+        InputError, match="dds: edits flat images only; use sds for rendered objects"
+    ):
         Distillation(CAT, denoiser=Mixture(), method="dds", source=DOG).prepare(everything(1))
     with pytest.raises(InputError, match="reference: expected 1 x 1 images, got 2 x 1"):
         made(Mixture(), method="dds", source=DOG, reference=pictures(2))
     with pytest.raises(InputError, match="sds was prepared for 1 samples, got images of 2"):
         made(Mixture())(Rendering(pictures(2)), context(2))
-    with pytest.raises(InputError, match="rfds: needs a denoiser of flow, and mixture is one of e"):
+    with pytest.raises(
+        InputError, match="rfds: needs a denoiser that predicts flow, but mixture predicts e"
+    ):
         made(Mixture(), method="rfds")
-    with pytest.raises(InputError, match="pds: needs a denoiser of epsilon or v, and mixture is"):
+    with pytest.raises(
+        InputError, match="pds: needs a denoiser that predicts epsilon or v, but mix"
+    ):
         made(Mixture(prediction="flow"), method="pds", source=DOG)
 
 

@@ -1,0 +1,1 @@
+"""Score distillation: its methods, the prompts and latents of a denoiser, and validation."""

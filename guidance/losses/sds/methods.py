@@ -1,159 +1,175 @@
-"""The methods of score distillation with the defaults of their sources; times and weights."""
+"""The methods of score distillation, with the defaults of their sources.
+
+A method is a function in `guidance.losses.sds.updates` and a row of `METHODS`:
+
+    # updates.py
+    def mine(batch: LatentBatch) -> Tensor:
+        \"\"\"cfg(7.5) - e. Source: ...\"\"\"
+        return batch.guided(batch.noisy, batch.level) - batch.noise
+
+    # methods.py
+    "mine": Method(updates.mine, validation.guided, guidance_scale=7.5),
+
+Weighting, times, normalization, negatives, view-dependent prompts and the gradient through the
+image encoder are the same for all methods, see `guidance.losses.distillation`. A method that needs
+further prompts declares `suffixes`. A method with another scalar for validation adds a function to
+`guidance.losses.sds.validation`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from guidance.diffusion.base import Level
 from guidance.errors import InputError
-from guidance.losses.sds import updates as fields
-from guidance.losses.sds.updates import Point
-from guidance.losses.sds.validation import (
-    Factors,
-    bridged,
-    classified,
-    edited,
-    guided,
-    noise_free,
-)
+from guidance.losses.sds import updates, validation
+from guidance.losses.sds.batch import LatentBatch
+from guidance.losses.sds.validation import ErrorFactors
 from guidance.schedule import Schedule
 
-#: What negatives say where a method needs some and none are given.
-POOR = "blurry, unrealistic, low quality, dull colors"
-#: Endings of the two prompts between which SDS-Bridge goes.
-FINE_ENDING = ", detailed high resolution, sharp"
-POOR_ENDING = ", oversaturated, smooth, blurry"
+#: The negative of methods that need one, if none is given.
+DEFAULT_NEGATIVE = "blurry, unrealistic, low quality, dull colors"
+#: Suffixes of the two prompts of SDS-Bridge.
+FINE_SUFFIX = ", detailed high resolution, sharp"
+POOR_SUFFIX = ", oversaturated, smooth, blurry"
 
 
 @dataclass(frozen=True)
 class Method:
-    """A field with the defaults that its source gives it."""
+    """An update direction, and its defaults.
 
-    field: Callable[[Point], Tensor]
-    validation_loss: Callable[[float], Factors]  # what validation predictions
-    scale: float | str | None = None  # of guidance; None: it has none
+    Args:
+        update: maps latents with noise to the update direction, of the same shape.
+        validation: the factors of the validation loss at a guidance scale.
+        guidance_scale: a number or a schedule; None if the method has none.
+        weighting: see `guidance.losses.sds.weighting`.
+        low, high: the range of times in (0, 1), each a number or a schedule.
+        unit: normalizes the update of each image to rms 1.
+        negative: the negative prompt if none is given.
+        takes_negative: whether negatives are supported.
+        edits: whether the method starts from a source image and its prompt.
+        fixed_noise: whether each image keeps its noise during the run.
+        predictions: the kinds of denoisers that it supports.
+        suffixes: further groups of prompts by name, each the prompt with a suffix.
+    """
+
+    update: Callable[[LatentBatch], Tensor]
+    validation: Callable[[float], ErrorFactors]
+    guidance_scale: float | str | None = None
     weighting: str = "sigma2"
     low: float | str = 0.02
     high: float | str = 0.98
-    unit: bool = False  # each image's field is brought to rms 1
-    negative: str | None = None  # in place of none
+    unit: bool = False
+    negative: str | None = None
     takes_negative: bool = True
-    edits: bool = False  # it has a source to start from
-    fixed_noise: bool = False  # each image keeps its noise throughout the run
+    edits: bool = False
+    fixed_noise: bool = False
     predictions: tuple[str, ...] = ("epsilon", "v", "flow")
+    suffixes: Mapping[str, str] = field(default_factory=dict)
 
 
 METHODS = {
-    "sds": Method(fields.sds, guided, 100.0),
-    "csd": Method(fields.csd, classified, weighting="one", unit=True),
-    "nfsd": Method(fields.nfsd, noise_free, 7.5, negative=POOR),
-    "bridge": Method(fields.bridge, bridged, 40.0, takes_negative=False),
-    "asd": Method(fields.asd, guided, 7.5),
-    "ism": Method(fields.ism, guided, 7.5),
+    "sds": Method(updates.sds, validation.guided, 100.0),
+    "csd": Method(updates.csd, validation.classifier, weighting="one", unit=True),
+    "nfsd": Method(updates.nfsd, validation.noise_free, 7.5, negative=DEFAULT_NEGATIVE),
+    "bridge": Method(
+        updates.bridge,
+        validation.bridge,
+        40.0,
+        takes_negative=False,
+        suffixes={"fine": FINE_SUFFIX, "poor": POOR_SUFFIX},
+    ),
+    "asd": Method(updates.asd, validation.guided, 7.5),
+    "ism": Method(updates.ism, validation.guided, 7.5),
     "sdi": Method(
-        fields.sdi, guided, 7.5, weighting="sample", low="0.98 -> 0.25", high="0.98 -> 0.25"
+        updates.sdi,
+        validation.guided,
+        7.5,
+        weighting="sample",
+        low="0.98 -> 0.25",
+        high="0.98 -> 0.25",
     ),
     "fsd": Method(
-        fields.fsd,
-        guided,
+        updates.fsd,
+        validation.guided,
         7.5,
         weighting="sample",
         low="0.98 -> 0.2",
         high="0.98 -> 0.2",
         fixed_noise=True,
     ),
-    "dds": Method(fields.dds, edited, 7.5, weighting="one", low=0.05, high=0.95, edits=True),
-    "pds": Method(
-        fields.pds, edited, 100.0, weighting="one", edits=True, predictions=("epsilon", "v")
+    "dds": Method(
+        updates.dds, validation.edit, 7.5, weighting="one", low=0.05, high=0.95, edits=True
     ),
-    # Its scale is a judgement between those of SDS and of samplers, not its source's.
-    "rfds": Method(fields.rfds, guided, 50.0, weighting="one", predictions=("flow",)),
+    "pds": Method(
+        updates.pds,
+        validation.edit,
+        100.0,
+        weighting="one",
+        edits=True,
+        predictions=("epsilon", "v"),
+    ),
+    # The guidance scale is not the source's: chosen by judgement, between those of SDS and of
+    # samplers.
+    "rfds": Method(updates.rfds, validation.guided, 50.0, weighting="one", predictions=("flow",)),
 }
-
-
-def _sigma2(level: Level) -> Tensor:
-    return level.sigma.square()
-
-
-def _snr(level: Level) -> Tensor:
-    """The signal-to-noise ratio, at most 5. Source: Hang et al. 2023, arXiv 2303.09556."""
-    return (level.alpha / level.sigma).square().clamp_max(5.0)
-
-
-#: w(t). With "sample" the field is the difference of clean latents, z - z_hat.
-WEIGHTINGS: dict[str, Callable[[Level], Tensor]] = {
-    "one": lambda level: torch.ones_like(level.sigma),
-    "sigma2": _sigma2,
-    "snr": _snr,
-    "sample": lambda level: level.sigma / level.alpha,
-}
-
-
-@dataclass(frozen=True)
-class Times:
-    """The range that times are drawn from evenly; low and high may be schedules on progress.
-
-    With both the same schedule, such as "0.98 -> 0.25", time is annealed without a draw.
-    """
-
-    low: Schedule
-    high: Schedule
-
-    @classmethod
-    def parse(cls, low: float | str, high: float | str) -> Times:
-        """Reads two numbers or schedules.
-
-        Raises:
-            InputError: they leave (0, 1), where there is either no noise or nothing else; or low
-                goes above high.
-        """
-        made = cls(Schedule.parse(low), Schedule.parse(high))
-        for place in {0.0, 1.0, *made.low.places, *made.high.places}:
-            least, most = made.low(place), made.high(place)
-            if not 0 < least <= most < 1:
-                raise InputError(
-                    f"times: expected 0 < low <= high < 1, got {least:g} and {most:g} at "
-                    f"{100 * place:g}% of the run"
-                )
-        return made
-
-    def at(self, draws: Float[Tensor, "*b"], progress: float) -> Float[Tensor, "*b"]:
-        """Times for uniform draws in [0, 1)."""
-        low, high = self.low(progress), self.high(progress)
-        return low + draws * (high - low)
 
 
 def find_method(name: str) -> Method:
-    """The method of that name. Raises InputError for an unknown one."""
+    """The method of that name. Raises InputError for an unknown name."""
     if name not in METHODS:
         raise InputError(f"method {name!r} is unknown; use {', '.join(METHODS)}")
     return METHODS[name]
 
 
-def find_weighting(name: str) -> Callable[[Level], Tensor]:
-    """The weighting of that name. Raises InputError for an unknown one."""
-    if name not in WEIGHTINGS:
-        raise InputError(f"weighting {name!r} is unknown; use {', '.join(WEIGHTINGS)}")
-    return WEIGHTINGS[name]
+def parse_guidance_scale(method: Method, given: float | str | Schedule | None) -> Schedule:
+    """The given guidance scale, or that of the method.
+
+    Raises:
+        InputError: a scale that cannot be parsed, or is below 0.
+    """
+    scale = method.guidance_scale if given is None else given
+    schedule = Schedule.parse(1.0 if scale is None else scale)
+    if min(schedule.values) < 0:
+        raise InputError(
+            f"guidance_scale {scale!r}: expected at least 0, where 1 is the prompt without "
+            "guidance; to push away from a prompt, use negative"
+        )
+    return schedule
 
 
-def check_source(name: str, source: bool, has_reference: bool) -> None:
-    """Raises InputError where a method that edits has no source, or another one has."""
-    if METHODS[name].edits and not source:
-        raise InputError(f"{name}: edits, so say what the image shows before: source")
-    if not METHODS[name].edits and (source or has_reference):
-        editing = " or ".join(key for key, method in METHODS.items() if method.edits)
-        raise InputError(f"{name}: starts from no source; leave it out, or use {editing}")
+def check_arguments(
+    name: str,
+    *,
+    guidance_scale: bool,
+    source: bool,
+    reference: bool,
+    negative: bool,
+    perp_neg: bool,
+    view_prompts: bool,
+) -> None:
+    """Checks which arguments were given to a method.
 
-
-def check_negatives(name: str, given: bool, perp_neg: bool, of_views: bool) -> None:
-    """Raises InputError for negatives that a method has no use for, or Perp-Neg without any."""
-    if (given or perp_neg) and not METHODS[name].takes_negative:
-        raise InputError(f"{name}: has a poor prompt of its own in place of negatives; leave them")
-    if perp_neg and not (given or of_views):
-        raise InputError("perp_neg: there is nothing that it could change; give negatives")
+    Raises:
+        InputError: an argument that the method does not use, or a missing source.
+    """
+    method = METHODS[name]
+    if guidance_scale and method.guidance_scale is None:
+        raise InputError(f"guidance_scale: {name} does not use one; remove it")
+    if method.edits and not source:
+        raise InputError(
+            f"{name}: edits an image, so it needs a prompt of what the image shows before; give "
+            "source"
+        )
+    if not method.edits and (source or reference):
+        editing = " and ".join(key for key, each in METHODS.items() if each.edits)
+        raise InputError(
+            f"{name}: source and reference apply only to {editing}; remove them, or use one of "
+            "these methods"
+        )
+    if (negative or perp_neg) and not method.takes_negative:
+        raise InputError(f"{name}: has a fixed negative prompt; remove negative and perp_neg")
+    if perp_neg and not (negative or view_prompts):
+        raise InputError("perp_neg: there are no negatives; give negative, or remove perp_neg")

@@ -1,4 +1,4 @@
-"""Sums of a denoiser's answers to several texts, each asked only where it counts."""
+"""Weighted sums of a denoiser's noise predictions for several prompts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.losses.sds.prompts import PromptBatch
 
-#: A factor for all latents, or one for each, on the CPU.
+#: One factor for all latents, or one per latent, on the CPU.
 Factor = float | Float[Tensor, "b"]
 
 
 class NoisePredictions:
-    """The noise that a denoiser sees in the latents of some images, for sums of their texts.
+    """The noise predictions of a denoiser for the prompts of `b` images.
 
     Args:
         denoiser: frozen.
-        condition: the rows of all texts; the first is "".
-        prompts: the phrases of these images, by group.
-        micro_batch: latents given to the network at once.
-        perpendicular: of the group "unwanted" only what is perpendicular to "wanted" counts.
+        condition: the encoded texts, one row each; the first is "".
+        prompts: the phrases of these images, by the name of their group.
+        micro_batch: the maximum number of latents per forward pass of the denoiser.
+        perp_neg: uses only the component of "negative" that is perpendicular to "prompt".
     """
 
     def __init__(
@@ -34,96 +34,103 @@ class NoisePredictions:
         prompts: Mapping[str, PromptBatch],
         *,
         micro_batch: int,
-        perpendicular: bool = False,
+        perp_neg: bool = False,
     ) -> None:
         self.denoiser, self.condition, self.prompts = denoiser, condition, prompts
-        self.micro_batch, self.perpendicular = micro_batch, perpendicular
+        self.micro_batch, self.perp_neg = micro_batch, perp_neg
 
-    def sum(
-        self, noisy: Float[Tensor, "b c h w"], level: Level, empty: Factor, **groups: Factor
+    def combine(
+        self, noisy: Float[Tensor, "b c h w"], level: Level, unconditional: Factor, **groups: Factor
     ) -> Float[Tensor, "b c h w"]:
-        """`empty * e_0 + sum over groups of factor * D`, with `D = sum_k w_k (e_k - e_0)`.
+        """`unconditional * e_0 + sum over groups of factor * D`, with `D = sum_k w_k (e_k - e_0)`.
 
-        e_0 is the noise by the text "", e_k by a group's phrases of weights w_k. The network is
-        asked only what the sum needs: with `empty=1, wanted=1` and one phrase of weight 1 that is
-        the phrase alone.
+        e_0 is the noise prediction for "", and e_k that for phrase k of a group, of weight w_k.
+        Predictions whose factor is 0 are not evaluated: `combine(noisy, level, 1, prompt=1)` of one
+        phrase of weight 1 is the conditional prediction alone.
 
-        Source: composition of phrases, Liu et al. 2022, arXiv 2206.01714; Perp-Neg,
-        Armandpour et al. 2023, arXiv 2304.04968.
+        Args:
+            noisy: latents.
+            level: their noise level.
+            unconditional: the factor of e_0.
+            groups: factors by the name of their group, e.g. `prompt=7.5, negative=-7.5`.
+
+        Source: composition of phrases, Liu et al. 2022 (arXiv 2206.01714); Perp-Neg, Armandpour et
+        al. 2023 (arXiv 2304.04968).
         """
         b = len(noisy)
         names = [name for name in groups if self.prompts[name].index.shape[1]]
-        per = {name: _each(groups[name], b) * self.prompts[name].weights.double() for name in names}
-        if self.perpendicular and {"wanted", "unwanted"} <= set(names):
-            return self._perpendicular(noisy, level, empty, groups, names)
-        first = _each(empty, b) - sum(p.sum(1, keepdim=True) for p in per.values())
-        index = torch.cat(
-            [torch.zeros(b, 1, dtype=torch.long)] + [self.prompts[name].index for name in names], 1
-        )
-        factors = torch.cat([first, *per.values()], 1)
-        # Of sums of weights such as 1 - 0.3 - 0.7, what is left is rounding.
-        asked = factors.abs() > 1e-6 * factors.abs().amax(1, keepdim=True)
-        answers = self._answers(noisy, level, index, asked)
-        return (answers * factors[..., None, None, None].to(noisy)).sum(1)
+        if self.perp_neg and {"prompt", "negative"} <= set(names):
+            return self._combine_perp_neg(noisy, level, unconditional, groups, names)
+        factors_of = {
+            name: _column(groups[name], b) * self.prompts[name].weights.double() for name in names
+        }
+        first = _column(unconditional, b) - sum(f.sum(1, keepdim=True) for f in factors_of.values())
+        factors = torch.cat([first, *factors_of.values()], 1)
+        # A sum such as 1 - 0.3 - 0.7 leaves a rounding error, which is no reason for a prediction.
+        needed = factors.abs() > 1e-6 * factors.abs().amax(1, keepdim=True)
+        predicted = self._predict(noisy, level, self._index(names, b), needed)
+        return (predicted * factors[..., None, None, None].to(noisy)).sum(1)
 
-    def _perpendicular(
+    def _combine_perp_neg(
         self,
         noisy: Float[Tensor, "b c h w"],
         level: Level,
-        empty: Factor,
+        unconditional: Factor,
         groups: Mapping[str, Factor],
         names: list[str],
     ) -> Float[Tensor, "b c h w"]:
-        """Perp-Neg, which is no weighted sum: every answer is needed by itself."""
+        """Perp-Neg, which is not a weighted sum and needs each prediction separately."""
         b = len(noisy)
-        zero = torch.zeros(b, 1, dtype=torch.long)
-        index = torch.cat([zero, *(self.prompts[name].index for name in names)], 1)
         weights = torch.cat([self.prompts[name].weights for name in names], 1)
-        asked = torch.cat([torch.ones_like(zero, dtype=torch.bool), weights != 0], 1)
-        answers = self._answers(noisy, level, index, asked)
-        base = answers[:, 0]
-        away = (answers[:, 1:] - base[:, None]) * weights[..., None, None, None].to(noisy)
+        needed = torch.cat([torch.ones(b, 1, dtype=torch.bool), weights != 0], 1)
+        predicted = self._predict(noisy, level, self._index(names, b), needed)
+        base = predicted[:, 0]
+        weighted = (predicted[:, 1:] - base[:, None]) * weights[..., None, None, None].to(noisy)
         lengths = [self.prompts[name].index.shape[1] for name in names]
-        split = dict(zip(names, torch.split(away, lengths, 1), strict=True))
-        toward = split["wanted"].sum(1)
-        split["unwanted"] = _off(split["unwanted"], toward)
-        total = _each(empty, b)[..., None, None].to(noisy) * base
+        parts = dict(zip(names, torch.split(weighted, lengths, 1), strict=True))
+        parts["negative"] = _perpendicular(parts["negative"], parts["prompt"].sum(1))
+        total = _column(unconditional, b)[..., None, None].to(noisy) * base
         for name in names:
-            total = total + _each(groups[name], b)[..., None, None].to(noisy) * split[name].sum(1)
+            total = total + _column(groups[name], b)[..., None, None].to(noisy) * parts[name].sum(1)
         return total
 
+    def _index(self, names: list[str], b: int) -> Int[Tensor, "b m"]:
+        """The rows of "" and of the phrases of some groups."""
+        unconditional = torch.zeros(b, 1, dtype=torch.long)
+        return torch.cat([unconditional, *(self.prompts[name].index for name in names)], 1)
+
     @torch.no_grad()
-    def _answers(
+    def _predict(
         self,
         noisy: Float[Tensor, "b c h w"],
         level: Level,
         index: Int[Tensor, "b m"],
-        asked: Bool[Tensor, "b m"],
+        needed: Bool[Tensor, "b m"],
     ) -> Float[Tensor, "b m c h w"]:
-        """The noise by each text that is asked for, 0 elsewhere; in even batches."""
-        picture, column = asked.nonzero(as_tuple=True)
-        answers = noisy.new_zeros(*index.shape, *noisy.shape[1:])
-        if not len(picture):  # phrases whose weights are all 0 at this progress
-            return answers
-        batches = math.ceil(len(picture) / self.micro_batch)
+        """The noise prediction for each needed text, 0 elsewhere; in batches of even size."""
+        image, column = needed.nonzero(as_tuple=True)
+        predicted = noisy.new_zeros(*index.shape, *noisy.shape[1:])
+        if not len(image):  # all weights are 0 at this progress
+            return predicted
+        batches = math.ceil(len(image) / self.micro_batch)
         for rows, columns in zip(
-            picture.tensor_split(batches), column.tensor_split(batches), strict=True
+            image.tensor_split(batches), column.tensor_split(batches), strict=True
         ):
             condition = self.condition.rows(index[rows, columns])
-            found = self.denoiser.noise(noisy[rows], level.rows(rows), condition)
-            answers[rows, columns] = found.to(answers)
-        return answers
+            noise = self.denoiser.noise(noisy[rows], level.rows(rows), condition)
+            predicted[rows, columns] = noise.to(predicted)
+        return predicted
 
 
-def _each(factor: Factor, b: int) -> Float[Tensor, "b 1"]:
-    """A factor of each latent, given for all or one by one."""
+def _column(factor: Factor, b: int) -> Float[Tensor, "b 1"]:
+    """A factor for each latent, in float64."""
     return torch.as_tensor(factor, dtype=torch.float64).expand(b).unsqueeze(1)
 
 
-def _off(
+def _perpendicular(
     vectors: Float[Tensor, "b m c h w"], axis: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b m c h w"]:
-    """What of the vectors is perpendicular to the axis of their image."""
+    """The component of the vectors that is perpendicular to the axis of their image."""
     square = axis.square().sum((1, 2, 3)).clamp_min(torch.finfo(axis.dtype).tiny)
     along = (vectors * axis[:, None]).sum((2, 3, 4)) / square[:, None]
     return vectors - along[..., None, None, None] * axis[:, None]

@@ -1,9 +1,8 @@
-"""What a denoiser is asked about each image: texts, and their weights over a run."""
+"""Prompts as rows of an encoded condition, with weights that change during a run."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,19 +10,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.losses.text.views import VIEW_PROMPTS
+from guidance.losses.text.arguments import refuse_stops
+from guidance.losses.text.embeddings import padded
+from guidance.losses.text.views import VIEW_PROMPTS, view_suffixes
 from guidance.prompts import ONE, Phrase
 
-#: Views from which an object's front is not to be seen, in the order of VIEW_PROMPTS. Perp-Neg is
-#: given "front view" as a negative for them.
-NOT_FRONT = (False, True, True, False)
+#: For each of `VIEW_PROMPTS`, whether the front of the object is hidden. Perp-Neg uses "front view"
+#: as a negative in these views.
+FRONT_HIDDEN = (False, True, True, False)
 
 
 @dataclass(frozen=True)
 class PromptBatch:
-    """Phrases of `b` images: the rows of their texts, and their weights (0: not asked).
+    """The phrases of `b` images: rows of the encoded texts, and weights (0 = not evaluated).
 
-    On the CPU, so that choosing what to ask waits for no device.
+    On the CPU, so that selecting phrases does not synchronize with the device.
     """
 
     index: Int[Tensor, "b m"]
@@ -31,29 +32,32 @@ class PromptBatch:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Phrases of `n` samples that belong together, in `r` wordings (1, or by view)."""
+class PromptGroup:
+    """Phrases of `n` samples that enter the noise prediction with a common factor.
 
-    index: Int[Tensor, "n r m"]  # of the texts' rows
-    phrases: tuple[tuple[Phrase, ...], ...]  # m for each of n
-    in_view: Float[Tensor, "r m"]  # 0 where a phrase does not belong to a view
+    `r` is 1, or the number of `VIEW_PROMPTS` for view-dependent prompts.
+    """
 
-    def of(
+    index: Int[Tensor, "n r m"]  # rows of the encoded texts
+    phrases: tuple[tuple[Phrase, ...], ...]  # m for each of n samples
+    in_view: Float[Tensor, "r m"]  # 0 where a phrase does not apply to a view
+
+    def batch(
         self, samples: Int[Tensor, "b"], views: Int[Tensor, "b"], progress: float
     ) -> PromptBatch:
-        """The phrases of images of these samples, from these views (0 where views are none)."""
+        """The phrases of some images, by sample and view (0 without view-dependent prompts)."""
         rows = [[phrase.weight(progress) for phrase in row] for row in self.phrases]
         weights = torch.tensor(rows).view(len(rows), self.index.shape[2])
         return PromptBatch(self.index[samples, views], weights[samples] * self.in_view[views])
 
-    def in_all_views(self) -> Group:
-        """The same phrases in the same wording for every view."""
+    def for_all_views(self) -> PromptGroup:
+        """The same phrases, with the same text in every view."""
         r = len(VIEW_PROMPTS)
         return replace(self, index=self.index.expand(-1, r, -1), in_view=self.in_view.expand(r, -1))
 
 
-class Texts:
-    """All texts that a run prompts about, each once; "" is the first."""
+class TextTable:
+    """The distinct texts of a run. The first is "", the unconditional prompt."""
 
     def __init__(self) -> None:
         self.texts = {"": 0}
@@ -62,50 +66,50 @@ class Texts:
         self,
         phrases: Sequence[Sequence[Phrase]],
         *,
-        by_view: bool = False,
-        ending: str = "",
-    ) -> Group:
-        """Phrases of each sample, with the words of each view behind them and then `ending`.
+        view_prompts: bool = False,
+        suffix: str = "",
+    ) -> PromptGroup:
+        """Adds the phrases of each sample.
 
-        Raises:
-            InputError: an image or a stop, which denoisers do not have.
+        Args:
+            phrases: those of each of `n` samples.
+            view_prompts: adds each phrase with each of `VIEW_PROMPTS`.
+            suffix: appended to each text.
         """
-        for phrase in (phrase for row in phrases for phrase in row):
-            _check(phrase)
-        m = max((len(row) for row in phrases), default=0)
-        padding = Phrase("", replace(ONE, values=(0.0,)))
-        rows = tuple((*row, *[padding] * (m - len(row))) for row in phrases)
-        endings = [f", {words}" for words in VIEW_PROMPTS] if by_view else [""]
-        index = [[[self._row(p, view, ending) for p in row] for view in endings] for row in rows]
-        kept = torch.ones(len(endings), m)
-        shape = (len(rows), len(endings), m)
-        return Group(torch.tensor(index, dtype=torch.long).view(shape), rows, kept)
-
-    def with_front(self, unwanted: Group, wanted: Sequence[Sequence[Phrase]]) -> Group:
-        """Adds to what is not wanted the front of each sample, in the views that hide it."""
-        fronts = [replace(row[0], weight=ONE) for row in wanted]
-        rows = [self._row(front, f", {VIEW_PROMPTS[0]}", "") for front in fronts]
-        column = torch.tensor(rows).view(-1, 1, 1).expand(-1, len(VIEW_PROMPTS), 1)
-        hidden = torch.tensor(NOT_FRONT).float().unsqueeze(1)
-        given = unwanted.in_all_views()
-        return Group(
-            torch.cat([given.index, column], 2),
-            tuple((*row, front) for row, front in zip(given.phrases, fronts, strict=True)),
-            torch.cat([given.in_view, hidden], 1),
+        rows, views = padded(phrases), view_suffixes(view_prompts)
+        index = [[[self._row(p, view, suffix) for p in row] for view in views] for row in rows]
+        m = len(rows[0]) if rows else 0
+        shape = (len(rows), len(views), m)
+        return PromptGroup(
+            torch.tensor(index, dtype=torch.long).view(shape), rows, torch.ones(len(views), m)
         )
 
-    def _row(self, phrase: Phrase, view: str, ending: str) -> int:
-        text = phrase.text + view + ending if phrase.text else ""
+    def with_front_view(
+        self, negatives: PromptGroup, prompts: Sequence[Sequence[Phrase]]
+    ) -> PromptGroup:
+        """Adds the prompt with "front view" as a negative, for views that hide the front."""
+        fronts = [replace(row[0], weight=ONE) for row in prompts]
+        rows = [self._row(front, f", {VIEW_PROMPTS[0]}", "") for front in fronts]
+        column = torch.tensor(rows).view(-1, 1, 1).expand(-1, len(VIEW_PROMPTS), 1)
+        hidden = torch.tensor(FRONT_HIDDEN).float().unsqueeze(1)
+        group = negatives.for_all_views()
+        return PromptGroup(
+            torch.cat([group.index, column], 2),
+            tuple((*row, front) for row, front in zip(group.phrases, fronts, strict=True)),
+            torch.cat([group.in_view, hidden], 1),
+        )
+
+    def _row(self, phrase: Phrase, view: str, suffix: str) -> int:
+        text = phrase.text + view + suffix if phrase.text else ""
         return self.texts.setdefault(text, len(self.texts))
 
 
-def _check(phrase: Phrase) -> None:
-    if phrase.image is not None:
-        raise InputError(
-            f"{phrase.text[:60]!r}: denoisers read words and no images; use the loss Clip for it"
-        )
-    if phrase.stop > -math.inf:
-        raise InputError(
-            f"{phrase.text[:60]!r}: a stop ({phrase.stop:g}) belongs to distances, and score "
-            "distillation has none; leave it out"
-        )
+def check_phrases(phrases: Iterable[Phrase]) -> None:
+    """Raises InputError for an image or a stop, which denoisers do not support."""
+    for phrase in phrases:
+        if phrase.image is not None:
+            raise InputError(
+                f"{phrase.text[:60]!r}: denoisers do not support image prompts; use the loss Clip "
+                "for this phrase"
+            )
+        refuse_stops([phrase], "score distillation has none")

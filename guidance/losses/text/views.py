@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from guidance.errors import InputError
+from guidance.outputs import Images
 from guidance.views import Cameras
 
 #: Suffixes of a prompt by view. Source of these and of the angles: DreamFusion, Poole et al. 2022
@@ -25,6 +27,20 @@ def view_indices(cameras: Cameras) -> Int[Tensor, "n v"]:
     index[azimuth.abs() >= 180 - WITHIN_DEG] = 2
     index[cameras.elevation_deg > OVERHEAD_DEG] = 3
     return index
+
+
+def views_of(rendering: Images, loss: str) -> Int[Tensor, "n v"]:
+    """`view_indices` of the cameras of a rendering.
+
+    Raises:
+        InputError: images without cameras.
+    """
+    if rendering.cameras is None:
+        raise InputError(
+            f"{loss}: view_prompts=True needs images with cameras, from a mesh generator; remove "
+            "it for flat images"
+        )
+    return view_indices(rendering.cameras)
 
 
 def view_suffixes(view_prompts: bool) -> tuple[str, ...]:
