@@ -1,0 +1,1 @@
+"""Draws the inputs of the examples, `configs/assets/`: a mesh, two images, a mask and a video."""
