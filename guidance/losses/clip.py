@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Any, Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
-from guidance.augment import Augment, Part
+from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.images.encoding import embedded_crops, frozen, sample_means
@@ -27,16 +27,17 @@ from guidance.losses.text.arguments import (
     negative_phrases,
     subtracted,
 )
+from guidance.losses.text.comparison import KINDS, Comparison
+from guidance.losses.text.context import LossContext
 from guidance.losses.text.distractors import Distractors, find_distractors
 from guidance.losses.text.embeddings import embed_prompts
-from guidance.losses.text.targets import EmbeddedPrompts, Targets
-from guidance.losses.text.views import view_indices
+from guidance.losses.text.options import TextOptions
+from guidance.losses.text.targets import EmbeddedPrompts
+from guidance.losses.text.views import views_of
+from guidance.options import FlatOnly
 from guidance.outputs import Images
-from guidance.prompts import Phrase, check_templates
+from guidance.prompts import Phrase, Region, check_templates
 from guidance.types import Loss, StepContext
-from guidance.views import Cameras
-
-KINDS = ("cosine", "spherical", "logit")
 
 
 class Clip(Loss):
@@ -80,6 +81,33 @@ class Clip(Loss):
             or templates that cannot be parsed.
     """
 
+    class Options(TextOptions):
+        """Options of "clip"."""
+
+        similarity: Literal["cosine", "spherical", "logit"] = "cosine"
+        """The distance between images and prompts."""
+        contrastive_weight: float = Field(default=0.1, ge=0)
+        """Weight of the logit distance, which separates the prompt from similar captions."""
+        region_prompt: Annotated[tuple[Region, ...], FlatOnly()] = ()
+        """'sky.png="a blue sky"': a prompt for the inside (white) of a mask."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: LossContext) -> Clip:
+        kind = {options.similarity: 1.0}
+        if options.contrastive_weight:
+            kind["logit"] = kind.get("logit", 0.0) + options.contrastive_weight
+        return cls(
+            context.prompts,
+            encoder=options.encoders(),
+            kind=kind,
+            negative=context.negative,
+            augment=context.augment,
+            view_prompts=context.view_prompts,
+            at=options.at,
+            region=options.region_prompt,
+            templates=options.templates.wordings,
+        )
+
     name = "clip"
 
     def __init__(
@@ -106,7 +134,7 @@ class Clip(Loss):
         self.view_prompts = view_prompts
         self.augment = augment or Augment.plain()
         self.encoders = (encoder,) if isinstance(encoder, str | Encoder) else tuple(encoder)
-        self._comparisons: tuple[_Comparison, ...] = ()
+        self._comparisons: tuple[Comparison, ...] = ()
 
     def prepare(self, start: Images) -> None:
         """Loads the encoders, and embeds the prompts of all samples."""
@@ -123,7 +151,7 @@ class Clip(Loss):
 
     def _whole(
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], device: torch.device
-    ) -> _Comparison:
+    ) -> Comparison:
         """Whole images with the prompts and the negatives."""
         prompts = embed_prompts(
             encoder,
@@ -136,18 +164,18 @@ class Clip(Loss):
         lengths = torch.tensor([[len(row)] for row in phrases], device=device)
         positive = torch.arange(prompts.embeddings.shape[3], device=device) < lengths
         distractors = self._distractors(encoder, prompts, self.negatives)
-        return _Comparison(encoder, prompts, positive, distractors)
+        return Comparison(encoder, prompts, positive, distractors)
 
     def _regional(
         self, encoder: Encoder, phrases: list[tuple[Phrase, ...]], mask: MaskedSquare
-    ) -> _Comparison:
+    ) -> Comparison:
         """The inside of a mask with the phrases of its region."""
         prompts = embed_prompts(encoder, phrases, mask.mask.device, templates=self.templates)
         positive = torch.ones_like(prompts.embeddings[0, :, 0, :, 0], dtype=torch.bool)
         # With a sigmoid, negatives are a separate sum, which the whole image already includes.
         negatives = self.negatives if encoder.logit_bias is None else ()
         distractors = self._distractors(encoder, prompts, negatives)
-        return _Comparison(encoder, prompts, positive, distractors, mask)
+        return Comparison(encoder, prompts, positive, distractors, mask)
 
     def _distractors(
         self, encoder: Encoder, prompts: EmbeddedPrompts, negatives: Sequence[Phrase]
@@ -166,7 +194,7 @@ class Clip(Loss):
         prepared = len(self._comparisons[0].prompts.phrases)
         if prepared != n:
             raise InputError(f"Clip was prepared for {prepared} samples, got images of {n}")
-        views = self._views(rendering.cameras)
+        views = views_of(rendering, "Clip") if self.view_prompts else None
         for comparison in self._comparisons:
             now = comparison.at(context.progress)
             targets = now.targets.by_view(views).expand(-1, rendering.image.shape[1], -1, -1)
@@ -175,105 +203,10 @@ class Clip(Loss):
                 comparison.encoder, self.augment, view, context, micro_batch
             ):
                 target = targets[part.place[:2]].to(seen)
-                yield sample_means(self._distance(now, part, seen, target), crops, part)
-
-    def _distance(
-        self,
-        now: _StepComparison,
-        part: Part,
-        seen: Float[Tensor, "s v k d"],
-        target: Float[Tensor, "s v m d"],
-    ) -> Float[Tensor, "s v k"]:
-        """The weighted sum of distances of each crop from the phrases of its sample."""
-        cosine = seen @ target.mT
-        stops, weights, positive = (
-            values[part.samples, None, None].to(seen)
-            for values in (now.targets.stops, now.targets.weights, now.comparison.positive)
-        )
-        total = torch.zeros_like(cosine[..., 0])
-        for kind, share in self.kinds.items():
-            of_negatives: Float[Tensor, "s v k"] | float = 0.0
-            if kind == "cosine":
-                distance = 1 - cosine
-            elif kind == "spherical":
-                distance = _spherical(cosine)
-            else:
-                distance, of_negatives = _logit(now, part, seen, cosine)
-            distance = torch.where(distance < stops, distance.detach(), distance)
-            # In the logit, negatives are distractors and no terms of the sum.
-            factors = weights * positive if kind == "logit" else weights
-            summed = (factors * distance).sum(-1)
-            total = total + share * (summed + of_negatives)
-        return total
-
-    def _views(self, cameras: Cameras | None) -> Int[Tensor, "n v"] | None:
-        if not self.view_prompts:
-            return None
-        if cameras is None:
-            raise InputError(
-                "Clip: view_prompts=True needs images with cameras, from a mesh generator; "
-                "remove it for flat images"
-            )
-        return view_indices(cameras)
+                distance = now.distance(self.kinds, part, seen, target)
+                yield sample_means(distance, crops, part)
 
     @classmethod
     def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Clip:
         """A small instance for the contract tests."""
         return cls(prompts, encoder=encoder, augment=Augment(crops=6, scale=(0.7, 1.3)))
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Whole images with their prompts, or one region with its phrases, for one encoder."""
-
-    encoder: Encoder
-    prompts: EmbeddedPrompts  # including the negatives, with weights below 0
-    positive: Bool[Tensor, "n m"]  # False for negatives
-    distractors: Distractors | None  # for "logit" only
-    mask: MaskedSquare | None = None  # of the region
-
-    def view(self, rendering: Images) -> Images:
-        """What the encoder sees: the whole images, or the inside of the mask."""
-        return rendering if self.mask is None else self.mask.cut(rendering)
-
-    def at(self, progress: float) -> _StepComparison:
-        """Targets and weights at a progress in [0, 1]."""
-        log_weights = None if self.distractors is None else self.distractors.log_weights(progress)
-        return _StepComparison(self, self.prompts.at(progress), log_weights)
-
-
-@dataclass(frozen=True)
-class _StepComparison:
-    """A comparison with its values at one step."""
-
-    comparison: _Comparison
-    targets: Targets
-    log_weights: Float[Tensor, "n m o"] | None  # of the distractors
-
-
-def _spherical(cosine: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
-    """2 arcsin^2(|a - b| / 2), with |a - b|^2 = 2 - 2 cos.
-
-    Clamped away from 0 and 1, where the derivatives of the root and of arcsin are infinite.
-    """
-    half_chord = ((1 - cosine) / 2).clamp(1e-10, 1 - 1e-6).sqrt()
-    return 2 * half_chord.arcsin().square()
-
-
-def _logit(
-    now: _StepComparison,
-    part: Part,
-    seen: Float[Tensor, "s v k d"],
-    cosine: Float[Tensor, "s v k m"],
-) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | float]:
-    """The distance from each phrase, and the term of the negatives of a sigmoid encoder."""
-    encoder, distractors = now.comparison.encoder, now.comparison.distractors
-    assert distractors is not None and now.log_weights is not None
-    scale, bias = encoder.logit_scale, encoder.logit_bias
-    logits = scale * (seen @ distractors.embeddings.to(seen).mT)
-    log_weights = now.log_weights[part.samples, None, None].to(seen)
-    if bias is None:
-        others = (logits.unsqueeze(-2) + log_weights).logsumexp(-1)
-        return F.softplus(others - scale * cosine), 0.0
-    of_negatives = (F.softplus(logits + bias) * log_weights[..., 0, :].exp()).sum(-1)
-    return -(scale * cosine + bias), of_negatives

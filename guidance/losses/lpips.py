@@ -15,7 +15,7 @@ from guidance.encoders.base import Encoder
 from guidance.encoders.towers.perceptual import Perceptual, load_perceptual
 from guidance.errors import InputError
 from guidance.losses.images.batches import batches, over_white, sample_sums
-from guidance.media.load import load_image
+from guidance.media.read_image import load_image
 from guidance.options import Options as BaseOptions
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext

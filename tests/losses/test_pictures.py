@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.media.load import load_image
+from guidance.media.read_image import load_image
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.media.load import load_image
+from guidance.media.read_image import load_image
 from guidance.prompts import Phrase
 
 
