@@ -15,7 +15,8 @@ from guidance.errors import InputError
 from guidance.geometry.deformation import LEAST, MOST, NAME, Deformation
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.normalization import Normalization
-from guidance.media.images import contact_sheet, to_bytes
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.meshes import MeshScene
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.shading import Shading, render_mesh
@@ -123,5 +124,5 @@ def _contact_sheet(deformation: Deformation, strength: float) -> bytes:
     assert mesh.colors is not None
     cameras = Orbit(size=(SIDE, SIDE), radius=DISTANCE).ring(1, VIEWS)
     seen = render_mesh(scene, cameras, mesh.colors[None], Shading(ambient=AMBIENT))
-    tiles = [to_bytes(view) for view in seen.over().clamp(0, 1)[0]]
+    tiles = [to_uint8(view) for view in seen.over().clamp(0, 1)[0]]
     return contact_sheet(tiles, [f"strength {strength:g}"] + [""] * (VIEWS - 1))

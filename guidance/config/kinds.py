@@ -178,17 +178,17 @@ def _defining(folder: str, base: str) -> list[Path]:
 
 
 def _defines(path: Path, base: str) -> bool:
-    """Whether the source defines a class derived from that base, or from a class beside it."""
+    """Whether the source defines a class derived from that base, or from a class around it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     if any(_assigns(node, "chosen_by_name", False) for node in classes):
         return False
+    parts = path.parent.relative_to(PACKAGE).parts
+    around = ".".join(("guidance", *(parts[:-1] or parts), ""))
     beside = {
         name.name
         for node in tree.body
-        if isinstance(node, ast.ImportFrom)
-        and (node.module or "").rpartition(".")[0]
-        == ".".join(("guidance", *path.parent.relative_to(PACKAGE).parts))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(around)
         for name in node.names
     }
     bases = {b.id for node in classes for b in node.bases if isinstance(b, ast.Name)}

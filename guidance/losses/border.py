@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.media.colors import parse_color
+from guidance.options import Options as BaseOptions
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext
 
@@ -31,6 +34,16 @@ class Border(Loss):
     Raises:
         InputError: a color that cannot be parsed; a thickness outside (0, 0.5].
     """
+
+    class Options(BaseOptions):
+        """Options of "border"."""
+
+        border_color: str = "white"
+        """Color of the border, as #rrggbb or a name."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: Any) -> Border:
+        return cls(options.border_color)
 
     name = "edge"
 

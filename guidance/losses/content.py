@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.images.batches import batches, over_white, sample_sums
 from guidance.losses.images.encoding import frozen
+from guidance.losses.text.context import LossContext
+from guidance.losses.text.options import EncoderOptions
 from guidance.outputs import Images, Rendering
 from guidance.types import Loss, StepContext
 
@@ -47,6 +50,14 @@ class Content(Loss):
         InputError: an encoder without `image_maps`; a depth outside (0, 1]; another number of
             images than the reference has.
     """
+
+    class Options(EncoderOptions):
+        """Options of "content"."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: LossContext) -> Content:
+        # The maps of one encoder describe the content well enough.
+        return cls(encoder=options.encoders()[0], reference=context.reference)
 
     name = "content"
 
@@ -121,6 +132,6 @@ class Content(Loss):
         return [maps[max(0, round(depth * len(maps)) - 1)] for depth in self.depths]
 
     @classmethod
-    def tiny_of_pictures(cls, encoder: Encoder) -> Content:
+    def tiny_from_encoder(cls, encoder: Encoder) -> Content:
         """A small instance for the contract tests."""
         return cls(encoder=encoder, size=9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,9 +12,11 @@ from guidance.augment import Augment
 from guidance.encoders.base import Encoder
 from guidance.losses.images.encoding import frozen, sample_means
 from guidance.losses.text.arguments import KeyframeArgument, PromptArgument
+from guidance.losses.text.context import LossContext
 from guidance.losses.text.direction import Direction, DirectionPrompts
+from guidance.losses.text.options import TextOptions
 from guidance.outputs import Images
-from guidance.types import Loss, StepContext
+from guidance.types import Loss, StepContext, Terms
 
 
 class Directional(Loss):
@@ -50,6 +53,25 @@ class Directional(Loss):
         InputError: another number of prompts than samples; a phrase with a stop; images of another
             shape than the reference; cameras that have moved since the reference was rendered.
     """
+
+    class Options(TextOptions):
+        """Options of "directional"."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: LossContext) -> Terms:
+        terms = Terms()
+        for encoder in options.encoders():
+            terms = terms + cls(
+                context.prompts,
+                context.source_of("directional"),
+                negative=context.negative,
+                at=options.at,
+                templates=options.templates.wordings,
+                encoder=encoder,
+                augment=None,
+                reference=context.reference,
+            )
+        return terms
 
     name = "directional"
 

@@ -284,7 +284,7 @@ class Distillation(Loss):
         return views_of(rendering, self.name).cpu()
 
     @classmethod
-    def tiny_of_denoiser(cls, denoiser: Denoiser, prompts: Sequence[str]) -> Distillation:
+    def tiny_from_denoiser(cls, denoiser: Denoiser, prompts: Sequence[str]) -> Distillation:
         """A small instance for the contract tests."""
         return cls(prompts, denoiser=denoiser, method="sds", negative="a house")
 

@@ -129,7 +129,7 @@ class Lpips(Loss):
         return total
 
     @classmethod
-    def tiny_of_pictures(cls, encoder: Encoder) -> Lpips:
+    def tiny_from_encoder(cls, encoder: Encoder) -> Lpips:
         """A small instance for the contract tests, with an encoder's feature maps."""
         return cls(network=Perceptual(encoder.image_maps))
 

@@ -28,6 +28,8 @@ class NoiseNorm(Loss):
     2306.08687). Deviation: the minimum is subtracted.
     """
 
+    chosen_by_name = False
+
     name = "noise-norm"
     reads_scene = True
 

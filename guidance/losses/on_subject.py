@@ -29,6 +29,8 @@ class OnSubject(Loss):
         InputError: a loss that reads the scene, whose parts have no separate views.
     """
 
+    chosen_by_name = False
+
     def __init__(self, loss: Loss, subject: int, of: str = "whole") -> None:
         super().__init__()
         if loss.reads_scene:

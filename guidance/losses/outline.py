@@ -38,6 +38,8 @@ class Outline(Loss):
         InputError: bounds that are not 0 <= low <= high <= 1; images without alpha.
     """
 
+    chosen_by_name = False
+
     name = "outline"
 
     def __init__(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.media.colors import parse_color
+from guidance.options import Options as BaseOptions
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext
 
@@ -33,6 +36,16 @@ class Palette(Loss):
     Raises:
         InputError: no color, or one that cannot be parsed.
     """
+
+    class Options(BaseOptions):
+        """Options of "palette"."""
+
+        palette: tuple[str, ...] = Field(default=CORNERS, min_length=1)
+        """Colors to keep to, as #rrggbb or names."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: Any) -> Palette:
+        return cls(options.palette)
 
     name = "palette"
 

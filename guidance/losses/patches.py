@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from guidance.augment import Augment
@@ -13,9 +15,11 @@ from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.images.encoding import frozen, sample_means
 from guidance.losses.text.arguments import KeyframeArgument, PromptArgument
+from guidance.losses.text.context import LossContext
 from guidance.losses.text.direction import Direction, DirectionPrompts
+from guidance.losses.text.options import TextOptions
 from guidance.outputs import Images
-from guidance.types import Loss, StepContext
+from guidance.types import Loss, StepContext, Terms
 
 #: Source: CLIPstyler applies torchvision's RandomPerspective of this strength to each crop.
 PERSPECTIVE = 0.5
@@ -90,6 +94,40 @@ class PatchDirectional(Loss):
     Raises:
         InputError: as `Directional`, and for crops larger than the image.
     """
+
+    class Options(TextOptions):
+        """Options of "patches"."""
+
+        PRESETS: ClassVar = {"draft": {"crops": 24}, "normal": {"crops": 64}, "best": {"crops": 96}}
+
+        crops: int = Field(default=64, ge=1, le=1024)
+        """Random crops per step."""
+        crop_size: float = Field(default=0.25, gt=0, le=2048)
+        """Side of a crop as a share of the image's shorter side; above 1, in pixels."""
+        # CLIPstyler's threshold is that of ViT-B/32. Crops get further with the embedded models: at
+        # 0.7 most of them are done before the style is visible, at 0.2 few are (chosen by eye).
+        threshold: Annotated[float, Field(ge=0, le=2)] | Literal["auto"] = "auto"
+        """Crops with a lower loss do not count. "auto" is 0.2 for embedded models and 0.7
+        for others."""
+
+    @classmethod
+    def from_options(cls, options: Any, context: LossContext) -> Terms:
+        terms = Terms()
+        for name, encoder in zip(options.models(), options.encoders(), strict=True):
+            usual = 0.2 if name.startswith("mini") else 0.7
+            terms = terms + cls(
+                context.prompts,
+                context.source_of("patches"),
+                negative=context.negative,
+                at=options.at,
+                templates=options.templates.wordings,
+                encoder=encoder,
+                crops=options.crops,
+                crop_size=options.crop_size,
+                threshold=usual if options.threshold == "auto" else options.threshold,
+                reference=context.reference,
+            )
+        return terms
 
     name = "patches"
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from guidance.diffusion.options import DenoiserOptions
     from guidance.runs.plan import Plan
 
-#: Learning rates of the latents by optimizer. A step of SGD moves them by 0.049 of the update, as in
-#: the code of DDS (a rate of 0.1, a loss of 2000, 64 x 64 latents): with Nesterov momentum of 0.9 a
-#: tenth of that is the rate, divided by the weight of the loss. Adam moves unimportant values as far
-#: as important ones, and so changes more than was asked for.
+#: Learning rates of the latents by optimizer. A step of SGD moves them by 0.049 of the update, as
+#: in the code of DDS (a rate of 0.1, a loss of 2000, 64 x 64 latents): with Nesterov momentum of
+#: 0.9 a tenth of that is the rate, divided by the weight of the loss. Adam moves unimportant values
+#: as far as important ones, and so changes more than was asked for.
 RATES = {"sgd": 0.1 * 2000 / 64**2 / 10 / 1e-3, "adam": 0.03}
 #: Pixels of the longer side in previews and for the judge, if the image keeps its size.
 PREVIEW = 256

@@ -43,8 +43,8 @@ class Stylize(Task):
     }
 
     image: Path | None = None
-    """The image to change (PNG, JPEG, WebP, GIF, BMP, TIFF or PPM), or a video (MP4, MOV, MKV, WebM,
-    AVI or GIF), of which one "unet" changes all frames."""
+    """The image to change (PNG, JPEG, WebP, GIF, BMP, TIFF or PPM), or a video (MP4, MOV, MKV,
+    WebM, AVI or GIF), of which one "unet" changes all frames."""
     source: Prompt = Prompt.parse("a photo")
     """What the image is: the style is a direction from this text to the prompt."""
     mask: Path | None = None
@@ -64,7 +64,7 @@ class Stylize(Task):
     images against the prompt."""
 
     def build(self) -> Plan:
-        from guidance.media.video_input import is_video
+        from guidance.media.read_video import is_video
         from guidance.runs.plan import Plan
         from guidance.tasks.shared.photo import masked, open_photo
 
@@ -81,7 +81,7 @@ class Stylize(Task):
         return self.generator
 
     def _video_plan(self, path: Path) -> Plan:
-        from guidance.media.video_input import open_video
+        from guidance.media.read_video import open_video
         from guidance.runs.plan import Plan
         from guidance.tasks.shared.photo import masks_of, sides_of
         from guidance.tasks.style import video

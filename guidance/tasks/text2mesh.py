@@ -1,228 +1,242 @@
-"""Meshes from words: one is painted, moved or grown until its views fit the words."""
+"""Meshes from prompts: colors, textures and shapes follow the gradient of a frozen model."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from guidance.config.fields import Camera
+from guidance.config.fields import MeshMode as Mode
+from guidance.errors import InputError
+from guidance.prompts import Prompt
 from guidance.tasks.base import Task
-from guidance.tasks.mesh.region import parse_mesh_region
+from guidance.tasks.mesh.mode import MeshJob, MeshMode, ShadedMode
+from guidance.tasks.mesh.region import MeshRegion
 
 if TYPE_CHECKING:
-    from guidance.localize.front import Aim
+    from guidance.augment import Augment
+    from guidance.generators.mesh.param.base import MeshGenerator
+    from guidance.localize.front import CameraAim
+    from guidance.localize.localizer import Localizer
     from guidance.meshes import Mesh
     from guidance.rendering.cameras.orbit import Orbit
+    from guidance.rendering.cameras.sampling.setup import CameraOptions
     from guidance.runs.plan import Plan
     from guidance.tasks.mesh.region import Selected
-    from guidance.views import Cameras
+    from guidance.tasks.mesh.scene_file import Scene
+
+#: Pixels per side of turntables, at least.
+TURNTABLE = 256
 
 
 class TextToMesh(Task):
-    """Meshes from words.
+    """Meshes that match prompts, after Text2Mesh (Michel et al., arXiv 2112.03221).
 
-    `guide run text2mesh --mesh cow.obj --prompt "a zebra"` stylizes a mesh after Text2Mesh
-    (Michel et al., arXiv 2112.03221): colours, and displacements along the normals. With
-    `--mode texture` it paints maps of a material instead, after Paint-it (Youwang et al., arXiv
-    2312.11360), and the shape stays. With `--mode deform` the shape as a whole changes, after
-    TextDeformer (Gao et al., arXiv 2304.13348), and `guide tune` dials how much. With `--mode
-    generate` there is no mesh to begin with: a sphere grows and is painted, after CLIP-Mesh (Khalid
-    et al., arXiv 2203.13333), or with `--surface grid` a surface whose topology may change, after
-    DMTet (Shen et al., arXiv 2111.04276).
+    `guide run text2mesh --mesh cow.obj --prompt "a cow with zebra stripes"` paints a mesh and moves
+    its surface a little. Other modes make texture maps, change the shape as a whole, or generate a
+    mesh from the prompt alone.
     """
 
+    FLAT: ClassVar = False
     PRESETS: ClassVar = {
-        "draft": {"steps": 60, "views": 3, "crops": 6},
-        "normal": {"steps": 150, "views": 4, "crops": 8},
-        "best": {"steps": 400, "views": 6, "crops": 18, "resolution": 224},
+        "draft": {"steps": 60, "crops": 6},
+        "normal": {"steps": 150, "crops": 8},
+        "best": {"steps": 400, "crops": 18},
     }
-    #: One prompt on the sphere, the whole command, with the embedded models. Those of textures,
-    #: deformations and generated meshes are processor time, a texture's "best" reckoned from 20 of
-    #: its steps.
+    #: One prompt on the sphere, the whole command, with the embedded models. Textures, deformations
+    #: and generated meshes in processor time; "best" of a texture extrapolated from 20 steps.
     PRESET_MINUTES: ClassVar = {
-        "draft": "10 seconds on two cores; of one core, a texture 24, a deformation 11, a mesh from "
-        "words alone 17; not measured on a GPU",
-        "normal": "15 seconds on two cores; of one core, a texture 31 to 44, a deformation 20, a "
-        "mesh from words alone 31; not measured on a GPU",
-        "best": "44 seconds on two cores; of one core, a texture 4 minutes, a deformation 72 "
-        "seconds, a mesh from words alone 111; not measured on a GPU",
+        "draft": "10 seconds on two cores; of one core, a texture takes 24, a deformation 11, a "
+        "generated mesh 17",
+        "normal": "15 seconds on two cores; of one core, a texture takes 31 to 44, a deformation "
+        "20, a generated mesh 31",
+        "best": "44 seconds on two cores; of one core, a texture takes 4 minutes, a deformation 72 "
+        "seconds, a generated mesh 111",
     }
 
-    mode: Literal["stylize", "texture", "deform", "generate"] = "stylize"
-    """"stylize" paints and moves vertices, "texture" makes maps, "deform" changes the shape,
-    "generate" makes a mesh from words alone."""
-    surface: Literal["sphere", "grid"] | None = None
-    """What "generate" grows: a sphere with a map, or a grid's surface, which may part (sphere)."""
+    mode: Mode = Field(default="stylize")  # type: ignore[assignment]
+    """What is optimized."""
     mesh: str = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
     scene: Path | None = None
-    """Several meshes, each with its words, and words for the whole: a file, see docs/meshes.md."""
-    region: list[str] = Field(default=[])
-    """What may change: a mask over the texture square, "box:,60%,,,," or "words:the head"."""
-    paint: Literal["field", "vertices"] | None = None
-    """Colours from a smooth function of the place, or for each vertex by itself (field)."""
-    frequency: float | None = Field(default=None, gt=0, le=20)
-    """Of a field's features, in waves per radius (0.7): higher gives finer patterns."""
-    max_displacement: float | None = Field(default=None, ge=0, lt=1)
-    """How far the surface may move along its normals, in radii (0.05); 0 keeps the shape."""
-    edge_length: float | None = Field(default=None, gt=0, le=2)
-    """Longer edges are split before the run; in radii (0.08; 0.1 for "deform", a sphere's 0.05)."""
-    deform_by: Literal["jacobians", "normals"] | None = None
-    """What "deform" moves: "jacobians" may change all proportions, "normals" carve and keep them
-    (jacobians)."""
-    reach: float | None = Field(default=None, ge=0, le=2)
-    """How far around a vertex of a growing sphere the surface moves along, in radii (0.15)."""
-    cells: int | None = Field(default=None, ge=6, le=80)
-    """Cells a side of the grid that a surface is found in (24)."""
-    symmetric: bool = False
-    """Paints and moves the left half like the right one; "deform" moves both by their mean."""
-    asymmetric: bool = False
-    """Lets the halves of a generated mesh differ, which are alike otherwise."""
-    ambient: float | None = Field(default=None, ge=0, le=1)
-    """Light from everywhere (0.6; 0.4 for "generate"); the rest comes from near the camera."""
-    finest: int | None = Field(default=None, ge=1, le=128)
-    """Cells along the mesh that maps are painted in, a power of two (32)."""
-    texels: int | None = Field(default=None, ge=16, le=2048)
-    """Pixels a side of a texture's maps during the run (256)."""
-    map_size: int | None = Field(default=None, ge=16, le=4096)
-    """Pixels a side of the maps in the files (1024)."""
-    relief: float | None = Field(default=None, ge=0, le=2)
-    """Steepest slope of a texture's normal map (0.5); 0 leaves the surface smooth."""
-    environment: Literal["studio", "sky", "sunset"] | None = None
-    """The light that a texture is looked at in (studio)."""
-    unwrap: bool | None = None
-    """Makes new texture coordinates even where the mesh has its own."""
-    views: int = Field(default=4, ge=1, le=64)
-    """Cameras around the mesh in each step."""
-    resolution: int = Field(default=112, ge=16, le=1024)
-    """Pixels a side of each view."""
+    """A file with several meshes and their prompts, in place of --mesh: docs/meshes.md."""
+    region: tuple[MeshRegion, ...] = ()
+    """What may change: a mask over the UV square, "box:,60%,,,," or "words:the head"."""
+    cameras: Camera = Field(default="orbit")  # type: ignore[assignment]
+    """Where the views are rendered from."""
     crops: int = Field(default=8, ge=1, le=1024)
-    """Random crops in each step, dealt out to the views; a denoiser sees a fifth, at least one of
-    each view."""
+    """Random crops per step for encoders, distributed among the views; a denoiser gets a fifth, and
+    at least one of each view."""
+    backgrounds: str = "solid,checker,noise,blur"
+    """Random backgrounds of the crops; "none" is white."""
     view_prompts: bool = False
     """Adds "front view", "side view" ... to the prompt of each view."""
-    offset: float = Field(default=0.1, ge=0, le=1)
-    """How far the mesh may leave the middle of a view, in halves of it (CLIP-Mesh)."""
-    front: float | str = 0.0
-    """Which way the mesh looks, in degrees (0 is +z, 90 is +x), or "auto": the encoder finds it."""
-    anchor: float | str = "none"
-    """Cameras gather around this azimuth from the front, or around the best view ("auto")."""
-    fov_jitter: float = Field(default=0.0, ge=0, le=30)
-    """The angle of view is 45 degrees plus or minus this; the mesh keeps its size in the views."""
-    light_jitter: float = Field(default=0.4, ge=0, le=2)
-    """How far the light wanders: 1 is up to 45 degrees."""
-    strength_jitter: float = Field(default=0.0, ge=0, le=1)
-    """How much of its strength the light may lack in a view."""
-    ambient_jitter: float | None = Field(default=None, ge=0, le=1)
-    """The light from everywhere is `ambient` plus or minus this (0)."""
-    textureless: float | str | None = None
-    """Share of the views that show the shape in plain grey, so that it has to fit by itself (0; all
-    of the first 30% and then a quarter for "generate")."""
-    bare: Literal["grey", "normals"] | None = None
-    """What textureless views show: the shape in grey, or in the colours of its normals (grey)."""
-    backgrounds: str = "solid,checker,noise,blur"
-    """What crops show behind the mesh, drawn anew each time; "none" is white."""
     formats: str = "glb,obj"
-    """What the mesh is written as: glb and any of obj, ply, stl. Of maps, ply has the base colour at
-    each vertex, stl nothing."""
-    laplacian: float | str | None = None
-    """Weight of smooth displacements (0.1)."""
-    normal_consistency: float | str | None = None
-    """Weight of neighbouring faces that look the same way (1; "1 -> 0.1" for "generate", "3 -> 0.3"
-    for its grid)."""
-    rigidity: float | str | None = None
-    """Weight of what a deformation costs, 0.5 |J - I|^2 (0.3)."""
-    eikonal: float | str | None = None
-    """Weight of a grid's distances that rise by 1 a unit of length (0.3)."""
+    """Formats of the files: glb and any of obj, ply, stl. With texture maps, ply has the base color
+    at each vertex; stl has no color."""
 
-    @field_validator("region")
-    @classmethod
-    def _check_regions(cls, regions: list[str]) -> list[str]:
-        for region in regions:
-            parse_mesh_region(region)
-        return regions
-
-    @property
-    def picture_regions(self) -> list[str]:
-        """None: here, regions are parts of the mesh."""
-        return []
-
-    def _starting_prompts(self) -> tuple[str, ...]:
+    def _starting_prompts(self) -> tuple[Prompt, ...]:
         if self.scene is None:
             return super()._starting_prompts()
         from guidance.tasks.mesh.scene_file import read_scene
 
         return (read_scene(self.scene).prompt,) * self.samples
 
+    @property
+    def mesh_mode(self) -> MeshMode:
+        """The options of the mode."""
+        assert isinstance(self.mode, MeshMode)
+        return self.mode
+
+    @property
+    def camera_options(self) -> CameraOptions:
+        """The options of the cameras."""
+        from guidance.rendering.cameras.sampling.setup import CameraOptions
+
+        assert isinstance(self.cameras, CameraOptions)
+        return self.cameras
+
     def build(self) -> Plan:
         from guidance.geometry.io.export import parse_formats, printing_note
-        from guidance.geometry.io.files import load_mesh
-        from guidance.localize.front import aim_of
+        from guidance.localize.front import CameraAim
         from guidance.rendering.normals import show_normals
         from guidance.runs.artifacts.contact_sheet import ContactSheet
         from guidance.runs.artifacts.given_files import GivenFiles
         from guidance.runs.artifacts.turntable import Turntable
         from guidance.runs.plan import Plan
-        from guidance.tasks.mesh.mesh_modes import faces_of, losses, made, refuse_ignored
 
-        refuse_ignored(self)
+        generator: MeshGenerator
+        region, aim = None, CameraAim()
         if self.scene is not None:
-            from guidance.tasks.mesh.scene import scene_plan
+            from guidance.generators.mesh.assembly import of_each
+            from guidance.tasks.mesh.scene import scene_generator, scene_losses
 
-            return scene_plan(self)
-        textured = self.mode == "texture"
-        # Only within a region something of its maps is left.
-        loaded = load_mesh(self.mesh, maps=textured and bool(self.region))
-        part = self._part(loaded.mesh)
-        generator = made(self, loaded.mesh, part)
-        aim = aim_of(self, loaded.mesh, self.front, self.anchor)
-        notes = (*loaded.notes, *generator.notes)
-        notes = (*(f"{self.mesh}: {note}" for note in notes), *aim.notes)
+            scene = self._checked_scene(self.scene)
+            generator, notes = scene_generator(scene, self.mesh_mode, self.sample_seeds)
+            aim = CameraAim(float(self.camera_options.front))
+            context = self.loss_context(self._augment(), view_prompts=self.view_prompts)
+            losses = scene_losses(scene, self.losses, context, self.style)
+        else:
+            mesh, notes = self._mesh()
+            region, aim = self._region(mesh), self._aim(mesh)
+            seeds = self.sample_seeds
+            generator = self.mesh_mode.generator(MeshJob(mesh, self.mesh, seeds, region))
+            notes = (*notes, *(f"{self.mesh}: {note}" for note in generator.notes), *aim.notes)
+            losses = self.losses(self.loss_context(self._augment(), view_prompts=self.view_prompts))
         generator.formats = parse_formats(self.formats)
         if "stl" in generator.formats:
-            notes = (*notes, printing_note(faces_of(generator)))
-        orbit = self.orbit(self.resolution, aim)
-        n, sheet = generator.num_samples, self.orbit(max(self.resolution, 256), aim)
-
-        def ring(views: int) -> Cameras:
-            return sheet.ring(n, views)
-
+            notes = (*notes, printing_note(generator.faces_at_start()))
+        views = self._rig(self.camera_options.resolution, aim)
+        ring = self._rig(max(self.camera_options.resolution, TURNTABLE), aim).ring
+        n = generator.num_samples
         return Plan(
             generator,
-            losses(self),
+            losses + self.mesh_mode.regularizers(),
             self.settings(),
-            self.sample_prompts,
-            views=orbit,
+            tuple(prompt.text for prompt in self.sample_prompts),
+            views=views if self.scene is None else of_each(views, len(scene.parts)),
             artifacts=(
-                GivenFiles(() if part is None else part.files),
-                Turntable(ring, show_normals),
-                ContactSheet(ring),
+                GivenFiles(() if region is None else region.files),
+                Turntable(lambda views: ring(n, views), show_normals),
+                ContactSheet(lambda views: ring(n, views)),
             ),
-            notes=notes if part is None else (*notes, *part.notes),
+            notes=notes if region is None else (*notes, *region.notes),
         )
 
-    def _part(self, mesh: Mesh) -> Selected | None:
+    def _checked_scene(self, path: Path) -> Scene:
+        """The scene in a file. Raises InputError for options that contradict it."""
+        from guidance.tasks.mesh.scene_file import read_scene
+
+        options = self.camera_options
+        contradictions = {
+            "--prompt": (self.prompt, "the file contains the prompts"),
+            "--mesh": (self.mesh != "sphere", "the file names the meshes"),
+            "--at": (self.keyframes, "the prompts of a scene do not change"),
+            "--region": (self.region, "all of a scene may change"),
+            "--anchor": (options.anchor != "none", "the cameras of a scene go all around"),
+            "--front auto": (options.front == "auto", "give the front of a scene in degrees"),
+            "--loss": (self.denoisers, "scenes are compared by encoders; use clip"),
+        }
+        for flag, (given, reason) in contradictions.items():
+            if given:
+                raise InputError(f"{flag} with --scene: {reason}")
+        return read_scene(path)
+
+    def _mesh(self) -> tuple[Mesh | None, tuple[str, ...]]:
+        """The mesh to change, if the mode takes one, with notes on repairs."""
+        from guidance.geometry.io.files import load_mesh
+
+        mode = self.mesh_mode
+        if not mode.takes_mesh:
+            for flag, given in (("--mesh", self.mesh != "sphere"), ("--region", self.region)):
+                if given:
+                    raise InputError(
+                        f"{flag}: --mode {mode.kind()} creates a mesh from the prompt alone; "
+                        f"remove {flag}"
+                    )
+            return None, ()
+        # The maps of a mesh stay outside a region.
+        loaded = load_mesh(self.mesh, maps=mode.changes_texels and bool(self.region))
+        return loaded.mesh, tuple(f"{self.mesh}: {note}" for note in loaded.notes)
+
+    def _region(self, mesh: Mesh | None) -> Selected | None:
         """What may change of the mesh, if not all of it."""
-        if not self.region:
+        if not self.region or mesh is None:
             return None
         from guidance.tasks.mesh.region import select
 
-        return select(self, mesh, self.mesh, by_texels=self.mode == "texture")
+        by_texels = self.mesh_mode.changes_texels
+        return select(self.region, mesh, self.mesh, self._localizer(), by_texels=by_texels)
 
-    def orbit(self, resolution: int, aim: Aim) -> Orbit:
-        """Cameras of this task: random ones, fixed ones, or a ring."""
+    def _localizer(self) -> Localizer:
+        """The encoders that find parts and sides of a mesh: those of the losses."""
+        from guidance.losses.text.options import TextOptions
+        from guidance.localize.localizer import Localizer
+
+        options = [each.options for each in self.loss]
+        found = next((each for each in options if isinstance(each, TextOptions)), TextOptions())
+        return Localizer(found.encoders(), found.templates.wordings, self.torch_device())
+
+    def _aim(self, mesh: Mesh | None) -> CameraAim:
+        """Where the front of the mesh is, and which view the cameras gather around."""
+        from guidance.localize.front import CameraAim, find_aim
+        from guidance.rendering.cameras.sampling.anchor import Anchor
+
+        options, prompts = self.camera_options, self.styled_prompts
+        if options.front != "auto" and options.anchor != "auto":
+            gathered = () if options.anchor == "none" else (Anchor(options.anchor),) * len(prompts)
+            return CameraAim(options.front, gathered)
+        if mesh is None:
+            raise InputError(
+                f"--front auto, --anchor auto: --mode {self.mode.kind()} has no mesh to render "
+                "before the run; give degrees"
+            )
+        return find_aim(mesh, options.front, options.anchor, prompts, self._localizer())
+
+    def _augment(self) -> Augment:
+        """How crops of the views are made."""
+        from guidance.augment import Augment
+
+        behind = tuple(kind.strip() for kind in self.backgrounds.split(","))
+        return Augment(crops=self.crops, scale=self.mesh_mode.crop_scale, backgrounds=behind)
+
+    def _rig(self, resolution: int, aim: CameraAim) -> Orbit:
+        """The cameras of the run: random, fixed, or in a ring."""
         from guidance.rendering.cameras.orbit import Orbit
-        from guidance.tasks.mesh.mesh_modes import DISTANCE, variety
+        from guidance.rendering.cameras.sampling.setup import CameraSetup
 
-        return Orbit(
-            num_views=self.views,
-            size=(resolution, resolution),
-            radius=DISTANCE[self.mode],
-            light_jitter=self.light_jitter,
-            offset=self.offset,
-            device=self.torch_device(),
+        mode, kind = self.mesh_mode, self.cameras.component
+        setup = CameraSetup(
+            resolution,
+            mode.distance,
             front_deg=aim.front_deg,
             anchors=aim.anchors,
-            variety=variety(self),
+            device=self.torch_device(),
         )
+        if isinstance(mode, ShadedMode):
+            setup = replace(setup, ambient_jitter=mode.ambient_jitter, textureless=mode.textureless)
+        assert kind is not None and issubclass(kind, Orbit)
+        return kind.from_options(self.cameras, setup)

@@ -23,8 +23,8 @@ from guidance.generators.image.param.windows import (
     rows_and_columns,
 )
 from guidance.generators.image.pyramid import FAINT, MARGIN, Levels, squashable
-from guidance.media.load import load_image
-from guidance.media.png import save_levels, save_png
+from guidance.media.read_image import load_image
+from guidance.media.write_png import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.schedule import Schedule
 from guidance.types import Generator, StepContext

@@ -14,7 +14,7 @@ from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.warping import warped
 from guidance.generators.image.param.windows import whole_only
-from guidance.media.png import save_png
+from guidance.media.write_png import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import View, Warp

@@ -23,7 +23,7 @@ from guidance.generators.image.param.windows import (
     through,
 )
 from guidance.media.colors import parse_color
-from guidance.media.png import save_levels, save_png
+from guidance.media.write_png import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.schedule import Schedule
 from guidance.types import Generator, StepContext

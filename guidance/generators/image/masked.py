@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.image.param.windows import whole_only
 from guidance.generators.image.pyramid import Pyramid
-from guidance.media.png import save_png
+from guidance.media.write_png import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator
 from guidance.views import View

@@ -12,7 +12,7 @@ from torch import nn
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.warping import warped
 from guidance.generators.image.param.windows import whole_only
-from guidance.media.png import save_png
+from guidance.media.write_png import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import View, Warp

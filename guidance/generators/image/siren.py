@@ -18,7 +18,7 @@ from guidance.generators.image.param.arguments import export_arguments
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks, rows_and_columns
-from guidance.media.png import save_levels, save_png
+from guidance.media.write_png import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows

@@ -18,7 +18,7 @@ from guidance.generators.image.param.bezier import paint
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks
 from guidance.media.colors import parse_color
-from guidance.media.png import save_levels, save_png
+from guidance.media.write_png import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import View, Warp, Windows

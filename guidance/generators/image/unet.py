@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from guidance.generators.image.masked import blend
 from guidance.generators.image.param.windows import whole_only
-from guidance.media.png import save_png
+from guidance.media.write_png import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import View

@@ -10,7 +10,8 @@ from torch import Tensor
 from guidance.geometry.io.maps import png_of
 from guidance.geometry.normalization import Normalization
 from guidance.geometry.selection import Selection
-from guidance.media import images as media
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.bake import bake
 from guidance.rendering.cameras.orbit import Orbit
@@ -65,5 +66,5 @@ def _sheet(faces: Bool[Tensor, "f"], mesh: Mesh) -> bytes:
     scene = MeshScene(vertices[None], apart, vertices)
     cameras = Orbit(size=(PIXELS, PIXELS)).ring(1, VIEWS)
     seen = render_mesh(scene, cameras, shown[None], Shading(ambient=0.6)).over()[0]
-    tiles = [media.to_bytes(picture) for picture in seen]
-    return media.contact_sheet(tiles, ["what may change"] + [""] * (VIEWS - 1))
+    tiles = [to_uint8(picture) for picture in seen]
+    return contact_sheet(tiles, ["what may change"] + [""] * (VIEWS - 1))

@@ -1,11 +1,11 @@
-"""The file of a scene: several meshes, each with its words, and words for the whole.
+"""The file of a scene: several meshes with their prompts, and a prompt for the whole.
 
 prompt: a snowman with a red hat
 parts:
-- mesh: body.obj            # as --mesh takes it; files are looked for beside this one
+- mesh: body.obj            # as --mesh takes it; a path is relative to this file
 prompt: a snowman
 - mesh: cone
-name: hat                 # of its node and files; the mesh's name, if left out
+name: hat                 # of its node and files; by default the name of the mesh
 prompt: a red hat
 position: [0, 1.2, 0]     # of its origin, in the units of the scene
 scale: 0.4                # from its own units to those of the scene
@@ -18,14 +18,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guidance.config.files import MAX_BYTES, read_config
 from guidance.errors import InputError
-from guidance.prompts import parse_prompt
+from guidance.prompts import Prompt
 
 MOST_PARTS = 32
-#: More than this in a coordinate is a mistake.
+#: Larger coordinates are a mistake.
 FAR = 1e9
 Number = Annotated[float, Field(ge=-FAR, le=FAR, allow_inf_nan=False)]
 
@@ -36,16 +36,10 @@ class ScenePart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mesh: str = Field(min_length=1)
-    prompt: str
+    prompt: Prompt
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,40}$")
     position: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
     scale: float = Field(default=1.0, gt=0, le=FAR)
-
-    @field_validator("prompt")
-    @classmethod
-    def _check(cls, prompt: str) -> str:
-        parse_prompt(prompt)
-        return prompt
 
 
 class Scene(BaseModel):
@@ -53,17 +47,11 @@ class Scene(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: str
+    prompt: Prompt
     parts: list[ScenePart] = Field(min_length=2, max_length=MOST_PARTS)
 
-    @field_validator("prompt")
-    @classmethod
-    def _check(cls, prompt: str) -> str:
-        parse_prompt(prompt)
-        return prompt
-
     def names(self) -> tuple[str, ...]:
-        """A name of its own for each part: what the file says, or its mesh's, numbered."""
+        """A unique name for each part: that of the file, or of its mesh with a number."""
         taken = {part.name for part in self.parts if part.name is not None}
         found = []
         for part in self.parts:
@@ -78,12 +66,12 @@ class Scene(BaseModel):
 
 
 def read_scene(path: Path) -> Scene:
-    """A scene from a YAML or a TOML file (by its ending); nothing in it is run.
+    """Reads a scene from a YAML or TOML file, chosen by its suffix; nothing in it is executed.
 
-    Paths of meshes are made those from here.
+    Paths of meshes are relative to the file.
 
     Raises:
-        InputError: one line that names the place in the file and says what is wrong.
+        InputError: names the place in the file and what is wrong.
     """
     values = _read_toml(path) if path.suffix.lower() == ".toml" else read_config(path)
     try:
@@ -93,13 +81,13 @@ def read_scene(path: Path) -> Scene:
     given = [part.name for part in scene.parts if part.name is not None]
     for name in given:
         if given.count(name) > 1:
-            raise InputError(f"{path}: two parts are called {name!r}; give each its own name")
+            raise InputError(f"{path}: two parts are named {name!r}; use unique names")
     parts = [part.model_copy(update={"mesh": _beside(path, part.mesh)}) for part in scene.parts]
     return scene.model_copy(update={"parts": parts})
 
 
 def _beside(path: Path, mesh: str) -> str:
-    """The path of a part's mesh; the names of built-in shapes stay."""
+    """The path of the mesh of a part, or the name of a built-in shape."""
     found = path.parent / mesh
     return str(found) if Path(mesh).suffix or found.exists() else mesh
 
@@ -109,29 +97,29 @@ def _read_toml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise InputError(f"{path}: is larger than {MAX_BYTES // 1024} KB; that is no scene")
+            raise InputError(f"{path}: is larger than {MAX_BYTES // 1024} KB; it is not a scene")
         return tomllib.loads(content.decode())
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a scene in YAML or TOML") from None
+        raise InputError(f"{path}: no such file; expected a scene in YAML or TOML") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check it") from None
     except RecursionError:
-        raise InputError(f"{path}: is nested too deeply; that is no scene") from None
+        raise InputError(f"{path}: is nested too deeply; it is not a scene") from None
     except InputError:
         raise
     except ValueError as error:  # no UTF-8, or no TOML
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is no TOML: {reason:.100}") from None
+        raise InputError(f"{path}: is not valid TOML: {reason:.100}") from None
 
 
 def _explained(error: ValidationError, path: Path) -> str:
-    """The first thing that pydantic found, in one line; parts are counted from 1."""
+    """The first error of pydantic in one line; parts are counted from 1."""
     first = error.errors(include_url=False)[0]
     where = [str(part + 1) if isinstance(part, int) else str(part) for part in first["loc"]]
     place = f"{path}: {' '.join(where)}".rstrip()
     if first["type"] == "extra_forbidden":
         known = ScenePart.model_fields if where[0] == "parts" else Scene.model_fields
-        return f"{place[:200]}: is unknown; there are {', '.join(known)}"
+        return f"{place[:200]}: is unknown; known keys are {', '.join(known)}"
     if isinstance(first.get("ctx", {}).get("error"), InputError):
         return f"{place}: {first['ctx']['error']}"
     message = first["msg"].removeprefix("Value error, ")

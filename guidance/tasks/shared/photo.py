@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.media.load import load_image
+from guidance.media.read_image import load_image
 from guidance.media.resize import resized
 from guidance.types import Generator
 

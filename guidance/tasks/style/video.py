@@ -13,10 +13,9 @@ from guidance.errors import InputError
 from guidance.generators.image.masked import blend
 from guidance.generators.image.unet import UNet
 from guidance.generators.image.video import Video, drawn_frames
-from guidance.media import images as media
-from guidance.media.images import Frame
+from guidance.media.pixels import Frame, to_uint8
+from guidance.media.read_video import MAX_HELD, VideoInput
 from guidance.media.resize import resized
-from guidance.media.video_input import MAX_HELD, VideoInput
 from guidance.runs.artifacts.video import VideoFile
 from guidance.types import StepContext
 from guidance.views import Frames
@@ -47,7 +46,7 @@ def video_generator(
             "use a smaller --size, or cut the video"
         )
     frames = torch.empty((footage.frames, 3, height, width), dtype=torch.uint8)
-    for index, picture in enumerate(footage.pictures()):
+    for index, picture in enumerate(footage.images()):
         frames[index] = (resized(_tensor(picture), sides) * 255).round().to(torch.uint8)
     network = UNet(seeds, frames[0].float() / 255)
     return Video(network, frames, mask)
@@ -73,10 +72,10 @@ def video_file(
     """
 
     def frames(sample: int) -> Iterator[Frame]:
-        for picture in footage.pictures():
+        for picture in footage.images():
             source = _tensor(picture)
             styled = generator.network.restyle(source, sample)
-            yield media.to_bytes(styled if mask is None else blend(styled, source, mask))
+            yield to_uint8(styled if mask is None else blend(styled, source, mask))
 
     return VideoFile(STYLIZED, footage.rate, frames)
 
