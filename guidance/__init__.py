@@ -4,36 +4,145 @@
 
     result = gd.optimize(module, gd.Clip("a red apple"), steps=200)
 
-Names are loaded when they are first used, so that importing the package costs nothing.
+Names are imported when they are first used, so that importing the package is immediate.
 """
 
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from guidance.augment import Augment as Augment
+    from guidance.augment.whole import Whole as Whole
+    from guidance.diffusion import load_denoiser as load_denoiser
+    from guidance.diffusion.sampling import sample as sample
+    from guidance.encoders import load_encoder as load_encoder
+    from guidance.encoders import load_judge as load_judge
+    from guidance.encoders.base import Encoder as Encoder
+    from guidance.generators.image.cutout import Cutout as Cutout
+    from guidance.generators.image.fourier import Fourier as Fourier
+    from guidance.generators.image.grid import Grid as Grid
+    from guidance.generators.image.latent import Latent as Latent
+    from guidance.generators.image.latent_edit import LatentEdit as LatentEdit
+    from guidance.generators.image.masked import Masked as Masked
+    from guidance.generators.image.noise import Noise as Noise
+    from guidance.generators.image.pixels import Pixels as Pixels
+    from guidance.generators.image.pyramid import Pyramid as Pyramid
+    from guidance.generators.image.siren import Siren as Siren
+    from guidance.generators.image.strokes import Strokes as Strokes
+    from guidance.generators.image.unet import UNet as UNet
+    from guidance.generators.image.video import Video as Video
+    from guidance.generators.image.wavelet import Wavelet as Wavelet
+    from guidance.generators.mesh.dmtet import DMTet as DMTet
+    from guidance.generators.mesh.jacobians import DeformedMesh as DeformedMesh
+    from guidance.generators.mesh.param.base import MeshGenerator as MeshGenerator
+    from guidance.generators.mesh.sphere import SphereMesh as SphereMesh
+    from guidance.generators.mesh.stylized import StylizedMesh as StylizedMesh
+    from guidance.generators.mesh.textured import TexturedMesh as TexturedMesh
+    from guidance.geometry.io.files import load_mesh as load_mesh
+    from guidance.geometry.io.files import save_mesh as save_mesh
+    from guidance.loop.events import (
+        DoneEvent as DoneEvent,
+    )
+    from guidance.loop.events import (
+        PreviewEvent as PreviewEvent,
+    )
+    from guidance.loop.events import (
+        StepEvent as StepEvent,
+    )
+    from guidance.loop.optimize import optimize as optimize
+    from guidance.loop.result import Result as Result
+    from guidance.loop.settings import Settings as Settings
+    from guidance.losses.border import Border as Border
+    from guidance.losses.clip import Clip as Clip
+    from guidance.losses.content import Content as Content
+    from guidance.losses.directional import Directional as Directional
+    from guidance.losses.distillation import Distillation as Distillation
+    from guidance.losses.edge_length import EdgeLength as EdgeLength
+    from guidance.losses.eikonal import Eikonal as Eikonal
+    from guidance.losses.laplacian import Laplacian as Laplacian
+    from guidance.losses.lpips import Lpips as Lpips
+    from guidance.losses.noise_norm import NoiseNorm as NoiseNorm
+    from guidance.losses.normal_consistency import NormalConsistency as NormalConsistency
+    from guidance.losses.outline import Outline as Outline
+    from guidance.losses.palette import Palette as Palette
+    from guidance.losses.patches import PatchDirectional as PatchDirectional
+    from guidance.losses.range import Range as Range
+    from guidance.losses.rigidity import Rigidity as Rigidity
+    from guidance.losses.smoothness import Smoothness as Smoothness
+    from guidance.losses.symmetry import Symmetry as Symmetry
+    from guidance.losses.total_variation import TotalVariation as TotalVariation
+    from guidance.meshes import Mesh as Mesh
+    from guidance.options import Options as Options
+    from guidance.outputs import Output as Output
+    from guidance.outputs import Rendering as Rendering
+    from guidance.prompts import Prompt as Prompt
+    from guidance.rendering.cameras.orbit import Orbit as Orbit
+    from guidance.runs.plan import Plan as Plan
+    from guidance.schedule import Schedule as Schedule
+    from guidance.tasks.base import Task as Task
+    from guidance.tasks.edit import Edit as Edit
+    from guidance.tasks.mesh.mode import MeshMode as MeshMode
+    from guidance.tasks.mesh.modes.deform import Deform as Deform
+    from guidance.tasks.mesh.modes.deform_normals import DeformNormals as DeformNormals
+    from guidance.tasks.mesh.modes.generate import Generate as Generate
+    from guidance.tasks.mesh.modes.generate_grid import GenerateGrid as GenerateGrid
+    from guidance.tasks.mesh.modes.stylize import StylizeMesh as StylizeMesh
+    from guidance.tasks.mesh.modes.texture import Texture as Texture
+    from guidance.tasks.stylize import Stylize as Stylize
+    from guidance.tasks.text2image import TextToImage as TextToImage
+    from guidance.tasks.text2mesh import TextToMesh as TextToMesh
+    from guidance.types import Generator as Generator
+    from guidance.types import Loss as Loss
+    from guidance.types import StepContext as StepContext
+    from guidance.views import (
+        Cameras as Cameras,
+    )
+    from guidance.views import (
+        Frames as Frames,
+    )
+    from guidance.views import (
+        Warp as Warp,
+    )
+    from guidance.views import (
+        Windows as Windows,
+    )
 
-#: The public API: name -> the module that defines it.
+__version__ = "0.2.0"
+
+#: The public API: each name with the module that defines it.
 _PUBLIC = {
+    # the loop
     "optimize": "guidance.loop.optimize",
     "Settings": "guidance.loop.settings",
     "Result": "guidance.loop.result",
     "StepEvent": "guidance.loop.events",
     "PreviewEvent": "guidance.loop.events",
     "DoneEvent": "guidance.loop.events",
+    # interfaces
     "Generator": "guidance.types",
     "Loss": "guidance.types",
+    "StepContext": "guidance.types",
+    "Options": "guidance.options",
     "Output": "guidance.outputs",
-    "Images": "guidance.outputs",
     "Rendering": "guidance.outputs",
+    "Encoder": "guidance.encoders.base",
+    "MeshGenerator": "guidance.generators.mesh.param.base",
+    "MeshMode": "guidance.tasks.mesh.mode",
+    "Task": "guidance.tasks.base",
+    "Plan": "guidance.runs.plan",
+    # values
+    "Prompt": "guidance.prompts",
+    "Schedule": "guidance.schedule",
     "Cameras": "guidance.views",
     "Windows": "guidance.views",
     "Frames": "guidance.views",
     "Warp": "guidance.views",
     "Mesh": "guidance.meshes",
-    "StepContext": "guidance.types",
+    # losses
     "Clip": "guidance.losses.clip",
     "Directional": "guidance.losses.directional",
     "PatchDirectional": "guidance.losses.patches",
@@ -43,16 +152,27 @@ _PUBLIC = {
     "Range": "guidance.losses.range",
     "Lpips": "guidance.losses.lpips",
     "Outline": "guidance.losses.outline",
+    "Palette": "guidance.losses.palette",
+    "Border": "guidance.losses.border",
+    "Smoothness": "guidance.losses.smoothness",
+    "Symmetry": "guidance.losses.symmetry",
     "Laplacian": "guidance.losses.laplacian",
     "NormalConsistency": "guidance.losses.normal_consistency",
     "EdgeLength": "guidance.losses.edge_length",
+    "Rigidity": "guidance.losses.rigidity",
     "Eikonal": "guidance.losses.eikonal",
     "NoiseNorm": "guidance.losses.noise_norm",
+    # crops
     "Augment": "guidance.augment",
     "Whole": "guidance.augment.whole",
+    # generators
     "Pixels": "guidance.generators.image.pixels",
     "Pyramid": "guidance.generators.image.pyramid",
     "Fourier": "guidance.generators.image.fourier",
+    "Wavelet": "guidance.generators.image.wavelet",
+    "Siren": "guidance.generators.image.siren",
+    "Grid": "guidance.generators.image.grid",
+    "Strokes": "guidance.generators.image.strokes",
     "Cutout": "guidance.generators.image.cutout",
     "UNet": "guidance.generators.image.unet",
     "Video": "guidance.generators.image.video",
@@ -61,32 +181,44 @@ _PUBLIC = {
     "Latent": "guidance.generators.image.latent",
     "Noise": "guidance.generators.image.noise",
     "StylizedMesh": "guidance.generators.mesh.stylized",
-    "Surface": "guidance.generators.mesh.stylized",
     "TexturedMesh": "guidance.generators.mesh.textured",
-    "Maps": "guidance.generators.mesh.textured",
+    "DeformedMesh": "guidance.generators.mesh.jacobians",
     "SphereMesh": "guidance.generators.mesh.sphere",
-    "Growth": "guidance.generators.mesh.sphere",
     "DMTet": "guidance.generators.mesh.dmtet",
-    "SurfaceGrid": "guidance.generators.mesh.dmtet",
+    # cameras and meshes
     "Orbit": "guidance.rendering.cameras.orbit",
     "load_mesh": "guidance.geometry.io.files",
     "save_mesh": "guidance.geometry.io.files",
+    # frozen models
     "load_encoder": "guidance.encoders",
     "load_judge": "guidance.encoders",
     "load_denoiser": "guidance.diffusion",
     "sample": "guidance.diffusion.sampling",
+    # tasks
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",
     "Stylize": "guidance.tasks.stylize",
     "Edit": "guidance.tasks.edit",
+    # modes of TextToMesh
+    "StylizeMesh": "guidance.tasks.mesh.modes.stylize",
+    "Texture": "guidance.tasks.mesh.modes.texture",
+    "Deform": "guidance.tasks.mesh.modes.deform",
+    "DeformNormals": "guidance.tasks.mesh.modes.deform_normals",
+    "Generate": "guidance.tasks.mesh.modes.generate",
+    "GenerateGrid": "guidance.tasks.mesh.modes.generate_grid",
 }
 
 
 def _refuse_namesake() -> None:
     """Microsoft's `guidance` (for language models) installs a package of the same name."""
-    try:
-        metadata.distribution("guidance")
-    except metadata.PackageNotFoundError:
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        if any(name.startswith("guidance-") and name.endswith(".dist-info") for name in names):
+            break
+    else:
         return
     raise ImportError(
         "two packages called `guidance` are installed here, this one and Microsoft's for language "

@@ -158,8 +158,8 @@ def _choice(task: str, key: str, choice: Choice, node: Node) -> str:
     ]
     return "\n".join(
         [
-            f"--{flag} is one of these (* default), or a Python file with your own; "
-            f"their options: guide run {task} --{flag} NAME --help",
+            f"--{flag} NAME, or a Python file with your own (options of each: "
+            f"guide run {task} --{flag} NAME --help; * default):",
             *lines,
         ]
     )

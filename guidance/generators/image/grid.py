@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +79,7 @@ class Grid(Generator):
         """Pixels per side of the files, which are sharp at any size."""
 
         @model_validator(mode="after")
-        def _check_colors(self) -> Self:
+        def _check_colors(self) -> Any:
             if self.palette and self.colors != "any":
                 raise InputError("--colors: the palette sets the colors; give one of the two")
             return self

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from guidance.types import Terms
 
 
-class Stylize(ShadedMode):
+class StylizeMesh(ShadedMode):
     """After Text2Mesh (Michel et al., arXiv 2112.03221)."""
 
     crop_scale: ClassVar = (0.5, 1.1)
