@@ -28,7 +28,7 @@ from guidance.commands.memory import keep_freed_memory
 from guidance.encoders import load_judge
 from guidance.evaluate.judge import judge_scores
 from guidance.loop.optimize import optimize
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.tasks.text2mesh import TextToMesh
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -34,7 +34,7 @@ ARRAYS = {
 
 @dataclass(frozen=True)
 class Deformation:
-    """A mesh at rest, with colours, and the full displacement of each vertex, in its units.
+    """A mesh at rest, with colors, and the full displacement of each vertex, in its units.
 
     The vertices come from a linear solve (`guidance.geometry.poisson`), so scaling J - I by a
     strength before it is the same as scaling the displacement after it.

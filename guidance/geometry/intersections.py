@@ -67,7 +67,7 @@ def intersecting_pairs(
 def _kernels() -> tuple[Any, Any]:
     """The compiled loops, imported when they are asked for, since numba may not be there."""
     try:
-        from guidance.geometry.kernels import boxes_that_meet, crossings
+        from guidance.geometry.intersection_kernels import boxes_that_meet, crossings
     except ImportError as error:
         if error.name is None or not error.name.startswith("numba"):
             raise

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.factors import linear_map
+from guidance.geometry.factorization import linear_map
 from guidance.geometry.topology import edge_sides
 
 
@@ -23,7 +23,7 @@ class LoopSubdivision:
     4 i to 4 i + 3: one at each corner, then the one in the middle.
 
     Source: Loop 1987, "Smooth Subdivision Surfaces Based on Triangles": a new vertex is 3/8 of
-    each end of its edge and 1/8 of each corner across; an old one with k neighbours keeps
+    each end of its edge and 1/8 of each corner across; an old one with k neighbors keeps
     1 - k b of itself and takes b of each, b = (5/8 - (3/8 + cos(2 pi / k) / 4)^2) / k.
     """
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.factors import Factors, linear_map
+from guidance.geometry.factorization import Factors, linear_map
 
 Array = Any  # of numpy, or sparse of scipy
 #: A face whose height is a smaller share of its longest edge has no gradient worth the name: the
@@ -51,7 +51,7 @@ class Poisson:
 
     Source: Neural Jacobian Fields (Aigerman et al., arXiv 2205.02904), as used by TextDeformer (Gao
     et al., arXiv 2304.13348). Deviations: the ties, and that the mesh
-    is held by its centre of area instead of a vertex.
+    is held by its center of area instead of a vertex.
     """
 
     def __init__(

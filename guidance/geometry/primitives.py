@@ -45,7 +45,7 @@ PRIMITIVES: dict[str, Callable[[Any], Any]] = {
 
 
 def primitive(name: str) -> Mesh:
-    """A closed built-in mesh of radius 1 around the origin, its axis upwards, without colours.
+    """A closed built-in mesh of radius 1 around the origin, its axis upwards, without colors.
 
     Raises:
         InputError: there is none of that name.

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.factors import Factors, linear_map
+from guidance.geometry.factorization import Factors, linear_map
 from guidance.geometry.topology import unique_edges
 
 #: The matrix is applied so many times: once leaves a thorn where one vertex is pulled alone.
@@ -20,7 +20,7 @@ class Smoothing:
     """Applies (I + lambda L)^-2 to values at the vertices of a mesh, and to their gradients.
 
     L is the graph Laplacian (the number of a vertex's edges on the diagonal, -1 for each
-    neighbour). What is optimized, u, and the displacements that are seen, (I + lambda L)^-2 u, are
+    neighbor). What is optimized, u, and the displacements that are seen, (I + lambda L)^-2 u, are
     the same for shifts of the whole and nearly so for slow waves, while fine ripples hardly
     move: so the many steps that an optimizer takes for one vertex at a time add up to smooth ones.
 

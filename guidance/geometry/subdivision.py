@@ -23,7 +23,7 @@ def subdivide(mesh: Mesh, edge_length: float, max_vertices: int = MAX_VERTICES) 
 
     Edges are split at their middles, in all faces that share them, so that no cracks open; edges
     that are short enough stay. A mesh that has none too long comes back as it is. The vertices that
-    were there keep their places and order; colours of new ones are means.
+    were there keep their places and order; colors of new ones are means.
 
     Args:
         edge_length: in the units of the vertices, above 0.

@@ -32,7 +32,7 @@ class TetrahedralGrid:
     share. Where the surface meets the cube's sides there are no tetrahedra: distances are meant to
     be above 0 there (`border`).
 
-    Source: the body-centred cubic lattice, as in Labelle and Shewchuk 2007, "Isosurface Stuffing".
+    Source: the body-centerd cubic lattice, as in Labelle and Shewchuk 2007, "Isosurface Stuffing".
     """
 
     places: Float[Tensor, "p 3"]  # the cells' corners first, along x, y and z, then their middles
@@ -130,7 +130,7 @@ def _lattice(side: int) -> Float[Tensor, "p 3"]:
 
 
 def _across(axis: int, cells: int) -> Int[Tensor, "t 4"]:
-    """The four tetrahedra at each face between cells that are neighbours along an axis."""
+    """The four tetrahedra at each face between cells that are neighbors along an axis."""
     corner = torch.arange((cells + 1) ** 3).view(cells + 1, cells + 1, cells + 1)
     middle = (cells + 1) ** 3 + torch.arange(cells**3).view(cells, cells, cells)
     corner, middle = corner.movedim(axis, 0)[1:-1], middle.movedim(axis, 0)
@@ -152,7 +152,7 @@ def _table() -> Int[Tensor, "16 2 3"]:
         inside = [i for i in range(4) if code >> i & 1]
         outside = [i for i in range(4) if i not in inside]
         if len(inside) == 2:
-            # Around the quadrangle: neighbours share a corner.
+            # Around the quadrangle: neighbors share a corner.
             (a, b), (c, d) = inside, outside
             around = [EDGES.index(tuple(sorted(e))) for e in ((a, c), (a, d), (b, d), (b, c))]
             triangles = [around[:3], [around[0], *around[2:]]]

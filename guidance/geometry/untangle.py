@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.geometry.intersections import intersecting_pairs
-from guidance.geometry.io.files import Normalization
+from guidance.geometry.normalization import Normalization
 from guidance.geometry.poisson import Poisson
 
 Array = Any  # of numpy

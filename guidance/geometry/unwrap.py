@@ -57,10 +57,10 @@ def _unwrapped(mesh: Mesh) -> Mesh:
         origin, corners, uv = atlas[0]
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"the mesh cannot be unwrapped ({error}); unwrap it in a modelling program"
+            f"the mesh cannot be unwrapped ({error}); unwrap it in a modeling program"
         ) from None
     if corners.shape != faces.shape or not (origin[corners] == faces).all():
-        raise InputError("the mesh cannot be unwrapped; unwrap it in a modelling program")
+        raise InputError("the mesh cannot be unwrapped; unwrap it in a modeling program")
     # xatlas leaves half a texel at the border, beyond which maps repeat.
     margin = GUTTER / SIDE
     placed = margin + (1 - 2 * margin) * torch.from_numpy(uv.astype(np.float32)).clamp(0, 1)

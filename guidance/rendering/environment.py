@@ -1,8 +1,8 @@
-"""Light from all around, made of a few soft lamps, whose effects have closed forms.
+"""Environment light as a sum of spherical Gaussians, whose reflections have closed forms.
 
-A lamp is a spherical Gaussian, color * exp(sharpness * (v . direction - 1)): a small one is a bulb,
-a large one a sky. What a matt surface gets of it is taken from its spherical harmonics, and what a
-rough mirror shows of it from its product with the mirror's own lobe.
+The radiance of a spherical Gaussian is color * exp(sharpness * (v . direction - 1)): a narrow one
+is a lamp, a wide one the sky. Its diffuse reflection is computed from its spherical harmonics, its
+specular reflection from the product with the specular lobe of the surface.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
@@ -20,21 +20,22 @@ from guidance.errors import InputError
 
 @dataclass(frozen=True)
 class Lamp:
-    """One light; directions are x to the right of the main light, y up, z towards it."""
+    """A spherical Gaussian light; the axes are x right of the main light, y up, z towards it."""
 
     direction: tuple[float, float, float]  # of any length
-    sharpness: float  # at least 0.5: 1 lights a whole half, 100 is 10 degrees wide
-    color: tuple[float, float, float]  # linear radiance at its middle
+    sharpness: float  # at least 0.5; 1 spans a hemisphere, 100 about 10 degrees
+    color: tuple[float, float, float]  # linear radiance at the center
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Lamps that turn together about the vertical, towards a camera's light."""
+    """Lamps that rotate together about the vertical axis, to face the light of a camera."""
 
     lamps: tuple[Lamp, ...]
 
 
-#: Chosen so that a white matt surface that faces the main light is white, by eye and measurement.
+#: Chosen such that a white diffuse surface that faces the main light appears white, by visual
+#: inspection and measurement.
 ENVIRONMENTS = {
     "studio": Environment(
         (
@@ -64,15 +65,15 @@ ENVIRONMENTS = {
 
 
 def find_environment(name: str) -> Environment:
-    """A built-in environment. Raises InputError if there is none of that name."""
+    """A built-in environment by its name. Raises InputError if the name is unknown."""
     if name not in ENVIRONMENTS:
-        raise InputError(f"environment {name!r} is unknown; use {', '.join(ENVIRONMENTS)}")
+        raise InputError(f"unknown environment {name!r}; use {', '.join(ENVIRONMENTS)}")
     return ENVIRONMENTS[name]
 
 
 @dataclass(frozen=True)
 class Lights:
-    """The lamps of an environment as `b` images have them, in world space."""
+    """The lamps of an environment in world space, rotated for each of `b` images."""
 
     directions: Float[Tensor, "b l 3"]
     sharpness: Float[Tensor, "l"]
@@ -80,31 +81,31 @@ class Lights:
 
     @classmethod
     def of(cls, environment: Environment, towards: Float[Tensor, "b 3"]) -> Lights:
-        """Turned about the vertical so that the main light comes from where `towards` points."""
-        like = towards.detach()
-        level = like * like.new_tensor([1.0, 0.0, 1.0])
-        straight = level.norm(dim=-1, keepdim=True) < 1e-6  # from above: as good as any way
-        front = F.normalize(torch.where(straight, like.new_tensor([0.0, 0, 1]), level), dim=-1)
-        up = like.new_tensor([0.0, 1, 0]).expand_as(front)
+        """The environment rotated about the vertical axis so that z points along `towards`."""
+        towards = towards.detach()
+        level = towards * towards.new_tensor([1.0, 0.0, 1.0])
+        vertical = level.norm(dim=-1, keepdim=True) < 1e-6  # any rotation will do
+        front = F.normalize(torch.where(vertical, towards.new_tensor([0.0, 0, 1]), level), dim=-1)
+        up = towards.new_tensor([0.0, 1, 0]).expand_as(front)
         frame = torch.stack([torch.linalg.cross(up, front), up, front], 1)
         lamps = environment.lamps
-        own = F.normalize(like.new_tensor([lamp.direction for lamp in lamps]), dim=-1)
+        local = F.normalize(towards.new_tensor([lamp.direction for lamp in lamps]), dim=-1)
         return cls(
-            own @ frame,
-            like.new_tensor([lamp.sharpness for lamp in lamps]),
-            like.new_tensor([lamp.color for lamp in lamps]),
+            local @ frame,
+            towards.new_tensor([lamp.sharpness for lamp in lamps]),
+            towards.new_tensor([lamp.color for lamp in lamps]),
         )
 
     def radiance(self, towards: Float[Tensor, "b k 3"]) -> Float[Tensor, "b k 3"]:
-        """The light that comes from directions, linear."""
+        """The linear radiance from unit directions."""
         cosines = towards @ self.directions.mT
         return ((cosines - 1) * self.sharpness).exp() @ self.colors
 
-    def harmonics(self) -> Float[Tensor, "b 9 3"]:
-        """The first nine coefficients of what a matt surface gets: irradiance.
+    def irradiance_harmonics(self) -> Float[Tensor, "b 9 3"]:
+        """The first nine spherical harmonics coefficients of the irradiance.
 
-        A lamp's coefficients are those of its zonal function times the harmonics at its direction,
-        and irradiance multiplies band l by A_l. What is left out stays below 5% here.
+        The coefficients of a lamp are its zonal coefficients times the harmonics at its direction;
+        for irradiance, band l is multiplied by A_l. The truncation error is below 5% here.
 
         Source: Ramamoorthi and Hanrahan 2001, "An Efficient Representation for Irradiance
         Environment Maps" (A_l). The zonal coefficients of exp(s (t - 1)) obey the recurrence of
@@ -117,32 +118,36 @@ class Lights:
         bands = torch.stack(
             [math.pi * first, 2 * math.pi / 3 * second, math.pi / 4 * third], -1
         ).repeat_interleave(torch.tensor([1, 3, 5], device=s.device), -1)
-        return torch.einsum("bli,li,lc->bic", basis(self.directions), bands, self.colors)
+        harmonics = spherical_harmonics(self.directions)
+        return torch.einsum("bli,li,lc->bic", harmonics, bands, self.colors)
 
     def reflected(
         self,
         directions: Float[Tensor, "m 3"],
         roughness: Float[Tensor, "m"],
-        picture: Tensor,
+        image: Int[Tensor, "m"],
     ) -> Float[Tensor, "m 3"]:
-        """The mean radiance around mirror directions, as a rough surface shows it.
+        """The mean radiance around mirror directions, weighted by the specular lobe.
 
-        The surface's lobe is a spherical Gaussian of sharpness 1 / (2 a^2), a = roughness^2; its
-        product with a lamp has the integral 4 pi sinh(k) / k * exp(-both sharpnesses), where k is
-        the length of the sum of both directions, each times its sharpness.
+        The lobe is a spherical Gaussian of sharpness 1 / (2 a^2), a = roughness^2. The integral of
+        its product with a lamp is 4 pi sinh(k) / k * exp(-s_1 - s_2), where s_1 and s_2 are the
+        sharpnesses and k is the length of s_1 d_1 + s_2 d_2 for the directions d_1 and d_2.
+
+        Args:
+            image: the image that each direction belongs to.
 
         Source: Wang et al. 2009, "All-Frequency Rendering of Dynamic, Spatially-Varying
-        Reflectance" (lobe and product), as seen from straight above, which split sums assume.
+        Reflectance" (lobe and product), at normal incidence, which split sums assume.
         """
         total = 0
         lobe = 0.5 / roughness.pow(4)
         gain = lobe / (2 * math.pi * (1 - (-2 * lobe).exp()))
         for index, color in enumerate(self.colors):
             s = self.sharpness[index]
-            towards = self.directions[:, index][picture]
+            towards = self.directions[:, index][image]
             cosine = (directions * towards).sum(-1)
             length = (lobe.square() + s.square() + 2 * lobe * s * cosine).clamp_min(1e-12).sqrt()
-            # length - lobe - s, without the difference of large numbers.
+            # length - lobe - s, rearranged to avoid cancellation.
             less = 2 * lobe * s * (cosine - 1) / (length + lobe + s)
             product = 2 * math.pi * less.exp() * (1 - (-2 * length).exp()) / length
             total = total + (gain * product)[:, None] * color
@@ -150,7 +155,7 @@ class Lights:
         return total
 
 
-def basis(directions: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 9"]:
+def spherical_harmonics(directions: Float[Tensor, "*k 3"]) -> Float[Tensor, "*k 9"]:
     """The real spherical harmonics of bands 0, 1 and 2 at unit directions.
 
     Source: Ramamoorthi and Hanrahan 2001, equation 3.

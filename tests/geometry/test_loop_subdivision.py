@@ -21,7 +21,7 @@ def subdivided(mesh: Mesh) -> tuple[LoopSubdivision, torch.Tensor]:
 
 
 def test_an_octahedron_by_hand() -> None:
-    """Four neighbours: b = (5/8 - (3/8)^2) / 4; all of them cancel but for the vertex itself."""
+    """Four neighbors: b = (5/8 - (3/8)^2) / 4; all of them cancel but for the vertex itself."""
     _, places = subdivided(octahedron())
     share = (5 / 8 - (3 / 8) ** 2) / 4
     assert torch.allclose(places[:6], (1 - 4 * share) * octahedron().vertices.double())

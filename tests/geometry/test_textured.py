@@ -22,6 +22,7 @@ from guidance.geometry.io import maps
 from guidance.geometry.io.files import load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
+from guidance.media import read_image
 from guidance.meshes import Material, Mesh
 from tests.geometry.test_mesh_io import glb, write
 
@@ -74,9 +75,9 @@ def test_coordinates_of_obj_are_read_with_v_downwards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "note"),
     [
-        ("f 1/1 2/2 3/3\nf 1 3 4\n", "some of its faces have no texture coordinates, so none are"),
-        ("f 1/1 2/2 3/9\n", "its faces name texture coordinates that are not there, so none are"),
-        ("f 1/1 2/2 3/5\nvt nan 0\n", "its texture coordinates are not finite numbers, so none"),
+        ("f 1/1 2/2 3/3\nf 1 3 4\n", "dropped the UV coordinates, which some faces do not have"),
+        ("f 1/1 2/2 3/9\n", "dropped the UV coordinates, because faces refer to missing"),
+        ("f 1/1 2/2 3/5\nvt nan 0\n", "dropped the UV coordinates, which have NaN"),
     ],
 )
 def test_unusable_coordinates_are_left_out_with_a_note(
@@ -88,7 +89,7 @@ def test_unusable_coordinates_are_left_out_with_a_note(
 
 
 def test_texture_coordinates_are_counted_from_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="texture coordinates are counted from 1"):
+    with pytest.raises(InputError, match="UV indices start at 1"):
         load_mesh(write(tmp_path, SQUARE + CORNERS + "f 1/0 2/2 3/3\n"))
 
 
@@ -103,7 +104,7 @@ def test_repairs_keep_the_coordinates_of_corners(tmp_path: Path) -> None:
         list(zip(*pair, strict=True))
         for pair in zip(good.faces.tolist(), good.face_uv.tolist(), strict=True)
     ]
-    faces[2] = faces[2][::-1]  # turned against its neighbours
+    faces[2] = faces[2][::-1]  # turned against its neighbors
     words = [" ".join(f"{a + 1}/{b + 1}" for a, b in face) for face in faces]
     words.insert(1, "1/1 1/1 2/2")  # degenerate
     words.append(words[0])  # twice
@@ -129,8 +130,8 @@ def test_maps_come_back_from_glb_with_mesh_and_order(tmp_path: Path) -> None:
         assert (getattr(again.material, name) - exact).abs().max() <= close + 1e-6, name
     assert load_mesh(tmp_path / "mesh.glb").mesh.material is None
     # What is said of them depends on whether they were asked for.
-    assert "its textures are not used" not in loaded.notes
-    assert "its textures are not used" in load_mesh(tmp_path / "mesh.glb").notes
+    assert "dropped the textures" not in loaded.notes
+    assert "dropped the textures" in load_mesh(tmp_path / "mesh.glb").notes
 
 
 def test_glb_is_as_another_reader_expects_it(tmp_path: Path) -> None:
@@ -187,9 +188,9 @@ def test_ply_with_coordinates_keeps_them(tmp_path: Path) -> None:
 
 def test_maps_without_coordinates_are_not_written(tmp_path: Path) -> None:
     bare = Mesh(octahedron().vertices, octahedron().faces, material=material())
-    with pytest.raises(InputError, match=r"maps need texture coordinates; see .*with_uv"):
+    with pytest.raises(InputError, match=r"texture maps need UV coordinates; create .*with_uv"):
         save_mesh(bare, tmp_path / "mesh.glb")
-    with pytest.raises(InputError, match="the mesh has no maps; use save_mesh"):
+    with pytest.raises(InputError, match="the mesh has no texture maps; use save_mesh"):
         save_textured_obj(octahedron(), tmp_path / "mesh.obj")
 
 
@@ -244,11 +245,17 @@ def test_factors_stand_for_maps_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (with_map(picture(), [base(), base()]), "has 2 materials; maps are read of one only"),
-        (with_map(picture(), [base(texCoord=1)]), "second set of coordinates"),
-        (with_map(picture(), [base(extensions={"KHR_texture_transform": {}})]), "moved by an ext"),
-        (with_map(b"no image", [base()]), "one of its maps cannot be read"),
-        (with_map(picture()[:45], [base()]), "one of its maps cannot be read"),
+        (
+            with_map(picture(), [base(), base()]),
+            "has 2 materials, and",
+        ),
+        (with_map(picture(), [base(texCoord=1)]), "a second UV set"),
+        (
+            with_map(picture(), [base(extensions={"KHR_texture_transform": {}})]),
+            "texture transform",
+        ),
+        (with_map(b"no image", [base()]), "a texture map: not a readable image"),
+        (with_map(picture()[:45], [base()]), "a texture map: not a readable image"),
     ],
 )
 def test_maps_that_cannot_be_read_are_told(content: bytes, message: str, tmp_path: Path) -> None:
@@ -261,10 +268,10 @@ def test_maps_that_cannot_be_read_are_told(content: bytes, message: str, tmp_pat
 def test_tinted_and_huge_maps_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tinted = base()
     tinted["pbrMetallicRoughness"]["baseColorFactor"] = [1, 0, 0, 1]
-    with pytest.raises(InputError, match="tints its base colour; bake the factor into the map"):
+    with pytest.raises(InputError, match="has a base color factor, which is not supported"):
         load_mesh(write(tmp_path, with_map(picture(), [tinted])), maps=True)
-    monkeypatch.setattr(maps, "MAX_PIXELS", 15)
-    with pytest.raises(InputError, match="4 x 4 pixels are too many"):
+    monkeypatch.setattr(read_image, "MAX_PIXELS", 15)
+    with pytest.raises(InputError, match="a texture map: 4 x 4 pixels are more than"):
         load_mesh(write(tmp_path, with_map(picture(), [base()])), maps=True)
 
 
@@ -276,7 +283,7 @@ def test_parts_without_coordinates_are_told(tmp_path: Path) -> None:
     told["meshes"].append({"primitives": [{"attributes": {"POSITION": 0}}]})
     loaded = load_mesh(write(tmp_path, glb(told, binary)))
     assert loaded.mesh.uv is None
-    assert "some of its parts have no texture coordinates, so none are used" in loaded.notes
+    assert "dropped the UV coordinates, which some parts do not have" in loaded.notes
 
 
 def one_triangle(color: Tensor, uv: list[list[float]]) -> Mesh:

@@ -9,7 +9,7 @@ import trimesh
 from torch import Tensor
 
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 
 #: Subdivisions of an icosahedron: 80, 1,280 and 20,480 triangles.
 SUBDIVISIONS = (1, 3, 5)

@@ -13,18 +13,17 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer import nvdiffrast, reference
 from guidance.rendering.rasterizer.contract import (
-    Shading,
     antialias,
-    choose_backend,
     interpolate,
     lambert,
     rasterize,
     vertex_normals,
 )
-from guidance.rendering.shading import render_mesh
+from guidance.rendering.rasterizer.selection import choose_backend
+from guidance.rendering.shading import Shading, render_mesh
 from guidance.types import StepContext
 
 from .scenes import BACKENDS, egg, flat, orbit, random_triangles, sheet
@@ -58,26 +57,30 @@ def test_a_named_backend_is_taken_or_refused() -> None:
 def test_unknown_backends_are_told_the_known_ones() -> None:
     # Annotations are checked while tests run; a user's typing error gets past them.
     plain: Any = getattr(choose_backend, "__wrapped__", choose_backend)
-    with pytest.raises(InputError, match="'opengl' is unknown; use auto, cpu, torch, nvdiffrast"):
+    with pytest.raises(
+        InputError, match="unknown backend 'opengl'; use auto, cpu, torch, nvdiffrast"
+    ):
         plain("opengl", CPU)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_backend_that_was_chosen_draws(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert rasterize(CLIP, FACES, 4, 4, backend).backend == backend
-    assert rasterize(CLIP, FACES, 4, 4).backend == "cpu"
+    assert rasterize(CLIP, FACES, 4, 4, backend).backend.name == backend
+    assert rasterize(CLIP, FACES, 4, 4).backend.name == "cpu"
     used: list[str] = []
-    for name in ("visible", "vertex_normals", "lambert", "antialias"):
-        before = getattr(reference, name)
 
-        def counted(*given: Any, name: str = name, before: Any = before, **named: Any) -> Any:
+    def counted(name: str, function: Any) -> Any:
+        def call(*given: Any) -> Any:
             used.append(name)
-            return before(*given, **named)
+            return function(*given)
 
-        monkeypatch.setattr(reference, name, counted)
+        return call
+
+    whole = ["visible", "vertex_normals", "lambert", "antialias"]
+    slow = {name: counted(name, getattr(reference.BACKEND, name)) for name in whole}
+    monkeypatch.setattr(reference, "BACKEND", replace(reference.BACKEND, **slow))
     scene = egg(1, 1)
     render_mesh(scene, Orbit(num_views=1, size=(8, 8)).fixed(1), None, Shading(backend=backend))
-    whole = ["visible", "vertex_normals", "lambert", "antialias"]
     assert used == (whole if backend == "torch" else [])
 
 
@@ -101,7 +104,7 @@ from guidance.rendering.rasterizer.contract import rasterize
 assert not {"numba", "guidance.rendering.rasterizer.nvdiffrast"} & set(sys.modules)
 sys.modules["nvdiffrast"] = None  # an import of it would fail
 found = rasterize(torch.rand(1, 3, 4), torch.tensor([[0, 1, 2]]), 4, 4)
-assert found.backend == "cpu" and "numba" in sys.modules
+assert found.backend.name == "cpu" and "numba" in sys.modules
 room = "guidance.rendering.rasterizer"
 assert not {f"{room}.nvdiffrast", f"{room}.reference"} & set(sys.modules)
 """
@@ -115,21 +118,22 @@ import warnings
 import torch
 sys.modules["numba"] = None  # an import of it fails
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer.contract import rasterize
+from guidance.rendering.rasterizer.selection import choose_backend, load_backend
 from guidance.rendering.shading import render_mesh
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     faces = torch.tensor([[0, 1, 2]])
     vertices = torch.tensor([[[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]]).requires_grad_()
-    assert rasterize(torch.rand(1, 3, 4), faces, 4, 4).backend == "torch"
+    assert rasterize(torch.rand(1, 3, 4), faces, 4, 4).backend.name == "torch"
     scene = MeshScene(vertices, faces, vertices[0].detach())
     image = render_mesh(scene, Orbit(num_views=1, size=(16, 16)).fixed(1))
     image.image.sum().backward()
     assert vertices.grad.abs().sum() > 0
 (one,) = told
 assert "numba cannot be imported" in str(one.message) and "pip install numba" in str(one.message)
-assert not any(name.startswith("guidance.rendering.rasterizer.loops") for name in sys.modules)
+assert not any(name.startswith("guidance.rendering.rasterizer.kernels") for name in sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
@@ -176,7 +180,7 @@ def test_faces_name_vertices_that_there_are(wrong: int) -> None:
     faces = FACES.clone()
     faces[1, 2] = wrong
     low, high = min(0, wrong), max(3, wrong)
-    told = rf"faces name vertices {low} to {high}, but there are 4$"
+    told = rf"expected vertex indices from 0 to 3 in the faces, got {low} to {high}$"
     with pytest.raises(InputError, match="rasterize: " + told):
         rasterize(CLIP, faces, 4, 4)
     with pytest.raises(InputError, match="vertex_normals: " + told):
@@ -197,29 +201,29 @@ def test_everything_is_on_one_device() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_sets_fit_pictures_and_vertices(backend: Any) -> None:
     fragments = rasterize(CLIP, FACES, 4, 4, backend)
-    lights, shading = torch.tensor([[0.0, 0, 1]]).expand(2, 3), Shading()
+    lights = torch.tensor([[0.0, 0, 1]]).expand(2, 3)
     for count in (0, 3):
-        told = f"{count} cannot be shared out among 2 images"
-        with pytest.raises(InputError, match="interpolate: sets of attributes: " + told):
+        told = f"expected a number of sets that divides the 2 images, got {count}"
+        with pytest.raises(InputError, match="interpolate: attributes: " + told):
             interpolate(fragments, torch.ones(count, 4, 2))
         sets = torch.ones(count, 4, 3)
-        with pytest.raises(InputError, match="lambert: sets of normals: " + told):
-            lambert(fragments, sets, sets, lights, shading)
-    told = "they are of 3 vertices, but there are 4"
-    with pytest.raises(InputError, match="interpolate: sets of attributes: " + told):
+        with pytest.raises(InputError, match="lambert: normals: " + told):
+            lambert(fragments, sets, sets, lights)
+    told = "expected one for each of 4 vertices, got 3"
+    with pytest.raises(InputError, match="interpolate: attributes: " + told):
         interpolate(fragments, torch.ones(1, 3, 2))
     sets = torch.ones(1, 3, 3)
-    with pytest.raises(InputError, match="lambert: sets of normals: " + told):
-        lambert(fragments, sets, sets, lights, shading)
+    with pytest.raises(InputError, match="lambert: normals: " + told):
+        lambert(fragments, sets, sets, lights)
     plain: Any = getattr(lambert, "__wrapped__", lambert)
-    with pytest.raises(InputError, match="lambert: sets of colours: " + told):
-        plain(fragments, torch.ones(1, 4, 3), sets, lights, shading)
+    with pytest.raises(InputError, match="lambert: colors: " + told):
+        plain(fragments, torch.ones(1, 4, 3), sets, lights)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_antialias_takes_the_pictures_own_pixels(backend: Any) -> None:
     fragments = rasterize(CLIP, FACES, 4, 4, backend)
-    with pytest.raises(InputError, match=r"a colour for each pixel, \[2, 4, 4\], got \[2, 3, 4\]"):
+    with pytest.raises(InputError, match=r"a color for each pixel, \[2, 4, 4\], got \[2, 3, 4\]"):
         antialias(torch.ones(2, 3, 4, 3), fragments)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import LIGHT, Orbit, look_at, perspective
+from guidance.rendering.cameras.orbit import LIGHT, Orbit, look_at, perspective
 from guidance.rendering.shading import Shading, render_mesh
 from guidance.types import StepContext
 from guidance.views import Cameras
@@ -198,14 +198,14 @@ def test_shapes_size_and_device() -> None:
     [
         ({"num_views": 0}, "at least one view and one pixel, got 0 views of 224 x 224"),
         ({"size": (0, 8)}, "at least one view and one pixel, got 4 views of 0 x 8"),
-        ({"elevation_deg": (20.0, 10.0)}, "elevations from low to high .* got 20 to 10"),
-        ({"elevation_deg": (0.0, 90.0)}, "within -89 and 89 degrees, got 0 to 90"),
-        ({"elevation_deg": (-90.0, 0.0)}, "within -89 and 89 degrees, got -90 to 0"),
-        ({"azimuth_deg": (10.0, -10.0)}, "azimuths from low to high, .* got 10 to -10"),
+        ({"elevation_deg": (20.0, 10.0)}, "elevations in increasing order .* got 20 to 10"),
+        ({"elevation_deg": (0.0, 90.0)}, "from -89 to 89 degrees, got 0 to 90"),
+        ({"elevation_deg": (-90.0, 0.0)}, "from -89 to 89 degrees, got -90 to 0"),
+        ({"azimuth_deg": (10.0, -10.0)}, "azimuths in increasing order, .* got 10 to -10"),
         ({"azimuth_deg": (0.0, 361.0)}, "at most 360 degrees apart, got 0 to 361"),
-        ({"radius": 1.0}, "a radius above 1, .* got 1 and 45"),
-        ({"fov_deg": 180.0}, r"an angle of view in \(0, 180\) degrees, got 3 and 180"),
-        ({"fov_deg": 0.0}, r"an angle of view in \(0, 180\) degrees, got 3 and 0"),
+        ({"radius": 1.0}, "a radius above 1 .* got 1 and 45"),
+        ({"fov_deg": 180.0}, r"a field of view in \(0, 180\) degrees, got 3 and 180"),
+        ({"fov_deg": 0.0}, r"a field of view in \(0, 180\) degrees, got 3 and 0"),
     ],
 )
 def test_impossible_cameras_are_refused(wrong: dict[str, Any], told: str) -> None:

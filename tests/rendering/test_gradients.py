@@ -1,6 +1,6 @@
-"""Gradients against finite differences: of colours, inside surfaces, and at silhouettes.
+"""Gradients against finite differences: of colors, inside surfaces, and at silhouettes.
 
-Where an edge moves across a pixel's centre the image changes in a way that no gradient at a point
+Where an edge moves across a pixel's center the image changes in a way that no gradient at a point
 can tell, so differences are taken over steps of about a pixel and compared within 10%.
 """
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import Shading, render_mesh, to_clip
 from guidance.types import StepContext
@@ -51,7 +51,7 @@ def smooth(shape: torch.Size, seed: int = 0) -> Tensor:
 
 
 def brightness(scene: MeshScene, cameras: Cameras, colors: Tensor, backend: Any) -> Tensor:
-    """A weighted sum of colours and alpha, so that no two pixels count alike."""
+    """A weighted sum of colors and alpha, so that no two pixels count alike."""
     found = render_mesh(scene, cameras, colors, Shading(ambient=0.3, backend=backend))
     picture = torch.cat([found.image, found.alpha], 2).double()  # type: ignore[list-item]
     return (picture * smooth(picture.shape)).sum()
@@ -60,7 +60,7 @@ def brightness(scene: MeshScene, cameras: Cameras, colors: Tensor, backend: Any)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
 def test_colors(subdivisions: int, backend: Any) -> None:
-    """Images are linear in the colours: the slope is the same at any distance."""
+    """Images are linear in the colors: the slope is the same at any distance."""
     scene, cameras = egg(subdivisions), orbit()(StepContext((1, 2)))
 
     def shown(colors: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def test_one_vertex_inside_a_surface(axis: int, backend: Any) -> None:
 
 
 def rasterized(scene: MeshScene, cameras: Cameras) -> Tensor:
-    """What share of all images is covered, counted by the centres of pixels."""
+    """What share of all images is covered, counted by the centers of pixels."""
     clip = to_clip(scene.vertices, cameras)
     fragments = rasterize(clip, scene.faces, cameras.height, cameras.width, "cpu")
     return (fragments.triangles >= 0).double().mean()
@@ -195,7 +195,7 @@ def test_area_by_shift(subdivisions: int, backend: Any) -> None:
 def test_one_vertex_of_a_silhouette(backend: Any) -> None:
     """The sum of pixels by the coordinates that matter most, each by itself, on dented spheres.
 
-    Slopes jump where a face is seen from its edge, and colours of faces that are nearly so change
+    Slopes jump where a face is seen from its edge, and colors of faces that are nearly so change
     within a pixel: a few of the coordinates are allowed to differ more.
     """
     sphere_vertices, faces = sphere(1)
@@ -222,7 +222,7 @@ def test_one_vertex_of_a_silhouette(backend: Any) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
 def test_picture_by_waves_of_the_surface(subdivisions: int, backend: Any) -> None:
-    """Colour, light and silhouette at once, for smooth changes of shape."""
+    """Color, light and silhouette at once, for smooth changes of shape."""
     vertices, faces = sphere(subdivisions)
     colors, cameras = (vertices[None] * 2).sin() / 2 + 0.5, VIEWS.fixed(1)
 
@@ -239,7 +239,7 @@ def test_picture_by_waves_of_the_surface(subdivisions: int, backend: Any) -> Non
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_silhouettes_before_another_surface(backend: Any) -> None:
-    """A sphere before a wall: moving it blends the sphere's colour into the wall's."""
+    """A sphere before a wall: moving it blends the sphere's color into the wall's."""
     ball, ball_faces = sphere(3)
     wall, wall_faces = sheet(4, reach=6.0)
     faces = torch.cat([ball_faces, wall_faces + len(ball)])

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from guidance.rendering.rasterizer.backend import Fragments
 from guidance.rendering.rasterizer.contract import (
-    Fragments,
-    Shading,
     antialias,
     interpolate,
     lambert,
     rasterize,
     vertex_normals,
 )
-from guidance.rendering.rasterizer.loops import kernel
-from guidance.rendering.rasterizer.loops.prepare import add_up, bands
+from guidance.rendering.rasterizer.kernels import threads
+from guidance.rendering.rasterizer.kernels.compile import kernel
+from guidance.rendering.rasterizer.kernels.prepare import add_up, bands
 from guidance.rendering.shading import to_clip
 from guidance.types import StepContext
 
@@ -92,13 +92,14 @@ def test_twins_agree_on_lit_spheres(subdivisions: int, two_sided: bool) -> None:
     """Two samples with three views each, off the middle; one mesh is turned inside out."""
     scene, cameras = egg(subdivisions), orbit()(StepContext((4, 5)))
     faces = scene.faces.flip(1) if two_sided else scene.faces
-    shading, found = Shading(ambient=0.3, two_sided=two_sided), {}
+    found = {}
     for backend in BACKENDS:
         vertices = scene.vertices.clone().requires_grad_()
         colors = colors_of(scene).requires_grad_()
         fragments = rasterize(to_clip(vertices, cameras), faces, 48, 64, backend)
         normals = vertex_normals(vertices, faces, backend)
-        lit = lambert(fragments, normals, colors, cameras.light.flatten(0, 1), shading)
+        lights = cameras.light.flatten(0, 1)
+        lit = lambert(fragments, normals, colors, lights, ambient=0.3, two_sided=two_sided)
         (antialias(lit, fragments) * weights(lit)).sum().backward()
         values = (fragments.triangles, normals.detach(), lit.detach())
         found[backend] = (*values, vertices.grad, colors.grad)
@@ -197,7 +198,7 @@ def test_the_front_of_a_doubled_sheet_hides_its_back_everywhere() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("size", [16, 23])
 def test_neighbours_leave_no_gap(size: int, backend: Any) -> None:
-    """Also where edges and vertices lie on the pixels' centres."""
+    """Also where edges and vertices lie on the pixels' centers."""
     vertices, faces = sheet(16, 1 + 1 / 16)  # at 16 pixels, vertices are in the middle of pixels
     wild = vertices + 0.03 * torch.randn(vertices.shape, generator=torch.Generator().manual_seed(1))
     wild = torch.where(vertices.abs().amax(1, keepdim=True) > 1, vertices * 1.1, wild)
@@ -268,8 +269,9 @@ def test_light_falls_by_the_angle(backend: Any) -> None:
         listed = faces.flip(1) if turned else faces
         fragments = rasterize(flat(vertices), listed, 3, 3, backend)
         for side, bright in ((1, before), (-1, behind)):
-            shading = Shading(ambient=0.25, two_sided=two_sided)
-            picture = lambert(fragments, front, colors, side * towards, shading)
+            picture = lambert(
+                fragments, front, colors, side * towards, ambient=0.25, two_sided=two_sided
+            )
             expected = torch.tensor([0.8 * bright, 0.4 * bright, 0.2 * bright, 1])
             torch.testing.assert_close(picture[0, 1, 1], expected)
 
@@ -280,7 +282,7 @@ def test_without_normals_there_is_ambient_light_only(backend: Any) -> None:
     fragments = rasterize(flat(vertices), faces, 3, 3, backend)
     normals = torch.zeros(1, 4, 3, requires_grad=True)
     ones = torch.ones(1, 4, 3)
-    picture = lambert(fragments, normals, ones, torch.tensor([[0.0, 0, 1]]), Shading(0.25))
+    picture = lambert(fragments, normals, ones, torch.tensor([[0.0, 0, 1]]), ambient=0.25)
     torch.testing.assert_close(picture[..., :3], torch.full((1, 3, 3, 3), 0.25))
     picture.sum().backward()
     assert normals.grad is not None and (normals.grad == 0).all()
@@ -376,7 +378,7 @@ def all_of(fragments: Fragments, vertices: Tensor) -> Tensor:
     """One image that every loop had a part in."""
     normals = vertex_normals(vertices, fragments.faces)
     lamps = torch.tensor([[0.0, 0.6, 0.8]]).expand(len(fragments.triangles), -1)
-    lit = lambert(fragments, normals, vertices.abs().clamp(max=1), lamps, Shading())
+    lit = lambert(fragments, normals, vertices.abs().clamp(max=1), lamps)
     return antialias(torch.cat([lit, interpolate(fragments, vertices)], -1), fragments)
 
 
@@ -386,10 +388,10 @@ def test_results_do_not_depend_on_threads(pool: bool, monkeypatch: pytest.Monkey
     scene, cameras = egg(3, 1), orbit(2)(StepContext((7,)))
     before, found = torch.get_num_threads(), []
     if pool:
-        monkeypatch.setattr(kernel, "_torch_threads", lambda: None)
+        monkeypatch.setattr(threads, "_torch_threads", lambda: None)
     try:
-        for threads in (1, 5):
-            torch.set_num_threads(threads)
+        for count in (1, 5):
+            torch.set_num_threads(count)
             vertices = scene.vertices.clone().requires_grad_()
             fragments = rasterize(to_clip(vertices, cameras), scene.faces, 48, 64, "cpu")
             picture = all_of(fragments, vertices) + fragments.barycentrics.mean(-1, keepdim=True)
@@ -422,7 +424,7 @@ def test_failures_on_any_thread_reach_the_caller(
     pool: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if pool:
-        monkeypatch.setattr(kernel, "_torch_threads", lambda: None)
+        monkeypatch.setattr(threads, "_torch_threads", lambda: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
 
     def work(job: int) -> int:
@@ -430,9 +432,9 @@ def test_failures_on_any_thread_reach_the_caller(
             raise ArithmeticError(f"job {job}")
         return job
 
-    assert list(kernel.spread(work, 4)) == [0, 1, 2, 3]
+    assert list(threads.spread(work, 4)) == [0, 1, 2, 3]
     with pytest.raises(ArithmeticError, match="job 4"):
-        kernel.spread(work, 6)
+        threads.spread(work, 6)
 
 
 def test_loops_compile_where_no_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,7 +449,7 @@ def test_loops_compile_where_no_folder_can_be_written(monkeypatch: pytest.Monkey
         return compile_it(**options)
 
     monkeypatch.setattr(numba, "njit", njit)
-    assert kernel.kernel(lambda x: x + 1)(2) == 3
+    assert kernel(lambda x: x + 1)(2) == 3
     assert asked == [True, False]
 
     def broken(**options: Any) -> Any:
@@ -455,4 +457,4 @@ def test_loops_compile_where_no_folder_can_be_written(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(numba, "njit", broken)
     with pytest.raises(RuntimeError, match="something else"):
-        kernel.kernel(lambda x: x + 1)
+        kernel(lambda x: x + 1)

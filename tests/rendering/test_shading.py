@@ -1,4 +1,4 @@
-"""Meshes to images: light, alpha, colours by function, many samples at once."""
+"""Meshes to images: light, alpha, colors by function, many samples at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.shading import GREY, Paint, Shading, render_mesh, to_clip
 from guidance.types import StepContext
 from guidance.views import Cameras
@@ -93,7 +93,7 @@ def test_backs_are_lit_if_two_sided_only() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_paint_agrees_with_colors_of_vertices(backend: Any) -> None:
-    """Where the function gives the interpolated colours, images and gradients are the same."""
+    """Where the function gives the interpolated colors, images and gradients are the same."""
     found = []
     for by_function in (False, True):
         vertices = SCENE.vertices.clone().requires_grad_()
@@ -170,16 +170,18 @@ def test_clip_coordinates_are_those_of_each_camera() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     one = Orbit(num_views=1, size=(8, 8)).fixed(1)
-    with pytest.raises(InputError, match="render_mesh: cameras for 1 samples, but 2 meshes"):
+    with pytest.raises(InputError, match=r"expected cameras for 2 meshes, got .* 1 samples"):
         render_mesh(SCENE, one)
     fewer = colors_of(SCENE)[:, 1:]
-    with pytest.raises(InputError, match=r"a colour for each vertex, \[2, 642, 3\], got \[2, 641"):
+    with pytest.raises(InputError, match=r"a color for each vertex, \[2, 642, 3\], got \[2, 641"):
         render_mesh(SCENE, CAMERAS, fewer)
     for wrong, size in ((fewer, r"\[2, 641\]"), (colors_of(SCENE)[:1], r"\[1, 642\]")):
-        with pytest.raises(InputError, match=rf"paint by for each vertex, \[2, 642\], got {size}"):
+        with pytest.raises(
+            InputError, match=rf"attributes for each vertex, \[2, 642\], got {size}"
+        ):
             render_mesh(SCENE, CAMERAS, Paint(wrong, lambda values, samples: values))
     elsewhere = Orbit(num_views=1, size=(8, 8), device="meta").fixed(2)
-    with pytest.raises(InputError, match="cameras are on meta, the meshes on cpu; give Orbit the"):
+    with pytest.raises(InputError, match="on meta, the meshes on cpu; pass device='cpu'"):
         render_mesh(SCENE, elsewhere)
 
 

@@ -12,18 +12,18 @@ from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import to_clip
-from guidance.rendering.texture import Mipmaps, Seen, see, weighted_rows
+from guidance.rendering.texture import Mipmaps, UVPixels, weighted_rows
 
 
-def at(uv: torch.Tensor, per_column: tuple[float, float] = (0.0, 0.0)) -> Seen:
+def at(uv: torch.Tensor, per_column: tuple[float, float] = (0.0, 0.0)) -> UVPixels:
     """Pixels that see given places of the maps."""
     m = len(uv)
     nothing = torch.zeros(m, dtype=torch.long)
     step = torch.tensor(per_column).expand(m, 2)
-    return Seen(nothing, nothing, nothing, nothing, torch.ones(m, 3) / 3, uv, step, 0 * step)
+    return UVPixels(nothing, nothing, nothing, nothing, torch.ones(m, 3) / 3, uv, step, 0 * step)
 
 
 def plane(turn: float = 0.0) -> tuple[Mesh, Orbit]:
@@ -36,12 +36,12 @@ def plane(turn: float = 0.0) -> tuple[Mesh, Orbit]:
     return Mesh(corners, faces, uv=uv, face_uv=faces), Orbit(num_views=1, size=(64, 64))
 
 
-def seen_of(mesh: Mesh, orbit: Orbit) -> Seen:
+def seen_of(mesh: Mesh, orbit: Orbit) -> UVPixels:
     cameras = orbit.ring(1, 1, 0.0)
     clip = to_clip(mesh.vertices[None], cameras)
     fragments = rasterize(clip, mesh.faces, cameras.height, cameras.width)
     assert mesh.uv is not None and mesh.face_uv is not None
-    return see(fragments, mesh.uv, mesh.face_uv)
+    return UVPixels.of(fragments, mesh.uv, mesh.face_uv)
 
 
 def test_derivatives_are_those_of_neighbouring_pixels() -> None:
@@ -139,9 +139,9 @@ def test_baked_texels_know_their_place() -> None:
     size = 64
     baked = bake(mesh, size)
     assert 0.6 < baked.covered < 1
-    uv = baked.at_corners(mesh.uv, mesh.face_uv).view(size, size, 2)
-    centres = (torch.arange(size) + 0.5) / size
-    expected = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1)
+    uv = baked.interpolate(mesh.uv, mesh.face_uv).view(size, size, 2)
+    centers = (torch.arange(size) + 0.5) / size
+    expected = torch.stack(torch.meshgrid(centers, centers, indexing="xy"), -1)
     apart = (uv - expected).norm(dim=-1)
     own = apart < 1e-4
     assert own.double().mean() == pytest.approx(baked.covered, abs=0.01)
@@ -164,7 +164,7 @@ def test_coordinates_beyond_the_square_come_back_into_it() -> None:
         )
     wide = Mesh(mesh.vertices, mesh.faces, uv=mesh.uv * 100, face_uv=mesh.faces)
     with pytest.raises(
-        InputError, match="repeats the maps more than 64 times; unwrap the mesh anew"
+        InputError, match="span more than 64 repeats of the map; unwrap the mesh again"
     ):
         bake(wide, 8)
     tiny = Mesh(mesh.vertices, mesh.faces, uv=mesh.uv * 1e-3 + 0.01, face_uv=mesh.faces)

@@ -11,15 +11,20 @@ import torch
 
 from guidance.errors import InputError
 from guidance.meshes import MeshScenes
+from guidance.outputs import Rendering
+from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.cameras.sampling.anchor import (
+    AZIMUTH_SD_DEG,
+    ELEVATION_SD_DEG,
+    Anchor,
+    sample_around,
+)
+from guidance.rendering.cameras.sampling.variety import Variety, equivalent_radius
 from guidance.rendering.environment import find_environment
-from guidance.rendering.material import Skin, render_material, texels_of
+from guidance.rendering.material import MaterialMesh, pack_material, render_material
 from guidance.rendering.normals import show_normals
-from guidance.rendering.orbit import Orbit
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.sampling.anchor import AZIMUTH_SD_DEG, ELEVATION_SD_DEG, Anchor, gather
-from guidance.rendering.sampling.variety import Variety, distance
-from guidance.rendering.shading import GREY, render_mesh
-from guidance.types import Rendering, StepContext
+from guidance.rendering.shading import GREY, Shading, render_mesh
+from guidance.types import StepContext
 
 from .scenes import BACKENDS, colors_of, egg
 
@@ -45,7 +50,7 @@ def test_cameras_gather_around_their_samples_anchor() -> None:
 
 def test_half_of_the_shares_is_the_anchor_and_the_ends_are_half_a_turn_away() -> None:
     shares = torch.tensor([[[0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]])
-    azimuth, elevation = gather([Anchor(30.0, 10.0)], shares, (-35.0, 55.0))[0].unbind(-1)
+    azimuth, elevation = sample_around([Anchor(30.0, 10.0)], shares, (-35.0, 55.0))[0].unbind(-1)
     assert azimuth.tolist() == pytest.approx([30, -150, -150], abs=1e-3)
     assert elevation.tolist() == pytest.approx([10, -35, 55], abs=1e-3)
 
@@ -81,9 +86,9 @@ def test_another_angle_of_view_keeps_the_size() -> None:
         areas += alpha[0].sum((-3, -2, -1)).tolist()
     assert max(lenses) / min(lenses) > 1.8
     assert max(areas) / min(areas) < 1.03
-    assert distance(3.0, 45.0, 45.0) == pytest.approx(3.0)
-    assert distance(3.0, 45.0, 20.0) > 6
-    assert 1 < distance(3.0, 45.0, 70.0) < 3
+    assert equivalent_radius(3.0, 45.0, 45.0) == pytest.approx(3.0)
+    assert equivalent_radius(3.0, 45.0, 20.0) > 6
+    assert 1 < equivalent_radius(3.0, 45.0, 70.0) < 3
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -168,8 +173,8 @@ def test_a_material_is_darker_in_weaker_light() -> None:
     cameras = Orbit(num_views=1, size=(24, 24)).fixed(1)
     pictures = [
         render_material(
-            Skin.of(mesh),
-            texels_of(mesh.material)[None],
+            MaterialMesh.of(mesh),
+            pack_material(mesh.material)[None],
             replace(cameras, strength=torch.tensor([[strength]])),
             find_environment("studio"),
         ).image.mean()
@@ -195,7 +200,7 @@ def test_normals_are_colours_of_directions() -> None:
     assert cameras is not None
     several = Rendering(rendering.image, None, MeshScenes((scene,)), cameras)
     assert torch.equal(show_normals(several), pictures)
-    with pytest.raises(InputError, match="expected images of a mesh with their cameras"):
+    with pytest.raises(InputError, match="expected a rendering of a mesh with its cameras"):
         show_normals(Rendering(torch.zeros(1, 1, 3, 4, 4)))
 
 
@@ -209,7 +214,10 @@ def test_normals_are_colours_of_directions() -> None:
             lambda: Variety(textureless=2.0),
             r"Variety.textureless: expected a share",
         ),
-        (lambda: Orbit(fov_deg=20.0, variety=Variety(20.0)), r"varies by 20 leaves \(0, 180\)"),
+        (
+            lambda: Orbit(fov_deg=20.0, variety=Variety(20.0)),
+            r"\(0, 180\) degrees, got 20 plus or minus",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(make: Any, told: str) -> None:

@@ -1,4 +1,4 @@
-"""The formats that a finished mesh is written in, and what a printer would say of it."""
+"""The export of finished meshes in several formats, and a check for 3D printing."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from guidance.geometry.io.files import save_mesh, save_textured_obj
 from guidance.geometry.topology import boundary_loops, edge_sides
 from guidance.meshes import Mesh
 
-#: All that there are, and those that are written unless something else is asked for.
+#: All export formats, and the default ones.
 FORMATS, USUAL = ("glb", "obj", "ply", "stl"), ("glb", "obj")
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """Reads "glb,obj,ply".
+    """Reads a list such as "glb,obj,ply".
 
     Raises:
-        InputError: unknown ones, or no GLB.
+        InputError: a format is unknown, or GLB is missing.
     """
     found = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
     for name in found:
         if name not in FORMATS:
-            raise InputError(f"formats: {name!r:.40} is unknown; use {', '.join(FORMATS)}")
+            raise InputError(f"formats: unknown format {name!r:.40}; use {', '.join(FORMATS)}")
     if "glb" not in found:
-        raise InputError("formats: glb must be among them, since `guide eval` reads it")
+        raise InputError("formats: glb is missing, which `guide eval` reads; add it")
     return found
 
 
 def save_meshes(mesh: Mesh, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Writes mesh.glb, mesh.obj ... and returns all files, maps beside an OBJ included.
-
-    Of maps, a PLY has the base colour at each vertex, an STL nothing.
+    """Writes mesh.glb, mesh.obj ... and returns all paths, including the maps beside an OBJ.
 
     Raises:
         InputError: see `guidance.geometry.io.files.save_mesh`.
@@ -51,16 +49,16 @@ def save_meshes(mesh: Mesh, folder: Path, formats: Sequence[str]) -> list[Path]:
 
 
 def printing_note(faces: Int[Tensor, "f 3"]) -> str:
-    """Whether a surface encloses a volume, as printers want it, and what is in the way."""
+    """A note on whether a surface is watertight, as 3D printing requires, and if not, why."""
     sides = edge_sides(faces.cpu())
     if sides.is_closed():
-        return "mesh.stl: is watertight"
+        return "mesh.stl: watertight"
     counts = sides.counts()
     reasons = []
     if loops := boundary_loops(faces.cpu()):
         reasons.append(f"{loops:,} hole{'s' if loops > 1 else ''}")
     if crowded := int((counts > 2).sum()):
-        reasons.append(f"{crowded:,} edge{'s' if crowded > 1 else ''} of more than two faces")
+        reasons.append(f"{crowded:,} edge{'s' if crowded > 1 else ''} with more than two faces")
     if not reasons:
-        reasons.append("neighbouring faces that look opposite ways")
-    return f"mesh.stl: is not watertight ({', '.join(reasons)}); close it before you print it"
+        reasons.append("neighboring faces with opposite orientation")
+    return f"mesh.stl: not watertight ({', '.join(reasons)}); close it before printing"

@@ -1,4 +1,4 @@
-"""Which format a mesh file is in, told from its content, and whether it is worth reading."""
+"""The format of a mesh file, detected from its content, and checks before it is read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ Format = Literal["glb", "ply", "stl", "off", "obj"]
 MAX_BYTES = 256 * 2**20
 MAX_VERTICES = 1_000_000
 MAX_FACES = 2_000_000
-#: How much of a text file is looked at to tell what it is.
-LOOK = 2**16
+#: Bytes of a text file that are searched to detect its format.
+HEAD = 2**16
+#: What to do about a path that is not a mesh file.
+USE_A_MESH = "use a mesh file (OBJ, PLY, STL, GLB or OFF)"
 
 ARCHIVES = {
     b"PK\x03\x04": "a ZIP archive",
@@ -29,85 +31,90 @@ ARCHIVES = {
 
 
 def read_mesh_file(path: Path) -> bytes:
-    """The file's content, if it is a plain file of a size that can be a mesh.
+    """The content of a regular file of at most `MAX_BYTES`.
 
     Raises:
-        InputError: missing, a folder, unreadable, empty or too large.
+        InputError: the file is missing, a folder, unreadable, empty or too large.
     """
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a mesh file (OBJ, PLY, STL, GLB or OFF)")
+        raise InputError(f"{path}: is a folder; {USE_A_MESH}")
     if not path.exists():
-        raise InputError(f"{path}: no such file; give a mesh file or the name of a built-in shape")
+        raise InputError(f"{path}: no such file; {USE_A_MESH} or the name of a built-in shape")
     if not path.is_file():
-        raise InputError(f"{path}: is not a plain file; give a mesh file (OBJ, PLY, STL, GLB, OFF)")
+        raise InputError(f"{path}: is not a regular file; {USE_A_MESH}")
     size = path.stat().st_size
     if size == 0:
-        raise InputError(f"{path}: is empty; give a mesh file (OBJ, PLY, STL, GLB or OFF)")
+        raise InputError(f"{path}: is empty; {USE_A_MESH}")
     if size > MAX_BYTES:
         raise InputError(
-            f"{path}: {size / 2**20:,.0f} MiB are more than the {MAX_BYTES / 2**20:.0f} that are "
-            "read; simplify the mesh first"
+            f"{path}: has {size / 2**20:,.0f} MiB, more than the limit of "
+            f"{MAX_BYTES / 2**20:.0f} MiB; simplify the mesh first"
         )
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check it") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
 
 
 def find_format(content: bytes, where: str) -> Format:
-    """The format by the first bytes; a name's extension may say anything.
+    """The format, detected from the content; the extension of the file is ignored.
 
     Raises:
-        InputError: an archive, a format that is not read, or no mesh at all.
+        InputError: an archive, an unsupported format, or not a mesh.
     """
     for start, kind in ARCHIVES.items():
         if content.startswith(start):
-            raise InputError(f"{where}: is {kind}; unpack it and give the mesh inside")
+            raise InputError(f"{where}: is {kind}; unpack it and use the mesh file inside")
     if content.startswith(b"glTF"):
         return "glb"
     if re.match(rb"ply\s", content):
         return "ply"
     if _is_binary_stl(content):
         return "stl"
-    head = content[:LOOK]
+    head = content[:HEAD]
     if re.match(rb"\s*solid\b", head) and b"facet" in head:
         return "stl"
     if re.match(rb"\s*(?:#[^\n]*\n\s*)*C?OFF\s", head):
         return "off"
     if head.lstrip().startswith(b"{") and b'"asset"' in head:
-        raise InputError(f"{where}: a .gltf keeps its data in other files; export it as .glb")
+        raise InputError(f"{where}: is a .gltf, which refers to other files; export it as .glb")
     if re.search(rb"^[ \t]*v[ \t]+[-+.\dnNiI]", head, re.MULTILINE):
         return "obj"
-    raise InputError(f"{where}: is no mesh of a known format (OBJ, PLY, STL, GLB, OFF)")
+    raise InputError(f"{where}: is not a mesh in a known format; {USE_A_MESH}")
 
 
 def check_counts(vertices: int, faces: int, where: str) -> None:
-    """Refuses meshes that are too large for an optimization, before they are built.
+    """Checks that a mesh is neither empty nor too large, before it is built.
 
     Raises:
-        InputError: more vertices or faces than the caps; none.
+        InputError: no vertices or faces, or more than `MAX_VERTICES` or `MAX_FACES`.
     """
     if vertices > MAX_VERTICES or faces > MAX_FACES:
         raise InputError(
-            f"{where}: {vertices:,} vertices and {faces:,} faces are more than the "
-            f"{MAX_VERTICES:,} and {MAX_FACES:,} that are read; simplify the mesh first"
+            f"{where}: has {vertices:,} vertices and {faces:,} faces, more than the limits of "
+            f"{MAX_VERTICES:,} and {MAX_FACES:,}; simplify the mesh first"
         )
     if vertices == 0:
-        raise InputError(f"{where}: has no vertices; it is an empty mesh")
+        raise InputError(f"{where}: has no vertices; export a mesh with triangles or polygons")
     if faces == 0:
-        raise InputError(f"{where}: has no faces; points and lines cannot be rendered")
+        raise InputError(
+            f"{where}: has no faces, and points and lines are not rendered; export a mesh with "
+            "triangles or polygons"
+        )
 
 
 def check_claims(content: bytes, kind: Format, where: str) -> tuple[int, int]:
-    """Compares what a header claims with the caps and the file's size, before anything is built.
+    """Checks the counts in the header against the limits and the file size, before reading.
 
-    OBJ makes no claims; GLB's are checked where it is read.
+    OBJ has no header; the counts of a GLB are checked by `read_glb`.
 
     Returns:
-        Vertices and faces that must be found, 0 where nothing is claimed.
+        The number of vertices and faces that the file must contain, 0 if unknown.
 
     Raises:
-        InputError: claims that cannot be true, or that are too large.
+        InputError: the counts are impossible or too large.
     """
     if kind == "ply":
         header = content.split(b"end_header", 1)[0]
@@ -115,26 +122,28 @@ def check_claims(content: bytes, kind: Format, where: str) -> tuple[int, int]:
         vertices, faces = int(found.get(b"vertex", 0)), int(found.get(b"face", 0))
     elif kind == "stl" and _is_binary_stl(content):
         faces = struct.unpack_from("<I", content, 80)[0]
-        vertices = min(3 * faces, MAX_VERTICES)  # they are merged: there are about half as many
+        vertices = min(3 * faces, MAX_VERTICES)  # merging leaves about half as many as faces
     elif kind == "off":
         match = re.match(rb"(?:\s*#[^\n]*\n)*\s*C?OFF\s+(?:#[^\n]*\n\s*)*(\d+)\s+(\d+)", content)
         if match is None:
-            raise InputError(f"{where}: its OFF header gives no numbers of vertices and faces")
+            raise InputError(
+                f"{where}: the OFF header has no vertex and face counts; export the mesh again"
+            )
         vertices, faces = int(match[1]), int(match[2])
     else:
         return 0, 0
     check_counts(vertices, faces, where)
-    # A vertex takes at least 3 bytes in any of these, "0 0 0" in a line the least of text.
+    # In each of these formats, a vertex or face takes at least one byte.
     if vertices + faces > len(content):
         raise InputError(
-            f"{where}: claims {vertices:,} vertices and {faces:,} faces in {len(content):,} bytes; "
-            "it is damaged or cut off"
+            f"{where}: the header declares {vertices:,} vertices and {faces:,} faces, but the file "
+            f"has {len(content):,} bytes; the file is damaged or truncated, export it again"
         )
     return (0 if kind == "stl" else vertices), faces
 
 
 def _is_binary_stl(content: bytes) -> bool:
-    """80 bytes of anything, the number of faces, and 50 bytes for each."""
+    """Whether the size matches: 80 arbitrary bytes, the number of faces, 50 bytes per face."""
     if len(content) < 84:
         return False
     return len(content) == 84 + 50 * int(struct.unpack_from("<I", content, 80)[0])

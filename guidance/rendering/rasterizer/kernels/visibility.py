@@ -1,4 +1,4 @@
-"""Which triangle each pixel sees: a z-buffer with homogeneous edge functions."""
+"""Visibility: a z-buffer with homogeneous edge functions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from guidance.rendering.rasterizer.loops.kernel import kernel
+from guidance.rendering.rasterizer.kernels.compile import kernel
 
 Array = Any
 
 
 @kernel
 def place_on_screen(clip: Array, height: int, width: int, screen: Array) -> None:
-    """Writes where each vertex lies: x and y in pixels, depth. Those behind are nowhere."""
+    """Writes x and y in pixels and the depth of each vertex; unused for those behind the camera."""
     for i in range(len(clip)):
         scale = 1.0 / clip[i, 3] if clip[i, 3] > 0 else 0.0
         screen[i, 0] = (clip[i, 0] * scale + 1.0) * (0.5 * width)
@@ -24,7 +24,7 @@ def place_on_screen(clip: Array, height: int, width: int, screen: Array) -> None
 
 @kernel
 def is_front(clip: Array, i: int, j: int, k: int) -> bool:
-    """Whether the camera sees the corners anticlockwise; in front of it as behind it."""
+    """Whether a face is a front face (counterclockwise); valid behind the camera too."""
     x, y, w = np.float64(clip[i, 0]), np.float64(clip[i, 1]), np.float64(clip[i, 3])
     p1, q1 = w * clip[j, 0] - x * clip[j, 3], w * clip[j, 1] - y * clip[j, 3]
     p2, q2 = w * clip[k, 0] - x * clip[k, 3], w * clip[k, 1] - y * clip[k, 3]
@@ -39,21 +39,22 @@ def fill(
     depth: Array,
     fronts: Array,
 ) -> None:
-    """Writes the nearest face and its depth at each pixel of some rows, and which faces are fronts.
+    """Writes the nearest face and its depth at each pixel of some rows, and 1 or -1 for each face.
 
-    `mesh`: clip coordinates, places on the screen, faces. Fronts are drawn first: nearly all others
-    are then hidden, which is told before their edge functions are set up.
+    `mesh` holds clip coordinates, screen positions and faces. Front faces (1) are drawn first.
+    Nearly all back faces (-1) are then hidden, and are skipped before their edge functions are set
+    up.
     """
     clip, screen, faces = mesh
     width = triangles.shape[1]
     top, bottom = rows
     triangles[top:bottom] = -1
     depth[top:bottom] = 1.0
-    later = np.empty(len(faces), np.int32)
+    back_faces = np.empty(len(faces), np.int32)
     count = 0
     for turn in range(2):
         for index in range(len(faces) if turn == 0 else count):
-            face = index if turn == 0 else later[index]
+            face = index if turn == 0 else back_faces[index]
             i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
             left, right, high, low = 0, width - 1, top, bottom - 1
             behind = clip[i, 3] <= 0 or clip[j, 3] <= 0 or clip[k, 3] <= 0
@@ -62,7 +63,7 @@ def fill(
             else:
                 sx, sy, tx, ty = screen[i, 0], screen[i, 1], screen[j, 0], screen[j, 1]
                 ux, uy = screen[k, 0], screen[k, 1]
-                front = (tx - sx) * (uy - sy) <= (ty - sy) * (ux - sx)  # the screen's y is down
+                front = (tx - sx) * (uy - sy) <= (ty - sy) * (ux - sx)  # screen y points down
                 high = max(high, math.ceil(min(sy, ty, uy) - 0.5))
                 low = min(low, math.floor(max(sy, ty, uy) - 0.5))
                 left = max(left, math.ceil(min(sx, tx, ux) - 0.5))
@@ -72,7 +73,7 @@ def fill(
             if left > right or high > low:
                 continue
             if turn == 0 and not front:
-                later[count] = face
+                back_faces[count] = face
                 count += 1
                 continue
             if turn == 1 and not behind:
@@ -100,11 +101,11 @@ def _draw(
     triangles: Array,
     depth: Array,
 ) -> None:
-    """Writes a face where it is nearer than what is there.
+    """Writes a face to the pixels where it is nearer than the current depth.
 
-    The edge functions and the depth are linear on the screen. Their coefficients are differences of
-    products that double precision holds exactly, so two faces see a common edge with values that
-    are the same but for the sign, and leave no gap.
+    The edge functions and the depth are linear in screen space. Their coefficients are differences
+    of products that double precision represents exactly, so two faces get values of opposite sign
+    but equal magnitude at their common edge, and leave no gap.
     """
     face, i, j, k = face_corners
     left, right, high, low = box
@@ -131,7 +132,7 @@ def _draw(
         z = bz * y + cz
         for column in range(left, right + 1):
             x = (column + 0.5) * across - 1.0
-            # Compared as it is stored: of faces at one depth, the one drawn first stays.
+            # Compared in the precision of the buffer: among equal depths, the first face wins.
             near = np.float32(az * x + z)
             inside = min(a0 * x + e0, a1 * x + e1, a2 * x + e2) >= 0.0
             if inside and -1.0 <= near < depth[row, column]:

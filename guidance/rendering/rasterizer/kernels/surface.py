@@ -1,4 +1,4 @@
-"""What covered pixels show: barycentrics, interpolated attributes, light; forward and backward."""
+"""Barycentric coordinates, interpolated attributes and shading of pixels, forward and backward."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from guidance.rendering.rasterizer.loops.kernel import kernel
+from guidance.rendering.rasterizer.kernels.compile import kernel
 
 Array = Any
-#: Normals shorter than this have no direction; see `guidance.rendering.rasterizer.reference`.
+#: Shorter normals have no direction; see `guidance.rendering.rasterizer.reference`.
 NO_NORMAL = 1e-12
 NO_NORMAL_SQUARED = np.float32(NO_NORMAL**2)
 
 
 @kernel
 def weights_at(clip: Array, corners: Array, x: float, y: float) -> Any:
-    """Barycentrics at a point of the screen, and the sum of edge functions they were divided by.
+    """Barycentric coordinates at a point, and the sum of the edge functions that they divide by.
 
-    The sum is positive where the camera sees the face listed anticlockwise. The weights are held in
-    [0, 1] and add up to 1 whatever rounding does to a sliver, so colours keep their range.
+    The sum is positive for front faces. The coordinates are clamped to [0, 1] and sum to 1, also
+    for slivers with large rounding errors, so interpolated colors stay in range.
     """
     i, j, k = np.uintp(corners[0]), np.uintp(corners[1]), np.uintp(corners[2])
     w0, w1, w2 = float(clip[i, 3]), float(clip[j, 3]), float(clip[k, 3])
@@ -36,9 +36,9 @@ def weights_at(clip: Array, corners: Array, x: float, y: float) -> Any:
 
 @kernel
 def push_weights(
-    clip: Array, corners: Array, place: tuple[float, float], slopes: Array, to_clip: Array
+    clip: Array, corners: Array, place: tuple[float, float], grads: Array, to_clip: Array
 ) -> None:
-    """Adds the gradient of the barycentrics at a point to the gradient of the vertices."""
+    """Adds the gradient of the barycentrics at a point to that of the clip coordinates."""
     i, j, k = np.uintp(corners[0]), np.uintp(corners[1]), np.uintp(corners[2])
     x, y = place
     w0, w1, w2 = float(clip[i, 3]), float(clip[j, 3]), float(clip[k, 3])
@@ -47,8 +47,8 @@ def push_weights(
     e0, e1, e2 = p1 * q2 - q1 * p2, p2 * q0 - q2 * p0, p0 * q1 - q0 * p1
     total = e0 + e1 + e2
     scale = 1.0 / total if total != 0.0 else 0.0
-    mean = (slopes[0] * e0 + slopes[1] * e1 + slopes[2] * e2) * scale
-    s0, s1, s2 = (slopes[0] - mean) * scale, (slopes[1] - mean) * scale, (slopes[2] - mean) * scale
+    mean = (grads[0] * e0 + grads[1] * e1 + grads[2] * e2) * scale
+    s0, s1, s2 = (grads[0] - mean) * scale, (grads[1] - mean) * scale, (grads[2] - mean) * scale
     gp0, gq0 = s2 * q1 - s1 * q2, s1 * p2 - s2 * p1
     gp1, gq1 = s0 * q2 - s2 * q0, s2 * p0 - s0 * p2
     gp2, gq2 = s1 * q0 - s0 * q1, s0 * p1 - s1 * p0
@@ -65,9 +65,9 @@ def push_weights(
 
 @kernel
 def barycentrics(mesh: tuple[Array, Array, Array], rows: tuple[int, int], out: Array) -> None:
-    """Writes the weights `[h, w, 3]` of some rows; `out` comes filled with 0.
+    """Writes the barycentric coordinates `[h, w, 3]` of some rows; `out` must be 0 on entry.
 
-    `mesh`: clip coordinates, faces, and the face at each pixel.
+    `mesh` holds clip coordinates, faces, and the face at each pixel.
     """
     clip, faces, triangles = mesh
     height, width = triangles.shape
@@ -83,9 +83,9 @@ def barycentrics(mesh: tuple[Array, Array, Array], rows: tuple[int, int], out: A
 
 @kernel
 def barycentrics_backward(
-    mesh: tuple[Array, Array, Array], rows: tuple[int, int], slopes: Array, to_clip: Array
+    mesh: tuple[Array, Array, Array], rows: tuple[int, int], grads: Array, to_clip: Array
 ) -> None:
-    """Adds the gradient `[p, 4]` that `slopes` `[h, w, 3]` of the weights give."""
+    """Adds the gradient of the clip coordinates `[p, 4]`, from that of the result `[h, w, 3]`."""
     clip, faces, triangles = mesh
     height, width = triangles.shape
     for row in range(rows[0], rows[1]):
@@ -94,14 +94,14 @@ def barycentrics_backward(
             face = triangles[row, column]
             if face >= 0:
                 x = (column + 0.5) * (2.0 / width) - 1.0
-                push_weights(clip, faces[face], (x, y), slopes[row, column], to_clip)
+                push_weights(clip, faces[face], (x, y), grads[row, column], to_clip)
 
 
 @kernel
 def interpolate(
     attributes: Array, faces: Array, triangles: Array, weights: Array, out: Array
 ) -> None:
-    """Writes attributes `[h, w, c]` of an image; `out` comes filled with 0."""
+    """Writes the interpolated attributes `[h, w, c]` of an image; `out` must be 0 on entry."""
     height, width = triangles.shape
     for row in range(height):
         for column in range(width):
@@ -116,16 +116,16 @@ def interpolate(
 @kernel
 def interpolate_backward(
     attributes: Array,
-    picture: tuple[Array, Array, Array],
-    slopes: Array,
+    image: tuple[Array, Array, Array],
+    grads: Array,
     to_attributes: Array,
     to_weights: Array,
 ) -> None:
-    """Adds the gradients of `interpolate` for the attributes and the weights.
+    """Adds the gradients of the attributes and of the barycentric coordinates.
 
-    `image`: faces, the face at each pixel, and the weights there.
+    `image` holds faces, the face at each pixel, and the barycentric coordinates there.
     """
-    faces, triangles, weights = picture
+    faces, triangles, weights = image
     height, width = triangles.shape
     for row in range(height):
         for column in range(width):
@@ -135,9 +135,9 @@ def interpolate_backward(
                     weight, vertex = weights[row, column, corner], faces[face, corner]
                     total = 0.0
                     for c in range(attributes.shape[1]):
-                        slope = slopes[row, column, c]
-                        to_attributes[vertex, c] += weight * slope
-                        total += attributes[vertex, c] * slope
+                        grad = grads[row, column, c]
+                        to_attributes[vertex, c] += weight * grad
+                        total += attributes[vertex, c] * grad
                     to_weights[row, column, corner] += total
 
 
@@ -145,17 +145,18 @@ def interpolate_backward(
 def lambert(
     mesh: tuple[Array, Array, Array],
     rows: tuple[int, int],
-    paint: tuple[Array, Array],
-    lamp: tuple[Array, float, bool],
+    attributes: tuple[Array, Array],
+    lighting: tuple[Array, float, bool],
     out: Array,
 ) -> None:
-    """Writes lit colours and coverage `[4, h, w]` of some rows.
+    """Writes the shaded colors and the coverage `[4, h, w]` of some rows.
 
-    `paint`: normals and colours of vertices; `lamp`: direction, ambient light, two-sided.
+    `attributes` holds normals and colors of the vertices; `lighting` the light's direction, the
+    ambient light, and whether back faces are shaded.
     """
     clip, faces, triangles = mesh
-    normals, colors = paint
-    light, ambient, two_sided = lamp
+    normals, colors = attributes
+    light, ambient, two_sided = lighting
     height, width = triangles.shape
     lx, ly, lz = light[0], light[1], light[2]
     base, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
@@ -186,23 +187,23 @@ def lambert(
 
 
 @kernel
-def lambert_backward(  # noqa: PLR0915  (see below)
+def lambert_backward(  # noqa: PLR0915  (one pass over the pixels; see below)
     mesh: tuple[Array, Array, Array],
     rows: tuple[int, int],
-    paint: tuple[Array, Array],
-    lamp: tuple[Array, float, bool],
+    attributes: tuple[Array, Array],
+    lighting: tuple[Array, float, bool],
     gradients: tuple[Array, tuple[Array, Array, Array]],
 ) -> None:
-    """Adds the gradients of `lambert` for clip coordinates, normals and colours.
+    """Adds the gradients of clip coordinates, normals and colors.
 
-    `gradients`: those of its result `[4, h, w]`, and the three to add to. All that is read is read
-    before anything is written, since the compiler cannot know that gradients lie elsewhere and
-    would read again. Weights are not held in [0, 1] here, which matters for slivers only.
+    `gradients` holds that of the result `[4, h, w]`, and the three to add to. All reads come before
+    all writes, since the compiler must assume that the arrays overlap and would read again. The
+    barycentric coordinates are not clamped to [0, 1] here, which matters for slivers only.
     """
     clip, faces, triangles = mesh
-    normals, colors = paint
-    light, ambient, two_sided = lamp
-    slopes, (to_clip, to_normals, to_colors) = gradients
+    normals, colors = attributes
+    light, ambient, two_sided = lighting
+    grads, (to_clip, to_normals, to_colors) = gradients
     height, width = triangles.shape
     lx, ly, lz = light[0], light[1], light[2]
     base, zero, one = np.float32(ambient), np.float32(0.0), np.float32(1.0)
@@ -229,9 +230,9 @@ def lambert_backward(  # noqa: PLR0915  (see below)
             red1, green1, blue1 = colors[j, 0], colors[j, 1], colors[j, 2]
             red2, green2, blue2 = colors[k, 0], colors[k, 1], colors[k, 2]
             red, green, blue = (
-                slopes[0, row, column],
-                slopes[1, row, column],
-                slopes[2, row, column],
+                grads[0, row, column],
+                grads[1, row, column],
+                grads[2, row, column],
             )
 
             nx = b0 * nx0 + b1 * nx1 + b2 * nx2

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csc_array, eye_array, kron
 from scipy.sparse.linalg import splu
 
-from guidance.geometry.dissection import LEAF, nested_dissection
+from guidance.geometry.nested_dissection import LEAF, nested_dissection
 
 
 def grid(side: int) -> tuple[csc_array, np.ndarray]:
@@ -49,6 +49,6 @@ def test_small_and_scattered_sets_are_left_as_they_are() -> None:
     matrix, places = grid(7)
     assert len(places) < LEAF
     assert nested_dissection(matrix, places).tolist() == list(range(49))
-    same = np.zeros((200, 3))  # all at one place, none a neighbour of another
+    same = np.zeros((200, 3))  # all at one place, none a neighbor of another
     order = nested_dissection(csc_array(eye_array(200)), same)
     assert sorted(order.tolist()) == list(range(200))

@@ -15,12 +15,12 @@ def nested_dissection(matrix: Array, places: Array) -> Array:
     """A permutation of the rows of a symmetric sparse matrix, for factorizing it without pivots.
 
     The vertices are cut in two halves at the median along their longest side; those of one half
-    with a neighbour in the other are put last, and both rests are cut again. On surfaces that are
+    with a neighbor in the other are put last, and both rests are cut again. On surfaces that are
     cut by short curves, factors have about n log n entries. With 160,000 vertices the factorization
     takes 4 seconds, and 90 with SuperLU's own minimum degree.
 
     Args:
-        matrix: `[p, p]`, a neighbour wherever it has an entry.
+        matrix: `[p, p]`, a neighbor wherever it has an entry.
         places: of the vertices, `[p, 3]`.
 
     Source: George 1973, Nested Dissection of a Regular Finite Element Mesh; cuts by coordinates.

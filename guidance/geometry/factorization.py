@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from guidance.geometry.dissection import nested_dissection
+from guidance.geometry.nested_dissection import nested_dissection
 
 Array = Any  # of numpy, or sparse of scipy
 Map = Callable[[Array], Array]
@@ -20,7 +20,7 @@ class Factors:
     """The factors of a positive definite matrix, by SuperLU, in float64 on the CPU.
 
     Args:
-        matrix: symmetric, `[p, p]`, an entry for each pair of neighbours.
+        matrix: symmetric, `[p, p]`, an entry for each pair of neighbors.
         places: of the unknowns in space, `[p, 3]`, by which they are put in order.
 
     Raises:

@@ -1,19 +1,22 @@
-"""Area-weighted normals of vertices, forward and backward."""
+"""Area-weighted vertex normals, forward and backward."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from guidance.rendering.rasterizer.loops.kernel import kernel
-from guidance.rendering.rasterizer.loops.surface import NO_NORMAL
+from guidance.rendering.rasterizer.kernels.compile import kernel
+from guidance.rendering.rasterizer.kernels.surface import NO_NORMAL
 
 Array = Any
 
 
 @kernel
 def normals(vertices: Array, faces: Array, sums: Array, out: Array) -> None:
-    """Writes the sums of the faces' normals and their directions, `[p, 3]`; `sums` come as 0."""
+    """Writes the sums of the adjacent face normals and their unit vectors, both `[p, 3]`.
+
+    `sums` must be 0 on entry.
+    """
     for face in range(len(faces)):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
         ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
@@ -33,11 +36,11 @@ def normals(vertices: Array, faces: Array, sums: Array, out: Array) -> None:
 
 @kernel
 def normals_backward(
-    mesh: tuple[Array, Array, Array], slopes: Array, to_sums: Array, to_vertices: Array
+    mesh: tuple[Array, Array, Array], grads: Array, to_sums: Array, to_vertices: Array
 ) -> None:
-    """Adds the vertices' gradient; `to_sums` `[p, 3]` is room for the gradient of the sums.
+    """Adds the gradient to `to_vertices`; `to_sums` `[p, 3]` is a buffer for that of the sums.
 
-    `mesh`: vertices, faces, and the sums that `normals` wrote.
+    `mesh` holds vertices, faces, and the sums that `normals` wrote.
     """
     vertices, faces, sums = mesh
     for vertex in range(len(sums)):
@@ -45,7 +48,7 @@ def normals_backward(
         length = math.sqrt(x * x + y * y + z * z)
         scale = 1.0 / length if length > NO_NORMAL else 0.0
         x, y, z = x * scale, y * scale, z * scale
-        gx, gy, gz = slopes[vertex, 0], slopes[vertex, 1], slopes[vertex, 2]
+        gx, gy, gz = grads[vertex, 0], grads[vertex, 1], grads[vertex, 2]
         along = gx * x + gy * y + gz * z
         to_sums[vertex, 0] = (gx - along * x) * scale
         to_sums[vertex, 1] = (gy - along * y) * scale
@@ -58,7 +61,7 @@ def normals_backward(
         gx = to_sums[i, 0] + to_sums[j, 0] + to_sums[k, 0]
         gy = to_sums[i, 1] + to_sums[j, 1] + to_sums[k, 1]
         gz = to_sums[i, 2] + to_sums[j, 2] + to_sums[k, 2]
-        # The normal is b x c: its slope in b is c x g, in c it is g x b.
+        # The normal is b x c: the gradient with respect to b is c x g, and g x b to c.
         ux, uy, uz = cy * gz - cz * gy, cz * gx - cx * gz, cx * gy - cy * gx
         vx, vy, vz = gy * bz - gz * by, gz * bx - gx * bz, gx * by - gy * bx
         to_vertices[j, 0] += ux

@@ -1,4 +1,4 @@
-"""Where a mesh's front is and which view fits the words, told by an encoder that knows colours."""
+"""Where a mesh's front is and which view fits the words, told by an encoder that knows colors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
-from guidance.rendering.sampling.anchor import Anchor
+from guidance.rendering.cameras.sampling.anchor import Anchor
 from guidance.localize.front import RING, Asked, find_aim, find_anchors, find_front
 from guidance.tasks.text2mesh import TextToMesh
 
@@ -119,7 +119,7 @@ def test_an_aim_tells_where_the_cameras_gather() -> None:
         ({"formats": "glb,fbx"}, "formats: 'fbx' is unknown; use glb, obj, ply, stl"),
         ({"formats": "obj"}, "formats: glb must be among them"),
         ({"textureless": 0.5, "max_displacement": 0}, "textureless: without displacements the"),
-        ({"textureless": 0.5, "mode": "deform"}, "textureless: the mesh has no colours, so all"),
+        ({"textureless": 0.5, "mode": "deform"}, "textureless: the mesh has no colors, so all"),
     ],
 )
 def test_what_cannot_be_is_told(given: dict[str, Any], told: str) -> None:

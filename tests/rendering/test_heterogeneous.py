@@ -11,10 +11,9 @@ from guidance.errors import InputError
 from guidance.geometry.octasphere import octasphere
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, MeshScenes
+from guidance.rendering.heterogeneous import of_sample, render_meshes
 from guidance.rendering.normals import show_normals
-from guidance.rendering.rasterizer.contract import Shading
-from guidance.rendering.several import of_sample, render_meshes
-from guidance.rendering.shading import render_mesh
+from guidance.rendering.shading import Shading, render_mesh
 from guidance.types import StepContext
 
 from .scenes import orbit
@@ -82,8 +81,8 @@ def test_bare_views_can_show_normals_and_these_push_the_shape() -> None:
 
 def test_another_number_of_meshes_is_refused() -> None:
     scenes = MeshScenes((scene(octahedron()),))
-    with pytest.raises(InputError, match="cameras for 2 samples, but 1 meshes"):
+    with pytest.raises(InputError, match="got cameras for 2, 1 meshes"):
         render_meshes(scenes, CAMERAS)
     both = MeshScenes((scene(octahedron()), scene(octahedron())))
-    with pytest.raises(InputError, match="but 2 meshes and 1 sets of colours"):
+    with pytest.raises(InputError, match="got cameras for 2, 2 meshes, 1 sets of colors"):
         render_meshes(both, CAMERAS, [torch.ones(1, 6, 3)])

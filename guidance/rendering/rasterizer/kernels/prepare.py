@@ -1,4 +1,4 @@
-"""What the loops are given: arrays, the faces' topology, and pieces of work."""
+"""The inputs of the kernels: arrays, the topology of the faces, and pieces of work."""
 
 from __future__ import annotations
 
@@ -15,58 +15,59 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from guidance.geometry.topology import edge_sides
 
 Array = Any
-#: Bands add one set of gradients each; beyond so many vertices of all sets there is one an image.
-MOST_VERTICES = 4_000_000
+#: Each band has its own set of gradients; with more vertices than this in all sets together, each
+#: image is a single band.
+MAX_VERTICES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Topology:
-    """What the loops need of a list of faces."""
+    """Faces and their edges as arrays."""
 
     version: int
     faces: Array
-    sides: tuple[Array, Array, Array, Array]  # edges, start, faces at edges, directions
+    sides: tuple[Array, Array, Array, Array]  # of `EdgeSides`: edges, start, faces, along
 
 
 _known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def topology(faces: Int[Tensor, "f 3"]) -> Topology:
-    """Computed once for a list of faces, since it stays the same through a run."""
+    """The topology of a list of faces; cached, since the faces are the same in every step."""
     known: Topology | None = _known.get(faces, None)  # type: ignore[no-untyped-call]
     if known is None or known.version != faces._version:
         sides = edge_sides(faces)
         arrays = (sides.edges, sides.start, sides.faces, sides.along)
         edges, start, owners, along = (tensor.int().numpy() for tensor in arrays)
-        whole = faces.detach().int().contiguous().numpy()
-        known = Topology(faces._version, whole, (edges, start, owners, along.astype(np.int8)))
+        indices = faces.detach().int().contiguous().numpy()
+        known = Topology(faces._version, indices, (edges, start, owners, along.astype(np.int8)))
         _known[faces] = known
     return known
 
 
 def arrays(*tensors: Tensor) -> tuple[Array, ...]:
-    """The tensors' memory, if it lies in order; else a copy that does."""
+    """The tensors as contiguous arrays, without a copy where they are contiguous already."""
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
 
 
-def bands(pictures: int, height: int, vertices: int = 0) -> list[tuple[int, tuple[int, int]]]:
-    """Pieces of work: an image, its first row and the one after its last.
+def bands(images: int, height: int, vertices: int = 0) -> list[tuple[int, tuple[int, int]]]:
+    """Pieces of work: the image, and the range of its rows (end exclusive).
 
     Whole images if there are enough of them for all threads.
 
     Args:
-        vertices: of each piece's own gradients, if it makes any.
+        vertices: size of the gradients that each piece accumulates, 0 for none.
     """
-    count = min(height, -(-torch.get_num_threads() // max(1, pictures)))
-    if pictures * count * vertices > MOST_VERTICES:
+    count = min(height, -(-torch.get_num_threads() // max(1, images)))
+    if images * count * vertices > MAX_VERTICES:
         count = 1
     edges = [height * band // count for band in range(count + 1)]
-    return [(picture, rows) for picture in range(pictures) for rows in pairwise(edges)]
+    return [(image, rows) for image in range(images) for rows in pairwise(edges)]
 
 
 def add_up(pieces: Array, owners: int) -> Tensor:
-    """Gradients of pieces of work, added up for the image or sample that they belong to."""
+    """The gradients of the pieces, summed over those of one image or sample."""
     if len(pieces) > owners:
-        # Not -1, which says nothing of meshes without vertices.
+        # The size is given, since -1 is ambiguous for meshes without vertices.
         pieces = pieces.reshape(owners, len(pieces) // owners, *pieces.shape[1:]).sum(1)
     return torch.from_numpy(pieces)
