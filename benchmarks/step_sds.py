@@ -49,7 +49,7 @@ class Random(Pipeline):
 
     def encode_text(self, texts: list[str]) -> Condition:
         device = next(self.network.parameters()).device
-        return Condition({"words": torch.randn(len(texts), 77, self.words, device=device)})
+        return Condition({"embeddings": torch.randn(len(texts), 77, self.words, device=device)})
 
 
 def random_denoiser(model: str, size: int, vae: str, dtype: torch.dtype) -> Random:

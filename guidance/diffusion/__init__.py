@@ -1,4 +1,4 @@
-"""Frozen denoisers, by name."""
+"""Frozen denoisers, loaded by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guidance.models.devices import indexed_device
 
 __all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
 
-#: Denoisers are frozen, so all who ask for the same one share it, for as long as one of them lives.
+#: Loaded denoisers. They are frozen, so all callers share one for each combination of arguments.
 _loaded: WeakValueDictionary[tuple[str, ...], Denoiser] = WeakValueDictionary()
 
 
@@ -26,21 +26,21 @@ def load_denoiser(
     """A frozen text-to-image diffusion model from weights on this machine; never downloads.
 
     Args:
-        name: one of the catalogue, such as "sd-1.5"; "hf-hub:org/repository" with an optional
-            "@revision"; or "local-dir:PATH", a folder with a `model_index.json` of diffusers.
-        device: where the model is to live.
-        precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 where a GPU
-            has it and fp32 elsewhere. Latents and gradients stay in float32.
-        vae: what turns images into latents: "full", the model's own; "tiny", the small stand-in
-            of the catalogue, five to nine times cheaper; or "hf-hub:..." or "local-dir:PATH" of
-            another AutoencoderTiny.
-        compiled: runs the network through torch.compile, on CUDA by graphs: the first answer of
-            each shape takes minutes, later ones do not wait for launches. Needs a C++ compiler.
-            On a CPU the embedded one is no faster for it.
+        name: a name of the catalogue, such as "sd-1.5"; "hf-hub:org/repository" with an optional
+            "@revision"; or "local-dir:PATH", a folder of diffusers with a `model_index.json`.
+        device: where the model runs.
+        precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 on GPUs that
+            support it and fp32 elsewhere. Latents and gradients stay in float32.
+        vae: the autoencoder: "full", the model's own; "tiny", a small approximation of it (TAESD),
+            five to nine times cheaper; or "hf-hub:..." or "local-dir:PATH" of another
+            AutoencoderTiny.
+        compiled: compiles the network with torch.compile, on CUDA with CUDA graphs. The first pass
+            of each input shape takes minutes; later ones have no launch overhead. Needs a C++
+            compiler. On a CPU, mini-diffusion is not faster when compiled.
 
     Raises:
-        InputError: an unknown name, a pipeline that is not supported, or weights that cannot be
-            read or trusted; or diffusers is not installed.
+        InputError: an unknown name, an unsupported pipeline, weights that cannot be read or
+            trusted, or diffusers is not installed.
         MissingWeights: the weights are not on this machine.
     """
     device = indexed_device(device)

@@ -1,12 +1,12 @@
-"""The interface of a frozen denoiser, and the arithmetic of noise that all of them share.
+"""The interface of a frozen denoiser, and the noise levels of latents.
 
-A noisy latent is `x = alpha z + sigma e`, of a clean latent z and standard normal noise e. Networks
-answer in one of three ways, which are the same knowledge in other units:
+A noisy latent is `x = alpha z + sigma e`, with a clean latent z and standard normal noise e.
+Networks predict one of three quantities:
 
     epsilon   e                     v   alpha e - sigma z         flow   e - z
 
-`Level` turns each into the noise and the clean latent that are meant. Models of v and epsilon keep
-alpha^2 + sigma^2 = 1, those of flow alpha + sigma = 1.
+`Level` converts each into a noise prediction and a clean latent. Models of epsilon and v satisfy
+alpha^2 + sigma^2 = 1, models of flow alpha + sigma = 1.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from guidance.models.families import DIFFUSION
+
 Prediction = Literal["epsilon", "v", "flow"]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Texts as a network reads them, one row each; what the tensors are, only it knows."""
+    """Encoded texts, one row each, as inputs of a network; the tensors depend on the network."""
 
     tensors: Mapping[str, Float[Tensor, "b ..."]]
 
     def rows(self, index: Int[Tensor, "b"]) -> Condition:
-        """The rows at these places, which may repeat."""
+        """The rows of these indices, which may repeat."""
         return Condition({name: tensor[index] for name, tensor in self.tensors.items()})
 
     def to(self, device: torch.device) -> Condition:
@@ -38,8 +40,9 @@ class Condition:
 
     @classmethod
     def stack(cls, rows: list[Condition]) -> Condition:
-        """The rows of several, one below the other."""
-        return cls({name: torch.cat([row.tensors[name] for row in rows]) for name in _names(rows)})
+        """Concatenates the rows of several conditions."""
+        names = list(rows[0].tensors)
+        return cls({name: torch.cat([row.tensors[name] for row in rows]) for name in names})
 
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
@@ -47,9 +50,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Level:
-    """How noisy each of `b` latents is."""
+    """The noise levels of `b` latents."""
 
-    timestep: Float[Tensor, "b"]  # as the network takes it
+    timestep: Float[Tensor, "b"]  # as input of the network
     alpha: Float[Tensor, "b 1 1 1"]
     sigma: Float[Tensor, "b 1 1 1"]
     prediction: Prediction
@@ -57,13 +60,13 @@ class Level:
     def mix(
         self, clean: Float[Tensor, "b c h w"], noise: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
-        """The noisy latent of a clean one."""
+        """The noisy latents of clean latents and noise."""
         return self.alpha * clean + self.sigma * noise
 
     def noise(
         self, noisy: Float[Tensor, "b c h w"], output: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
-        """The noise that the network's output means."""
+        """The noise prediction of a network output."""
         if self.prediction == "epsilon":
             return output
         if self.prediction == "v":
@@ -73,13 +76,13 @@ class Level:
     def clean(
         self, noisy: Float[Tensor, "b c h w"], noise: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
-        """The clean latent that a noise means; infinite where alpha is 0."""
+        """The clean latents of a noise prediction; infinite where alpha is 0."""
         return (noisy - self.sigma * noise) / self.alpha
 
-    def meant(
+    def clean_from_output(
         self, noisy: Float[Tensor, "b c h w"], output: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
-        """The clean latent that the network's output means; for v and flow at any level."""
+        """The clean latents of a network output; finite at all levels for v and flow."""
         if self.prediction == "epsilon":
             return self.clean(noisy, output)
         if self.prediction == "v":
@@ -87,76 +90,80 @@ class Level:
         return noisy - self.sigma * output
 
     def rows(self, index: Int[Tensor, "b"]) -> Level:
-        """The levels at these places, which may repeat."""
+        """The levels of these indices, which may repeat."""
         return Level(self.timestep[index], self.alpha[index], self.sigma[index], self.prediction)
 
 
 class Denoiser(nn.Module):
-    """A frozen model that tells the noise in a noisy latent, by text.
+    """A frozen model that predicts the noise in noisy latents, conditioned on text.
 
-    `encode_image`, `decode_image` and `answer` are differentiable, all else is without gradient.
-    Callers give times in [0, 1], from clean to noise: for models with a schedule of `num_timesteps`
-    betas the share of the way through it, for flow models sigma itself.
+    `encode_image`, `decode_image` and `output` are differentiable; the other methods run without
+    gradient. Times are in [0, 1], from clean to noise: for models with a noise schedule, the
+    fraction of its `num_timesteps`; for flow models, sigma.
     """
 
-    name: str  # what the user asked for
+    #: The name in messages and records, e.g. "sd-1.5".
+    name: str
+    #: The family. A judge never judges losses of its own family; no judge is of this default.
+    family: str = DIFFUSION
     prediction: Prediction
-    image_size: int  # pixels a side of the images that it was trained on
+    #: Pixels a side of the training images.
+    image_size: int
     num_timesteps: int = 1000
-    #: Of the schedule, in float64 on the CPU; None for flow models.
+    #: Cumulative products of the alphas, in float64 on the CPU; None for flow models.
     alphas_cumprod: Float[Tensor, "timesteps"] | None = None
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
-        """Clean latents of images in [0, 1], in float32 or more; differentiable in these."""
+        """Clean latents of images in [0, 1], in float32 or float64; differentiable."""
         raise NotImplementedError
 
     def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """Images, about in [0, 1], of clean latents; differentiable in these."""
+        """Images of clean latents, approximately in [0, 1]; differentiable."""
         raise NotImplementedError
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Channels, height and width of the latents of such an image.
+        """Channels, height and width of the latents of an image of this height and width.
 
         Raises:
-            InputError: sides that the autoencoder does not divide.
+            InputError: a side is not a multiple of the autoencoder's factor.
         """
         raise NotImplementedError
 
-    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the images of such latents."""
+    def image_sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the images of latents of this height and width."""
         raise NotImplementedError
 
     def shift(self, height: int, width: int) -> float:
-        """Of the times of a flow model's sampler, for latents of such sides; 1 is none."""
+        """The shift of a flow model's sampling times for latents of this size; 1 is no shift."""
         return 1.0
 
     def encode_text(self, texts: list[str]) -> Condition:
-        """One row a text; "" is no condition. Cached: a text is encoded once in a run."""
+        """One row for each text; "" is the unconditional row. Each text is encoded once."""
         raise NotImplementedError
 
     def free_text_towers(self) -> None:
-        """Drops the text towers once the prompts are encoded; cached texts stay available."""
+        """Releases the text encoders once the prompts are encoded; encoded texts stay cached."""
         raise NotImplementedError
 
-    def answer(
+    def output(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
-        """The network's own answer, in the dtype of `noisy`; differentiable in it."""
+        """The output of the network, in the dtype of `noisy`; differentiable in `noisy`."""
         raise NotImplementedError
 
     @torch.no_grad()
     def predict(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
-        """The network's own answer, without gradient."""
-        return self.answer(noisy, level, condition)
+        """The output of the network, without gradient."""
+        return self.output(noisy, level, condition)
 
     def level(self, time: Float[Tensor, "b"], like: Float[Tensor, "b c h w"]) -> Level:
-        """The level at times in [0, 1]; schedules are looked up at the nearest timestep.
+        """The noise levels at times in [0, 1]; noise schedules are read at the nearest timestep.
 
         Args:
-            time: on the CPU, so that nothing waits for the device.
-            like: latents, whose device and dtype the level gets.
+            time: on the CPU, to avoid waiting for the device.
+            like: latents with the device and dtype of the result.
         """
         if self.alphas_cumprod is None:
             sigma = time.double().clamp(0, 1)
@@ -164,8 +171,8 @@ class Denoiser(nn.Module):
         else:
             last = self.num_timesteps - 1
             timestep = (time * last).round().long().clamp(0, last)
-            kept = self.alphas_cumprod[timestep]
-            alpha, sigma = kept.sqrt(), (1 - kept).sqrt()
+            alpha_squared = self.alphas_cumprod[timestep]
+            alpha, sigma = alpha_squared.sqrt(), (1 - alpha_squared).sqrt()
         shape = (-1, 1, 1, 1)
         return Level(
             timestep.to(like),
@@ -178,9 +185,5 @@ class Denoiser(nn.Module):
     def noise(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
-        """The noise in noisy latents, as the network sees it under a condition."""
+        """The noise prediction for noisy latents under a condition, without gradient."""
         return level.noise(noisy, self.predict(noisy, level, condition))
-
-
-def _names(rows: list[Condition]) -> list[str]:
-    return list(rows[0].tensors)

@@ -63,7 +63,7 @@ class LatentRendering(Images):
     @property
     def shape(self) -> torch.Size:
         n, v, _, h, w = self.latents.shape
-        return torch.Size((n, v, 3, *(self.size or self.denoiser.picture_sides(h, w))))
+        return torch.Size((n, v, 3, *(self.size or self.denoiser.image_sides(h, w))))
 
     @property
     def dtype(self) -> torch.dtype:

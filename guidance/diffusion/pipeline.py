@@ -1,6 +1,6 @@
-"""Denoisers in the folders of diffusers: Stable Diffusion 1.5, XL and 3, FLUX, DeepFloyd IF.
+"""Diffusion models of diffusers: Stable Diffusion 1.5, XL and 3, FLUX, DeepFloyd IF.
 
-Everything here runs with frozen weights from safetensors: no custom pipeline, no remote code.
+Weights are frozen and read from safetensors. Custom pipelines and remote code are not supported.
 """
 
 from __future__ import annotations
@@ -14,61 +14,64 @@ from torch import Tensor, nn
 
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.diffusion.files.source import Source, autoencoder_folder, check_weights, find_source
-from guidance.diffusion.parts.networks import ask
+from guidance.diffusion.parts.networks import run_network
 from guidance.diffusion.parts.noising import read_schedule, read_shift
 from guidance.diffusion.parts.quiet import quiet
-from guidance.diffusion.parts.text_encoders import TextTowers
+from guidance.diffusion.parts.text_encoders import TextEncoders
 from guidance.errors import InputError
+from guidance.models.catalogue import find_model
+from guidance.models.families import DIFFUSION
 from guidance.models.torchvision import import_torchvision
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-#: Pixels a side where none is asked for: FLUX was trained on 256 to 1024.
+#: Default pixels a side of FLUX, which was trained on 256 to 1024.
 FLUX_SIZE = 512
 
 
 class Pipeline(Denoiser):
     """A diffusion model of diffusers as a frozen denoiser.
 
-    The network runs in `precision`, channels-last where it is convolutional; attention is torch's
-    scaled_dot_product_attention, diffusers' default. The autoencoder, which images are
-    differentiated through, runs in float32, or bfloat16 with the network; in float16 that of SDXL
-    overflows. A latent is the mean of the autoencoder's posterior: the noise that sampling it
-    would add only blurs the gradient.
+    The network runs in `dtype`, channels-last if it is convolutional; attention is torch's
+    scaled_dot_product_attention, the default of diffusers. The autoencoder runs in bfloat16 if the
+    network does, and in float32 otherwise, because that of SDXL overflows in float16. A latent is
+    the mean of the autoencoder's posterior: sampling from it would only add noise to the gradient.
 
     Args:
         source: the model's checked files.
         network: UNet2DConditionModel, SD3Transformer2DModel or FluxTransformer2DModel.
         autoencoder: AutoencoderKL or AutoencoderTiny; None for networks that work on pixels.
-        dtype: the network's.
+        dtype: the dtype of the network.
     """
 
     def __init__(
         self, source: Source, network: nn.Module, autoencoder: nn.Module | None, dtype: torch.dtype
     ) -> None:
         super().__init__()
+        known = find_model(source.name)
         self.name, self.source = source.name, source
+        self.family = known.family if known else DIFFUSION
         self.network = network.eval().requires_grad_(False)
         self.autoencoder = None
         if autoencoder is not None:
             self.autoencoder = autoencoder.eval().requires_grad_(False)
         self._dtype = dtype
-        self._pictures = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+        self._image_dtype = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
         self.num_timesteps = int(source.scheduler.get("num_train_timesteps", 1000))
         self.prediction, self.alphas_cumprod = read_schedule(source)
         self._factor = 1 if autoencoder is None else _factor(autoencoder)
-        # FLUX reads latents in squares of 2 x 2, and its configuration names no size of images.
+        # FLUX takes 2 x 2 latents as one token, and its configuration contains no image size.
         flux = source.kind == "FluxPipeline"
         self._multiple = self._factor * (2 if flux else 1)
         size = _config(network).get("sample_size")
         self.image_size = FLUX_SIZE if flux or size is None else int(size) * self._factor
-        self._by_graphs = False
-        self._towers: TextTowers | None = None
+        self._uses_graphs = False
+        self._text_encoders: TextEncoders | None = None
         self._rows: dict[str, Condition] = {}
         self._settle()
 
     @classmethod
     def load(cls, name: str, device: torch.device, precision: str, vae: str) -> Pipeline:
-        """The model of that name, from files on this machine; see `load_denoiser`."""
+        """Loads a model by name, from files on this machine; see `load_denoiser`."""
         source = find_source(name)
         dtype = network_dtype(precision, device)
         tiny = None if vae == "full" else autoencoder_folder(vae, source)
@@ -93,36 +96,36 @@ class Pipeline(Denoiser):
         return cls(source, network, autoencoder, dtype).to(device)
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
-        """Latents as the network knows them; of pixel models the image in [-1, 1].
+        """Scaled latents, as input of the network; for pixel models the image in [-1, 1].
 
         Raises:
-            InputError: sides that the autoencoder does not divide.
+            InputError: a side is not a multiple of the autoencoder's factor.
         """
         self.latent_shape(*images.shape[-2:])
         pixels = images.float() * 2 - 1
         if self.autoencoder is None:
             return pixels
-        pixels = pixels.to(self._pictures).contiguous(memory_format=torch.channels_last)
+        pixels = pixels.to(self._image_dtype).contiguous(memory_format=torch.channels_last)
         network: Any = self.autoencoder
         found = network.encode(pixels)
-        if hasattr(found, "latents"):  # tiny ones, whose latents have the scale that is expected
+        if hasattr(found, "latents"):  # AutoencoderTiny returns scaled latents
             return cast(Tensor, found.latents.float())
         config = _config(self.autoencoder)
         latents: Tensor = found.latent_dist.mode().float() - (config.get("shift_factor") or 0.0)
         return latents * float(config["scaling_factor"])
 
     def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
-        """Images of latents as the network knows them."""
+        """Images of scaled latents."""
         if self.autoencoder is None:
             return latents / 2 + 0.5
         network, config = cast(Any, self.autoencoder), _config(self.autoencoder)
         latents = latents / float(config["scaling_factor"]) + (config.get("shift_factor") or 0.0)
-        latents = latents.to(self._pictures).contiguous(memory_format=torch.channels_last)
+        latents = latents.to(self._image_dtype).contiguous(memory_format=torch.channels_last)
         found: Tensor = network.decode(latents).sample.float() / 2 + 0.5
         return found
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Channels, height and width of an image's latents."""
+        """Channels, height and width of the latents of an image of this size."""
         if height % self._multiple or width % self._multiple:
             raise InputError(
                 f"{self.name}: expected sides that are multiples of {self._multiple}, got "
@@ -131,50 +134,50 @@ class Pipeline(Denoiser):
         channels = 3 if self.autoencoder is None else _config(self.autoencoder)["latent_channels"]
         return int(channels), height // self._factor, width // self._factor
 
-    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the images of latents."""
+    def image_sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the images of latents of this size."""
         return height * self._factor, width * self._factor
 
     def shift(self, height: int, width: int) -> float:
-        """As its scheduler's configuration says it."""
+        """The shift of the scheduler's configuration."""
         return read_shift(self.source, height * width // 4) if self.prediction == "flow" else 1.0
 
     def encode_text(self, texts: list[str]) -> Condition:
-        """Rows for texts; loads the text towers from their files where a text is new."""
+        """One row for each text; loads the text encoders if a text is new."""
         for text in dict.fromkeys(texts):
             if text not in self._rows:
-                if self._towers is None:
-                    self._towers = TextTowers(
+                if self._text_encoders is None:
+                    self._text_encoders = TextEncoders(
                         self.source, self.network, self._device(), self._dtype
                     )
-                self._rows[text] = self._towers.encode(text)
+                self._rows[text] = self._text_encoders.encode(text)
         return Condition.stack([self._rows[text] for text in texts]).to(self._device())
 
     def free_text_towers(self) -> None:
-        """Drops the text towers; a new text loads them again."""
-        self._towers = None
+        """Releases the text encoders; a new text loads them again."""
+        self._text_encoders = None
 
-    def answer(
+    def output(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:
-        """The network's answer."""
-        if self._by_graphs:
+        """The output of the network."""
+        if self._uses_graphs:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        found = ask(
+        found = run_network(
             self.network,
             self.source.kind,
             noisy.to(self._dtype),
             level,
             {name: tensor.to(self._dtype) for name, tensor in condition.tensors.items()},
-            pixels_a_latent=self._factor,
+            pixels_per_latent=self._factor,
         )
-        # The next answer of a graph is written where this one lies.
-        return found.to(noisy, copy=self._by_graphs)
+        # A graph overwrites its output in the next pass.
+        return found.to(noisy, copy=self._uses_graphs)
 
     def compile_network(self) -> None:
-        """Compiles the network for the shapes that it will meet, at the first answer of each."""
-        self._by_graphs = self._device().type == "cuda"
-        self.network.compile(mode="reduce-overhead" if self._by_graphs else None, dynamic=False)
+        """Compiles the network, for each input shape at its first pass."""
+        self._uses_graphs = self._device().type == "cuda"
+        self.network.compile(mode="reduce-overhead" if self._uses_graphs else None, dynamic=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Pipeline:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -182,10 +185,10 @@ class Pipeline(Denoiser):
         return self
 
     def _settle(self) -> None:
-        """Gives network and autoencoder their precision and layout, which `to` may have changed."""
+        """Restores the precision and memory layout of the modules, which `to` may have changed."""
         pairs = [(self.network, self._dtype, self.source.network == "unet")]
         if self.autoencoder is not None:
-            pairs.append((self.autoencoder, self._pictures, True))
+            pairs.append((self.autoencoder, self._image_dtype, True))
         for module, dtype, convolutional in pairs:
             for tensor in (*module.parameters(), *module.buffers()):
                 if tensor.is_floating_point():
@@ -198,7 +201,7 @@ class Pipeline(Denoiser):
 
 
 def network_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """What a precision means on a device. Raises InputError for an unknown one."""
+    """The dtype of a precision on a device. Raises InputError for an unknown precision."""
     if precision == "auto":
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if bf16 else torch.float32
@@ -210,7 +213,7 @@ def network_dtype(precision: str, device: torch.device) -> torch.dtype:
 def _load(kind: Any, source: Source, part: str, dtype: torch.dtype) -> nn.Module:
     try:
         with quiet():
-            made: nn.Module = kind.from_pretrained(
+            module: nn.Module = kind.from_pretrained(
                 source.folder,
                 subfolder=part,
                 dtype=dtype,
@@ -221,11 +224,11 @@ def _load(kind: Any, source: Source, part: str, dtype: torch.dtype) -> nn.Module
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{source.folder / part}: cannot be read ({reason:.200})") from error
-    return made
+    return module
 
 
 def _factor(autoencoder: nn.Module) -> int:
-    """Pixels a side of one latent."""
+    """Pixels along the side of one latent."""
     config = _config(autoencoder)
     blocks = config.get("block_out_channels") or config["encoder_block_out_channels"]
     return int(2 ** (len(config.get("encoder_block_out_channels") or blocks) - 1))
@@ -238,11 +241,11 @@ def _config(module: nn.Module) -> Any:
 def _import_diffusers() -> None:
     import_torchvision()  # before diffusers and transformers, which import torchvision
     try:
-        import accelerate  # noqa: F401  (without it, weights are read twice)
+        import accelerate  # noqa: F401  (without it, diffusers reads weights twice)
         import diffusers  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"diffusion models need {error.name}, which is not installed: "
-            "pip install 'guidance-by-gradient[diffusion]'"
+            f"diffusion models need {error.name}, which is not installed; run: "
+            "pip install diffusers transformers accelerate"
         ) from None

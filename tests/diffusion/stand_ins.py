@@ -69,14 +69,14 @@ class Mixture(Denoiser):
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         return CHANNELS, SIZE, SIZE
 
-    def picture_sides(self, height: int, width: int) -> tuple[int, int]:
+    def image_sides(self, height: int, width: int) -> tuple[int, int]:
         return self.image_size, self.image_size
 
     def decode_image(self, latents: Tensor) -> Tensor:
         size = (self.image_size, self.image_size)
         return F.interpolate(latents, size, mode="nearest") / 2 + 0.5
 
-    def answer(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
+    def output(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
         self.batches.append(len(noisy))
         alpha = level.alpha.clamp_min(1e-6)  # 0 in the last level of flow models
         self.asked += len(noisy)

@@ -38,12 +38,17 @@ def test_levels_keep_the_variance_or_the_sum() -> None:
 
 
 def test_rows_of_conditions_and_levels() -> None:
-    row = Condition({"words": torch.tensor([[1.0, 2.0]]), "pooled": torch.tensor([[3.0]])})
+    row = Condition({"embeddings": torch.tensor([[1.0, 2.0]]), "pooled": torch.tensor([[3.0]])})
     stacked = Condition.stack(
-        [row, Condition({"words": 2 * row.tensors["words"], "pooled": row.tensors["pooled"]})]
+        [
+            row,
+            Condition(
+                {"embeddings": 2 * row.tensors["embeddings"], "pooled": row.tensors["pooled"]}
+            ),
+        ]
     )
     assert len(stacked) == 2
     picked = stacked.rows(torch.tensor([1, 0, 1]))
-    assert picked.tensors["words"].tolist() == [[2, 4], [1, 2], [2, 4]]
+    assert picked.tensors["embeddings"].tolist() == [[2, 4], [1, 2], [2, 4]]
     level = Mixture().level(torch.tensor([0.1, 0.9]), torch.zeros(2, 3, 4, 4))
     assert level.rows(torch.tensor([1, 1])).timestep.tolist() == [899, 899]

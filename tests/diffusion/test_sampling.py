@@ -70,9 +70,9 @@ class Shifted(Mixture):
     def shift(self, height: int, width: int) -> float:
         return 3.0
 
-    def answer(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
+    def output(self, noisy: Tensor, level: Level, condition: Condition) -> Tensor:
         self.times.append(float(level.sigma.flatten()[0]))
-        return super().answer(noisy, level, condition)
+        return super().output(noisy, level, condition)
 
 
 def test_flow_models_step_where_their_scheduler_shifts() -> None:
@@ -92,9 +92,9 @@ def test_a_picture_depends_on_its_own_seed_and_words() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(InputError, match="expected a seed for each of 2 texts, got 1"):
+    with pytest.raises(InputError, match="expected one seed for each of 2 texts, got 1"):
         sample(Mixture(), ["a cat", "a dog"], [0])
-    with pytest.raises(InputError, match="steps of the sampler: expected at least 1, got 0"):
+    with pytest.raises(InputError, match="sampling steps: expected at least 1, got 0"):
         sample(Mixture(), ["a cat"], [0], steps=0)
-    with pytest.raises(InputError, match="guidance_scale 2: needs the answers without words"):
+    with pytest.raises(InputError, match="guidance_scale 2: expected an unconditional row"):
         draw(Mixture(), torch.zeros(1, 3, 4, 4), Condition({}), None, steps=1, guidance_scale=2.0)

@@ -196,7 +196,7 @@ def test_noise_draws_by_words(denoisers: dict[str, str], tmp_path: Path) -> None
 
 
 def test_the_embedded_denoiser_has_no_other_autoencoder() -> None:
-    with pytest.raises(InputError, match="mini-diffusion: has a tiny autoencoder of its own"):
+    with pytest.raises(InputError, match="mini-diffusion: already has a tiny autoencoder"):
         trace(TextToImage, **SMALL, loss="sds", vae="tiny")
 
 

@@ -1,4 +1,4 @@
-"""From the name of a diffusion model to its files, which are checked before anything reads them."""
+"""The files of a diffusion model, by its name, checked before they are read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from guidance.models.store import (
     pickle_refused,
 )
 
-#: What a `model_index.json` may name, and where the network and the text towers of each lie.
-#: Everything else in the index (safety checkers, image encoders) is left unread.
+#: Supported pipelines, with the folders of the network and of the text encoders. Other parts in
+#: `model_index.json` (safety checkers, image encoders) are ignored.
 NETWORKS = {
     "StableDiffusionPipeline": ("unet", ("text_encoder",)),
     "StableDiffusionXLPipeline": ("unet", ("text_encoder", "text_encoder_2")),
@@ -34,14 +34,14 @@ NETWORKS = {
     "FluxPipeline": ("transformer", ("text_encoder", "text_encoder_2")),
     "IFPipeline": ("unet", ("text_encoder",)),
 }
-#: The small autoencoders that know each one's latents.
+#: Small autoencoders for the latents of each pipeline.
 TINY = {
     "StableDiffusionPipeline": "hf-hub:madebyollin/taesd",
     "StableDiffusionXLPipeline": "hf-hub:madebyollin/taesdxl",
     "StableDiffusion3Pipeline": "hf-hub:madebyollin/taesd3",
     "FluxPipeline": "hf-hub:madebyollin/taef1",
 }
-#: Classes that may fill a place, by the library that the index has to name with them.
+#: Accepted classes of each part, and the library that the index must name with them.
 TOWERS = ("CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel")
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerFast")
 CLASSES = {
@@ -55,24 +55,24 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Source:
-    """A diffusion model's folder, whose index and weights were found to be in order."""
+    """A folder with a diffusion model, whose index and weights have been checked."""
 
-    name: str  # what the user asked for
+    name: str  # as given by the user
     folder: Path
-    kind: str  # the pipeline's class, a key of NETWORKS
+    kind: str  # the class of the pipeline, a key of NETWORKS
     network: str  # "unet" or "transformer"
-    towers: tuple[str, ...]  # the text towers that are there
+    towers: tuple[str, ...]  # the folders of the text encoders that exist
     vae: str | None  # the class of the autoencoder; None: the network works on pixels
-    variants: Mapping[str, str | None]  # part -> "fp16" where only half precision is there
-    scheduler: Mapping[str, Any]  # its configuration
+    variants: Mapping[str, str | None]  # part -> "fp16" if it exists in half precision only
+    scheduler: Mapping[str, Any]  # the scheduler's configuration
 
 
 def find_source(name: str) -> Source:
-    """View a diffusion model up, on this machine only.
+    """Finds and checks the files of a diffusion model on this machine.
 
     Raises:
-        InputError: an unknown name, a pipeline or part that is not supported, or pickled weights.
-        MissingWeights: the weights, or some of them, are not here.
+        InputError: an unknown name, an unsupported pipeline or part, or pickled weights.
+        MissingWeights: weights are not on this machine.
     """
     folder = find_folder(name)
     index = _read_json(folder / "model_index.json", name)
@@ -80,29 +80,29 @@ def find_source(name: str) -> Source:
     if not isinstance(kind, str) or kind not in NETWORKS:
         raise InputError(
             f"{folder / 'model_index.json'}: expected one of {', '.join(NETWORKS)}, got "
-            f"{kind!s:.60}; other pipelines, and those with code of their own, are not read"
+            f"{kind!s:.60}; other pipelines and custom pipelines are not supported"
         )
     network, towers = NETWORKS[kind]
-    there = tuple(tower for tower in towers if _is_named(index, tower))
+    present = tuple(tower for tower in towers if _is_named(index, tower))
     has_vae = _is_named(index, "vae")
-    parts = [network, *there, *(["vae"] if has_vae else [])]
-    for part in (*parts, *(tokenizer_of(tower) for tower in there)):
+    parts = [network, *present, *(["vae"] if has_vae else [])]
+    for part in (*parts, *(tokenizer_of(tower) for tower in present)):
         _check_class(index, part, folder)
-    if not there:
-        raise InputError(f"{folder / 'model_index.json'}: names no text encoder; it needs one")
+    if not present:
+        raise InputError(f"{folder / 'model_index.json'}: expected at least one text encoder")
     scheduler = _read_json(folder / "scheduler" / "scheduler_config.json", name)
     variants = {part: check_weights(folder / part, name) for part in parts}
     vae = index["vae"][1] if has_vae else None
-    return Source(name, folder, kind, network, there, vae, variants, scheduler)
+    return Source(name, folder, kind, network, present, vae, variants, scheduler)
 
 
 def tokenizer_of(tower: str) -> str:
-    """The name of the tokenizer that belongs to a text tower."""
+    """The folder of the tokenizer of a text encoder."""
     return tower.replace("text_encoder", "tokenizer")
 
 
 def find_folder(name: str) -> Path:
-    """Where a model lies. Raises as `find_source` does."""
+    """The folder of a model. Raises as `find_source` does."""
     schema, _, rest = name.partition(":")
     if schema == "local-dir":
         folder = Path(rest).expanduser()
@@ -126,16 +126,16 @@ def find_folder(name: str) -> Path:
 
 
 def autoencoder_folder(vae: str, source: Source) -> Path:
-    """The folder of the autoencoder to use in place of the model's own; see `load_denoiser`.
+    """The folder of the autoencoder that replaces the model's own; see `load_denoiser`.
 
     Raises:
         InputError: an unknown name, or the model works on pixels.
-        MissingWeights: it is not here.
+        MissingWeights: the autoencoder is not on this machine.
     """
     if not source.vae:
-        raise InputError(f"{source.name}: works on pixels and has no autoencoder; leave out vae")
+        raise InputError(f"{source.name}: works on pixels and has no autoencoder; remove vae")
     if vae == "tiny" and source.vae == "AutoencoderTiny":
-        raise InputError(f"{source.name}: has a tiny autoencoder of its own; leave out vae")
+        raise InputError(f"{source.name}: already has a tiny autoencoder; remove vae")
     if vae == "tiny":
         vae = TINY[source.kind]
     elif not vae.startswith(("hf-hub:", "local-dir:")):
@@ -148,11 +148,11 @@ def autoencoder_folder(vae: str, source: Source) -> Path:
 
 
 def check_weights(folder: Path, name: str) -> str | None:
-    """Whether a part's weights are safetensors; "fp16" if it has those of half precision only.
+    """Checks the weights of a part; returns "fp16" if only half precision exists, else None.
 
     Raises:
         MissingWeights: there are no weights.
-        InputError: there are pickles only, or a file is no safetensors file or was cut off.
+        InputError: there are only pickles, or a file is damaged.
     """
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     variant, chosen = choose_weights([path.name for path in files], prefer_half=False)
@@ -177,7 +177,7 @@ def _check_class(index: Mapping[str, Any], part: str, folder: Path) -> None:
     if named not in [[library, name] for name in classes]:
         raise InputError(
             f"{folder / 'model_index.json'}: expected {part} to be {' or '.join(classes)} of "
-            f"{library}, got {named!r:.80}; parts with code of their own are not read"
+            f"{library}, got {named!r:.80}; parts with custom code are not supported"
         )
 
 
@@ -186,8 +186,8 @@ def _read_json(path: Path, name: str) -> Mapping[str, Any]:
         if path.name == "model_index.json" and any(path.parent.glob("*.ckpt")):
             raise pickle_refused(next(path.parent.glob("*.ckpt")))
         raise MissingWeights(
-            f"{name}: no {path.name} at {path.parent}; name a folder of diffusers, with a "
-            "model_index.json, or fetch it again"
+            f"{name}: no {path.name} at {path.parent}; give a diffusers folder with a "
+            "model_index.json, or fetch the model again"
         )
     try:
         stored = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""How the network of each kind of diffusion model is asked."""
+"""The forward pass of the network of each kind of diffusion model."""
 
 from __future__ import annotations
 
@@ -11,58 +11,62 @@ from torch import Tensor, nn
 
 from guidance.diffusion.base import Level
 
-#: FLUX models distilled from guidance take its strength as an input. Guidance is done here, by
-#: two answers, so theirs is left at what changes nothing.
+#: Guidance-distilled FLUX models take the guidance scale as an input. Guidance is applied outside
+#: the network, with two passes, so the input is set to no guidance.
 FLUX_GUIDANCE = 1.0
 
 
-def ask(
+def run_network(
     network: nn.Module,
     kind: str,
     latents: Float[Tensor, "b c h w"],
     level: Level,
     inputs: Mapping[str, Tensor],
     *,
-    pixels_a_latent: int,
+    pixels_per_latent: int,
 ) -> Float[Tensor, "b c h w"]:
-    """The network's own answer, in its precision.
+    """The output of the network, in its precision.
 
     Args:
-        kind: the pipeline's class, a key of `guidance.diffusion.files.source.NETWORKS`.
-        latents, inputs: in the network's precision; inputs are "words" and perhaps "pooled".
-        pixels_a_latent: along a side; for models that are told the size of the image.
+        network: the network.
+        kind: the class of the pipeline, a key of `guidance.diffusion.files.source.NETWORKS`.
+        latents: noisy latents in the network's precision.
+        level: their noise level.
+        inputs: encoded texts in the network's precision: "embeddings", and "pooled" where the
+            network takes it.
+        pixels_per_latent: along a side; for networks that take the size of the image.
     """
     if kind == "FluxPipeline":
-        return _ask_flux(network, latents, level, inputs)
-    options: dict[str, Any] = {"encoder_hidden_states": inputs["words"], "return_dict": False}
+        return _run_flux(network, latents, level, inputs)
+    options: dict[str, Any] = {"encoder_hidden_states": inputs["embeddings"], "return_dict": False}
     if kind == "StableDiffusion3Pipeline":
         options["pooled_projections"] = inputs["pooled"]
     else:
         latents = latents.contiguous(memory_format=torch.channels_last)
     if kind == "StableDiffusionXLPipeline":
-        height, width = (pixels_a_latent * side for side in latents.shape[-2:])
-        # The size that the image is said to have had, where it was cut, and its size.
+        height, width = (pixels_per_latent * side for side in latents.shape[-2:])
+        # The original size, the position of the crop, and the target size.
         sizes = latents.new_tensor([height, width, 0, 0, height, width])
         options["added_cond_kwargs"] = {
             "text_embeds": inputs["pooled"],
             "time_ids": sizes.expand(len(latents), -1),
         }
     output: Tensor = network(latents, timestep=level.timestep, **options)[0]
-    # Models that also learned the variance give it in the second half of the channels.
+    # Models with a learned variance return it in the second half of the channels.
     return output[:, : latents.shape[1]]
 
 
-def _ask_flux(
+def _run_flux(
     network: Any,
     latents: Float[Tensor, "b c h w"],
     level: Level,
     inputs: Mapping[str, Tensor],
 ) -> Float[Tensor, "b c h w"]:
-    """FLUX reads 2 x 2 latents as one token, its place as an id, and sigma itself as timestep."""
+    """FLUX takes 2 x 2 latents as one token, its position as an id, and sigma as timestep."""
     b, c, h, w = latents.shape
     rows, columns = h // 2, w // 2
     tokens = latents.view(b, c, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
-    place = torch.cartesian_prod(torch.arange(1), torch.arange(rows), torch.arange(columns))
+    position = torch.cartesian_prod(torch.arange(1), torch.arange(rows), torch.arange(columns))
     guidance = None
     if network.config.get("guidance_embeds"):
         guidance = latents.new_full((b,), FLUX_GUIDANCE)
@@ -71,9 +75,9 @@ def _ask_flux(
         timestep=level.sigma.flatten().to(latents.dtype),
         guidance=guidance,
         pooled_projections=inputs["pooled"],
-        encoder_hidden_states=inputs["words"],
-        txt_ids=latents.new_zeros(inputs["words"].shape[1], 3),
-        img_ids=place.to(latents),
+        encoder_hidden_states=inputs["embeddings"],
+        txt_ids=latents.new_zeros(inputs["embeddings"].shape[1], 3),
+        img_ids=position.to(latents),
         return_dict=False,
     )[0]
     back = output.view(b, rows, columns, c, 2, 2).permute(0, 3, 1, 4, 2, 5)

@@ -1,4 +1,4 @@
-"""How much noise there is at each timestep, from a scheduler's configuration."""
+"""The noise schedule of a model, from the configuration of its scheduler."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from guidance.diffusion.base import Prediction
 from guidance.diffusion.files.source import Source
 from guidance.errors import InputError
 
-#: What diffusers' schedulers call the network's answers.
+#: `prediction_type` of diffusers' schedulers.
 PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "v_prediction": "v"}
-#: Of a scheduler's configuration, what the noise at each timestep follows from.
+#: The keys of a scheduler's configuration that determine the noise schedule.
 NOISE_KEYS = (
     "num_train_timesteps",
     "beta_start",
@@ -24,16 +24,18 @@ NOISE_KEYS = (
     "rescale_betas_zero_snr",
 )
 
-#: Of the line of a shift that depends on the size of the image.
+#: Defaults of diffusers for a shift that depends on the number of tokens.
 LINE_SHIFTS = {"base": 0.5, "max": 1.15}
 LINE_TOKENS = {"base": 256, "max": 4096}
 
 
 def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"] | None]:
-    """What a model predicts, and its cumulative product of alphas in float64 (None: flow).
+    """The prediction type of a model, and its cumulative products of alphas in float64.
+
+    The latter is None for flow models.
 
     Raises:
-        InputError: a scheduler of another kind.
+        InputError: the scheduler is not supported.
     """
     config = source.scheduler
     if str(config.get("_class_name", "")).startswith("FlowMatch"):
@@ -41,7 +43,7 @@ def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"
     stored = config.get("prediction_type", "epsilon")
     if stored not in PREDICTIONS:
         raise InputError(
-            f"{source.name}: expected a scheduler of epsilon, v_prediction or FlowMatch, got "
+            f"{source.name}: expected a scheduler for epsilon, v_prediction or FlowMatch, got "
             f"prediction_type {stored!r:.40}"
         )
     from diffusers import DDPMScheduler
@@ -50,22 +52,24 @@ def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"
     try:
         scheduler: Any = DDPMScheduler(**known)
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise InputError(f"{source.name}: its scheduler is not one of DDPM's ({error})") from None
-    kept: Tensor = scheduler.alphas_cumprod
-    return PREDICTIONS[stored], kept.double()
+        raise InputError(
+            f"{source.name}: its scheduler is not a DDPM scheduler ({error})"
+        ) from None
+    alphas_cumprod: Tensor = scheduler.alphas_cumprod
+    return PREDICTIONS[stored], alphas_cumprod.double()
 
 
 def read_shift(source: Source, tokens: int) -> float:
-    """How far a flow model's sampler moves its times towards noise, for so many tokens.
+    """The shift of a flow model's sampling times towards noise, for this number of tokens.
 
-    A number, or for FLUX.1-dev and its kin the exponential of a line through the two numbers of
-    tokens that the configuration names; its names and defaults are those of diffusers.
+    A constant, or for models such as FLUX.1-dev the exponential of a linear function of the number
+    of tokens. Keys and defaults are those of diffusers.
     """
     config = source.scheduler
     if not config.get("use_dynamic_shifting"):
         return float(config.get("shift", 1.0))
-    low, high = (float(config.get(f"{end}_shift", usual)) for end, usual in LINE_SHIFTS.items())
+    low, high = (float(config.get(f"{end}_shift", value)) for end, value in LINE_SHIFTS.items())
     few, many = (
-        int(config.get(f"{end}_image_seq_len", usual)) for end, usual in LINE_TOKENS.items()
+        int(config.get(f"{end}_image_seq_len", value)) for end, value in LINE_TOKENS.items()
     )
     return math.exp(low + (high - low) * (tokens - few) / (many - few))

@@ -1,4 +1,4 @@
-"""Loading without the progress bars of the libraries that load."""
+"""Loading without the progress bars of transformers and diffusers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers and diffusers inside; outside they are as they were.
+    """Disables the progress bars of transformers and diffusers, and restores them afterwards.
 
-    A run shows its own progress, and a bar a file would break into it.
+    They would interrupt the progress display of a run.
     """
     import diffusers.utils.logging as of_diffusers
     import transformers.utils.logging as of_transformers

@@ -1,4 +1,4 @@
-"""Prompts as the rows that each kind of diffusion model reads, by diffusers' own text towers."""
+"""Encoding of prompts for each kind of diffusion model, by the pipelines of diffusers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from guidance.diffusion.files.source import Source, tokenizer_of
 from guidance.diffusion.parts.quiet import quiet
 from guidance.errors import InputError
 
-#: The longest texts that T5 is given, in tokens. Source: diffusers' pipelines' own defaults.
+#: The maximum number of tokens for T5. Source: the defaults of diffusers' pipelines.
 T5_TOKENS = {"StableDiffusion3Pipeline": 256, "FluxPipeline": 512, "IFPipeline": 77}
-#: Of a pipeline, what reading texts does not need.
+#: Parts of a pipeline that are not needed to encode texts.
 PARTS = (
     "unet",
     "transformer",
@@ -28,13 +28,14 @@ PARTS = (
 )
 
 
-class TextTowers:
-    """Tokenizers and text towers of one model, loaded to encode prompts and dropped after.
+class TextEncoders:
+    """Tokenizers and text encoders of a model.
 
     Args:
         source: the model's files.
-        network: the model's network, which tells how wide words are where a tower is absent.
-        device, dtype: where, and in which precision, the towers run.
+        network: the model's network, from which diffusers reads the width of absent encoders.
+        device: where the text encoders run.
+        dtype: their precision.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class TextTowers:
         with quiet():
             self._pipe: Any = kind.from_pretrained(
                 source.folder,
-                **dict.fromkeys(parts - read),  # they stay on the disk
+                **dict.fromkeys(parts - read),  # not loaded
                 dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
@@ -64,39 +65,42 @@ class TextTowers:
 
     @torch.no_grad()
     def encode(self, text: str) -> Condition:
-        """One row of what the network reads, in float32.
+        """The condition of one text, in float32.
 
         Raises:
-            InputError: a text longer than the model reads.
+            InputError: the text has more tokens than the model accepts.
         """
         self._check_length(text)
-        answer = self._ask(text)
+        encoded = self._encode(text)
         if text == "" and getattr(self._pipe.config, "force_zeros_for_empty_prompt", False):
-            answer = {name: torch.zeros_like(tensor) for name, tensor in answer.items()}
-        return Condition({name: tensor.float() for name, tensor in answer.items()})
+            encoded = {name: torch.zeros_like(tensor) for name, tensor in encoded.items()}
+        return Condition({name: tensor.float() for name, tensor in encoded.items()})
 
-    def _ask(self, text: str) -> dict[str, Tensor]:
+    def _encode(self, text: str) -> dict[str, Tensor]:
         kind, pipe = self.source.kind, self._pipe
         options: dict[str, Any] = {"device": self.device, "num_images_per_prompt": 1}
         if kind == "FluxPipeline":
-            words, pooled, _ = pipe.encode_prompt([text], None, **options)
-            return {"words": words, "pooled": pooled}
+            embeddings, pooled, _ = pipe.encode_prompt([text], None, **options)
+            return {"embeddings": embeddings, "pooled": pooled}
         options["do_classifier_free_guidance"] = False
         if kind == "StableDiffusionXLPipeline":
-            words, _, pooled, _ = pipe.encode_prompt([text], **options)
-            return {"words": words, "pooled": pooled}
+            embeddings, _, pooled, _ = pipe.encode_prompt([text], **options)
+            return {"embeddings": embeddings, "pooled": pooled}
         if kind == "StableDiffusion3Pipeline":
-            words, _, pooled, _ = pipe.encode_prompt([text], None, None, **options)
-            return {"words": words, "pooled": pooled}
-        return {"words": pipe.encode_prompt([text], **options)[0]}
+            embeddings, _, pooled, _ = pipe.encode_prompt([text], None, None, **options)
+            return {"embeddings": embeddings, "pooled": pooled}
+        return {"embeddings": pipe.encode_prompt([text], **options)[0]}
 
     def _check_length(self, text: str) -> None:
-        """The tower that reads furthest decides; the pipelines would cut off without an error."""
+        """Raises InputError for a text that the pipeline would truncate silently.
+
+        The last text encoder accepts the longest texts.
+        """
         tokenizer = getattr(self._pipe, tokenizer_of(self.source.towers[-1]))
-        reads_t5 = type(getattr(self._pipe, self.source.towers[-1])).__name__.startswith("T5")
-        limit = T5_TOKENS[self.source.kind] if reads_t5 else tokenizer.model_max_length
+        is_t5 = type(getattr(self._pipe, self.source.towers[-1])).__name__.startswith("T5")
+        limit = T5_TOKENS[self.source.kind] if is_t5 else tokenizer.model_max_length
         if len(tokenizer(text, truncation=False, verbose=False).input_ids) > limit:
             raise InputError(
                 f"prompt {text[:40]!r}...: is longer than the {limit} tokens that "
-                f"{self.source.name} reads; shorten it"
+                f"{self.source.name} accepts; shorten it"
             )
