@@ -176,14 +176,14 @@ def add_evaluation(name: str, figures: dict[str, Any], names: list[str]) -> None
 
 
 def licence(name: str) -> str:
-    """The text beside the weights: their own licence, and what they were made from."""
+    """The text of LICENSE.md: the licence of the weights and the sources of the data."""
     lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in SOURCES]
     return "\n".join(
         [
             f"# {name}",
             "",
-            "The weights are released under Apache-2.0, as the project is. They were trained from",
-            "scratch, with the code in `recipes/`, on the data below; none of it is contained.",
+            "The weights are released under Apache-2.0, like the project. They were trained from",
+            "scratch with the code in `recipes/` on the data below, which is not included here.",
             "",
             "| data | source | licence |",
             "|---|---|---|",
