@@ -26,7 +26,8 @@ def generators() -> list[type[Generator]]:
     for info in pkgutil.walk_packages(guidance.generators.__path__, "guidance.generators."):
         module = importlib.import_module(info.name)
         for _, kind in inspect.getmembers(module, inspect.isclass):
-            if issubclass(kind, Generator) and kind.__module__ == module.__name__:
+            is_ours = issubclass(kind, Generator) and kind.__module__ == module.__name__
+            if is_ours and kind.tiny.__func__ is not Generator.tiny.__func__:  # no base class
                 found.add(kind)
     if importlib.util.find_spec("diffusers") is None:
         found = {k for k in found if "denoiser" not in inspect.signature(k).parameters}

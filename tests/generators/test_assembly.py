@@ -92,7 +92,7 @@ def test_parts_are_untangled_at_the_end_each_by_itself() -> None:
         wound.jacobians[0, :, 1, 0], wound.jacobians[0, :, 0, 1] = angle.sin(), -angle.sin()
     tangled = scene(ORBIT(MOMENT)).scene.vertices
     (note,) = scene.finish()
-    assert note.startswith("wound: faces that the deformation pushed through others: ")
+    assert note.startswith("wound: faces that intersected others after the deformation: ")
     untangled = scene(ORBIT(MOMENT)).scene.vertices
     assert not torch.equal(untangled, tangled)
     scene.advance(0.0)
@@ -128,7 +128,7 @@ def test_scenes_that_cannot_be_are_told() -> None:
     one = Part("a", StylizedMesh.tiny(1))
     with pytest.raises(InputError, match=r"expected parts of different names, got \['a', 'a'\]"):
         Assembly([one, one], PLAIN.shading)
-    with pytest.raises(InputError, match=r"the parts have \[1, 2\] samples; give all one"):
+    with pytest.raises(InputError, match=r"same number of samples, got \[1, 2\]"):
         Assembly([one, Part("b", StylizedMesh.tiny(2))], PLAIN.shading)
     with pytest.raises(InputError, match="Assembly: needs cameras"):
         Assembly.tiny()()

@@ -12,8 +12,8 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.evaluate.shape import measure
 from guidance.generators.mesh.sphere import START_SD, Growth, SphereMesh
-from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.io.files import load_mesh
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.octasphere import MARGIN
 from guidance.meshes import Mesh, MeshScene
 from guidance.types import StepContext
@@ -131,7 +131,7 @@ def test_what_is_framed_fits_the_unit_sphere_and_knows_no_size_or_place() -> Non
     ("make", "message"),
     [
         (lambda: Growth(edge_length=0.0), "edge_length: expected radii in"),
-        (lambda: Growth(exported=0), "expected maps of at least one texel, got 0"),
+        (lambda: Growth(exported=0), "Growth.exported: expected at least 1 texel, got 0"),
         (lambda: SphereMesh([0], Growth(reach=-1.0)), "reach: expected a length of at least 0"),
         (lambda: SphereMesh([0], Growth(edge_length=0.001)), "octasphere: expected 1 to 316"),
         (lambda: SphereMesh([0], replace(SMALL, finest=5)), "finest: expected a power of two"),

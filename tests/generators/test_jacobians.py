@@ -93,8 +93,8 @@ def test_notes_tell_of_parts_and_thin_faces() -> None:
     vertices = torch.cat([mesh.vertices, mesh.vertices + 4, torch.tensor([[0.5, 0.5, 0]])])
     faces = torch.cat([mesh.faces, mesh.faces + 6, torch.tensor([[0, 1, 12]])])
     assert DeformedMesh(Mesh(vertices, faces), [0], COARSE).notes == (
-        "is in 3 parts, which move along with the nearest larger one",
-        "has faces too thin to be deformed by themselves: 1",
+        "has 3 separate parts; each moves with the nearest larger one",
+        "has faces too thin to be deformed individually: 1",
     )
     assert DeformedMesh(mesh, [0], COARSE).notes == ()
 
@@ -153,7 +153,8 @@ def test_crossings_are_undone_at_the_end_and_told(symmetric: bool, tmp_path: Pat
     assert before[0] == 0 and before[1] > 5
     first = generator.mesh(0).vertices
     notes = generator.finish()
-    assert notes == (f"faces that the deformation pushed through others: {before[1]}; untangled",)
+    expected = f"faces that intersected others after the deformation: {before[1]}; untangled"
+    assert notes == (expected,)
     assert crossed(generator) == [0, 0]
     assert torch.equal(generator.mesh(0).vertices, first)
     # What is shown, exported and kept for `guide tune` is one and the same mesh.
@@ -208,5 +209,5 @@ def test_without_numba_it_is_told_that_crossings_stay(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(intersections, "_kernels", missing)
     assert generator.finish() == (
-        "self-intersections were not looked for: numba cannot be imported",
+        "self-intersections were not searched for: numba cannot be imported",
     )

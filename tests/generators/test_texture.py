@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.evaluate.views import show_mesh
+from guidance.evaluate.views import mesh_images
 from guidance.generators.image.pyramid import Levels
 from guidance.generators.mesh.param.volume import Volume
 from guidance.generators.mesh.textured import MOST_METAL, SMOOTHEST, Maps, TexturedMesh
@@ -17,9 +17,9 @@ from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
 from guidance.meshes import Mesh
-from guidance.rendering.environment import find_environment
-from guidance.rendering.material import MaterialMesh, render_material, pack_material
 from guidance.rendering.cameras.orbit import Orbit
+from guidance.rendering.environment import find_environment
+from guidance.rendering.material import MaterialMesh, pack_material, render_material
 
 
 def painted(mesh: Mesh, maps: Maps, amount: float = 1.0) -> TexturedMesh:
@@ -53,9 +53,9 @@ def test_what_is_exported_renders_as_the_run_did(tmp_path: Path) -> None:
 def test_the_judge_sees_the_maps(tmp_path: Path) -> None:
     generator = painted(octahedron(), Maps(finest=4, texels=32, exported=32))
     generator.export(tmp_path, 0)
-    shown = show_mesh(tmp_path / "mesh.glb")
+    shown = mesh_images(tmp_path / "mesh.glb")
     assert shown.textureless is not None
-    assert (shown.pictures - shown.textureless).abs().mean() > 0.02
+    assert (shown.images - shown.textureless).abs().mean() > 0.02
 
 
 def test_no_seam_shows(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_the_volume_is_the_levels_of_pictures_in_space() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"environment": "disco"}, "environment 'disco' is unknown"),
-        ({"texels": 0}, "expected maps of at least one texel, got 0 and 1024"),
+        ({"environment": "disco"}, "unknown environment 'disco'"),
+        ({"texels": 0}, "expected texels and exported of at least 1, got 0 and 1024"),
         ({"relief": 3.0}, r"Maps.relief: expected a slope in \[0, 2\], got 3"),
     ],
 )

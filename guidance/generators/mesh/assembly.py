@@ -1,4 +1,4 @@
-"""A scene of several meshes, each of them seen alone and all of them together."""
+"""A scene of several meshes, rendered together and each alone."""
 
 from __future__ import annotations
 
@@ -13,51 +13,47 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.mesh.jacobians import DeformedMesh
+from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.stylized import StylizedMesh, Surface
-from guidance.geometry.io.export import USUAL
 from guidance.geometry.io.files import save_mesh, save_scene
 from guidance.geometry.normalization import Normalization
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, PlacedMesh
 from guidance.outputs import Rendering
-from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.shading import Shading, render_mesh
-from guidance.types import Generator, StepContext
-from guidance.views import WHOLE, Cameras, View
+from guidance.types import StepContext
+from guidance.views import WHOLE, Cameras
 
 
 @dataclass(frozen=True)
 class Part:
-    """One mesh of a scene, and where it stands there."""
+    """One mesh of a scene, and its placement."""
 
     name: str  # of its node and files
     generator: StylizedMesh | DeformedMesh
     position: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of its origin, in the scene
-    scale: float = 1.0  # of its own units to those of the scene
+    scale: float = 1.0  # from its own units to those of the scene
 
     def placed(self, vertices: Float[Tensor, "*p 3"]) -> Float[Tensor, "*p 3"]:
         """From its own units to the scene's."""
         return self.scale * vertices + vertices.new_tensor(self.position)
 
 
-class Assembly(Generator):
-    """Several meshes that change each by itself: their own generators hold all parameters.
+class Assembly(MeshGenerator):
+    """Several independent meshes; their own generators hold all parameters.
 
-    The subjects of the cameras say what each view shows (`guidance.views.Cameras`): one part alone,
-    in the middle and of radius 1, or all of them where they stand, scaled together to radius 1. The
-    scene behind images that know subjects holds the parts at their own size of radius 1, so that
-    regularizers ask of a small hat what they ask of a large body; behind images of the whole
-    alone it is what is seen.
+    The subjects of the cameras select what each view shows (`guidance.views.Cameras`): one part
+    alone, centred and of radius 1, or all parts at their places, scaled together to radius 1. If
+    the cameras have subjects, the `scene` of the rendering holds the parts at radius 1 each, so
+    that regularizers treat small and large parts alike; otherwise it holds what is rendered.
 
     Args:
-        parts: of one number of samples, with different names.
+        parts: with the same number of samples and different names.
         shading: of all images.
 
     Raises:
-        InputError: no parts, names that come twice, other numbers of samples.
+        InputError: no parts, duplicate names, different numbers of samples.
     """
-
-    formats: tuple[str, ...] = USUAL  # of the files of `export`
 
     def __init__(self, parts: Sequence[Part], shading: Shading) -> None:
         super().__init__()
@@ -66,32 +62,23 @@ class Assembly(Generator):
             raise InputError(f"Assembly: expected parts of different names, got {names}")
         counts = {part.generator.num_samples for part in parts}
         if len(counts) > 1:
-            raise InputError(f"Assembly: the parts have {sorted(counts)} samples; give all one")
+            raise InputError(
+                f"Assembly: expected parts with the same number of samples, got {sorted(counts)}"
+            )
         self.num_samples, self.shading = counts.pop(), shading
         self.parts = tuple(parts)
         self.generators = nn.ModuleList([part.generator for part in parts])
-        prepared = [part.generator.normalized for part in parts]
-        given = [part.placed(one.given) for part, one in zip(parts, prepared, strict=True)]
+        normalized = [part.generator.normalized for part in parts]
+        given = [part.placed(one.given) for part, one in zip(parts, normalized, strict=True)]
         self.normalization = Normalization.of(torch.cat(given))
-        # One tensor for the whole run: losses and renderer remember what it implies.
-        faces = _joined_faces([one.mesh for one in prepared])
-        self.register_buffer("faces", faces, persistent=False)
+        # The same tensor during the whole run: losses and renderer cache what they derive from it.
+        self.register_derived(faces=_joined_faces([one.mesh for one in normalized]))
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """Images from the cameras, premultiplied, each of its subject.
-
-        Raises:
-            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
-        """
-        cameras = view
-        if not isinstance(cameras, Cameras):
-            raise InputError("Assembly: needs cameras; give views=Orbit(...)")
+    def render(self, cameras: Cameras) -> Rendering:
         painted = [part.generator.painted() for part in self.parts]
         scenes, colors = [scene for scene, _ in painted], [color for _, color in painted]
-        standing = [
-            self._standing(part, scene) for part, scene in zip(self.parts, scenes, strict=True)
-        ]
-        whole, all_colors = self._joined(standing), torch.cat(colors, 1)
+        placed = [self._placed(part, scene) for part, scene in zip(self.parts, scenes, strict=True)]
+        whole, all_colors = self._joined(placed), torch.cat(colors, 1)
         if cameras.subject is None:
             return render_mesh(whole, cameras, all_colors, self.shading)
         shown = []
@@ -103,7 +90,7 @@ class Assembly(Generator):
         return Rendering(image, alpha, self._joined(scenes), cameras)
 
     def _joined(self, scenes: Sequence[MeshScene]) -> MeshScene:
-        """Several meshes as one that does not hang together."""
+        """Several meshes as one mesh with separate components."""
         jacobians = [scene.jacobians for scene in scenes if scene.jacobians is not None]
         return MeshScene(
             torch.cat([scene.vertices for scene in scenes], 1),
@@ -112,8 +99,8 @@ class Assembly(Generator):
             torch.cat(jacobians, 1) if jacobians else None,
         )
 
-    def _standing(self, part: Part, scene: MeshScene) -> MeshScene:
-        """A part where it stands, in radii of the whole."""
+    def _placed(self, part: Part, scene: MeshScene) -> MeshScene:
+        """A part at its place in the scene, in radii of the whole."""
         whole, own = self.normalization, part.generator.normalized.normalization
         center = part.placed(torch.tensor(own.center, dtype=torch.float64))
         shift = whole.apply(center).to(scene.vertices)
@@ -128,19 +115,30 @@ class Assembly(Generator):
         for part in self.parts:
             part.generator.advance(progress)
 
+    def project(self) -> None:
+        for part in self.parts:
+            part.generator.project()
+
     def finish(self) -> tuple[str, ...]:
         notes = []
         for part in self.parts:
             notes += [f"{part.name}: {note}" for note in part.generator.finish()]
         return tuple(notes)
 
-    @torch.no_grad()
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb, a node a part, mesh.obj ... of all, and each part in its own units."""
-        nodes = [
+    def mesh(self, sample: int) -> Mesh:
+        """All parts as one mesh, in the units of the scene."""
+        return _one(self._nodes(sample))
+
+    def _nodes(self, sample: int) -> list[PlacedMesh]:
+        return [
             PlacedMesh(part.name, part.generator.mesh(sample), part.position, part.scale)
             for part in self.parts
         ]
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes mesh.glb with a node per part, the other formats, and each part in its units."""
+        nodes = self._nodes(sample)
         files = []
         for kind in self.formats:
             path = folder / f"mesh.{kind}"
@@ -165,28 +163,20 @@ class Assembly(Generator):
         ]
         return cls(parts, surface.shading)
 
-    @staticmethod
-    def tiny_views(num_samples: int) -> Cameras:
-        """Cameras for the tiny scene: of the whole."""
-        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
-
-    # Of radius 1 and in the middle, so it is read back as one mesh is.
-    tiny_reload = StylizedMesh.tiny_reload
-
 
 def of_each(
     views: Callable[[StepContext], Cameras], parts: int
 ) -> Callable[[StepContext], Cameras]:
-    """Cameras that show the whole first, and then each part alone, all from the same places."""
+    """Cameras that show first the whole scene and then each part alone, from the same directions."""
 
-    def look(context: StepContext) -> Cameras:
+    def subjects(context: StepContext) -> Cameras:
         cameras = views(context)
         n, v = cameras.light.shape[:2]
         subject = torch.arange(WHOLE, parts, device=cameras.light.device).repeat_interleave(v)
-        again = cameras.mapped(lambda values: torch.cat([values] * (1 + parts), 1))
-        return replace(again, subject=subject.expand(n, -1))
+        repeated = cameras.mapped(lambda values: torch.cat([values] * (1 + parts), 1))
+        return replace(repeated, subject=subject.expand(n, -1))
 
-    return look
+    return subjects
 
 
 def _one(nodes: Sequence[PlacedMesh]) -> Mesh:

@@ -1,73 +1,68 @@
-"""A surface of signed distances on a grid, whose topology may change: a mesh from words alone."""
+"""A mesh extracted from signed distances on a tetrahedral grid; its topology may change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from guidance.errors import InputError
+from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.field import Field
+from guidance.generators.mesh.param.symmetry import fold, symmetrized
 from guidance.generators.mesh.param.volume import Volume
-from guidance.generators.mesh.stylized import StylizedMesh
-from guidance.geometry.io.export import USUAL, save_meshes
 from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.tetrahedra import TetrahedralGrid, march
 from guidance.meshes import Mesh, MeshScene, MeshScenes
 from guidance.outputs import Rendering
 from guidance.rendering.heterogeneous import render_meshes
 from guidance.rendering.shading import Shading
-from guidance.types import Generator
-from guidance.views import Cameras, View
+from guidance.views import Cameras
 
-#: Half the side of the grid's cube, and the radius of the ball that everything starts as.
+#: Half the side of the grid's cube, and the radius of the ball at the start.
 HALF, START = 1.05, 0.6
-#: How far a vertex of the grid may leave its place, in spacings. At half of one tetrahedra could
-#: turn over; DMTet allows just that.
+#: How far a grid vertex may move, in grid spacings. At half a spacing, which DMTet allows,
+#: tetrahedra could turn over.
 MOST_OFFSET = 0.4
-#: Of the distances at the start, so that seeds differ.
+#: Standard deviation of the distances at the start, so that seeds differ.
 START_SD = 0.02
 
 
 @dataclass(frozen=True)
 class SurfaceGrid:
-    """How finely a surface is resolved, and how it is painted."""
+    """Resolution and colours of the surface."""
 
-    cells: int = 24  # a side of the cube around all, each cut into twelve tetrahedra
-    finest: int = 8  # cells a side of the finest level of the distances, a power of two
-    frequency: float = 0.7  # of the colours' field: waves per unit of length, see `Field`
-    symmetric: bool = False  # the left half (x < 0) is shaped and painted like the right one
+    cells: int = 24  # per side of the bounding cube; each is cut into twelve tetrahedra
+    finest: int = 8  # cells per side of the finest level of the distances, a power of two
+    frequency: float = 0.7  # of the colour network, in waves per unit of length; see `Field`
+    symmetric: bool = False  # the left half (x < 0) mirrors the right half
     shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
 
 
-class DMTet(Generator):
-    """Signed distances and offsets at the vertices of a tetrahedral grid, for each sample its own.
+class DMTet(MeshGenerator):
+    """Signed distances and offsets at the vertices of a tetrahedral grid, separate for each sample.
 
-    The surface is where the distances are 0, found anew at each look by marching tetrahedra
-    (`guidance.geometry.tetrahedra`): parts may come off, and holes open. It is closed, and scaled
-    to fill its images. Colours are a field of the place.
+    The surface is the zero level set, extracted in each forward pass by marching tetrahedra
+    (`guidance.geometry.tetrahedra`), so its topology may change. It is closed, and scaled to radius
+    1. Colours are a function of position.
 
     Source: DMTet (Shen et al., arXiv 2111.04276). Deviations: distances are those of a ball plus a
-    sum of coarse and fine levels, so that single vertices do not wander off; tetrahedra of
-    one shape; no subdivision.
+    sum of coarse and fine levels, so that single vertices do not drift away; tetrahedra of one
+    shape; no subdivision.
 
     Args:
         seeds: one a sample.
         grid: see `SurfaceGrid`.
         learning_rate: of Adam for the levels of the distances, in units of length, and for the
-            offsets before they are squashed; the colours' field moves at `PAINT` times it.
+            offsets before tanh; times `PAINT` for the colours.
 
     Raises:
         InputError: too few or too many cells; `finest` is not a power of two.
     """
 
-    formats: tuple[str, ...] = USUAL  # of the files of `export`
-    notes: tuple[str, ...] = ()  # what the user should know, a line each
     PAINT = 0.8
 
     def __init__(
@@ -87,28 +82,17 @@ class DMTet(Generator):
         self.offsets = nn.Parameter(torch.zeros(len(seeds), len(places), 3))
         self.color = Field(seeds, 3, frequency=grid.frequency)
         index, weights = self.distances.corners(self._folded(places))
-        # What the options imply comes from them again, so it is no part of the state.
-        self.register_buffer("index", index, persistent=False)
-        self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("ball", places.norm(dim=1) - START, persistent=False)
-        twin = self.lattice.mirrored() if grid.symmetric else None
-        self.register_buffer("twin", twin, persistent=False)
+        mirror = self.lattice.mirrored() if grid.symmetric else None
+        ball = places.norm(dim=1) - START
+        self.register_derived(index=index, weights=weights, ball=ball, mirror=mirror)
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """Images from the cameras, premultiplied, with each sample's mesh behind as `scene`.
-
-        Raises:
-            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
-        """
-        cameras = view
-        if not isinstance(cameras, Cameras):
-            raise InputError("DMTet: needs cameras; give views=Orbit(...)")
+    def render(self, cameras: Cameras) -> Rendering:
         scenes = self.scenes()
         colors = [self._colors(mesh.vertices[0], i) for i, mesh in enumerate(scenes.meshes)]
         return render_meshes(scenes, cameras, colors, self.grid.shading)
 
     def scenes(self) -> MeshScenes:
-        """The surfaces of all samples as they are now, with the distances that they come from."""
+        """The current surfaces of all samples, and the distances that they are extracted from."""
         lattice = self.lattice = self.lattice.to(self.offsets.device)
         distances, places = self._distances(), self._places()
         side = self.grid.cells + 1
@@ -121,34 +105,34 @@ class DMTet(Generator):
             meshes.append(MeshScene(vertices, faces, rest, distances=at_corners))
         return MeshScenes(tuple(meshes))
 
+    def faces_at_start(self) -> Int[Tensor, "f 3"]:
+        """The faces of the first sample; later ones differ, but stay closed."""
+        return self.scenes().meshes[0].faces
+
     def _distances(self) -> Float[Tensor, "n p"]:
-        """Below 0 inside, above it outside the ball that holds everything: surfaces are closed."""
+        """Negative inside the surface. Positive outside the largest ball: surfaces are closed."""
         ball = self.get_buffer("ball")
         return torch.maximum(self.volume_at_vertices() + ball, ball + (START - self.reach))
 
     def volume_at_vertices(self) -> Float[Tensor, "n p"]:
-        """What the levels add to the distances of a ball."""
+        """The sum of the levels at the grid vertices, which is added to the distances of a ball."""
         values = self.distances(self.get_buffer("index"), self.get_buffer("weights"))
         found: Float[Tensor, "n p"] = values[..., 0]
         return found
 
     def _places(self) -> Float[Tensor, "n p 3"]:
-        """Where the grid's vertices are."""
+        """The positions of the grid vertices."""
         moved = torch.tanh(self.offsets)
         if self.grid.symmetric:
-            mirror = moved.new_tensor([-1.0, 1, 1])
-            moved = (moved + mirror * moved.index_select(1, self.get_buffer("twin"))) / 2
+            moved = symmetrized(moved, self.get_buffer("mirror"))
         return self.lattice.places + MOST_OFFSET * self.lattice.spacing * moved
 
-    def _folded(self, places: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:
-        """With symmetry, the place on the right that a place is like."""
-        if not self.grid.symmetric:
-            return places
-        return torch.cat([places[:, :1].abs(), places[:, 1:]], 1)
+    def _folded(self, points: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:
+        return fold(points) if self.grid.symmetric else points
 
-    def _colors(self, places: Float[Tensor, "q 3"], sample: int) -> Float[Tensor, "1 q 3"]:
-        """In [0, 1]; their slope in the place is left out, so paint does not push the shape."""
-        values = self.color(self._folded(places.detach()), slice(sample, sample + 1))
+    def _colors(self, points: Float[Tensor, "q 3"], sample: int) -> Float[Tensor, "1 q 3"]:
+        """In [0, 1]. Detached from the positions, so that colours do not move the surface."""
+        values = self.color(self._folded(points.detach()), slice(sample, sample + 1))
         return (1 + torch.tanh(values)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
@@ -159,7 +143,7 @@ class DMTet(Generator):
         ]
 
     def project(self) -> None:
-        """Brings a surface that has vanished back, as a small one where it was inside last."""
+        """Restores a surface that has vanished, as a small one at the least distance inside."""
         gone = self._distances().amin(1) >= 0
         if bool(gone.any()):
             inner = self.get_buffer("ball") + START < self.reach - 2 * self.lattice.spacing
@@ -169,19 +153,11 @@ class DMTet(Generator):
 
     @torch.no_grad()
     def mesh(self, sample: int) -> Mesh:
-        """One sample's mesh, with a colour at each vertex."""
+        """The mesh of one sample, with vertex colours."""
         scene = self.scenes().meshes[sample]
         colors = self._colors(scene.vertices[0], sample)[0]
         return Mesh(scene.vertices[0].cpu(), scene.faces.cpu(), colors.cpu())
 
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb and the other formats, with a colour at each vertex."""
-        return save_meshes(self.mesh(sample), folder, self.formats)
-
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DMTet:
         return cls(range(num_samples), SurfaceGrid(cells=6, finest=4))
-
-    # The tiny mesh is seen and read back as that of the painted meshes is.
-    tiny_views = StylizedMesh.tiny_views
-    tiny_reload = StylizedMesh.tiny_reload

@@ -1,4 +1,4 @@
-"""A given mesh that is deformed by turning its normals: details change, proportions stay."""
+"""A given mesh deformed by rotating its normals: details change, proportions stay."""
 
 from __future__ import annotations
 
@@ -15,44 +15,43 @@ from guidance.geometry.primitives import octahedron
 from guidance.geometry.rotations import nearest_rotation
 from guidance.types import StepContext
 
-#: How much a vertex's normal counts beside its faces, lambda of the paper.
+#: Weight of a vertex's normal relative to the edges of its faces; lambda in the paper.
 STRENGTH = 8.0
 
 
 class NormalDeformedMesh(DeformedMesh):
-    """One mesh whose vertices are given other normals, for each sample in its own way.
+    """A mesh whose vertex normals are moved to target normals, separately for each sample.
 
-    The parameters are a target normal a vertex, `[n, p, 3]`. The local step finds the rotation of
-    each vertex that best keeps the edges of its faces and brings its normal to the target; the
-    global step solves for the vertices whose edges are turned so (`guidance.geometry.poisson`). So
-    faces turn, and hardly stretch: what is small is carved, what is large keeps its size. All else
-    is as in `DeformedMesh`.
+    The parameters are one target normal per vertex, `[n, p, 3]`. The local step finds the rotation
+    of each vertex that best keeps the edges of its faces and moves its normal to the target; the
+    global step solves for the vertices with these rotated edges (`guidance.geometry.poisson`). So
+    faces rotate and hardly stretch: small details change, large proportions stay. Otherwise it is
+    like `DeformedMesh`.
 
     Source: Geometry in Style (Dinh et al., arXiv 2503.23241), dARAP with spokes and rims. Its
-    global step is that of Jacobians which are, of each face, the mean of its corners' rotations:
+    global step is that of Jacobians which are, for each face, the mean of its corners' rotations:
     the cotangent-weighted edges of a face measure its gradient. Deviations: rims are weighted by
-    the angles within the ring alone; the area of a vertex is a third of its faces'; targets are
-    brought back to length 1 after each step; the mesh is refined, held and tied as in
-    `DeformedMesh`, whose Jacobians' noise the targets start with.
+    the angles within the ring only; the area of a vertex is a third of its faces'; targets are
+    normalized after each step; the mesh is subdivided, fixed in part and symmetrized as in
+    `DeformedMesh`, whose noise the targets start with.
 
     Args:
-        mesh: triangles, not all at one place.
+        mesh: triangles with a positive extent.
         seeds: one a sample.
         clay: see `Clay`.
-        learning_rate: of Adam for the normals; `RATE` without (the paper: 0.002 for 2,500 steps).
-        inside: the faces that may change; the solve holds all vertices of the others.
+        learning_rate: of Adam; by default `RATE` (the paper: 0.002 for 2,500 steps).
+        inside: the faces that may change; all vertices of the others are fixed in the solve.
 
     Raises:
         InputError: see `DeformedMesh`.
     """
 
-    #: By eye and the judge: of a cow that becomes a pig, at 0.03 the limbs are bent and cross.
+    #: Chosen by eye and by the judge: when a cow becomes a pig, at 0.03 its legs bend and cross.
     RATE: ClassVar = 0.01
 
     def _begin(self, seeds: Sequence[int]) -> None:
         normals, bundles = _rings(*map(self.get_buffer, ("rest", "faces")))
-        self.register_buffer("rest_normals", normals, persistent=False)
-        self.register_buffer("bundles", bundles, persistent=False)
+        self.register_derived(rest_normals=normals, bundles=bundles)
         noise = StepContext(tuple(seeds), phase="start").normal("normals", len(normals), 3)
         self.normals = nn.Parameter(F.normalize(normals + START_SD * noise, dim=-1))
 
@@ -61,7 +60,7 @@ class NormalDeformedMesh(DeformedMesh):
         return corners.view(self.num_samples, -1, 3, 3, 3).mean(2)
 
     def rotations(self) -> Float[Tensor, "n p 3 3"]:
-        """The local step: the rotation of each vertex, of its edges and its normal."""
+        """The local step: the rotation of each vertex, for its edges and its normal."""
         targets = F.normalize(self.normals, dim=-1)
         pull = targets[..., :, None] * self.get_buffer("rest_normals")[:, None, :]
         return nearest_rotation(self.get_buffer("bundles") + STRENGTH * pull)
@@ -77,11 +76,11 @@ class NormalDeformedMesh(DeformedMesh):
 def _rings(
     vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]
 ) -> tuple[Float[Tensor, "p 3"], Float[Tensor, "p 3 3"]]:
-    """Normals of vertices, weighted by area, and sums of w e e^T over the edges e of their faces.
+    """Area-weighted vertex normals, and sums of w e e^T over the edges e of each vertex's faces.
 
-    With w the cotangents, those of one face add up to twice its area times the projection onto its
-    plane. Divided by a third of the faces' area. Vertices without any turn as their targets say,
-    which moves nothing.
+    With cotangents w, the sum over one face is twice its area times the projection onto its plane.
+    The sums are divided by a third of the faces' area. Vertices without faces rotate with their
+    targets, which moves nothing.
     """
     places = vertices.double()
     a, b, c = (places[corner] for corner in faces.unbind(1))
@@ -98,7 +97,7 @@ def _rings(
     around = gathered(area)
     known = around > 0
     normals = F.normalize(gathered(double), dim=-1, eps=1e-30)
-    # Where the faces of a vertex cancel out it has no normal, and any will do.
+    # Where the faces of a vertex cancel out it has no normal, so any direction will do.
     lost = normals.norm(dim=-1) < 0.5
     normals[lost] = torch.tensor([0.0, 0.0, 1.0], dtype=normals.dtype)
     bundles = 6 * gathered(plane) / around.clamp_min(1e-30)[:, None, None]

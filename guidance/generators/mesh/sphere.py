@@ -1,11 +1,10 @@
-"""A sphere that grows into a shape of its own, and its colours: a mesh from words alone."""
+"""A sphere that is deformed and coloured: a mesh from a prompt alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
-from guidance.generators.mesh.param.volume import Volume
-from guidance.generators.mesh.stylized import StylizedMesh
-from guidance.geometry.io.export import USUAL, save_meshes
-from guidance.geometry.io.files import load_mesh
+from guidance.generators.mesh.param.base import MeshGenerator
+from guidance.generators.mesh.param.symmetry import fold, mirror_indices, symmetrized
+from guidance.generators.mesh.param.volume import Volume, texel_rows
 from guidance.geometry.loop_subdivision import LoopSubdivision, middles, quartered
 from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.octasphere import octasphere
@@ -26,26 +24,24 @@ from guidance.meshes import Material, Mesh, MeshScene
 from guidance.outputs import Rendering
 from guidance.rendering.bake import bake
 from guidance.rendering.shading import Shading, render_mesh
-from guidance.types import Generator, StepContext
-from guidance.views import Cameras, View
+from guidance.types import StepContext
+from guidance.views import Cameras
 
-#: Of the displacements at the start, so that seeds differ.
+#: Standard deviation of the displacements at the start, so that seeds differ.
 START_SD = 0.02
-#: What the files' maps say of a surface that the run saw under soft light only.
+#: Of the exported material: the run shows the surface under diffuse light only.
 ROUGHNESS, METALLIC = 0.9, 0.0
-#: Texels a volume is asked for at once on export.
-AT_ONCE = 2**18
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How a sphere of radius 1 is moved and painted; lengths are in its radii."""
+    """How a sphere of radius 1 is displaced and coloured; lengths are in its radii."""
 
-    edge_length: float = 0.05  # of the mesh that is seen; the control mesh's are twice as long
-    reach: float = 0.3  # how far a vertex that is pulled takes its surroundings along
-    finest: int = 32  # cells of the colours' volume along the diameter, a power of two
-    exported: int = 1024  # texels a side of the maps in the files
-    symmetric: bool = False  # the left half (x < 0) is moved and painted like the right one
+    edge_length: float = 0.05  # of the rendered mesh; twice as long in the control mesh
+    reach: float = 0.3  # how far the surface around a displaced vertex follows it
+    finest: int = 32  # cells of the colour volume along the diameter, a power of two
+    exported: int = 1024  # texels per side of the exported maps
+    symmetric: bool = False  # the left half (x < 0) mirrors the right half
     shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
@@ -54,33 +50,31 @@ class Growth:
                 f"Growth.edge_length: expected radii in (0, 2], got {self.edge_length:g}"
             )
         if self.exported < 1:
-            raise InputError(f"Growth: expected maps of at least one texel, got {self.exported}")
+            raise InputError(f"Growth.exported: expected at least 1 texel, got {self.exported}")
 
 
-class SphereMesh(Generator):
-    """A closed surface of a sphere's topology, for each sample its own shape and colours.
+class SphereMesh(MeshGenerator):
+    """A closed surface of spherical topology, with a shape and colours for each sample.
 
-    What is optimized are displacements of a coarse control mesh, which are smoothed
-    (`guidance.geometry.smoothing`) and subdivided once; so the surface moves by large smooth steps,
-    and stays without creases. Colours belong to places of the sphere that it was: they go along
-    with the surface, and have no seam. On export they are unfolded into a map with four short cuts.
+    The parameters are displacements of a coarse control mesh, which are smoothed
+    (`guidance.geometry.smoothing`) and subdivided once, so the surface moves in large smooth steps
+    and gets no creases. Colours are a function of the position on the undeformed sphere: they move
+    with the surface, and have no seam. On export they are baked into a map with four short cuts.
 
-    Source: CLIP-Mesh (Khalid et al., arXiv 2203.13333): a sphere under a subdivision, textured, and
-    the same encoder for both. Deviations: Loop's subdivision is differentiated as the matrix that
-    it is and the control mesh is preconditioned (Nicolet et al. 2021); colours are a volume's
-    instead of texels; no normal map, since views of 112 pixels show no relief.
+    Source: CLIP-Mesh (Khalid et al., arXiv 2203.13333): a subdivided sphere with a texture.
+    Deviations: Loop subdivision is differentiated as a matrix and the control mesh is
+    preconditioned (Nicolet et al. 2021); colours come from a volume instead of texels; no normal
+    map, since views of 112 pixels do not resolve it.
 
     Args:
         seeds: one a sample.
         growth: see `Growth`.
-        learning_rate: of Adam for the colours; displacements move at `PACE` times it.
+        learning_rate: of Adam for the colours; times `PACE` for the displacements.
 
     Raises:
-        InputError: the edge length asks for too many vertices; `finest` is not a power of two.
+        InputError: the edge length requires too many vertices; `finest` is not a power of two.
     """
 
-    formats: tuple[str, ...] = USUAL  # of the files of `export`
-    notes: tuple[str, ...] = ()  # what the user should know, a line each
     PACE = 0.5
 
     def __init__(
@@ -93,31 +87,20 @@ class SphereMesh(Generator):
         self.smoothing = Smoothing(control.vertices, control.faces, growth.reach)
         self.finer = LoopSubdivision.of(control.faces, len(control.vertices))
         rest = self.finer(control.vertices[None])[0]
-        # What the options imply comes from them again, so it is no part of the state.
-        for name, value in (
-            ("rest", rest),
-            ("faces", self.finer.faces),
-            ("uv", middles(control.uv, control.face_uv)),
-            ("face_uv", quartered(control.face_uv)),
-            ("twin", _twins(control.vertices) if growth.symmetric else None),
-        ):
-            self.register_buffer(name, value, persistent=False)
+        self.register_derived(
+            rest=rest,
+            faces=self.finer.faces,
+            uv=middles(control.uv, control.face_uv),
+            face_uv=quartered(control.face_uv),
+            mirror=mirror_indices(control.vertices) if growth.symmetric else None,
+        )
         self.volume = Volume(seeds, 3, growth.finest)
         index, weights = self._corners(rest)
-        self.register_buffer("index", index, persistent=False)
-        self.register_buffer("weights", weights, persistent=False)
+        self.register_derived(index=index, weights=weights)
         noise = StepContext(tuple(seeds), phase="start").normal("shape", len(control.vertices), 3)
         self.displacements = nn.Parameter(START_SD * noise)
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """Images from the cameras, premultiplied, with the mesh behind them as `scene`.
-
-        Raises:
-            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
-        """
-        cameras = view
-        if not isinstance(cameras, Cameras):
-            raise InputError("SphereMesh: needs cameras; give views=Orbit(...)")
+    def render(self, cameras: Cameras) -> Rendering:
         scene = MeshScene(self._vertices(), self.get_buffer("faces"), self.get_buffer("rest"))
         colors = self._colors(self.get_buffer("index"), self.get_buffer("weights"))
         return render_mesh(scene, cameras, colors, self.growth.shading)
@@ -125,19 +108,16 @@ class SphereMesh(Generator):
     def _vertices(self) -> Float[Tensor, "n p 3"]:
         moved: Tensor = self.displacements
         if self.growth.symmetric:
-            mirror = moved.new_tensor([-1.0, 1, 1])
-            moved = (moved + mirror * moved.index_select(1, self.get_buffer("twin"))) / 2
+            moved = symmetrized(moved, self.get_buffer("mirror"))
         return fit_unit_sphere(self.get_buffer("rest") + self.finer(self.smoothing(moved)))
 
     def _colors(self, index: Tensor, weights: Tensor, samples: slice = slice(None)) -> Tensor:
         return (1 + torch.tanh(self.volume(index, weights, samples))) / 2
 
-    def _corners(self, places: Float[Tensor, "m 3"]) -> tuple[Tensor, Tensor]:
-        """Where places of the sphere lie in the colours' volume."""
-        around = F.normalize(places, dim=-1)
-        if self.growth.symmetric:
-            around = torch.cat([around[:, :1].abs(), around[:, 1:]], 1)
-        return self.volume.corners(around)
+    def _corners(self, points: Float[Tensor, "m 3"]) -> tuple[Tensor, Tensor]:
+        """Cells and weights of the colour volume for points of the sphere."""
+        directions = F.normalize(points, dim=-1)
+        return self.volume.corners(fold(directions) if self.growth.symmetric else directions)
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [
@@ -147,38 +127,29 @@ class SphereMesh(Generator):
 
     @torch.no_grad()
     def mesh(self, sample: int) -> Mesh:
-        """One sample's mesh with its maps, as they are exported."""
+        """The mesh of one sample with its maps, as it is exported."""
         size = self.growth.exported
         names = ("rest", "faces", "uv", "face_uv")
         rest, faces, uv, face_uv = (self.get_buffer(name).cpu() for name in names)
         baked = bake(Mesh(rest, faces, uv=uv, face_uv=face_uv), size)
-        rows, pieces = max(1, AT_ONCE // size), []
-        for top in range(0, size, rows):
-            places = baked.interpolate(rest, faces, slice(top, top + rows))
-            where = self._corners(places.to(self.displacements.device))
-            pieces.append(self._colors(*where, slice(sample, sample + 1))[0].cpu())
+        pieces = []
+        for rows in texel_rows(size):
+            points = baked.interpolate(rest, faces, rows).to(self.displacements.device)
+            pieces.append(self._colors(*self._corners(points), slice(sample, sample + 1))[0].cpu())
         color = torch.cat(pieces).T.reshape(3, size, size)
         plain = torch.ones_like(color[:1])
         normal = F.pad(plain, (0, 0, 0, 0, 2, 0))
         material = Material(color, ROUGHNESS * plain, METALLIC * plain, normal)
         return Mesh(self._vertices()[sample].cpu(), faces, None, uv, face_uv, material)
 
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb with its maps inside, mesh.obj with its maps beside it, and others."""
-        return save_meshes(self.mesh(sample), folder, self.formats)
-
     @classmethod
     def tiny(cls, num_samples: int = 2) -> SphereMesh:
         return cls(range(num_samples), Growth(edge_length=0.3, finest=4, exported=64))
 
-    tiny_views = StylizedMesh.tiny_views
-
     @classmethod
-    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
-        """What the tiny mesh's export shows, read back from its file."""
-        mesh = load_mesh(folder / "mesh.glb", maps=True).mesh
+    def tiny_render(cls, mesh: Mesh, cameras: Cameras) -> Rendering:
+        """Looks the map up at each vertex, since the run colours vertices."""
         assert mesh.material is not None and mesh.uv is not None and mesh.face_uv is not None
-        # A map is looked up at each vertex, which is how the run saw it.
         uv = mesh.uv.new_zeros(len(mesh.vertices), 2).index_put(
             (mesh.faces.flatten(),), mesh.uv[mesh.face_uv.flatten()]
         )
@@ -186,13 +157,4 @@ class SphereMesh(Generator):
             mesh.material.base_color[None], 2 * uv[None, None] - 1, align_corners=False
         )
         scene = MeshScene(mesh.vertices[None], mesh.faces, mesh.vertices)
-        colors = found[0, :, 0].T[None].contiguous()
-        return render_mesh(scene, cls.tiny_views(1), colors, Growth().shading).over()[0]
-
-
-def _twins(vertices: Float[Tensor, "p 3"]) -> Tensor:
-    """For each vertex, the one that is its mirror image in the plane x = 0."""
-    from scipy.spatial import cKDTree
-
-    places = vertices.double().numpy()
-    return torch.from_numpy(cKDTree(places).query(places * [-1.0, 1.0, 1.0])[1]).long()
+        return render_mesh(scene, cameras, found[0, :, 0].T[None].contiguous(), Growth().shading)

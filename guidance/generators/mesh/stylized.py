@@ -1,4 +1,4 @@
-"""A given mesh that changes its colours and, a little, its shape."""
+"""A given mesh with new colours and small displacements along its normals."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.field import Field
 from guidance.generators.mesh.param.normalized import NormalizedMesh
+from guidance.generators.mesh.param.symmetry import fold
 from guidance.geometry.deformation import NAME, Deformation
-from guidance.geometry.io.export import USUAL, save_meshes
-from guidance.geometry.io.files import load_mesh
+from guidance.geometry.io.export import save_meshes
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene
 from guidance.outputs import Rendering
-from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer.contract import vertex_normals
 from guidance.rendering.shading import GREY, Shading, render_mesh
-from guidance.types import Generator, StepContext
-from guidance.views import Cameras, View
+from guidance.types import StepContext
+from guidance.views import Cameras
 
 
 @dataclass(frozen=True)
 class Surface:
-    """How a mesh is painted and moved; lengths are in radii of the mesh."""
+    """How a mesh is coloured and displaced; lengths are in radii of the mesh."""
 
-    paint: Literal["field", "vertices"] = "field"  # a small network of the place, or each vertex
-    frequency: float = 0.7  # of the field's features: waves per radius, see `Field`
+    paint: Literal["field", "vertices"] = "field"  # colours from a small network, or per vertex
+    frequency: float = 0.7  # of the features of the network, in waves per radius; see `Field`
     max_displacement: float = 0.05  # along the normals (Text2Mesh: 0.1); 0 keeps the shape
     edge_length: float = 0.08  # longer edges are split before the run
-    symmetric: bool = False  # the left half (x < 0) is painted and moved like the right one
+    symmetric: bool = False  # the left half (x < 0) mirrors the right half
     shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
@@ -47,31 +47,28 @@ class Surface:
             )
 
 
-class StylizedMesh(Generator):
-    """Colours and displacements along the normals of one mesh, for each sample its own.
+class StylizedMesh(MeshGenerator):
+    """Colours and displacements along the normals of a mesh, separate for each sample.
 
     The mesh is centred and scaled to radius 1, and its long edges are split; exports undo the
-    first. The vertices that the mesh had keep their places in the order. Its own colours are not
-    used, but outside of a region, where colours (grey if the mesh has none) and places stay to the
-    bit; see `guidance.geometry.selection`.
+    scaling. The given vertices keep their order. Their colours are used only outside a region,
+    where colours (grey if the mesh has none) and positions stay bit-identical; see
+    `guidance.geometry.selection`.
 
-    Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small fields, one for
-    colours and one for displacements, instead of one trunk with two heads; and the mesh is refined
-    to an edge length before the run instead of by hand.
+    Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small networks, one for
+    colours and one for displacements, instead of one trunk with two heads; and the mesh is
+    subdivided to an edge length before the run instead of by hand.
 
     Args:
-        mesh: triangles, not all at one place.
+        mesh: triangles with a positive extent.
         seeds: one a sample.
         surface: see `Surface`.
-        learning_rate: of Adam for the colours; displacements move at a third of it.
-        inside: the faces that may change; all of them without.
+        learning_rate: of Adam for the colours; a third of it for the displacements.
+        inside: the faces that may change, `[f]`; by default all.
 
     Raises:
-        InputError: the edge length asks for too many vertices; no vertex may change.
+        InputError: the edge length requires too many vertices; no vertex may change.
     """
-
-    formats: tuple[str, ...] = USUAL  # of the files of `export`, beside deformation.npz
-    notes: tuple[str, ...] = ()  # what the user should know, a line each
 
     def __init__(
         self,
@@ -86,16 +83,13 @@ class StylizedMesh(Generator):
         self.num_samples, self.surface, self.learning_rate = len(seeds), surface, learning_rate
         self.normalized = NormalizedMesh.of(mesh, surface.edge_length, inside)
         unit = self.normalized.mesh
-        # What the mesh implies comes from the mesh again, so it is no part of the state.
-        self.register_buffer("rest", unit.vertices, persistent=False)
-        self.register_buffer("faces", unit.faces.long(), persistent=False)
-        normals = vertex_normals(unit.vertices[None], self.get_buffer("faces"))[0]
-        self.register_buffer("normals", normals, persistent=False)
+        faces = unit.faces.long()
+        normals = vertex_normals(unit.vertices[None], faces)[0]
+        self.register_derived(rest=unit.vertices, faces=faces, normals=normals)
         if self.normalized.free is not None:
             own = torch.full_like(unit.vertices, GREY) if unit.colors is None else unit.colors
-            self.register_buffer("own", own.float(), persistent=False)
-            self.register_buffer("free", self.normalized.free[:, None], persistent=False)
-            self.register_buffer("reach", self.normalized.reach(), persistent=False)
+            free, reach = self.normalized.free[:, None], self.normalized.reach()
+            self.register_derived(own=own.float(), free=free, reach=reach)
         self.color = self._values(seeds, 3, "color")
         self.displacement = (
             self._values(seeds, 1, "displacement") if surface.max_displacement else None
@@ -106,28 +100,18 @@ class StylizedMesh(Generator):
             return Field(seeds, channels, frequency=self.surface.frequency)
         return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """Images from the cameras, premultiplied, with the mesh behind them as `scene`.
-
-        Raises:
-            InputError: no cameras; give `optimize(..., views=Orbit(...))`.
-        """
-        cameras = view
-        if not isinstance(cameras, Cameras):
-            raise InputError("StylizedMesh: needs cameras; give views=Orbit(...)")
+    def render(self, cameras: Cameras) -> Rendering:
         scene, colors = self.painted()
         return render_mesh(scene, cameras, colors, self.surface.shading)
 
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
-        """The meshes, in radii, and the colours of their vertices in [0, 1]."""
+        """The meshes, in radii, and their vertex colours in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
-        places = rest
-        if self.surface.symmetric:
-            places = torch.cat([rest[:, :1].abs(), rest[:, 1:]], 1)
-        colors = (1 + torch.tanh(self.color(places))) / 2
+        points = fold(rest) if self.surface.symmetric else rest
+        colors = (1 + torch.tanh(self.color(points))) / 2
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
-            along = self.surface.max_displacement * torch.tanh(self.displacement(places))
+            along = self.surface.max_displacement * torch.tanh(self.displacement(points))
             if self.normalized.free is not None:
                 along = self.get_buffer("reach") * along
             vertices = rest + along * normals
@@ -138,27 +122,26 @@ class StylizedMesh(Generator):
     def param_groups(self) -> list[dict[str, Any]]:
         groups = [{"params": list(self.color.parameters()), "lr": self.learning_rate}]
         if self.displacement is not None:
-            moving = list(self.displacement.parameters())
-            groups.append({"params": moving, "lr": self.learning_rate / 3})
+            parameters = list(self.displacement.parameters())
+            groups.append({"params": parameters, "lr": self.learning_rate / 3})
         return groups
 
     @torch.no_grad()
     def deformation(self, sample: int) -> Deformation:
-        """One sample's colours and displacements in the units of the mesh that was given."""
+        """Colours and displacements of one sample, in the units of the given mesh."""
         scene, colors = self.painted()
         moved = (scene.vertices[sample] - scene.rest_vertices).cpu().double()
         mesh = Mesh(self.normalized.given, scene.faces.cpu(), colors[sample].cpu())
         return Deformation(mesh, moved * self.normalized.normalization.radius)
 
     def mesh(self, sample: int) -> Mesh:
-        """One sample's mesh in the units of the one that was given, with its colours."""
         return self.deformation(sample).at(1.0)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb and the other formats, with a colour at each vertex.
+        """Writes mesh.glb and the other formats, with vertex colours.
 
-        Where the surface moves, deformation.npz as well: the rest shape and how far each vertex
-        came, for `guide tune` and `guide eval`.
+        If the vertices are displaced, also deformation.npz: the rest shape and the displacements,
+        for `guide tune` and `guide eval`.
         """
         deformation = self.deformation(sample)
         files = save_meshes(deformation.at(1.0), folder, self.formats)
@@ -168,23 +151,9 @@ class StylizedMesh(Generator):
     def tiny(cls, num_samples: int = 2) -> StylizedMesh:
         return cls(octahedron(), range(num_samples), Surface(edge_length=0.8))
 
-    @staticmethod
-    def tiny_views(num_samples: int) -> Cameras:
-        """Cameras for the tiny mesh."""
-        return Orbit(num_views=2, size=(24, 24)).fixed(num_samples)
-
-    @classmethod
-    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
-        """What the tiny mesh's export shows, read back from its file."""
-        mesh = load_mesh(folder / "mesh.glb").mesh
-        assert mesh.colors is not None
-        faces, cameras = mesh.faces.long(), cls.tiny_views(1)
-        scene = MeshScene(mesh.vertices[None], faces, mesh.vertices)
-        return render_mesh(scene, cameras, mesh.colors[None], Surface().shading).over()[0]
-
 
 class _PerVertex(nn.Module):
-    """Values of each vertex by itself, near 0 at the start; places are not looked at."""
+    """Independent values for each vertex, near 0 at the start; positions are ignored."""
 
     START_SD = 0.05
 
@@ -193,5 +162,5 @@ class _PerVertex(nn.Module):
         noise = StepContext(tuple(seeds), phase="start").normal(purpose, vertices, channels)
         self.values = nn.Parameter(self.START_SD * noise)
 
-    def forward(self, places: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
+    def forward(self, points: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
         return self.values

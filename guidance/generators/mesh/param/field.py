@@ -1,4 +1,4 @@
-"""Values on a surface as a small network of the place: smooth at first, detailed if it must be."""
+"""Values on a surface as a small network of the position: smooth at first, then more detailed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from guidance.types import StepContext
 
 
 class Field(nn.Module):
-    """One small network for each sample: Fourier features of a place, two hidden layers, outputs.
+    """A small network for each sample: Fourier features of a position, two hidden layers, outputs.
 
-    Samples share no weight; their networks run side by side as batched matrix products.
+    Samples share no weights; their networks run in parallel as batched matrix products.
 
     Source: Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions in Low
     Dimensional Domains" (arXiv 2006.10739), as Text2Mesh (arXiv 2112.03221) uses them for style.
 
     Args:
         seeds: one a sample.
-        outputs: values at each place; all start near 0.
+        outputs: values at each position; all start near 0.
         frequency: standard deviation of the feature frequencies, in waves per unit of length. A
-            mesh of radius 1 shows about 2 * frequency light and dark patches from side to side.
-        features: frequencies drawn; each gives a sine and a cosine.
+            mesh of radius 1 shows about 2 * frequency light and dark patches along its diameter.
+        features: the number of random frequencies; each gives a sine and a cosine.
         width: units of a hidden layer.
     """
 
@@ -48,7 +48,7 @@ class Field(nn.Module):
         self.biases = nn.ParameterList()
         for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             # He et al. (arXiv 1502.01852) for the hidden layers; the last one starts small, so
-            # that every sample starts plain.
+            # that every sample starts with nearly constant values.
             spread = math.sqrt(2 / fan_in) if layer < 2 else 0.1 * math.sqrt(1 / fan_in)
             self.weights.append(
                 nn.Parameter(spread * start.normal(f"weights/{layer}", fan_in, fan_out))
@@ -56,13 +56,13 @@ class Field(nn.Module):
             self.biases.append(nn.Parameter(torch.zeros(len(seeds), 1, fan_out)))
 
     def forward(
-        self, places: Float[Tensor, "p 3"], samples: slice = slice(None)
+        self, points: Float[Tensor, "p 3"], samples: slice = slice(None)
     ) -> Float[Tensor, "n p outputs"]:
-        """Values of some samples at places, which should lie within a few units of the origin."""
+        """Values of some samples at points, which should lie within a few units of the origin."""
         frequencies = self.get_buffer("frequencies")[samples]
-        waves = 2 * math.pi * torch.matmul(places, frequencies)
-        here = places.expand(frequencies.shape[0], -1, -1)
-        values = torch.cat([waves.sin(), waves.cos(), here], dim=-1)
+        waves = 2 * math.pi * torch.matmul(points, frequencies)
+        positions = points.expand(frequencies.shape[0], -1, -1)
+        values = torch.cat([waves.sin(), waves.cos(), positions], dim=-1)
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = torch.baddbmm(bias[samples], values, weight[samples])

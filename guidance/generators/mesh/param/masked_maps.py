@@ -1,4 +1,4 @@
-"""What stays of a mesh's maps: all that lies outside of a region."""
+"""The maps of a mesh that are kept outside a region."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import Bake
 from guidance.rendering.shading import GREY
 
-#: Of surfaces without maps: chalk, as the maps start.
+#: Of surfaces without maps: matte like chalk, as generated maps start.
 ROUGHNESS, METALLIC = 0.75, 0.0
 
 
 @dataclass(frozen=True)
 class MaskedMaps:
-    """Maps at one size, and where they give way to new ones."""
+    """The maps to keep, and a mask of the texels where new ones replace them."""
 
-    share: Float[Tensor, "1 h w"]  # 0 where the maps stay, 1 where others take their place
+    share: Float[Tensor, "1 h w"]  # 0 where the maps are kept, 1 where new ones replace them
     maps: Float[Tensor, "8 h w"]  # sRGB colour, roughness, metallic, normal
 
     @classmethod
     def of(cls, mesh: Mesh, region: Selection, baked: Bake) -> MaskedMaps:
-        """The mesh's own maps, resized where the bake has another size than they.
+        """The maps of the mesh, resized if the bake has another size.
 
-        Without maps, the colours of its vertices, grey without these, on a matt surface.
+        For a mesh without maps, its vertex colours, or grey, on a matte surface.
 
         Raises:
-            InputError: no texel lies in the region, or all do.
+            InputError: the region holds no texel, or all of them.
         """
         size = tuple(baked.triangle.shape)
-        places = baked.interpolate(mesh.vertices, mesh.faces).view(*size, 3)
-        share = region.texels(baked.triangle, places)[None]
+        points = baked.interpolate(mesh.vertices, mesh.faces).view(*size, 3)
+        share = region.texels(baked.triangle, points)[None]
         if not bool((share > 0).any()):
             raise InputError(
-                f"region: holds none of {size[0]} x {size[1]} texels; make it larger, or the maps"
+                f"region: holds none of {size[0]} x {size[1]} texels; make the region or the maps "
+                "larger"
             )
         if bool((share == 1).all()):
-            raise InputError("region: is the whole mesh; leave it out")
+            raise InputError("region: covers the whole mesh; remove it")
         if mesh.material is not None:
             return cls(share, _resized(stacked(mesh.material), size))
         color = torch.full((3, *size), GREY)
@@ -53,7 +54,10 @@ class MaskedMaps:
         return cls(share, torch.cat([color, plain[:, None, None].expand(5, *size)]))
 
     def under(self, new: Float[Tensor, "*b 8 h w"]) -> Float[Tensor, "*b 8 h w"]:
-        """New maps in the region, mixed where it is soft, and these to the bit outside."""
+        """New maps inside the region, blended at a soft border, and the kept maps outside it.
+
+        Texels outside are bit-identical to the kept maps.
+        """
         share, maps = self.share.to(new), self.maps.to(new)
         mixed = share * new + (1 - share) * maps
         color, normal = mixed[..., :5, :, :], F.normalize(mixed[..., 5:, :, :], dim=-3)
@@ -61,22 +65,21 @@ class MaskedMaps:
 
 
 def stacked(material: Material) -> Float[Tensor, "8 h w"]:
-    """All maps of a material as one: sRGB colour, roughness, metallic, normal."""
+    """All maps of a material as channels: sRGB colour, roughness, metallic, normal."""
     maps = material.base_color, material.roughness, material.metallic, material.normal
     return torch.cat(maps)
 
 
 def side_of(material: Material, where: str) -> int:
-    """How many texels a side its maps have.
+    """Texels per side of the maps.
 
     Raises:
-        InputError: they are not square.
+        InputError: the maps are not square.
     """
     height, width = material.base_color.shape[-2:]
     if height != width:
         raise InputError(
-            f"{where}: its maps have {width} x {height} texels, and only square ones can be kept; "
-            "resize them"
+            f"{where}: expected square maps, got {width} x {height} texels; resize them"
         )
     return int(height)
 

@@ -1,4 +1,4 @@
-"""A mesh made ready for a run: in the middle, of radius 1, fine enough, and in part held still."""
+"""A mesh prepared for a run: centred, of radius 1, subdivided, and fixed outside a region."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from guidance.geometry.subdivision import subdivide_within
 from guidance.geometry.topology import unique_edges
 from guidance.meshes import Mesh
 
-#: Displacements grow from 0 at the border of a region to their full size this far inside, in radii;
-#: in small regions half-way to their middle.
+#: Displacements grow from 0 at the border of a region to their full size over this distance, in
+#: radii, but at most over half of the largest distance to the border.
 RAMP = 0.15
 
 
 @dataclass(frozen=True)
 class NormalizedMesh:
-    """A mesh as generators work with it, and the way back to the units of its file."""
+    """A mesh as generators use it, and the transform back to the units of its file."""
 
-    mesh: Mesh  # centred, of radius 1, its long edges split
+    mesh: Mesh  # centred, of radius 1, with its long edges split
     given: Float[Tensor, "p 3"]  # the same vertices in the file's units, in float64
-    free: Bool[Tensor, "p"] | None  # the vertices that may change; all of them without
+    free: Bool[Tensor, "p"] | None  # the vertices that may change; None for all
     normalization: Normalization
 
     @classmethod
     def of(cls, mesh: Mesh, edge_length: float, inside: Bool[Tensor, "f"] | None) -> NormalizedMesh:
-        """For the faces `inside`, or for all of them; those outside stay as they are.
+        """Normalizes a mesh, and splits the long edges of the faces `inside`, or of all faces.
 
         Raises:
-            InputError: the edge length asks for too many vertices; all vertices belong to faces
+            InputError: the edge length requires too many vertices; every vertex belongs to a face
                 outside.
         """
         normalization = Normalization.of(mesh.vertices)
@@ -50,15 +50,15 @@ class NormalizedMesh:
             free = free_vertices(made.faces, within, len(made.vertices))
             if not bool(free.any()):
                 raise InputError(
-                    "region: each of its vertices belongs to a face outside as well, so nothing "
-                    "can change; make it larger, or the mesh finer"
+                    "region: every vertex in it also belongs to a face outside, so nothing can "
+                    "change; use a larger region or a finer mesh"
                 )
         new = normalization.undo(made.vertices[len(unit) :].double())
         given = torch.cat([mesh.vertices.double(), new])
         return cls(made, given, free, normalization)
 
     def reach(self) -> Float[Tensor, "p 1"]:
-        """How much of a displacement each vertex takes: 0 outside, 1 inside, a ramp between."""
+        """The factor on the displacement of each vertex: 0 outside, 1 inside, a ramp between."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import dijkstra
 
@@ -71,7 +71,7 @@ class NormalizedMesh:
         held = (~self.free).nonzero()[:, 0].numpy()
         away = dijkstra(links.tocsr(), directed=False, indices=held, min_only=True)
         far = torch.from_numpy(away)
-        reached = far[far.isfinite()]  # parts that hang together by nothing held are not
+        reached = far[far.isfinite()]  # parts without any fixed vertex are not reached
         width = max(min(RAMP, float(reached.max()) / 2), 1e-12) if len(reached) else 1.0
         share = (far / width).clamp(0, 1)
         return (share * share * (3 - 2 * share)).float()[:, None]

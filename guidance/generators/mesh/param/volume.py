@@ -1,8 +1,8 @@
-"""Values in space as the sum of their coarse and fine levels, looked up on a surface."""
+"""Values in a cube as a sum of coarse and fine levels, interpolated at points of a surface."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +13,21 @@ from guidance.errors import InputError
 from guidance.rendering.texture import weighted_rows
 from guidance.types import StepContext
 
+#: Texels for which a volume is evaluated at once on export.
+AT_ONCE = 2**18
+
 
 class Volume(nn.Module):
-    """Values in the cube [-1, 1]^3, the sum of levels of 1, 2, 4, ... `finest` cells a side.
+    """Values in the cube [-1, 1]^3: the sum of levels of 1, 2, 4, ... `finest` cells per side.
 
-    The three-dimensional `guidance.generators.image.pyramid.Levels`. A surface that is painted by
-    the place has no seams, however its maps are cut.
+    The three-dimensional version of the levels of an image pyramid. A surface coloured by position
+    has no seams, however its UV map is cut.
 
     Args:
         seeds: one a sample.
-        channels: values a cell.
-        finest: cells a side of the last level, a power of two.
-        start_sd: spread of a level's values at the start, divided by the level's side.
+        channels: values per cell.
+        finest: cells per side of the last level, a power of two.
+        start_sd: standard deviation of a level's values at the start, divided by its side.
 
     Raises:
         InputError: `finest` is not a power of two.
@@ -45,7 +48,7 @@ class Volume(nn.Module):
         )
 
     def cells(self) -> Float[Tensor, "n c s s s"]:
-        """The sum of the levels in the cells of the finest, along z, y and x."""
+        """The sum of the levels in the cells of the finest level, along z, y and x."""
         total: Tensor = self.levels[0]
         for level in list(self.levels)[1:]:
             total = F.interpolate(total, scale_factor=2, mode="trilinear") + level
@@ -57,7 +60,7 @@ class Volume(nn.Module):
         weights: Float[Tensor, "m 8"],
         samples: slice = slice(None),
     ) -> Float[Tensor, "n m c"]:
-        """Values at `m` places of some samples, by what `corners` says of the places."""
+        """Values of some samples at `m` points, from the cells and weights of `corners`."""
         cells = self.cells()[samples].flatten(2).mT.contiguous()  # [n, s^3, c]
         n, count, _ = cells.shape
         shifts = count * torch.arange(n, device=index.device)[:, None, None]
@@ -67,13 +70,13 @@ class Volume(nn.Module):
         )
 
     def corners(
-        self, places: Float[Tensor, "m 3"]
+        self, points: Float[Tensor, "m 3"]
     ) -> tuple[Int[Tensor, "m 8"], Float[Tensor, "m 8"]]:
-        """The eight cells around each place, and their trilinear weights."""
+        """The indices of the eight cells around each point, and their trilinear weights."""
         side = self.levels[-1].shape[-1]
-        where = ((places.clamp(-1, 1) + 1) * (side / 2) - 0.5).clamp(0, side - 1)
-        low = where.floor().long()
-        part = where - low
+        position = ((points.clamp(-1, 1) + 1) * (side / 2) - 0.5).clamp(0, side - 1)
+        low = position.floor().long()
+        part = position - low
         high = (low + 1).clamp_max(side - 1)
         indices, shares = [], []
         for z, of_z in ((low[:, 2], 1 - part[:, 2]), (high[:, 2], part[:, 2])):
@@ -82,3 +85,10 @@ class Volume(nn.Module):
                     indices.append((z * side + y) * side + x)
                     shares.append(of_z * of_y * of_x)
         return torch.stack(indices, 1), torch.stack(shares, 1)
+
+
+def texel_rows(size: int) -> Iterator[slice]:
+    """The rows of a square map in slices of about `AT_ONCE` texels."""
+    rows = max(1, AT_ONCE // size)
+    for top in range(0, size, rows):
+        yield slice(top, top + rows)
