@@ -1,4 +1,4 @@
-"""Where on a mesh words fit: with a stand-in that likes red, everything is known."""
+"""Parts of a mesh by a text, with a scorer of red instead of an encoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from guidance.geometry.primitives import primitive
-from guidance.localize import parts as relevance
+from guidance.localize import parts
 from guidance.localize.parts import find_part
 from guidance.meshes import Mesh
 
@@ -40,14 +40,14 @@ def test_the_mean_over_models_counts() -> None:
     assert (found.faces == ~red).float().mean() > 0.98
 
 
-def test_a_model_that_sees_no_difference_is_told_by_the_contrast() -> None:
+def test_a_scorer_without_a_difference_gives_a_low_contrast() -> None:
     mesh, _ = two_balls()
     found = find_part(mesh, [lambda pictures: 0.05 * redness(pictures)])
-    assert not found.is_clear and 0 < found.contrast < relevance.CLEAR
+    assert not found.is_clear and 0 < found.contrast < parts.CLEAR
 
 
-def test_faces_that_no_camera_sees_go_with_their_neighbours() -> None:
+def test_invisible_faces_follow_their_neighbors() -> None:
     area, pairs = torch.full((4,), 0.25), torch.tensor([[0, 1], [1, 2], [2, 3]])
     scores = torch.tensor([1.0, torch.nan, 1.0, 0.0])
-    smooth = relevance._smooth(scores, area, pairs)
+    smooth = parts._smooth(scores, area, pairs)
     assert smooth.isfinite().all() and smooth[:3].min() > smooth[3]

@@ -13,14 +13,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from guidance.geometry.io.export import parse_formats, printing_note
+from guidance.geometry.io.files import load_mesh
 from guidance.geometry.io.maps import vertex_colors
-from guidance.geometry.io.files import Normalization, load_mesh
-from guidance.geometry.primitives import octahedron, primitive
+from guidance.geometry.normalization import Normalization
 from guidance.meshes import Material, Mesh, MeshScene
-from guidance.rendering.orbit import Orbit
+from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.environment import find_environment
-from guidance.rendering.material import Skin, render_material, texels_of
+from guidance.rendering.material import MaterialMesh, pack_material, render_material
 from guidance.rendering.shading import render_mesh
 from guidance.tasks.text2mesh import TextToMesh
 
@@ -51,8 +50,8 @@ def shown(mesh: Mesh, *, painted: bool = True) -> Tensor:
     cameras = CAMERAS.fixed(1)
     if painted and mesh.material is not None:
         unit = Mesh(places, mesh.faces.long(), None, mesh.uv, mesh.face_uv)
-        texels = texels_of(mesh.material)[None]
-        return render_material(Skin.of(unit), texels, cameras, find_environment("studio")).over()
+        texels = pack_material(mesh.material)[None]
+        return render_material(MaterialMesh.of(unit), texels, cameras, find_environment("studio")).over()
     scene = MeshScene(places[None], mesh.faces.long(), places)
     colors = None
     if painted:
@@ -94,7 +93,7 @@ def test_files_with_colours_render_as_the_run_did(mode: str, tmp_path: Path) -> 
     assert psnr(shown(shape, painted=False), shown(files["glb"], painted=False)) >= LEAST_PSNR
     assert shape.colors is None
     notes = json.loads((result.folder / "DONE.json").read_text())["notes"]
-    assert "mesh.stl: is watertight" in notes
+    assert "mesh.stl: watertight" in notes
 
 
 def test_files_with_maps_render_as_the_run_did(tmp_path: Path) -> None:
@@ -113,21 +112,4 @@ def test_files_with_maps_render_as_the_run_did(tmp_path: Path) -> None:
     for shape in (ply, stl):
         assert psnr(shown(shape, painted=False), shown(glb, painted=False)) >= LEAST_PSNR
     notes = json.loads((result.folder / "DONE.json").read_text())["notes"]
-    assert "mesh.stl: is watertight" in notes
-
-
-def test_formats_are_read() -> None:
-    assert parse_formats("glb, STL,ply,glb") == ("glb", "stl", "ply")
-    assert parse_formats("obj,glb") == ("obj", "glb")
-
-
-def test_what_a_printer_would_miss_is_counted() -> None:
-    faces = primitive("torus").faces
-    assert printing_note(faces) == "mesh.stl: is watertight"
-    assert "(1 hole); close it" in printing_note(octahedron().faces[1:])
-    assert "(2 holes)" in printing_note(torch.cat([faces[:5], faces[6:-5], faces[-4:]]))
-    fin = torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]])
-    assert "1 edge of more than two faces" in printing_note(fin)
-    turned = octahedron().faces.clone()
-    turned[0] = turned[0].flip(0)
-    assert "(neighbouring faces that look opposite ways)" in printing_note(turned)
+    assert "mesh.stl: watertight" in notes
