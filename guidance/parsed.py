@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T", bound="Parsed")
 
@@ -11,7 +11,8 @@ class Parsed:
     """A value with a text form.
 
     A pydantic field of such a type accepts the text or the value itself, holds the parsed value,
-    and is serialized as the text. Subclasses implement `parse`, which raises InputError, and `written`.
+    and is serialized as the text. Subclasses implement `parse`, which raises InputError, and
+    `written`.
     """
 
     @classmethod
@@ -23,10 +24,22 @@ class Parsed:
         """The text that `parse` turns into an equal value."""
         raise NotImplementedError
 
+    #: The types that `parse` accepts.
+    accepts: ClassVar[tuple[type, ...]] = (str,)
+
     @classmethod
     def of(cls: type[T], value: Any) -> T:
-        """The value itself, or the value of a text."""
-        return value if isinstance(value, cls) else cls.parse(value)
+        """The value itself, or the value of a text.
+
+        Raises:
+            InputError: the text cannot be parsed.
+            ValueError: another type.
+        """
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, cls.accepts) or isinstance(value, bool):
+            raise ValueError(f"expected {' or '.join(kind.__name__ for kind in cls.accepts)}")
+        return cls.parse(value)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

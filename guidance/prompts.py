@@ -64,8 +64,6 @@ class Prompt(Parsed):
     @classmethod
     def parse(cls, text: str) -> Prompt:
         """Reads a prompt in the grammar of this module; see `parse_prompt`."""
-        if not isinstance(text, str):
-            raise InputError(f"prompt: expected text, got {text!r:.60}")
         return cls(text, parse_prompt(text))
 
     def written(self) -> str:
@@ -124,8 +122,6 @@ class Templates(Parsed):
     @classmethod
     def parse(cls, text: str) -> Templates:
         """Reads "default", "plain" or the path of a file; see `read_templates`."""
-        if not isinstance(text, str):
-            raise InputError(f"templates: expected default, plain or a file, got {text!r:.60}")
         return cls(text, read_templates(text))
 
     def written(self) -> str:
@@ -185,7 +181,7 @@ def _parse_keyframe(text: str) -> Keyframe:
     phrases = parse_prompt(match["text"])
     if len(phrases) > 1:
         raise InputError(
-            f"at {text[:60]!r}: expected one phrase, which replaces the first phrase of the prompt; "
+            f"at {text[:60]!r}: expected one phrase, which replaces the first one of the prompt; "
             'remove "|"'
         )
     if phrases[0].text != match["text"].strip():

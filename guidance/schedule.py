@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from guidance.errors import InputError
@@ -34,10 +34,8 @@ class Schedule(Parsed):
         """Reads a number or the notation of this module. Raises InputError on anything else."""
         if isinstance(text, Schedule):
             return text
-        if isinstance(text, int | float) and not isinstance(text, bool):
+        if isinstance(text, int | float):
             return cls._checked((float(text),), (0.0,), "linear", text)
-        if not isinstance(text, str):
-            raise InputError(f"expected a number or a schedule, e.g. {EXAMPLES}; got {text!r:.60}")
         words = text.split()
         shape = words.pop() if words and words[-1] in SHAPES else "linear"
         corners = [corner.split("@") for corner in " ".join(words).split("->")]
@@ -60,6 +58,8 @@ class Schedule(Parsed):
             raise InputError(f"schedule {text!r}: a log schedule needs values above 0")
         return cls(values, places, shape)
 
+    accepts = (str, int, float)
+
     def written(self) -> str | float:
         """A number for a constant, else the notation of this module."""
         if len(self.values) == 1 and self.places == (0.0,) and self.shape == "linear":
@@ -80,6 +80,10 @@ class Schedule(Parsed):
     def is_zero(self) -> bool:
         """Whether the value is 0 at any progress."""
         return not any(self.values)
+
+    def scaled(self, factor: float) -> Schedule:
+        """The schedule with its values multiplied by a number."""
+        return replace(self, values=tuple(value * factor for value in self.values))
 
     def __call__(self, progress: float) -> float:
         """The value at a progress in [0, 1]; constant beyond the outer corners."""

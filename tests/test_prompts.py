@@ -115,7 +115,7 @@ def test_keyframes_are_put_in_order() -> None:
         (["0% an apple"], "expected above 0% and up to 100%; the prompt itself applies at 0%"),
         (["101% an apple"], "expected above 0% and up to 100%"),
         (["-5% an apple"], "expected above 0% and up to 100%"),
-        (["50% a | b"], "expected one phrase, which replaces the first phrase"),
+        (["50% a | b"], "expected one phrase, which replaces the first one"),
         (["50% a:2"], "a keyframe has no weight"),
         (["50% a:1 -> 2"], "a keyframe has no weight"),
         (["50% a", "50.0% b"], "at 50%: is given twice"),
@@ -222,7 +222,7 @@ def test_bad_templates_are_told(content: bytes | None, message: str, tmp_path: P
 def test_a_folder_is_no_file_of_templates(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_templates(str(tmp_path))
-    with pytest.raises(InputError, match="is no text"):
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         read_templates("a\x00b")
-    with pytest.raises(InputError, match=r"templates: 'a photo' has no \{\}"):
+    with pytest.raises(InputError, match=r"templates: 'a photo' does not contain \{\}"):
         check_templates(["a photo"])

@@ -80,7 +80,7 @@ def evaluate(request: Request) -> Iterator[str]:
             a family that no loss used.
         MissingWeights: the weights of the judge are not on this machine.
     """
-    from guidance.evaluate.families import judge_of
+    from guidance.evaluate.families import load_judge_for
     from guidance.evaluate.finished import read_run, read_texts
     from guidance.evaluate.scoring import SampleScore, score_samples
     from guidance.evaluate.table import as_json, last_lines, sample_line
@@ -88,7 +88,7 @@ def evaluate(request: Request) -> Iterator[str]:
 
     runs = [read_run(folder) for folder in dict.fromkeys(request.runs)]
     others = read_texts(request.against) if request.against else []
-    judge = judge_of([name for run in runs for name in run.losses], request.judge)
+    judge = load_judge_for([name for run in runs for name in run.losses], request.judge)
     scores: list[SampleScore] = []
     for score in score_samples(judge, [s for run in runs for s in run.samples], others):
         scores.append(score)

@@ -34,9 +34,8 @@ def run(words: list[str]) -> int:
     name = words.pop(0) if words and not words[0].startswith("-") else ""
     folder = peek(words, "resume")
     if not name and not folder:
-        raise InputError(
-            f"run: which task? Use one of {', '.join(names(TASKS))}; or --resume FOLDER"
-        )
+        known = ", ".join(names(TASKS))
+        raise InputError(f"run: no task; use one of {known}, or --resume FOLDER")
     cls = find_task(name) if name else None
     if folder:
         return _resume(cls, name, Path(folder[-1]), words)

@@ -24,12 +24,12 @@ from guidance.runs.atomic import move_into, os_errors
 from guidance.runs.folder import contained, existing_folder, only_writer
 
 HELP = f"""\
-guide tune RUN --strength S
+usage: guide tune RUN --strength S
 
-Writes the meshes of a finished `guide run text2mesh --mode deform` or `--mode stylize` again, moved
-by S of what the run came to: 0 is the mesh that was given, 1 the result, 0.5 half way, -1 the
-opposite. Colours stay those of the result. Beside the results of each sample: mesh-strength-S.glb,
-mesh-strength-S.obj and contact-strength-S.png.
+Writes the meshes of a finished `guide run text2mesh` in the modes stylize, deform or deform_normals
+again, with their deformation scaled: 0 is the given mesh, 1 the result, 0.5 half way, and -1 the
+opposite. Colors stay those of the result. Writes mesh-strength-S.glb, mesh-strength-S.obj and
+contact-strength-S.png next to the results of each sample.
 
   --strength S   a number from {LEAST:g} to {MOST:g}
 """

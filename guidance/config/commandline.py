@@ -66,6 +66,7 @@ def task_of(
         values = old_values(name, values, losses)
     own = {k: v for k, v in values.items() if k in cls.model_fields}
     flat = {k: v for k, v in values.items() if k not in cls.model_fields}
+    _checked(cls, own, where)
     words, notes = old_flags(name, words, lambda key: _is_known(cls, own, words, flat, key), losses)
     node = read_tree(cls, own, words, opened=list(flat))
     for key, value in flat.items():
@@ -84,6 +85,14 @@ def task_of(
         assign(node, key, value)
     task = validated(cls, node.raw(), lambda key: f"--{key.split('.')[-1].replace('_', '-')}")
     return task, notes
+
+
+def _checked(cls: type[BaseModel], values: Mapping[str, Any], where: str | None) -> None:
+    """Raises InputError, with the name of the file, for choices that do not exist."""
+    try:
+        read_tree(cls, values, [])
+    except InputError as error:
+        raise InputError(f"{where}: {error}" if where else str(error)) from None
 
 
 def _is_known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -98,22 +98,15 @@ def strip_header(values: Mapping[str, Any], where: str) -> tuple[str | None, int
     return task, version, {key: value for key, value in values.items() if key not in HEADER}
 
 
-class Dumpable(Protocol):
-    """What is written: a pydantic model."""
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
-
-
-def as_mapping(task: Dumpable, name: str) -> dict[str, Any]:
+def as_mapping(task: BaseModel, name: str) -> dict[str, Any]:
     """The resolved configuration of a task, with its header, as plain JSON values."""
     header = {"schema_version": SCHEMA_VERSION, "task": name}
     return header | task.model_dump(mode="json")
 
 
-def as_yaml(task: Dumpable, name: str) -> str:
-    """The resolved configuration; `guide run TASK --config FILE` repeats the run."""
-    mapping = as_mapping(task, name)
-    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True, width=100)
+def as_yaml(mapping: Mapping[str, Any]) -> str:
+    """A resolved configuration; `guide run TASK --config FILE` repeats the run."""
+    return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True, width=100)
 
 
 def validated(

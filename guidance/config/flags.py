@@ -10,7 +10,15 @@ from pydantic import BaseModel
 
 from guidance.config.choices import Switch
 from guidance.config.kinds import Kind, load_file, names, options_of
-from guidance.config.tree import Node, choices, holders, is_flag, is_list, tree_of
+from guidance.config.tree import (
+    Node,
+    choices,
+    holders,
+    is_flag,
+    is_flat_only,
+    is_list,
+    tree_of,
+)
 from guidance.errors import InputError
 
 #: Flags that are not options of a task.
@@ -165,6 +173,7 @@ def owners_of(node: Node, key: str) -> list[tuple[str, str]]:
                     found.append((choice.opener.replace("_", "-"), "..."))
                 continue
             for name in names(choice.kind):
-                if key in options_of(choice.kind, name).model_fields:
+                info = options_of(choice.kind, name).model_fields.get(key)
+                if info is not None and (each.flat or not is_flat_only(info)):
                     found.append((field.replace("_", "-"), name))
     return list(dict.fromkeys(found))

@@ -32,7 +32,7 @@ class Node:
     def options(self) -> dict[str, FieldInfo]:
         """The options that apply to the task."""
         fields = self.cls.model_fields
-        return {k: i for k, i in fields.items() if self.flat or not _is_flat_only(i)}
+        return {k: i for k, i in fields.items() if self.flat or not is_flat_only(i)}
 
     def walk(self) -> Iterator[Node]:
         """The node and all below it."""
@@ -147,7 +147,8 @@ def assign(node: Node, key: str, value: Any) -> bool:
     return bool(found)
 
 
-def _is_flat_only(info: FieldInfo) -> bool:
+def is_flat_only(info: FieldInfo) -> bool:
+    """Whether an option applies to flat images only."""
     return any(isinstance(item, FlatOnly) for item in info.metadata)
 
 

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guidance.config.choices import Switch
 from guidance.config.fields import Losses
+from guidance.config.files import as_mapping
 from guidance.config.tree import choices
 from guidance.errors import InputError
 from guidance.options import Options
@@ -238,6 +239,18 @@ class Task(BaseModel):
             InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see
                 `guidance.errors`.
         """
-        from guidance.tasks.shared.running import run_task
+        from guidance.tasks.shared.running import Job, run_job
 
-        return run_task(self, folder=folder, listeners=listeners)
+        name = self.task_name()
+        job = Job(
+            name,
+            as_mapping(self, name),
+            self.build,
+            tuple(prompt.text for prompt in self.sample_prompts),
+            self.sample_seeds,
+            self.denoisers,
+            self.output,
+            self.judge,
+            self.metadata,
+        )
+        return run_job(job, folder=folder, listeners=listeners)

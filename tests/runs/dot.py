@@ -22,25 +22,26 @@ class Dot(Task):
         "best": {"steps": 40, "size": 32},
     }
     PRESET_MINUTES: ClassVar = {
-        "draft": "a context",
-        "normal": "a context",
-        "best": "a context more",
+        "draft": "a moment",
+        "normal": "a moment",
+        "best": "a little longer",
     }
 
     size: int = Field(default=8, ge=1, le=64)
-    """Pixels a side."""
+    """Pixels per side."""
     noise: float = 0.3
-    """Of the target, at each step another one."""
+    """Of the target, new in each step."""
     broken_after: int = 10**9
-    """From this step on the loss is not a number."""
+    """Step from which the loss is NaN."""
     judge: bool = False
 
     def build(self) -> Plan:
         import torch
 
-        from guidance.media.png import save_png
+        from guidance.media.write_png import save_png
+        from guidance.outputs import Rendering
         from guidance.runs.plan import Plan
-        from guidance.types import Rendering, StepContext
+        from guidance.types import StepContext
         from tests.stand_ins import Canvas, Target
 
         class Picture(Canvas):
@@ -55,7 +56,7 @@ class Dot(Task):
                 late = context.phase == "step" and context.step >= broken_after
                 return value * torch.nan if late else value
 
-        prompts = self.sample_prompts
+        prompts = tuple(prompt.text for prompt in self.sample_prompts)
         greys = [0.2 + 0.6 * len(prompt) % 1 for prompt in prompts]
         return Plan(
             Picture(len(prompts), self.size), Grey(greys, self.noise), self.settings(), prompts

@@ -26,7 +26,7 @@ class Pan(Parsed):
     @classmethod
     def parse(cls, text: str) -> Pan:
         """Reads "0.01,0": two numbers or schedules. Raises InputError for anything else."""
-        parts = text.split(",") if isinstance(text, str) else ()
+        parts = text.split(",")
         if len(parts) != 2:
             raise InputError(
                 f'pan {text!r}: expected two numbers or schedules, e.g. "0.01,0" or "0 -> 0.02,0"'
