@@ -207,6 +207,6 @@ class Clip(Loss):
                 yield sample_means(distance, crops, part)
 
     @classmethod
-    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Clip:
+    def tiny(cls, encoder: Encoder, prompts: PromptArgument) -> Clip:
         """A small instance for the contract tests."""
         return cls(prompts, encoder=encoder, augment=Augment(crops=6, scale=(0.7, 1.3)))

@@ -115,6 +115,6 @@ class Directional(Loss):
             yield sample_means(values, crops, part)
 
     @classmethod
-    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> Directional:
+    def tiny(cls, encoder: Encoder, prompts: PromptArgument) -> Directional:
         """A small instance for the contract tests."""
         return cls(prompts, "a stone", encoder=encoder, augment=Augment(crops=6))

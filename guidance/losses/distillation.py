@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -284,7 +284,7 @@ class Distillation(Loss):
         return views_of(rendering, self.name).cpu()
 
     @classmethod
-    def tiny_from_denoiser(cls, denoiser: Denoiser, prompts: Sequence[str]) -> Distillation:
+    def tiny_from_denoiser(cls, denoiser: Denoiser, prompts: PromptArgument) -> Distillation:
         """A small instance for the contract tests."""
         return cls(prompts, denoiser=denoiser, method="sds", negative="a house")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.clip import Clip
+from guidance.losses.text.arguments import PromptArgument
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext
 from guidance.views import WHOLE
@@ -53,6 +54,6 @@ class OnSubject(Loss):
         yield from self.loss.parts(rendering.showing(self.subject), context, micro_batch)
 
     @classmethod
-    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> OnSubject:
+    def tiny(cls, encoder: Encoder, prompts: PromptArgument) -> OnSubject:
         """A small instance for the contract tests."""
         return cls(Clip.tiny(encoder, prompts), WHOLE)

@@ -176,6 +176,6 @@ class PatchDirectional(Loss):
             yield sample_means(kept, crops, part)
 
     @classmethod
-    def tiny(cls, encoder: Encoder, prompts: Sequence[str]) -> PatchDirectional:
+    def tiny(cls, encoder: Encoder, prompts: PromptArgument) -> PatchDirectional:
         """A small instance for the contract tests."""
         return cls(prompts, "a stone", encoder=encoder, crops=6, crop_size=0.6, threshold=0.2)

@@ -1,8 +1,8 @@
-"""What every loss must do. A new file in guidance/losses/ is found by itself.
+"""The contract of losses. A new file in guidance/losses/ is found by scanning the folder.
 
-A loss that cannot be made without arguments brings a classmethod `tiny(encoder, prompts)`; one that
-looks through an encoder and reads no words, `tiny_of_pictures(encoder)`; one that asks a denoiser,
-`tiny_of_denoiser(denoiser, prompts)`.
+A loss whose constructor has required arguments provides a class method for a small instance:
+`tiny(encoder, prompts)` for prompts and an encoder, `tiny_from_encoder(encoder)` for an encoder
+only, `tiny_from_denoiser(denoiser, prompts)` for prompts and a denoiser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 import guidance.losses
+import guidance.prompts
 from guidance.outputs import Rendering
+from guidance.prompts import Prompt
 from guidance.types import Loss, Terms
 from tests.diffusion.stand_ins import Mixture
 from tests.losses.stand_ins import Linear, context, everything
@@ -35,34 +37,36 @@ def losses() -> list[type[Loss]]:
 
 PROMPTS = ("a red apple | a sketch:0.5", "a boat:2")
 ALL = pytest.mark.parametrize("kind", losses(), ids=lambda kind: kind.__name__)
-OF_WORDS = [kind for kind in losses() if hasattr(kind, "tiny") or kind.is_vector_field]
-WORDY = pytest.mark.parametrize("kind", OF_WORDS, ids=lambda kind: kind.__name__)
+WITH_PROMPTS = [kind for kind in losses() if hasattr(kind, "tiny") or kind.is_vector_field]
+WITH_PROMPTS_ONLY = pytest.mark.parametrize("kind", WITH_PROMPTS, ids=lambda kind: kind.__name__)
 
-#: What losses read of a scene.
+#: The attributes of a scene that losses read.
 OF_SCENES = ("vertices", "jacobians", "distances", "noise")
 
 
 def frozen_model(kind: type[Loss]) -> Linear | Mixture:
-    """What a loss of words asks."""
-    return Mixture() if hasattr(kind, "tiny_of_denoiser") else Linear()
+    """The stand-in for the model of a loss with prompts."""
+    return Mixture() if hasattr(kind, "tiny_from_denoiser") else Linear()
 
 
-def of_words(kind: type[Loss], model: Linear | Mixture, prompts: tuple[str, ...]) -> Loss:
+def from_prompts(
+    kind: type[Loss], model: Linear | Mixture, prompts: tuple[str | Prompt, ...]
+) -> Loss:
     return (
-        kind.tiny_of_denoiser(model, prompts)
+        kind.tiny_from_denoiser(model, prompts)
         if isinstance(model, Mixture)
         else kind.tiny(model, prompts)
     )
 
 
-def unprepared(kind: type[Loss], prompts: tuple[str, ...]) -> Loss:
-    if kind in OF_WORDS:
-        return of_words(kind, frozen_model(kind), prompts)
-    return kind.tiny_of_pictures(Linear()) if hasattr(kind, "tiny_of_pictures") else kind()
+def unprepared(kind: type[Loss], prompts: tuple[str | Prompt, ...]) -> Loss:
+    if kind in WITH_PROMPTS:
+        return from_prompts(kind, frozen_model(kind), prompts)
+    return kind.tiny_from_encoder(Linear()) if hasattr(kind, "tiny_from_encoder") else kind()
 
 
-def make(kind: type[Loss], prompts: tuple[str, ...] = PROMPTS) -> Loss:
-    """A small instance, prepared on other images than those it is called with."""
+def make(kind: type[Loss], prompts: tuple[str | Prompt, ...] = PROMPTS) -> Loss:
+    """A small instance, prepared on other images than those that it is called with."""
     loss = unprepared(kind, prompts)
     start = everything(n=len(prompts))
     loss.prepare(replace(start, image=start.image.detach() * 0.8 + 0.02))
@@ -84,10 +88,68 @@ def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
     return value.detach(), list(found)
 
 
-def test_the_shipped_losses_are_found() -> None:
-    names = {kind.__name__ for kind in losses()}
-    assert {"Clip", "Directional", "TotalVariation", "Range", "Outline"} <= names
-    assert {"Laplacian", "NormalConsistency", "EdgeLength"} <= names
+#: Names in the metrics of runs, which are compared across versions.
+NAMES = {
+    "Border": "edge",
+    "Clip": "clip",
+    "Content": "content",
+    "Directional": "directional",
+    "Distillation": "sds",
+    "EdgeLength": "edgelength",
+    "Eikonal": "eikonal",
+    "Laplacian": "laplacian",
+    "Lpips": "lpips",
+    "NoiseNorm": "noise-norm",
+    "NormalConsistency": "normalconsistency",
+    "OnSubject": "clip of whole",
+    "Outline": "outline",
+    "Palette": "palette",
+    "PatchDirectional": "patches",
+    "Range": "range",
+    "Rigidity": "rigidity",
+    "Smoothness": "smoothness",
+    "Symmetry": "symmetry",
+    "TotalVariation": "totalvariation",
+}
+
+
+def test_names_in_metrics() -> None:
+    assert {kind.__name__: unprepared(kind, PROMPTS).name for kind in losses()} == NAMES
+
+
+def test_a_file_of_the_folder_is_one_loss() -> None:
+    """And the folders below hold no loss."""
+    defined = [kind.__module__ for kind in losses()]
+    files = {
+        f"guidance.losses.{info.name}"
+        for info in pkgutil.iter_modules(guidance.losses.__path__)
+        if not info.ispkg
+    }
+    assert sorted(defined) == sorted(files)
+
+
+@WITH_PROMPTS_ONLY
+def test_prompts_and_models_are_declared(kind: type[Loss]) -> None:
+    model = frozen_model(kind)
+    loss = from_prompts(kind, model, PROMPTS)
+    assert loss.prompts == tuple(Prompt.of(text) for text in PROMPTS)
+    assert loss.models == (model,)
+
+
+@WITH_PROMPTS_ONLY
+def test_a_text_is_parsed_once(kind: type[Loss], monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = tuple(Prompt.of(text) for text in PROMPTS)
+    losses = [from_prompts(kind, frozen_model(kind), prompts) for prompts in (PROMPTS, parsed)]
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text!r} is parsed again")
+
+    monkeypatch.setattr(guidance.prompts, "parse_prompt", refuse)
+    values = []
+    for loss in losses:
+        loss.prepare(everything())
+        values.append(loss(everything(), context()).detach())
+    assert torch.equal(*values)
 
 
 @ALL
@@ -118,8 +180,8 @@ def test_is_not_divided_by_the_number_of_samples(kind: type[Loss]) -> None:
 def test_gradients_are_those_of_the_value(kind: type[Loss]) -> None:
     loss, rendering = make(kind), everything()
     if kind.is_vector_field:
-        return  # they are no slope of any value; tests/losses/test_distillation.py has their own
-    if kind.__name__ == "Range":  # its slope would be 0 everywhere
+        return  # not the gradient of a value; see tests/losses/test_distillation.py
+    if kind.__name__ == "Range":  # its gradient would be 0 everywhere
         rendering.image.data.mul_(3).sub_(1)
 
     def value(image: Tensor, alpha: Tensor, *of_scene: Tensor) -> Tensor:
@@ -139,7 +201,7 @@ def test_pictures_of_a_sample_touch_no_other_to_the_bit(kind: type[Loss]) -> Non
     check_only_the_second_changed(gradients(loss, rendering), gradients(loss, other))
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 def test_prompts_of_a_sample_touch_no_other_to_the_bit(kind: type[Loss]) -> None:
     ours, others = make(kind), make(kind, (PROMPTS[0], "a wolf | a hat | a tree"))
     check_only_the_second_changed(gradients(ours, everything()), gradients(others, everything()))
@@ -175,11 +237,11 @@ def test_parts_add_up(kind: type[Loss], micro_batch: int) -> None:
         assert torch.allclose(mine, theirs, rtol=1e-6, atol=1e-9)
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 @pytest.mark.parametrize("micro_batch", [1, 3, 7])
 def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
     encoder, rendering = frozen_model(kind), everything()
-    loss = of_words(kind, encoder, PROMPTS)
+    loss = from_prompts(kind, encoder, PROMPTS)
     loss.prepare(rendering)
     encoder.batches.clear()
     list(loss.parts(rendering, context(), micro_batch))
@@ -187,20 +249,20 @@ def test_micro_batches_are_kept_to(kind: type[Loss], micro_batch: int) -> None:
     assert min(encoder.batches) >= micro_batch // 2, "micro-batches are wastefully small"
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 def test_encoders_are_frozen_and_no_part_of_the_state(kind: type[Loss]) -> None:
     encoder = frozen_model(kind)
-    loss = of_words(kind, encoder, PROMPTS)
+    loss = from_prompts(kind, encoder, PROMPTS)
     loss.prepare(everything())
     loss(everything(), context()).sum().backward()
     assert encoder.weight.grad is None
     assert not list(loss.parameters()) and not loss.state_dict()
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 def test_texts_are_encoded_once(kind: type[Loss]) -> None:
     encoder = frozen_model(kind)
-    loss = of_words(kind, encoder, PROMPTS)
+    loss = from_prompts(kind, encoder, PROMPTS)
     loss.prepare(everything())
     encoded = len(encoder.texts)
     for step in range(3):
@@ -208,13 +270,15 @@ def test_texts_are_encoded_once(kind: type[Loss]) -> None:
     assert encoded and len(encoder.texts) == encoded
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 def test_another_number_of_prompts_is_an_error(kind: type[Loss]) -> None:
-    with pytest.raises(ValueError, match="3 prompts for 2 samples: give one prompt, or one per sample"):
-        of_words(kind, frozen_model(kind), ("a", "b", "c")).prepare(everything())
+    with pytest.raises(
+        ValueError, match="3 prompts for 2 samples: give one prompt, or one per sample"
+    ):
+        from_prompts(kind, frozen_model(kind), ("a", "b", "c")).prepare(everything())
 
 
-@WORDY
+@WITH_PROMPTS_ONLY
 def test_draws_follow_the_seed(kind: type[Loss]) -> None:
     rendering = everything()
     same, again, later = (make(kind)(rendering, context(step=step)) for step in (3, 3, 4))

@@ -72,7 +72,7 @@ def test_options_change_something() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(InputError, match="blind: does not show the maps inside its image tower"):
+    with pytest.raises(InputError, match="blind: gives no feature maps of its image tower"):
         Content(encoder=Blind()).prepare(plain(0.5))
     with pytest.raises(InputError, match=r"Content.depths: expected shares in \(0, 1\], got"):
         Content(depths=(0.0,))

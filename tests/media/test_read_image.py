@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from guidance.errors import InputError
-from guidance.media.read_image import load_image
+from guidance.media.pixels import from_uint8
+from guidance.media.read_image import load_image, read_image, read_png
+from guidance.media.write_png import encode_png, save_png
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -88,3 +90,65 @@ def test_grey_of_sixteen_bits_keeps_its_shades(tmp_path: Path) -> None:
 def test_transparent_is_white(tmp_path: Path) -> None:
     Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     assert torch.equal(load_image(tmp_path / "clear.png"), torch.ones(3, 2, 2))
+
+
+def by_pillow(path: Path) -> torch.Tensor:
+    """The same by Pillow alone."""
+    with Image.open(path) as file:
+        rgba = ImageOps.exif_transpose(file).convert("RGBA")
+    over = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return torch.from_numpy(np.array(over)).permute(2, 0, 1).float() / 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_pixels_are_those_of_pillow(mode: str, orientation: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(orientation)
+    image = Image.fromarray(random.integers(0, 256, (5, 7, 4), np.uint8)).convert(mode)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "image.png", exif=exif)
+    assert torch.equal(load_image(tmp_path / "image.png"), by_pillow(tmp_path / "image.png"))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+def test_all_formats_are_those_of_pillow(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    noise_png(path)
+    with Image.open(path) as image:
+        image.save(path, form)
+    assert torch.equal(load_image(path), by_pillow(path))
+
+
+def test_cmyk_photos_are_those_of_pillow(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
+    Image.fromarray(levels, "CMYK").save(tmp_path / "print.jpg")
+    assert torch.equal(load_image(tmp_path / "print.jpg"), by_pillow(tmp_path / "print.jpg"))
+
+
+@pytest.mark.parametrize("form", ["ICNS", "PCX", "TGA", "EPS", "DDS"])
+def test_other_formats_are_refused(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGB", (16, 16)).save(path, form)
+    with pytest.raises(InputError, match=r"not a readable image \(formats: PNG, JPEG,"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pngs_come_back_to_the_bit(channels: int, tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (3, 4, channels), np.uint8)
+    path = save_png(tmp_path / "image.png", from_uint8(levels))
+    assert path.read_bytes() == encode_png(levels)
+    assert np.array_equal(read_image(path, "image", ("PNG",))[..., :channels], levels)
+
+
+def test_grey_maps_come_back_to_the_bit() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (3, 4, 1), np.uint8)
+    found = read_image(encode_png(levels), "image", ("PNG",))
+    assert np.array_equal(found[..., :3], levels.repeat(3, -1))
+
+
+def test_a_jpeg_is_not_a_png(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "image.png", "JPEG")
+    with pytest.raises(InputError, match=r"image\.png: not a readable PNG"):
+        read_png(tmp_path / "image.png")
