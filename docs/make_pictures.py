@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 import guidance as gd
-from guidance.media.images import encode_mp4
+from guidance.media.write_video import encode_mp4
 
 PROMPT, SEED, SIDE = "a red apple", 0, 160
 SOURCE = "a green apple"

@@ -1,0 +1,1 @@
+"""Reading and writing of images and videos, by imageio, within limits on untrusted files."""

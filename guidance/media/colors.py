@@ -1,4 +1,4 @@
-"""Colours as people write them."""
+"""Colours by name or hexadecimal code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from guidance.errors import InputError
 
 
 def parse_color(text: str, where: str) -> tuple[float, float, float]:
-    """Red, green and blue (sRGB, in [0, 1]) of "#rrggbb" or a name of CSS.
+    """Parses "#rrggbb" or the name of a CSS colour into red, green and blue (sRGB, in [0, 1]).
 
     Args:
-        where: the setting that it was given for, e.g. "Edge.color".
+        where: the option that it was given for, e.g. "Border.color"; used in messages.
 
     Raises:
-        InputError: it is neither.
+        InputError: neither of the two.
     """
     from PIL import ImageColor
 

@@ -1,7 +1,7 @@
-"""The configuration inside PNG, MP4 and GLB files, and back out of them.
+"""The configuration embedded in PNG, MP4 and GLB files.
 
-Files are told apart by their first bytes, never by their names. Nothing of an image is decoded
-and no buffer of a mesh is read: only the chunk that holds the text, within caps.
+Formats are detected by their first bytes, never by their names. No image is decoded and no buffer
+of a mesh is read: only the chunk that holds the text, within limits on its size.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from io import BufferedIOBase, BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError
 
+#: Open binary files.
+Readable = BufferedReader | BytesIO
 KEY = "guidance"
 #: A configuration is a few thousand characters.
 MAX_TEXT = 2**20
@@ -27,7 +29,7 @@ JSON_CHUNK = b"JSON"
 
 
 def embed(content: bytes, text: str) -> bytes:
-    """The same file with the text in it, where its format is one of ours; unchanged otherwise."""
+    """Embeds a text into the content of a PNG or GLB file; other formats are returned unchanged."""
     if content.startswith(PNG):
         return _embed_png(content, text)
     if content.startswith(GLB):
@@ -36,7 +38,7 @@ def embed(content: bytes, text: str) -> bytes:
 
 
 def carries(path: Path) -> bool:
-    """Whether a file is of a format that can hold a configuration, by its first bytes."""
+    """Whether the format of a file can hold a configuration, by its first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -45,13 +47,13 @@ def carries(path: Path) -> bool:
 
 
 def extract(path: Path) -> dict[str, Any]:
-    """The configuration that a file brings along, as `as_mapping` of a task wrote it.
+    """Reads the configuration embedded in a file, as a mapping of options.
 
     Raises:
-        InputError: no such file, another format, damaged, or nothing inside.
+        InputError: no such file, another format, damaged, or without a configuration.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give an image, video or mesh that guide made")
+        raise InputError(f"{path}: no such file; give an image, video or mesh of a run")
     with path.open("rb") as file:
         start = file.read(12)
         file.seek(0)
@@ -61,9 +63,11 @@ def extract(path: Path) -> dict[str, Any]:
             elif start.startswith(GLB):
                 text = _extract_glb(file)
             elif start[4:8] == b"ftyp":
-                text = _extract_mp4(path)
+                text = _extract_mp4(file)
             else:
-                raise InputError(f"{path}: is no PNG, MP4 or GLB; only these carry a configuration")
+                raise InputError(
+                    f"{path}: is not a PNG, MP4 or GLB file; only these hold a configuration"
+                )
             values = json.loads(text) if text is not None else None
         except (ValueError, struct.error, RecursionError, zlib.error, AttributeError) as error:
             if isinstance(error, InputError):
@@ -71,14 +75,14 @@ def extract(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: is damaged; its configuration cannot be read") from None
     if not isinstance(values, dict):
         raise InputError(
-            f"{path}: carries no configuration of guidance; it was made elsewhere, or with "
+            f"{path}: has no embedded configuration; it was made by another program, or with "
             "--no-metadata"
         )
     return values
 
 
 def _embed_png(content: bytes, text: str) -> bytes:
-    """Puts an iTXt chunk behind the header; pixels stay what they are."""
+    """Inserts an iTXt chunk after the header; the pixels are not changed."""
     # Keyword, no compression (2 bytes), no language, no translated keyword, UTF-8.
     body = KEY.encode() + b"\0\0\0\0\0" + text.encode()
     chunk = struct.pack(">I", len(body)) + b"iTXt" + body
@@ -87,7 +91,7 @@ def _embed_png(content: bytes, text: str) -> bytes:
     return content[:header_end] + chunk + content[header_end:]
 
 
-def _extract_png(file: BufferedIOBase) -> str | None:
+def _extract_png(file: Readable) -> str | None:
     file.seek(len(PNG))
     for _ in range(MAX_CHUNKS):
         length, kind = struct.unpack(">I4s", file.read(8))
@@ -106,13 +110,13 @@ def _extract_png(file: BufferedIOBase) -> str | None:
     return None
 
 
-def _glb_json(file: BufferedIOBase) -> dict[str, Any]:
+def _glb_json(file: Readable) -> dict[str, Any]:
     magic, version, _, length, kind = struct.unpack("<4sIII4s", file.read(20))
     if magic != GLB or version != 2 or kind != JSON_CHUNK or length > MAX_GLB_JSON:
-        raise ValueError("no GLB of version 2")
+        raise ValueError("not a GLB of version 2")
     described = json.loads(file.read(length))
     if not isinstance(described, dict):
-        raise ValueError("no description")
+        raise ValueError("not a JSON object")
     return described
 
 
@@ -127,17 +131,20 @@ def _embed_glb(content: bytes, text: str) -> bytes:
     return struct.pack("<4sIII4s", GLB, 2, total, len(new), JSON_CHUNK) + new + rest
 
 
-def _extract_glb(file: BufferedIOBase) -> str | None:
+def _extract_glb(file: Readable) -> str | None:
     text = _glb_json(file).get("asset", {}).get("extras", {}).get(KEY)
     return text if isinstance(text, str) and len(text) <= MAX_TEXT else None
 
 
-def _extract_mp4(path: Path) -> str | None:
-    import av
+def _extract_mp4(file: Readable) -> str | None:
+    import imageio.v3 as iio
 
+    from guidance.media.plugins.pyav import VideoReader
+
+    options = {"format": "mp4", "metadata_errors": "replace"}
     try:
-        with av.open(str(path), format="mp4", metadata_errors="replace") as container:
-            text = container.metadata.get("comment")
-    except (av.FFmpegError, OSError):
-        raise ValueError("no MP4") from None
+        with iio.imopen(file, "r", plugin=VideoReader, **options) as video:
+            text: str | None = video.container_metadata.get("comment")
+    except OSError:
+        raise ValueError("not an MP4") from None
     return text if text is not None and len(text) <= MAX_TEXT and text.startswith("{") else None

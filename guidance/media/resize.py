@@ -1,4 +1,4 @@
-"""Images in another size."""
+"""Resizing of image tensors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from torch import Tensor
 
 
 def resized(
-    pictures: Float[Tensor, "*b c h w"], sides: tuple[int, int]
+    images: Float[Tensor, "*b c h w"], size: tuple[int, int]
 ) -> Float[Tensor, "*b c rows columns"]:
-    """Images in [0, 1] of that height and width, bicubic; to the bit the same if they are so."""
-    if tuple(pictures.shape[-2:]) == sides:
-        return pictures
-    batch = pictures if pictures.ndim == 4 else pictures[None]
-    found = F.interpolate(batch, sides, mode="bicubic", antialias=True).clamp(0, 1)
-    return found if pictures.ndim == 4 else found[0]
+    """Resizes images in [0, 1] to a height and width; bicubic, antialiased.
+
+    Images that have this size already are returned unchanged.
+    """
+    if tuple(images.shape[-2:]) == size:
+        return images
+    batch = images if images.ndim == 4 else images[None]
+    found = F.interpolate(batch, size, mode="bicubic", antialias=True).clamp(0, 1)
+    return found if images.ndim == 4 else found[0]

@@ -9,7 +9,9 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.media import images as media
+from guidance.media.pixels import Frame, tiled, untiled
+from guidance.media.read_image import read_png
+from guidance.media.write_png import encode_png
 from guidance.runs.atomic import os_errors, write_bytes
 
 
@@ -38,7 +40,7 @@ class FrameFolder:
     def keep(self, step: int, images: Float[Tensor, "n 3 h w"]) -> None:
         """Writes the frame of a step."""
         path = self.path / f"{step:07d}.png"
-        content = media.encode_png(media.tiled(images))
+        content = encode_png(tiled(images), compress_level=4)  # fast rather than small
         if self.synced:
             write_bytes(path, content)
             return
@@ -50,10 +52,10 @@ class FrameFolder:
     def __len__(self) -> int:
         return len(self._paths())
 
-    def of_sample(self, sample: int, num_samples: int) -> Iterator[media.Frame]:
+    def of_sample(self, sample: int, num_samples: int) -> Iterator[Frame]:
         """The frames of one sample, in the order of their steps."""
         for path in self._paths():
-            yield media.untiled(media.read_png(path), sample, num_samples)
+            yield untiled(read_png(path), sample, num_samples)
 
     def _paths(self) -> list[Path]:
         return sorted(self.path.glob("*.png"))

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.loop.optimize import Event, StepEvent, optimize
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
 from guidance.runs import atomic, checkpoint
 from tests.stand_ins import Canvas, Target
 

@@ -20,9 +20,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from guidance.errors import Diverged, InputError, Interrupted, OutOfResources
-from guidance.loop.optimize import Event, Settings, StepEvent, optimize
-from guidance.media import images as media
+from guidance.loop.events import Event, StepEvent
+from guidance.loop.optimize import optimize
+from guidance.loop.settings import Settings
+from guidance.media.contact_sheet import TILE
 from guidance.media.metadata import extract
+from guidance.media.read_image import read_png
 from guidance.runs import atomic, checkpoint
 from guidance.runs import recorder as record_run
 from guidance.runs.folder import only_writer
@@ -147,7 +150,7 @@ def test_resumed_runs_are_the_same_to_the_bit(tmp_path: Path, step: int, monkeyp
     assert [p.name for p in sorted(folder.glob("preview/*"))] == [
         p.name for p in sorted(whole.folder.glob("preview/*"))
     ]
-    a, b = (media.read_png(f / "image.png") for f in (whole.folder, folder))
+    a, b = (read_png(f / "image.png") for f in (whole.folder, folder))
     assert np.array_equal(a, b)
 
 
@@ -298,9 +301,9 @@ def test_things_get_a_turntable_and_eight_views(tmp_path: Path) -> None:
     reddest = [frame[..., 0].mean() > frame[..., 2].mean() for frame in frames]
     assert reddest[0]
     assert not reddest[30]
-    sheet = media.read_png(place / "contact.png")
-    assert sheet.shape[1] > 4 * media.TILE
-    assert sheet.shape[0] > 2 * media.TILE
+    sheet = read_png(place / "contact.png")
+    assert sheet.shape[1] > 4 * TILE
+    assert sheet.shape[0] > 2 * TILE
     for name in ("mesh.glb", "contact.png", "turntable.mp4"):
         assert extract(place / name)["task"] == "spinner"
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from guidance.config.commandline import parse, parse_again
 from guidance.errors import InputError
 from guidance.loop.events import Event, StepEvent
-from guidance.media import images as media
 from guidance.media.metadata import extract
+from guidance.media.read_image import read_png
 from guidance.runs import checkpoint
 from guidance.runs import recorder as record_run
 from guidance.tasks.shared.drawing import OF_DENOISERS
@@ -66,9 +66,9 @@ def test_a_run_leaves_its_video_whose_last_frame_is_the_picture(plain: Path) -> 
     kept = frames(plain)
     assert list(kept) == ["0000002.png", "0000004.png", "0000006.png"]
     assert len(set(kept.values())) == 3
-    last = media.read_png(plain / "frames" / "0000006.png")
+    last = read_png(plain / "frames" / "0000006.png")
     # Over white in another order of sums: a level more or less.
-    assert np.abs(last.astype(int) - media.read_png(plain / "image.png").astype(int)).max() <= 1
+    assert np.abs(last.astype(int) - read_png(plain / "image.png").astype(int)).max() <= 1
     assert extract(plain / "animation.mp4")["frames"] == 3
 
 

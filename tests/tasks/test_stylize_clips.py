@@ -24,7 +24,7 @@ from guidance.losses.content import Content
 from guidance.losses.directional import Directional
 from guidance.losses.patches import PatchDirectional
 from guidance.media.metadata import extract
-from guidance.media.video_input import open_video
+from guidance.media.read_video import open_video
 from guidance.outputs import Rendering
 from guidance.runs import checkpoint
 from guidance.runs import recorder as record_run
@@ -34,7 +34,7 @@ from guidance.tasks.stylize import Stylize
 from guidance.types import Loss, StepContext
 from guidance.views import Frames, Windows
 from tests.losses.stand_ins import Linear, context
-from tests.runs.clips import flicker, moving_scene, read_clip, write_clip, write_gif
+from tests.media.videos import flicker, moving_scene, read_clip, write_clip, write_gif
 from tests.tasks.options import differ, trace
 
 SMALL: dict[str, Any] = {"prompt": "fire", "size": 32, "crops": 4, "steps": 2, "device": "cpu"}
@@ -90,7 +90,7 @@ def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
     film, footage = moved(plan.generator), open_video(clip)
     frames = list(plan.artifacts[0].frames(0))
     assert len(frames) == 8
-    for made, given in zip(frames, footage.pictures(), strict=True):
+    for made, given in zip(frames, footage.images(), strict=True):
         source = torch.from_numpy(given).permute(2, 0, 1) / 255
         alone = UNet((0,), source)
         alone.load_state_dict(film.network.state_dict())
@@ -150,7 +150,7 @@ def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> Non
     assert torch.equal(shown.image[0][outside], shown.source[0][outside])
     assert not torch.equal(shown.image, shown.source)
     own = np.asarray(Image.open(mask)) == 0
-    for made, given in zip(plan.artifacts[0].frames(0), open_video(clip).pictures(), strict=True):
+    for made, given in zip(plan.artifacts[0].frames(0), open_video(clip).images(), strict=True):
         assert (made[own] == given[own]).all() and (made[~own] != given[~own]).any()
 
 
@@ -234,7 +234,7 @@ def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
     assert seen.source is not None
     found = loss(seen, context())
     still: Loss = made[kind]()
-    still.given = seen.source  # type: ignore[assignment]
+    still.reference = seen.source  # type: ignore[assignment]
     still.prepare(Rendering(seen.image))
     assert torch.allclose(found, still(Rendering(seen.image), context()), rtol=1e-6)
     swapped = replace(seen, source=seen.source.flip(1))
@@ -254,7 +254,7 @@ def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
     plan = Stylize(picture=clip, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
     moved(plan.generator)
-    made, given = list(plan.artifacts[0].frames(0)), list(open_video(clip).pictures())
+    made, given = list(plan.artifacts[0].frames(0)), list(open_video(clip).images())
     change = np.abs(np.stack(made).astype(int) - np.stack(given)).mean()
     assert change > 10
     assert flicker(made) < 1.5 * flicker(given)

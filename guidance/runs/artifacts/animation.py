@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from guidance.errors import InputError
 from guidance.loop.result import Result
-from guidance.media import images as media
+from guidance.media.write_video import encode_mp4
 from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
 from guidance.runs.frames import FrameFolder
 from guidance.schedule import Schedule
@@ -107,7 +107,7 @@ class Animation(Artifact):
             )
         for sample in range(run.num_samples):
             frames = folder.of_sample(sample, run.num_samples)
-            video = media.encode_mp4(frames, self.fps, run.comment)
+            video = encode_mp4(frames, self.fps, run.comment)
             yield run.write("animation.mp4", video, sample)
 
     @staticmethod

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guidance.loop.result import Result
-from guidance.media import images as media
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.outputs import Rendering
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.runs.artifacts.turntable import Ring, frames_around
@@ -24,7 +25,7 @@ class ContactSheet(Artifact):
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         (frames,) = frames_around(run.generator, self.cameras(VIEWS), [Rendering.over])
         for sample, caption in enumerate(run.captions):
-            sheet = media.contact_sheet(frames[sample], [caption] + [""] * (VIEWS - 1))
+            sheet = contact_sheet(frames[sample], [caption] + [""] * (VIEWS - 1))
             yield run.write(NAME, sheet, sample)
 
 
@@ -33,5 +34,5 @@ class SampleSheet(Artifact):
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         if run.num_samples > 1:
-            tiles = [media.to_bytes(views[0]) for views in result.images]
-            yield run.write(NAME, media.contact_sheet(tiles, run.captions))
+            tiles = [to_uint8(views[0]) for views in result.images]
+            yield run.write(NAME, contact_sheet(tiles, run.captions))

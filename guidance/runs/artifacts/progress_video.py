@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from guidance.errors import InputError
 from guidance.loop.result import Result
-from guidance.media import images as media
+from guidance.media.pixels import to_uint8
+from guidance.media.write_video import encode_mp4
 from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
 from guidance.runs.frames import FrameFolder
 
@@ -32,10 +33,10 @@ class ProgressVideo(Artifact):
             return
         for sample in range(run.num_samples):
             frames = list(folder.of_sample(sample, run.num_samples))
-            frames += [media.to_bytes(result.images[sample, 0])] * FPS
+            frames += [to_uint8(result.images[sample, 0])] * FPS
             if len({frame.shape for frame in frames}) > 1:
                 raise InputError(
                     f"{folder.path}: expected images of one size, but they were changed; delete "
                     "this folder, or start the run again"
                 )
-            yield run.write("progress.mp4", media.encode_mp4(frames, FPS, run.comment), sample)
+            yield run.write("progress.mp4", encode_mp4(frames, FPS, run.comment), sample)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from guidance.loop.result import Result
-from guidance.media import images as media
+from guidance.media.pixels import Frame, to_uint8
+from guidance.media.write_video import encode_mp4
 from guidance.outputs import Rendering
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.types import Generator
@@ -40,22 +41,22 @@ class Turntable(Artifact):
         views = frames_around(run.generator, self.cameras(VIEWS), list(shows.values()))
         for name, frames in zip(shows, views, strict=True):
             for sample in range(run.num_samples):
-                yield run.write(name, media.encode_mp4(frames[sample], FPS, run.comment), sample)
+                yield run.write(name, encode_mp4(frames[sample], FPS, run.comment), sample)
 
 
 @torch.no_grad()
 def frames_around(
     generator: Generator, cameras: Cameras, shows: Sequence[Show]
-) -> list[list[list[media.Frame]]]:
+) -> list[list[list[Frame]]]:
     """Renders all views of all samples over white, indexed [show][sample][view].
 
     The result is kept in 8 bits, because these are many images.
     """
     n, views = cameras.light.shape[:2]
-    frames: list[list[list[media.Frame]]] = [[[] for _ in range(n)] for _ in shows]
+    frames: list[list[list[Frame]]] = [[[] for _ in range(n)] for _ in shows]
     for start in range(0, views, CHUNK):
         rendering = generator(cameras.some(slice(start, start + CHUNK)))
         for show, of_show in zip(shows, frames, strict=True):
             for of_sample, images in zip(of_show, show(rendering), strict=True):
-                of_sample += [media.to_bytes(image) for image in images]
+                of_sample += [to_uint8(image) for image in images]
     return frames

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from guidance.loop.result import Result
-from guidance.media import images as media
+from guidance.media.write_video import encode_mp4
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 
 
@@ -25,5 +25,5 @@ class VideoFile(Artifact):
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         for sample in range(run.num_samples):
             frames = self.frames(sample)
-            video = media.encode_mp4(frames, self.rate, run.comment, least_side=2)
+            video = encode_mp4(frames, self.rate, run.comment, least_side=2)
             yield run.write(self.name, video, sample)

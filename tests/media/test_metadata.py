@@ -13,9 +13,13 @@ import torch
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.media import images as media
 from guidance.media import metadata
-from tests.runs.clips import moving_scene
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import tiled, to_uint8, untiled
+from guidance.media.read_image import read_png
+from guidance.media.write_png import encode_png
+from guidance.media.write_video import LEAST_SIDE, encode_mp4
+from tests.media.videos import moving_scene
 
 CONFIG = {"schema_version": 1, "task": "dot", "prompt": ["ein Käse 🧀 <script>"]}
 TEXT = json.dumps(CONFIG, ensure_ascii=False)
@@ -28,7 +32,7 @@ def glb(described: bytes, rest: bytes = b"") -> bytes:
 
 
 def png() -> bytes:
-    return media.encode_png(PICTURE)
+    return encode_png(PICTURE)
 
 
 def test_png_carries_its_configuration_and_keeps_its_pixels(tmp_path: Path) -> None:
@@ -59,12 +63,12 @@ def test_mp4_carries_its_configuration_and_plays(tmp_path: Path) -> None:
 
     frames = [np.full((64, 64, 3), level, np.uint8) for level in (0, 128, 255)]
     path = tmp_path / "progress.mp4"
-    path.write_bytes(media.encode_mp4(frames, 5, TEXT))
+    path.write_bytes(encode_mp4(frames, 5, TEXT))
     assert metadata.extract(path) == CONFIG
     with av.open(str(path)) as video:
         found = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert [round(float(frame.mean()) / 64) for frame in found] == [0, 2, 4]
-    assert found[0].shape == (media.FRAME, media.FRAME, 3)
+    assert found[0].shape == (LEAST_SIDE, LEAST_SIDE, 3)
 
 
 def test_the_same_frames_are_the_same_video_whatever_memory_held() -> None:
@@ -73,22 +77,22 @@ def test_the_same_frames_are_the_same_video_whatever_memory_held() -> None:
     for level in range(40):
         remains = [np.full(1000 * size, level, np.uint8) for size in range(1, 400, 20)]
         del remains
-        made.add(media.encode_mp4(frames, 12, TEXT, least_side=2))
+        made.add(encode_mp4(frames, 12, TEXT, least_side=2))
     assert len(made) == 1
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no PNG, MP4 or GLB"),
-        (b"just text", "is no PNG, MP4 or GLB"),
-        (png(), "carries no configuration"),
-        (glb(b'{"asset":{"version":"2.0"}} '), "carries no configuration"),
+        (b"", "is not a PNG, MP4 or GLB"),
+        (b"just text", "is not a PNG, MP4 or GLB"),
+        (png(), "has no embedded configuration"),
+        (glb(b'{"asset":{"version":"2.0"}} '), "has no embedded configuration"),
         (glb(b'{"asset":{"extras":3}}'), "is damaged"),
         (glb(b"[1, 2]"), "is damaged"),
         (struct.pack("<4sIII4s", b"glTF", 2, 20, 2**31, b"JSON"), "is damaged"),
         (metadata.PNG + struct.pack(">I4s", 2**31, b"iTXt"), "is damaged"),
-        (metadata.embed(png(), "[1]"), "carries no configuration"),
+        (metadata.embed(png(), "[1]"), "has no embedded configuration"),
         (metadata.embed(png(), "{no json"), "is damaged"),
         (metadata.embed(png(), "[" * 100_000), "is damaged"),
         (b"\0\0\0\x18ftypmp42 and then nothing", "is damaged"),
@@ -109,7 +113,7 @@ def test_damage_is_told_or_harmless(tmp_path: Path, kind: str) -> None:
     whole = {
         "png": metadata.embed(png(), TEXT),
         "glb": metadata.embed(glb(b'{"asset":{"version":"2.0"}} '), TEXT),
-        "mp4": media.encode_mp4([PICTURE] * 2, 5, TEXT),
+        "mp4": encode_mp4([PICTURE] * 2, 5, TEXT),
     }[kind]
     path = tmp_path / "file"
     step = max(1, len(whole) // 100)
@@ -130,17 +134,17 @@ def test_damage_is_told_or_harmless(tmp_path: Path, kind: str) -> None:
 
 def test_tiles_come_apart_again() -> None:
     pictures = torch.arange(5 * 3 * 2 * 4).reshape(5, 3, 2, 4) / 120
-    sheet = media.tiled(pictures)
+    sheet = tiled(pictures)
     assert sheet.shape == (4, 12, 3)
     for index in range(5):
-        assert np.array_equal(media.untiled(sheet, index, 5), media.to_bytes(pictures[index]))
+        assert np.array_equal(untiled(sheet, index, 5), to_uint8(pictures[index]))
 
 
 def test_contact_sheets_show_pictures_with_their_words() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
     plain, worded = (
-        np.asarray(Image.open(io.BytesIO(media.contact_sheet([red] * 6, words))))
+        np.asarray(Image.open(io.BytesIO(contact_sheet([red] * 6, words))))
         for words in ([""] * 6, ["a red square"] * 6)
     )
     assert plain.shape == (2 * 264 + 8, 4 * 264 + 8, 3)
@@ -160,4 +164,4 @@ def test_large_pictures_are_refused_before_decoding(tmp_path: Path) -> None:
     head[29:33] = struct.pack(">I", zlib.crc32(bytes(head[12:29])))
     path.write_bytes(head)
     with pytest.raises(InputError, match=r"bomb\.png"):
-        media.read_png(path)
+        read_png(path)

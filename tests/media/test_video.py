@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from guidance.errors import InputError
-from guidance.media import video_input as footage
-from guidance.media.video_input import VideoInput, is_video, open_video
-from tests.runs.clips import moving_scene, write_clip, write_gif
+from guidance.media import read_video
+from guidance.media.read_video import VideoInput, is_video, open_video
+from tests.media.videos import moving_scene, write_clip, write_gif
 
 SCENE = moving_scene(6)
 KINDS = {"a.mp4": "libx264", "a.mov": "libx264", "a.mkv": "libx264", "a.avi": "mpeg4"}
@@ -32,7 +32,7 @@ def test_videos_are_read_whatever_they_are_called(name: str, tmp_path: Path) -> 
     assert is_video(path)
     found = open_video(path)
     assert found == VideoInput(path, 6, Fraction(12), 36, 48)
-    pictures = list(found.pictures())
+    pictures = list(found.images())
     assert len(pictures) == 6
     for picture, given in zip(pictures, SCENE, strict=True):
         assert np.abs(picture.astype(int) - given).mean() < 12
@@ -57,7 +57,7 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
         frame.paste((200, 0, 0, 255), (0, 0, 6 + index, 24))
     path = tmp_path / "clear.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, disposal=2)
-    for picture in open_video(path).pictures():
+    for picture in open_video(path).images():
         assert picture[5, 20].min() == 255
         assert picture[5, 2, 0] > 180 and picture[5, 2, 1:].max() < 20
 
@@ -76,29 +76,29 @@ def test_stills_are_no_clips(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["WEBP", "PNG"])
 def test_other_pictures_that_move_are_refused(form: str, tmp_path: Path) -> None:
     path = write_gif(tmp_path / "moving", SCENE, form=form)
-    with pytest.raises(InputError, match=f"is an animated {form}; give it as a GIF or MP4"):
+    with pytest.raises(InputError, match=f"is an animated {form}; convert it to GIF or MP4"):
         is_video(path)
 
 
 def test_telephones_that_were_held_sideways() -> None:
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    assert np.array_equal(footage._upright(picture, 0), picture)
-    assert np.array_equal(footage._upright(picture, 90), np.rot90(picture))
-    assert np.array_equal(footage._upright(picture, -90), np.rot90(picture, 3))
-    assert np.array_equal(footage._upright(picture, 180), picture[::-1, ::-1])
+    assert np.array_equal(read_video._upright(picture, 0), picture)
+    assert np.array_equal(read_video._upright(picture, 90), np.rot90(picture))
+    assert np.array_equal(read_video._upright(picture, -90), np.rot90(picture, 3))
+    assert np.array_equal(read_video._upright(picture, 180), picture[::-1, ::-1])
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "message"),
     [
-        ("MAX_FRAMES", 5, "is longer than the 5 frames or 60 seconds that are read; cut it first"),
-        ("MAX_SECONDS", 0.3, "is longer than the 900 frames or 0.3 seconds"),
-        ("MAX_PIXELS", 1000, "48 x 36 pixels are more than the 1000 of a clip that are read"),
+        ("MAX_FRAMES", 5, "is longer than the limit of 5 frames or 60 seconds; cut it first"),
+        ("MAX_SECONDS", 0.3, "is longer than the limit of 900 frames or 0.3 seconds"),
+        ("MAX_PIXELS", 1000, "48 x 36 pixels are more than the 1000 of a video that are read"),
     ],
 )
 def test_limits(limit: str, value: float, message: str, clip: Path, monkeypatch) -> None:
     assert open_video(clip).frames == 6
-    monkeypatch.setattr(footage, limit, value)
+    monkeypatch.setattr(read_video, limit, value)
     with pytest.raises(InputError, match=f"image {clip}: {message}") as told:
         open_video(clip)
     assert "\n" not in str(told.value)
@@ -108,8 +108,8 @@ def test_a_clip_that_changes_during_the_run_is_told(clip: Path) -> None:
     found = open_video(clip)
     for scene in (SCENE[:4], moving_scene(8), moving_scene(6, (40, 48))):
         write_clip(clip, scene)
-        with pytest.raises(InputError, match="was changed during the run; put it back"):
-            list(found.pictures())
+        with pytest.raises(InputError, match="was changed during the run; restore it"):
+            list(found.images())
 
 
 def test_a_clip_without_pictures(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_files_with_nothing_behind_their_first_bytes(name: str, tmp_path: Path) 
     path.write_bytes(BAD[name])
     assert is_video(path)
     with pytest.raises(
-        InputError, match=f"image {path}: (not a readable clip|has no pict)"
+        InputError, match=f"image {path}: (not a readable video|has no images)"
     ) as told:
         open_video(path)
     assert "\n" not in str(told.value)
@@ -166,7 +166,7 @@ def test_damage_is_told_or_harmless(kind: str, tmp_path: Path) -> None:
                 assert "\n" not in str(error)
                 told += 1
                 continue
-            assert found is None or 1 <= found.frames <= footage.MAX_FRAMES
+            assert found is None or 1 <= found.frames <= read_video.MAX_FRAMES
     assert told > 5
 
 
