@@ -29,7 +29,6 @@ from guidance.media.read_image import read_png
 from guidance.runs import atomic, checkpoint
 from guidance.runs import recorder as record_run
 from guidance.runs.folder import only_writer
-from guidance.tasks.shared.running import run_task
 from tests.runs.dot import Dot
 from tests.runs.spinner import Spinner, Thing
 from tests.stand_ins import Canvas, Target
@@ -53,7 +52,7 @@ def interrupted(tmp_path: Path, step: int, **fields: object) -> tuple[Dot, Path]
     """A task and the folder of its run, killed after a step."""
     task = Dot(prompt="a", output=tmp_path, **fields)
     with pytest.raises(Killed):
-        run_task(task, listeners=kill_at(step))
+        task.run(kill_at(step))
     (folder,) = (tmp_path / "dot").iterdir()
     return task, folder
 
@@ -70,6 +69,7 @@ def test_one_sample_lies_at_the_top(tmp_path: Path) -> None:
     names = {path.name for path in result.folder.iterdir()}
     assert names == {
         "config.yaml",
+        ".lock",
         "environment.json",
         "metrics.jsonl",
         "preview",
@@ -124,7 +124,7 @@ def test_several_samples_have_folders_and_a_contact_sheet(tmp_path: Path) -> Non
 def test_the_written_configuration_repeats_the_run(tmp_path: Path) -> None:
     first = Dot(prompt="a", steps=7, seed=3, output=tmp_path).run()
     values = yaml.safe_load((first.folder / "config.yaml").read_text())
-    assert values.pop("schema_version") == 1
+    assert values.pop("schema_version") == 2
     assert values.pop("task") == "dot"
     second = Dot(**values).run()
     assert second.folder != first.folder
@@ -140,7 +140,7 @@ def test_resumed_runs_are_the_same_to_the_bit(tmp_path: Path, step: int, monkeyp
     task, folder = interrupted(tmp_path / "killed", step)
     with (folder / "metrics.jsonl").open("ab") as file:
         file.write(b'{"step":99,"losses":{}}\n{"step":1')  # lines that a killed process left
-    result = run_task(task, folder=folder)
+    result = task.run(folder=folder)
     assert result.losses == whole.losses
     assert same_tensors(whole.folder, folder)
     for name in ("metrics.jsonl", "image.png", "progress.mp4"):
@@ -174,7 +174,7 @@ def test_a_done_run_is_left_alone(tmp_path: Path) -> None:
     task = Dot(prompt="a", steps=6, output=tmp_path)
     first = task.run()
     before = {p: p.stat().st_mtime_ns for p in first.folder.rglob("*")}
-    again = run_task(task, folder=first.folder)
+    again = task.run(folder=first.folder)
     assert again.already_done
     assert again.samples == first.samples
     assert {p: p.stat().st_mtime_ns for p in first.folder.rglob("*")} == before
@@ -185,7 +185,7 @@ def test_a_changed_configuration_is_refused(tmp_path: Path) -> None:
     text = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(text.replace("seed: 0", "seed: 1"))
     with pytest.raises(InputError, match=r"config.yaml was changed since the checkpoint"):
-        run_task(task, folder=folder)
+        task.run(folder=folder)
 
 
 def test_missing_metrics_are_refused_before_anything_changes(tmp_path: Path) -> None:
@@ -194,17 +194,35 @@ def test_missing_metrics_are_refused_before_anything_changes(tmp_path: Path) -> 
     (folder / "metrics.jsonl").write_bytes(b"".join(lines[:3]))
     before = (folder / "metrics.jsonl").read_bytes()
     with pytest.raises(InputError, match="holds 2 of the 5 steps"):
-        run_task(task, folder=folder)
+        task.run(folder=folder)
     assert (folder / "metrics.jsonl").read_bytes() == before
     (folder / "metrics.jsonl").unlink()
     with pytest.raises(InputError, match="is missing"):
-        run_task(task, folder=folder)
+        task.run(folder=folder)
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:
     task, folder = interrupted(tmp_path, 8)
-    with only_writer(folder), pytest.raises(InputError, match="another process writes to it"):
-        run_task(task, folder=folder)
+    with only_writer(folder), pytest.raises(InputError, match="another process writes to this run"):
+        task.run(folder=folder)
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from guidance.runs.folder import only_writer\n"
+        "with only_writer(Path(sys.argv[1])):\n    print('locked', flush=True); time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline() == b"locked\n"
+    with (
+        pytest.raises(InputError, match="another process writes to this run"),
+        only_writer(tmp_path),
+    ):
+        pass
+    child.kill()
+    child.wait()
+    with only_writer(tmp_path):
+        pass
 
 
 def test_divergence_keeps_a_valid_checkpoint(tmp_path: Path) -> None:
@@ -238,7 +256,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setattr(atomic.os, "fsync", fsync)
     (folder,) = (tmp_path / "full" / "dot").iterdir()
     assert not list(folder.rglob("*.tmp"))
-    assert run_task(task, folder=folder).losses == whole.losses
+    assert task.run(folder=folder).losses == whole.losses
 
 
 def test_a_signal_ends_a_real_process_with_75(tmp_path: Path) -> None:
@@ -273,7 +291,7 @@ def test_the_first_signal_stops_after_the_step_and_checkpoints(tmp_path: Path) -
     assert signal.getsignal(signal.SIGINT) is before
     (folder,) = (tmp_path / "dot").iterdir()
     whole = Dot(prompt="a", output=tmp_path / "whole").run()
-    assert run_task(task, folder=folder).losses == whole.losses
+    assert task.run(folder=folder).losses == whole.losses
 
 
 def test_the_second_signal_ends_at_once() -> None:
