@@ -13,16 +13,17 @@ import torch
 import yaml
 from PIL import Image
 
-from guidance.commands import evaluate as finished
-from guidance.commands.evaluate import parse, read_run, read_texts
+from guidance.commands.evaluate import Request, parse
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
+from guidance.evaluate import families
 from guidance.evaluate.families import LossModel
+from guidance.evaluate.finished import read_run, read_texts
 from guidance.evaluate.judge import check_judge
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
-from guidance.media.png import save_png
+from guidance.media.write_png import save_png
 from guidance.meshes import Mesh
 from tests.evaluate.stand_ins import ColorJudge, plain, write_run
 from tests.runs.dot import Dot
@@ -34,13 +35,13 @@ def judged(monkeypatch) -> list[str]:
     """`guide eval` asks the judge of colours; gives the losses that it must not share."""
     asked: list[str] = []
 
-    def judge_of(losses: list[str], name: str | None = None) -> Encoder:
+    def load_judge_for(losses: list[str], name: str | None = None) -> Encoder:
         asked.extend(losses)
         judge = ColorJudge()
         check_judge(judge, [LossModel(loss, loss) for loss in losses])
         return judge
 
-    monkeypatch.setattr(finished, "judge_of", judge_of)
+    monkeypatch.setattr(families, "load_judge_for", load_judge_for)
     return asked
 
 
@@ -85,14 +86,14 @@ def test_transparent_places_are_white(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
     save_png(run / "image.png", torch.cat([plain(1, 0, 0), torch.full((1, 8, 8), 0.0)]))
     (sample,) = read_run(run).samples
-    assert sample.show().pictures.unique().tolist() == [1]
-    assert sample.show().textureless is None
+    assert sample.load().images.unique().tolist() == [1]
+    assert sample.load().textureless is None
 
 
 def test_pictures_are_read_as_they_were_written(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0.2, 0.4)], ["red"])
     (sample,) = read_run(run).samples
-    assert sample.show().pictures[0, :, 3, 5].tolist() == pytest.approx([1, 0.2, 0.4])
+    assert sample.load().images[0, :, 3, 5].tolist() == pytest.approx([1, 0.2, 0.4])
 
 
 def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path) -> None:
@@ -103,8 +104,26 @@ def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path)
     (run / "DONE.json").write_text(json.dumps(done | {"judge": "mini-judge"}))
     assert read_run(run).losses == ("mini", "ViT-L-14/openai")
     (run / "environment.json").write_text("{")
-    with pytest.raises(InputError, match=r"environment\.json: is damaged, so it is unknown who"):
+    with pytest.raises(InputError, match=r"environment\.json: is damaged, so it is unknown which"):
         read_run(run)
+
+
+def test_models_are_found_in_the_options_of_components(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    config = {
+        "schema_version": 2,
+        "loss": [
+            {
+                "kind": "clip",
+                "weight": 1.0,
+                "encoder": ["mini", {"kind": "own.py", "sharpness": 3}],
+            },
+            {"kind": "fsd", "weight": 0.5, "denoiser": "sd-1.5", "vae": "full"},
+        ],
+        "generator": {"kind": "latent", "denoiser": "mini-diffusion"},
+    }
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert read_run(run).losses == ("mini-diffusion", "mini", "own.py", "sd-1.5")
 
 
 def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> None:
@@ -115,7 +134,7 @@ def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> N
     assert len(lines) == 4 + 2 + 1
     assert lines[-1].endswith("; 4 samples judged by mini-judge")
     line = refused(capsys, "eval", run.folder, "--judge", "mini")
-    assert "judge 'mini' is of the family 'mini-clip', which is used as a loss ('mini')" in line
+    assert "judge 'mini' is of the family 'mini-clip', which a loss uses ('mini')" in line
 
 
 def test_help(capsys) -> None:
@@ -124,9 +143,9 @@ def test_help(capsys) -> None:
     assert guide("eval") == 2
 
 
-def test_words_become_an_order() -> None:
-    order = parse(["a", "--json", "c", "b", "--judge=x", "--against", "d"])
-    assert order == finished.Order((Path("a"), Path("b")), Path("d"), "x", Path("c"))
+def test_arguments_are_parsed() -> None:
+    request = parse(["a", "--json", "c", "b", "--judge=x", "--against", "d"])
+    assert request == Request((Path("a"), Path("b")), Path("d"), "x", Path("c"))
 
 
 def test_mistakes_are_answered_in_one_line(tmp_path: Path, judged, capsys) -> None:
@@ -135,12 +154,12 @@ def test_mistakes_are_answered_in_one_line(tmp_path: Path, judged, capsys) -> No
     def said(*words: object) -> str:
         return refused(capsys, "eval", *words)
 
-    assert "nowhere: no such folder; give the folder of a run" in said(tmp_path / "nowhere")
+    assert "nowhere: no such folder; expected the folder of a run" in said(tmp_path / "nowhere")
     assert "has no config.yaml, so it is not the folder of a run" in said(tmp_path)
-    assert "unrecognized arguments: --jsn; `guide eval --help`" in said(run, "--jsn")
+    assert "unrecognized arguments: --jsn; see `guide eval --help`" in said(run, "--jsn")
     assert "the following arguments are required: RUN" in said("--json", tmp_path / "x.json")
     assert "argument --judge: expected one argument" in said(run, "--judge")
-    assert "no such file; give a list of texts" in said(run, "--against", tmp_path / "no.txt")
+    assert "no such file; give a text file" in said(run, "--against", tmp_path / "no.txt")
     (run / "samples" / "001" / "image.png").unlink()
     assert "samples/001: has neither image.png nor mesh.glb" in said(run)
     (run / "DONE.json").unlink()
@@ -172,7 +191,7 @@ def test_damaged_records_are_told(tmp_path: Path, judged, capsys, text: str) -> 
 def test_runs_of_unknown_losses_are_refused(tmp_path: Path, judged, capsys, encoder) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
     (run / "config.yaml").write_text(yaml.safe_dump({"encoder": encoder}))
-    assert "names no encoder, so it is unknown who may judge" in refused(capsys, "eval", run)
+    assert "names no model, so it is unknown which judge may score" in refused(capsys, "eval", run)
 
 
 def test_runs_of_a_newer_version_are_refused(tmp_path: Path, judged, capsys) -> None:
@@ -184,7 +203,7 @@ def test_runs_of_a_newer_version_are_refused(tmp_path: Path, judged, capsys) -> 
 def test_the_judge_may_not_be_of_a_losss_family(tmp_path: Path, judged, capsys) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"], ["mini", "color"])
     line = refused(capsys, "eval", run)
-    assert "judge 'color' is of the family 'color', which is used as a loss ('color')" in line
+    assert "judge 'color' is of the family 'color', which a loss uses ('color')" in line
 
 
 def test_damaged_pictures_and_meshes_are_told(tmp_path: Path, judged, capsys) -> None:
@@ -193,12 +212,12 @@ def test_damaged_pictures_and_meshes_are_told(tmp_path: Path, judged, capsys) ->
     whole = picture.read_bytes()
     for content in (b"", whole[: len(whole) // 2], whole[:30], b"GIF89a" + whole):
         picture.write_bytes(content)
-        assert "image.png: is no readable PNG" in refused(capsys, "eval", run)
+        assert "image.png: not a readable image" in refused(capsys, "eval", run)
     Image.fromarray(np.zeros((1, 1), np.uint8)).save(picture)
     bomb = bytearray(picture.read_bytes())
     bomb[16:24] = (9000).to_bytes(4, "big") * 2
     picture.write_bytes(bytes(bomb))
-    assert "is no readable PNG" in refused(capsys, "eval", run)
+    assert "not a readable image" in refused(capsys, "eval", run)
     (run / "mesh.glb").write_bytes(b"glTF")
     assert "mesh.glb: " in refused(capsys, "eval", run)
 
@@ -208,10 +227,10 @@ def test_lists_of_texts(tmp_path: Path) -> None:
     path.write_text("  a cat\n\na dog  ")
     assert read_texts(path) == ["a cat", "a dog"]
     path.write_text("\n \n")
-    with pytest.raises(InputError, match="is empty; give a list of texts, one a line"):
+    with pytest.raises(InputError, match="is empty; write one text per line"):
         read_texts(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="is no list of texts in UTF-8"):
+    with pytest.raises(InputError, match="is not a text file in UTF-8"):
         read_texts(path)
 
 
@@ -231,15 +250,20 @@ def test_shapes_of_meshes_are_measured(tmp_path: Path, judged: list[str], capsys
     save_mesh(Mesh(rest.vertices + pulled, mesh.faces, red), run / "mesh.glb")
     assert guide("eval", run) == 0
     line = capsys.readouterr().out.splitlines()[0]
-    assert ", self-intersections 0.00%, edge spread 0." in line and "area distortion" not in line
+    assert (
+        ", self-intersections 0.00%, edge length variation 0." in line
+        and "area distortion" not in line
+    )
     Deformation(rest, pulled).save(run / "deformation.npz")
     assert guide("eval", run, "--json", tmp_path / "s.json") == 0
     first, last = capsys.readouterr().out.splitlines()
-    assert ", self-intersections 0.00% (0.00% at rest, 0.00% new), edge spread 0." in first
+    assert (
+        ", self-intersections 0.00% (0.00% at rest, 0.00% new), edge length variation 0." in first
+    )
     # Four of six sides are four times as large, of 18 in all: 4/18 each, and 1/18 each.
     wanted = 4 / 6 * math.log(6 * 4 / 18) + 2 / 6 * math.log(18 / 6)
-    assert f", area distortion {wanted:.2f}, front words on 0% of its back views" in first
-    assert ", mean self-intersections 0.00%, front words on 0% of back views" in last
+    assert f", area distortion {wanted:.2f}, front recognized in 0% of back views" in first
+    assert ", mean self-intersections 0.00%, front recognized in 0% of back views" in last
     (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
     assert entry["shape"]["area_distortion"] == pytest.approx(wanted, rel=1e-4)
     assert entry["shape"]["self_intersections"] == 0
