@@ -1,9 +1,9 @@
 """Makes the small images of docs/generators.md: one prompt and one seed for all generators.
 
-    python docs/make_pictures.py [NAME ...] [--preset draft|normal|best]
+    python docs/make_images.py [NAME ...] [--preset draft|normal|best]
 
-Without names it makes all, in a few minutes on two cores. Run it again when the embedded models
-have changed. Generators that change a given image or mesh are given a green apple, or a sphere.
+Without names it makes all of them, in a few minutes on two cores. Run it again when the embedded
+models change. Generators that change an image or a mesh start from a green apple or a sphere.
 """
 
 from __future__ import annotations
@@ -23,24 +23,17 @@ from guidance.media.write_video import encode_mp4
 PROMPT, SEED, SIDE = "a red apple", 0, 160
 SOURCE = "a green apple"
 IMAGES = Path(__file__).parent / "images" / "generators"
-#: What an image on the page may take, in bytes; all together stay below 300 KB.
+#: The most bytes of one image; all together stay below 300 KB.
 MOST = 16_000
 FLAT = (
     "cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels",
     "latent", "noise",
 )  # fmt: skip
-MESHES: dict[str, dict[str, Any]] = {
-    "mesh": {"mode": "stylize"},
-    "texture": {"mode": "texture"},
-    "jacobians": {"mode": "deform"},
-    "normals": {"mode": "deform", "deform_by": "normals"},
-    "grown": {"mode": "generate"},
-    "dmtet": {"mode": "generate", "surface": "grid"},
-}
+MESHES = ("stylize", "texture", "deform", "deform_normals", "generate", "generate_grid")
 
 
 def flat(name: str, prompt: str, preset: str, folder: Path) -> Path:
-    """The image that a generator of text2image makes."""
+    """An image by a generator of text2image."""
     run = gd.TextToImage(prompt=prompt, generator=name, **common(preset, folder)).run()
     return run.folder / "image.png"
 
@@ -50,7 +43,7 @@ def common(preset: str, folder: Path) -> dict[str, Any]:
 
 
 def changed(name: str, preset: str, folder: Path) -> Path:
-    """A green apple that a network, or a clip's network, or a network behind a mask makes red."""
+    """A green apple, made red by a network, for a video, or inside a mask."""
     picture = flat("cutout", SOURCE, preset, folder)
     options: dict[str, Any] = {"image": picture, "source": SOURCE, "size": 128}
     if name == "masked":
@@ -58,7 +51,7 @@ def changed(name: str, preset: str, folder: Path) -> Path:
         levels[:, levels.shape[1] // 2 :] = 255
         options["mask"] = folder / "mask.png"
         Image.fromarray(levels).save(options["mask"])
-    if name == "film":
+    if name == "video":
         given = np.asarray(Image.open(picture).convert("RGB"))
         frames = [np.roll(given, shift, 1) for shift in range(-8, 9, 2)]
         options["image"] = folder / "clip.mp4"
@@ -75,21 +68,21 @@ def edited(name: str, preset: str, folder: Path) -> Path:
 
 
 def mesh(name: str, preset: str, folder: Path) -> Path:
-    """The first of the fixed views of a sphere that was changed, or of what grew from it."""
-    run = gd.TextToMesh(prompt=PROMPT, **MESHES[name], **common(preset, folder)).run()
+    """The first fixed view of a mesh."""
+    run = gd.TextToMesh(prompt=PROMPT, mode=name, **common(preset, folder)).run()
     return sorted((run.folder / "preview").glob("*.png"))[-1]
 
 
 MAKERS: dict[str, Callable[[str, str, Path], Path]] = {
     **{name: lambda name, preset, folder: flat(name, PROMPT, preset, folder) for name in FLAT},
-    **dict.fromkeys(("unet", "film", "masked"), changed),
-    "revised": edited,
+    **dict.fromkeys(("unet", "video", "masked"), changed),
+    "latent_edit": edited,
     **dict.fromkeys(MESHES, mesh),
 }
 
 
 def shrink(made: Path, target: Path) -> None:
-    """A JPEG of `SIDE` pixels a side and at most `MOST` bytes."""
+    """A JPEG of `SIDE` pixels per side and at most `MOST` bytes."""
     picture = Image.open(made).convert("RGB")
     kind = Image.Resampling.NEAREST if picture.width < SIDE else Image.Resampling.LANCZOS
     picture = picture.resize((SIDE, SIDE), kind)
@@ -106,7 +99,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MAKERS):
-        parser.error(f"no image of {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}")
+        parser.error(f"no image of {', '.join(sorted(unknown))}; use {', '.join(MAKERS)}")
     IMAGES.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or MAKERS:
         with tempfile.TemporaryDirectory() as folder:
