@@ -163,7 +163,7 @@ def test_mistakes_are_answered_in_one_line(tmp_path: Path, judged, capsys) -> No
     (run / "samples" / "001" / "image.png").unlink()
     assert "samples/001: has neither image.png nor mesh.glb" in said(run)
     (run / "DONE.json").unlink()
-    assert f"run: is not finished; go on with: guide run --resume {run}" in said(run)
+    assert f"run: is not finished; resume it: guide run --resume {run}" in said(run)
 
 
 DAMAGED = [
