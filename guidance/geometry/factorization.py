@@ -1,4 +1,4 @@
-"""Linear maps of values on surfaces by sparse matrices: factorized once, solved many times."""
+"""Sparse linear systems on surfaces: factorized once, solved many times, differentiable."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from torch.autograd.function import once_differentiable
 
 from guidance.geometry.nested_dissection import nested_dissection
 
-Array = Any  # of numpy, or sparse of scipy
+Array = Any  # a numpy array, or a sparse array of scipy
 Map = Callable[[Array], Array]
 
 
-class Factors:
-    """The factors of a positive definite matrix, by SuperLU, in float64 on the CPU.
+class Factorization:
+    """The factorization of a positive definite matrix by SuperLU, in float64 on the CPU.
 
     Args:
-        matrix: symmetric, `[p, p]`, an entry for each pair of neighbors.
-        places: of the unknowns in space, `[p, 3]`, by which they are put in order.
+        matrix: symmetric, `[p, p]`, with an entry for each pair of neighbors.
+        positions: of the unknowns in space, `[p, 3]`, which determine the elimination order.
 
     Raises:
         RuntimeError: the matrix is exactly singular.
     """
 
-    def __init__(self, matrix: Array, places: Array) -> None:
+    def __init__(self, matrix: Array, positions: Array) -> None:
         from scipy.sparse import csc_array
         from scipy.sparse.linalg import splu
 
-        self._order = nested_dissection(matrix, places)
-        self._back = np.argsort(self._order)
+        self._order = nested_dissection(matrix, positions)
+        self._inverse_order = np.argsort(self._order)
         self._factors = splu(
             csc_array(matrix[self._order][:, self._order]),
             permc_spec="NATURAL",
@@ -41,22 +41,22 @@ class Factors:
         )
 
     def solve(self, right: Array) -> Array:
-        """`[p, c]` to `[p, c]`: the matrix's inverse times the right side."""
-        return self._factors.solve(right[self._order])[self._back]
+        """The inverse of the matrix times the right-hand side, `[p, c]` to `[p, c]`."""
+        return self._factors.solve(right[self._order])[self._inverse_order]
 
 
 def linear_map(values: Tensor, solve: Map, adjoint: Map) -> Tensor:
-    """A linear function of each sample's values, with its gradient; differentiable once.
+    """A linear function applied to each sample; differentiable once.
 
-    Samples are taken one by one, in float64 on the CPU, so that none depends on another.
+    Samples are processed one by one, in float64 on the CPU, so no sample depends on another.
 
     Args:
         values: `[n, ...]`.
-        solve: from an array without `n` to another.
-        adjoint: its transpose, from gradients of the second to those of the first.
+        solve: maps the array of one sample, without `n`, to another array.
+        adjoint: the transpose of `solve`, from gradients of its result to those of its argument.
     """
-    found: Tensor = _LinearMap.apply(values, solve, adjoint)  # type: ignore[no-untyped-call]
-    return found
+    result: Tensor = _LinearMap.apply(values, solve, adjoint)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _LinearMap(torch.autograd.Function):
@@ -67,12 +67,12 @@ class _LinearMap(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None, None]:
-        return _each_sample(ctx.adjoint, slopes), None, None
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        return _each_sample(ctx.adjoint, grad_output), None, None
 
 
 def _each_sample(function: Map, tensor: Tensor) -> Tensor:
     samples = tensor.detach().cpu().double().numpy()
-    # SuperLU wants right sides column by column, and gives them back so.
-    found = np.stack([np.ascontiguousarray(function(sample)) for sample in samples])
-    return torch.from_numpy(found).to(tensor)
+    # SuperLU returns arrays in column-major order.
+    results = np.stack([np.ascontiguousarray(function(sample)) for sample in samples])
+    return torch.from_numpy(results).to(tensor)

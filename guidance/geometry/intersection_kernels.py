@@ -1,4 +1,4 @@
-"""Compiled loops over pairs of faces."""
+"""Compiled kernels that find and test pairs of faces for intersections."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import numba
 import numpy as np
 
-#: Error of `_volume` in float64, as a share of its permanent: (7 + 56 u) u with u = 2^-53.
+#: Error bound of `_volume` in float64, relative to its permanent: (7 + 56 u) u with u = 2^-53.
 BOUND = (7.0 + 56.0 * 2.0**-53) * 2.0**-53
-#: Above any error of a sum of three products in float64, as a share of their sizes.
+#: A bound of the error of a sum of three products in float64, relative to their magnitudes.
 FAR = 1e-14
 Kernel = Callable[..., Any]
 
 
 def _kernel(function: Kernel) -> Kernel:
-    """Compiled on its first call, and kept on disk where that can be written.
+    """Compiles a function on its first call and caches the code on disk if that is writable.
 
-    No fast math: the bound of the error holds for operations as they are written.
+    Without fast math, since the error bounds hold only for the operations as written.
     """
     plain = inspect.unwrap(function)
     try:
@@ -31,15 +31,15 @@ def _kernel(function: Kernel) -> Kernel:
 
 
 @_kernel
-def boxes_that_meet(boxes, axis, corners, turn):  # type: ignore[no-untyped-def]
-    """Pairs of faces whose boxes meet and that share no edge.
+def overlapping_boxes(boxes, axis, corners, turn):  # type: ignore[no-untyped-def]
+    """Pairs of faces with overlapping bounding boxes that share no edge.
 
     Args:
-        boxes: lower and upper corners, `[2, f, 3]`, in the order of where they begin on the axis.
-        turn: a face to start from, and about how many pairs to find.
+        boxes: lower and upper corners `[2, f, 3]`, sorted by the lower corner along the axis.
+        turn: the first face, and the number of pairs after which to stop.
 
     Returns:
-        `[m, 2]`, those of one face together, and the face to go on from.
+        The pairs `[m, 2]`, all pairs of a face together, and the face to continue with.
     """
     low, high = boxes[0], boxes[1]
     start, most = turn
@@ -76,7 +76,7 @@ def boxes_that_meet(boxes, axis, corners, turn):  # type: ignore[no-untyped-def]
 
 @_kernel
 def _volume(a, b, c, d):  # type: ignore[no-untyped-def]
-    """The sign of six times a tetrahedron's volume; 2 where rounding may have turned it."""
+    """The sign of the volume of a tetrahedron, 2 if rounding makes it uncertain."""
     ax, ay, az = a[0] - d[0], a[1] - d[1], a[2] - d[2]
     bx, by, bz = b[0] - d[0], b[1] - d[1], b[2] - d[2]
     cx, cy, cz = c[0] - d[0], c[1] - d[1], c[2] - d[2]
@@ -98,7 +98,7 @@ def _volume(a, b, c, d):  # type: ignore[no-untyped-def]
 
 @_kernel
 def _pierces(p, q, a, b, c):  # type: ignore[no-untyped-def]
-    """Whether the edge p q runs through the face a b c: 1 yes, 0 no, -1 open."""
+    """Whether the edge p q passes through the face a b c: 1 yes, 0 no, -1 uncertain."""
     above, below = _volume(a, b, c, p), _volume(a, b, c, q)
     if above == below and above != 2:
         return 0
@@ -114,9 +114,9 @@ def _pierces(p, q, a, b, c):  # type: ignore[no-untyped-def]
 
 @_kernel
 def _apart(p, q, a, b, c):  # type: ignore[no-untyped-def]
-    """Whether a plane parts an edge and a face for certain, as most do that lie in one plane.
+    """Whether a plane certainly separates an edge from a face, as it does for most coplanar pairs.
 
-    Any direction across which their shadows are farther apart than rounding can tell is proof.
+    A direction along which their projections are farther apart than the rounding error is proof.
     """
     points = np.empty((5, 3))
     for i in range(3):
@@ -126,18 +126,18 @@ def _apart(p, q, a, b, c):  # type: ignore[no-untyped-def]
     size = np.abs(points).max()
     for first, second in ((0, 1), (1, 2), (2, 0), (3, 4)):
         across = np.cross(normal, points[second] - points[first])
-        shadow = points @ across
+        at = points @ across
         margin = FAR * size * np.abs(across).sum()
-        if min(shadow[3], shadow[4]) > max(shadow[0], shadow[1], shadow[2]) + margin:
+        if min(at[3], at[4]) > max(at[0], at[1], at[2]) + margin:
             return True
-        if max(shadow[3], shadow[4]) < min(shadow[0], shadow[1], shadow[2]) - margin:
+        if max(at[3], at[4]) < min(at[0], at[1], at[2]) - margin:
             return True
     return False
 
 
 @_kernel
 def crossings(places, corners, pairs):  # type: ignore[no-untyped-def]
-    """For each pair of faces, whether an edge of either runs through the other: 1, 0, -1 open."""
+    """Whether an edge of either face of each pair passes through the other: 1, 0, -1 uncertain."""
     found = np.zeros(len(pairs), np.int8)
     for index in range(len(pairs)):
         for turn in range(2):

@@ -1,4 +1,4 @@
-"""Which faces of a mesh run through one another, decided exactly."""
+"""Self-intersections of meshes, decided exactly."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 
 from guidance.errors import InputError
 
-#: Pairs of faces whose boxes meet, tested at once, to bound memory.
+#: Candidate pairs that are tested at once, to bound the memory.
 AT_ONCE = 2_000_000
 
 
 def intersecting_faces(
     vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]
 ) -> Bool[Tensor, "f"]:
-    """Faces that another face runs through: those of `intersecting_pairs`."""
+    """Whether each face is in one of the `intersecting_pairs`."""
     hit = torch.zeros(len(faces), dtype=torch.bool)
     hit[intersecting_pairs(vertices, faces).flatten()] = True
     return hit
@@ -28,60 +28,62 @@ def intersecting_faces(
 def intersecting_pairs(
     vertices: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]
 ) -> Int[Tensor, "m 2"]:
-    """Pairs of faces of which an edge of one runs through the other, each once.
+    """Pairs of faces of which an edge of one passes through the other, each pair once.
 
-    Faces that share an edge are no pair, since they meet there; those that share a vertex are, by
-    the edges that do not end there. Faces that only touch, and those that lie in one plane, do not
-    count.
+    Faces that share an edge are never a pair. Faces that share a vertex are tested by the edges
+    that do not end there. Faces that only touch, and coplanar faces, do not count.
 
-    Candidates are pairs whose boxes meet, found by a sweep along the mesh's longest side. Signs of
-    volumes decide, in float64 with a bound of its error; the few that it leaves open are computed
-    again as fractions. So the answer is exact for the vertices as they are.
+    Candidates are pairs with overlapping bounding boxes, found by a sweep along the longest side of
+    the mesh. They are decided by signs of volumes in float64 with an error bound. The few uncertain
+    ones are computed again with fractions, so the result is exact for the given vertices.
 
     Raises:
-        InputError: vertices that are not finite; no numba.
+        InputError: vertices are not finite, or numba is not installed.
 
-    Source: the bound is that of Shewchuk 1997, Adaptive Precision Floating-Point Arithmetic and
-    Fast Robust Geometric Predicates (orient3d, the A estimate).
+    Source: Shewchuk 1997, Adaptive Precision Floating-Point Arithmetic and Fast Robust Geometric
+    Predicates, for the error bound (orient3d, the A estimate).
     """
-    boxes_that_meet, crossings = _kernels()
-    places = np.ascontiguousarray(vertices.detach().cpu().double().numpy())
+    overlapping_boxes, crossings = _kernels()
+    positions = np.ascontiguousarray(vertices.detach().cpu().double().numpy())
     corners = np.ascontiguousarray(faces.detach().cpu().long().numpy())
-    if not np.isfinite(places).all():
-        raise InputError("self-intersections: the mesh has vertices that are not finite")
-    axis = int(np.argmax(np.ptp(places, axis=0)))
-    order = np.argsort(places[corners, axis].min(1), kind="stable")
-    corners = corners[order]  # so that the sweep walks through memory in one direction
-    boxes = np.stack([places[corners].min(1), places[corners].max(1)])
+    if not np.isfinite(positions).all():
+        raise InputError(
+            "self-intersections: the mesh has vertices with NaN or infinite values; repair it first"
+        )
+    axis = int(np.argmax(np.ptp(positions, axis=0)))
+    order = np.argsort(positions[corners, axis].min(1), kind="stable")
+    corners = corners[order]  # so that the sweep accesses memory in one direction
+    boxes = np.stack([positions[corners].min(1), positions[corners].max(1)])
     start, hits = 0, [np.zeros((0, 2), dtype=np.int64)]
     while start < len(corners):
-        pairs, start = boxes_that_meet(boxes, axis, corners, (start, AT_ONCE))
-        found = crossings(places, corners, pairs)  # 1 yes, 0 no, -1 open
-        for index in np.flatnonzero(found == -1):
+        pairs, start = overlapping_boxes(boxes, axis, corners, (start, AT_ONCE))
+        crossing = crossings(positions, corners, pairs)  # 1 yes, 0 no, -1 uncertain
+        for index in np.flatnonzero(crossing == -1):
             one, other = pairs[index]
-            found[index] = _cross(places, corners[one], corners[other])
-        hits.append(order[pairs[found == 1]])
+            crossing[index] = _cross(positions, corners[one], corners[other])
+        hits.append(order[pairs[crossing == 1]])
     return torch.from_numpy(np.concatenate(hits))
 
 
 def _kernels() -> tuple[Any, Any]:
-    """The compiled loops, imported when they are asked for, since numba may not be there."""
+    """The compiled kernels, imported on demand, since numba may be missing."""
     try:
-        from guidance.geometry.intersection_kernels import boxes_that_meet, crossings
+        from guidance.geometry.intersection_kernels import crossings, overlapping_boxes
     except ImportError as error:
         if error.name is None or not error.name.startswith("numba"):
             raise
         raise InputError(
-            "self-intersections of meshes are found by numba, which cannot be imported here; "
-            "`pip install numba` mends it"
+            "self-intersections of meshes are found by numba, which cannot be imported; run "
+            "`pip install numba`"
         ) from None
-    return boxes_that_meet, crossings
+    return overlapping_boxes, crossings
 
 
-def _cross(places: Any, one: Any, other: Any) -> bool:
-    """Whether an edge of either face runs through the other, in fractions."""
+def _cross(positions: Any, one: Any, other: Any) -> bool:
+    """Whether an edge of either face passes through the other, computed with fractions."""
     points = {
-        index: tuple(Fraction(float(value)) for value in places[index]) for index in (*one, *other)
+        index: tuple(Fraction(float(value)) for value in positions[index])
+        for index in (*one, *other)
     }
     return any(
         _pierces(points, edge, face)
@@ -106,5 +108,7 @@ def _volume(a: Any, b: Any, c: Any, d: Any) -> Fraction:
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (
         tuple(x - y for x, y in zip(point, d, strict=True)) for point in (a, b, c)
     )
-    found: Fraction = ax * (by * cz - bz * cy) + bx * (cy * az - cz * ay) + cx * (ay * bz - az * by)
-    return found
+    volume: Fraction = (
+        ax * (by * cz - bz * cy) + bx * (cy * az - cz * ay) + cx * (ay * bz - az * by)
+    )
+    return volume

@@ -1,4 +1,4 @@
-"""Loop's subdivision: a smooth surface from a coarse control mesh, as a matrix."""
+"""Loop subdivision of a closed control mesh, as a sparse matrix."""
 
 from __future__ import annotations
 
@@ -17,37 +17,40 @@ from guidance.geometry.topology import edge_sides
 
 @dataclass(frozen=True)
 class LoopSubdivision:
-    """Each face of a closed mesh cut into four, and where its vertices go.
+    """One subdivision step of a closed mesh: each face is divided into four.
 
-    The old vertices come first, in their order, then one for each edge. Face i becomes the faces
-    4 i to 4 i + 3: one at each corner, then the one in the middle.
+    The old vertices come first, in their order, followed by one for each edge. Face i becomes the
+    faces 4 i to 4 i + 3: one at each corner, then the one in the center.
 
-    Source: Loop 1987, "Smooth Subdivision Surfaces Based on Triangles": a new vertex is 3/8 of
-    each end of its edge and 1/8 of each corner across; an old one with k neighbors keeps
-    1 - k b of itself and takes b of each, b = (5/8 - (3/8 + cos(2 pi / k) / 4)^2) / k.
+    Source: Loop 1987, "Smooth Subdivision Surfaces Based on Triangles". A new vertex is 3/8 of each
+    end of its edge plus 1/8 of each opposite corner. An old vertex with k neighbors is 1 - k b of
+    itself plus b of each neighbor, b = (5/8 - (3/8 + cos(2 pi / k) / 4)^2) / k.
     """
 
-    matrix: Any  # sparse of scipy, [p + e, p]; its rows sum to 1
+    matrix: Any  # sparse array of scipy, [p + e, p]; the rows sum to 1
     faces: Int[Tensor, "g 3"]
 
     @classmethod
     def of(cls, faces: Int[Tensor, "f 3"], vertices: int) -> LoopSubdivision:
-        """For a mesh without a border, two faces at each edge.
+        """The subdivision of a closed, consistently oriented mesh.
 
         Args:
-            vertices: how many the mesh has; each belongs to a face.
+            vertices: number of vertices; each belongs to a face.
 
         Raises:
-            InputError: the mesh is open, or not oriented alike.
+            InputError: the mesh is open, or its faces are not consistently oriented.
         """
         from scipy.sparse import csr_array
 
         sides = edge_sides(faces)
         if not sides.is_closed():
-            raise InputError("LoopSubdivision: expected a closed mesh, two faces at each edge")
+            raise InputError(
+                "LoopSubdivision: expected a closed, consistently oriented mesh (two faces at each "
+                "edge)"
+            )
         ends, count = sides.edges, len(sides.edges)
         of_edge = vertices + torch.arange(count)
-        # The corner across from an edge is what remains of the sum of a face's corners.
+        # The index of the corner opposite an edge is the sum of the face's indices minus the ends.
         across = faces.long()[sides.faces].sum(1).view(count, 2) - ends.sum(1, keepdim=True)
         degree = torch.bincount(ends.flatten(), minlength=vertices).double()
         share = (5 / 8 - (3 / 8 + (2 * math.pi / degree).cos() / 4).square()) / degree
@@ -61,12 +64,12 @@ class LoopSubdivision:
         return cls(csr_array((torch.cat(values).numpy(), places), shape), quartered(faces))
 
     def __call__(self, values: Float[Tensor, "n p c"]) -> Float[Tensor, "n q c"]:
-        """The values at the finer mesh's vertices; linear and differentiable."""
-        return linear_map(values, lambda x: self.matrix @ x, lambda slope: self.matrix.T @ slope)
+        """The values at the vertices of the subdivided mesh; linear and differentiable."""
+        return linear_map(values, lambda x: self.matrix @ x, lambda grad: self.matrix.T @ grad)
 
 
 def quartered(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
-    """Each face in four; the middles of the edges, in rising order, follow the last vertex."""
+    """Each face divided into four; the midpoints of the edges follow the last vertex, in order."""
     edges = edge_sides(faces).edges
     walks = torch.stack([faces, faces.roll(-1, dims=1)], -1).long()
     span = int(faces.max()) + 1
@@ -78,5 +81,5 @@ def quartered(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "g 3"]:
 
 
 def middles(values: Float[Tensor, "p c"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "q c"]:
-    """Values at the vertices of `quartered(faces)` by straight lines, as texture coordinates go."""
+    """Values at the vertices of `quartered(faces)`, linear along the edges, e.g. UV coordinates."""
     return torch.cat([values, values[edge_sides(faces).edges].mean(1)])

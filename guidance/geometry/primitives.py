@@ -1,4 +1,4 @@
-"""The shapes that are always there, so that a run needs no file."""
+"""Built-in meshes: sphere, cube, torus, cone and cylinder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from guidance.errors import InputError
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh
 
-#: The longest edge of a primitive, in its radii: 2,000 to 10,000 triangles each.
+#: The longest edge of a primitive, in radii: 2,000 to 10,000 triangles each.
 EDGE_LENGTH = 0.1
 
 
 def _sphere(make: Any) -> Any:
-    return make.icosphere(subdivisions=4)  # 5,120 triangles, nearly equal
+    return make.icosphere(subdivisions=4)  # 5,120 triangles of nearly equal size
 
 
 def _cube(make: Any) -> Any:
@@ -45,28 +45,29 @@ PRIMITIVES: dict[str, Callable[[Any], Any]] = {
 
 
 def primitive(name: str) -> Mesh:
-    """A closed built-in mesh of radius 1 around the origin, its axis upwards, without colors.
+    """A closed built-in mesh of radius 1 around the origin, with its axis along y, without colors.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: the name is unknown.
     """
     if name not in PRIMITIVES:
         raise InputError(
-            f"mesh {name!r} is neither a file nor a built-in shape ({', '.join(PRIMITIVES)})"
+            f"mesh {name!r} is neither a file nor a built-in shape; use a mesh file or "
+            f"{', '.join(PRIMITIVES)}"
         )
     import trimesh
 
-    made = PRIMITIVES[name](trimesh.creation)
-    made.merge_vertices()
-    # Their axis is z; images have y upwards.
-    x, y, z = torch.tensor(made.vertices - made.bounds.mean(0), dtype=torch.float32).unbind(1)
+    shape = PRIMITIVES[name](trimesh.creation)
+    shape.merge_vertices()
+    # The axis of trimesh's shapes is z; here it is y.
+    x, y, z = torch.tensor(shape.vertices - shape.bounds.mean(0), dtype=torch.float32).unbind(1)
     vertices = torch.stack([x, z, -y], 1)
     vertices = vertices / vertices.norm(dim=-1).max()
-    return subdivide(Mesh(vertices, torch.tensor(made.faces, dtype=torch.long)), EDGE_LENGTH)
+    return subdivide(Mesh(vertices, torch.tensor(shape.faces, dtype=torch.long)), EDGE_LENGTH)
 
 
 def octahedron() -> Mesh:
-    """Eight triangles, their corners at 1 along the axes: the smallest mesh that tests need."""
+    """Eight triangles with vertices at distance 1 along the axes, for tests."""
     corners = torch.cat([torch.eye(3), -torch.eye(3)])
     faces = [(x, y, z) for x in (0, 3) for y in (1, 4) for z in (2, 5)]
     outwards = [f if sum(i > 2 for i in f) % 2 == 0 else (f[0], f[2], f[1]) for f in faces]

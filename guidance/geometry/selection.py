@@ -1,4 +1,4 @@
-"""Which part of a mesh may change: boxes, masks over its texture square, and chosen faces."""
+"""The editable part of a mesh: boxes, masks over its UV square, and chosen faces."""
 
 from __future__ import annotations
 
@@ -11,38 +11,37 @@ from torch import Tensor
 
 from guidance.meshes import Mesh
 
-#: A face lies in a mask if all points of a grid with this many steps along its edges do.
+#: A face is inside a mask if all points of a grid with this many steps along its edges are.
 STEPS = 6
 
 
 @dataclass(frozen=True)
 class Box:
-    """All places between two corners, in the units of the mesh."""
+    """An axis-aligned box, in the units of the mesh."""
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
 
     def holds(self, places: Float[Tensor, "*k 3"]) -> Bool[Tensor, "*k"]:
-        """Which places lie in it, its sides included."""
+        """Whether each position is in the box, including its boundary."""
         low, high = (places.new_tensor(corner) for corner in (self.low, self.high))
         return ((places >= low) & (places <= high)).all(-1)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What may change: all that lies in one of the boxes or masks, or is chosen.
+    """The editable part of a mesh: the union of boxes, masks and chosen faces.
 
-    Where a surface is made of vertices, a face lies inside only if all of it does, and a vertex may
-    change only if all its faces lie inside: so faces outside keep all their corners. Texels of maps
-    go by their own places.
+    A face is inside only if it is inside completely, and a vertex is free only if all its faces are
+    inside; so the faces outside keep all their corners. Texels are inside by their own position.
     """
 
     boxes: tuple[Box, ...] = ()
-    masks: tuple[Float[Tensor, "_ _"], ...] = ()  # over the texture square; 1 may change, 0 stays
+    masks: tuple[Float[Tensor, "_ _"], ...] = ()  # over the UV square; 1 = inside, 0 = outside
     chosen: Bool[Tensor, "f"] | None = None
 
     def faces(self, mesh: Mesh) -> Bool[Tensor, "f"]:
-        """The faces that lie inside as a whole."""
+        """The faces that are completely inside."""
         inside = torch.zeros(len(mesh.faces), dtype=torch.bool)
         corners = mesh.faces.cpu().long()
         for box in self.boxes:
@@ -55,13 +54,13 @@ class Selection:
     def texels(
         self, triangle: Int[Tensor, "h w"], places: Float[Tensor, "h w 3"]
     ) -> Float[Tensor, "h w"]:
-        """How far each texel of a map may change: 1 inside, 0 outside, between at soft masks.
+        """A mask of the texels: 1 inside, 0 outside, in between for soft masks.
 
-        A texel in the black of a mask stays, at whatever size the mask is.
+        A texel in a black area of a mask is 0, whatever the size of the mask.
 
         Args:
-            triangle: the face that each texel belongs to.
-            places: of the texels, in the units of the mesh.
+            triangle: the face of each texel.
+            places: positions of the texels, in the units of the mesh.
         """
         inside = torch.zeros(triangle.shape)
         for box in self.boxes:
@@ -78,7 +77,7 @@ class Selection:
 def free_vertices(
     faces: Int[Tensor, "f 3"], inside: Bool[Tensor, "f"], num_vertices: int
 ) -> Bool[Tensor, "p"]:
-    """The vertices all of whose faces lie inside; those without a face stay."""
+    """The vertices whose faces are all inside; a vertex without a face is not free."""
     free = torch.zeros(num_vertices, dtype=torch.bool, device=faces.device)
     free[faces[inside].long()] = True
     free[faces[~inside].long()] = False
@@ -86,9 +85,10 @@ def free_vertices(
 
 
 def _white(mask: Float[Tensor, "h w"], corners: Float[Tensor, "f 3 2"]) -> Bool[Tensor, "f"]:
-    """Whether the mask is more white than black all over each face; beyond the square it repeats.
+    """Whether the mask is above 0.5 at all sampled points of each face; the mask repeats.
 
-    Points on a face's sides are asked a little inside of it, so that one may end with the white.
+    Points on the edges of a face are moved slightly inwards, so that a face may end at the border
+    of the white area.
     """
     rows = [(i, j, STEPS - i - j) for i in range(STEPS + 1) for j in range(STEPS + 1 - i)]
     weights = (torch.tensor(rows).to(corners) / STEPS) * 0.98 + 0.02 / 3

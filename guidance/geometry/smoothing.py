@@ -1,4 +1,4 @@
-"""Displacements of a surface that come out smooth, whatever asks for them."""
+"""Smoothing of vertex displacements by a Laplacian, as a preconditioner for gradients."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.factorization import Factors, linear_map
+from guidance.geometry.factorization import Factorization, linear_map
 from guidance.geometry.topology import unique_edges
 
-#: The matrix is applied so many times: once leaves a thorn where one vertex is pulled alone.
+#: How often the matrix is applied: once leaves a spike where a single vertex is pulled.
 TIMES = 2
 
 
 class Smoothing:
     """Applies (I + lambda L)^-2 to values at the vertices of a mesh, and to their gradients.
 
-    L is the graph Laplacian (the number of a vertex's edges on the diagonal, -1 for each
-    neighbor). What is optimized, u, and the displacements that are seen, (I + lambda L)^-2 u, are
-    the same for shifts of the whole and nearly so for slow waves, while fine ripples hardly
-    move: so the many steps that an optimizer takes for one vertex at a time add up to smooth ones.
+    L is the graph Laplacian: the number of edges of a vertex on the diagonal, -1 for each neighbor.
+    The optimized values u and the displacements (I + lambda L)^-2 u agree for translations and
+    nearly agree for low frequencies, while high frequencies are damped. So steps of an optimizer
+    change the shape smoothly.
 
-    The matrix is factorized once, sparse and in float64, on the CPU, wherever the values are; it is
-    symmetric, so the gradient takes the same solve. Samples are solved for one by one.
+    The sparse matrix is factorized once, in float64 on the CPU. It is symmetric, so the gradient
+    uses the same solve. Samples are solved one by one.
 
     Args:
-        vertices: at rest, `[p, 3]`; they say which unknowns are near one another, and the scale.
-        faces: of one mesh.
-        reach: over what length a vertex takes its surroundings along; lambda is that length,
-            squared, by 1.5 squared mean edges, by which L becomes the Laplacian of a surface.
+        vertices: before the optimization, `[p, 3]`; they determine the elimination order and the
+            scale.
+        faces: of the mesh.
+        reach: length over which a vertex moves its surroundings; lambda = reach^2 / (1.5 e^2) with
+            the mean edge length e, which scales L to the Laplacian of the surface.
 
     Raises:
-        InputError: `reach` below 0.
+        InputError: `reach` is below 0.
 
-    Source: Nicolet et al. 2021, "Large Steps in Inverse Rendering of Geometry", with lambda from a
-    length so that it does not depend on the mesh. Deviation: applied twice.
+    Source: Nicolet et al. 2021, "Large Steps in Inverse Rendering of Geometry". Deviations: lambda
+    is computed from a length, so that it does not depend on the mesh, and the matrix is applied
+    twice.
     """
 
     def __init__(
@@ -56,14 +58,14 @@ class Smoothing:
         degrees = np.bincount(rows, minlength=count).astype(float)
         strength = reach**2 / (1.5 * mean**2)
         diagonal = eye_array(count).multiply(1 + strength * degrees)
-        self._factors = Factors(csc_array(diagonal - strength * links), places)
+        self._factorization = Factorization(csc_array(diagonal - strength * links), places)
 
     def __call__(self, values: Float[Tensor, "n p c"]) -> Float[Tensor, "n p c"]:
         """The smoothed values; differentiable once."""
         return linear_map(values, self.solve, self.solve)
 
     def solve(self, values: Any) -> Any:
-        """`[p, c]` in float64 to the same."""
+        """Smooths the values `[p, c]` of one sample, in float64."""
         for _ in range(TIMES):
-            values = self._factors.solve(values)
+            values = self._factorization.solve(values)
         return values

@@ -1,4 +1,4 @@
-"""Splits a mesh's long edges until none is longer than asked for."""
+"""Subdivision of meshes by splitting long edges."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.meshes import Mesh
 
-#: More vertices take seconds a step on a CPU.
+#: With more vertices, a step takes seconds on a CPU.
 MAX_VERTICES = 400_000
-#: Beside an edge that has to stay, edges are split down to this share of it. Halving goes on for
-#: ever at 2/3 and below: there a vertex can be a third of the edge from one end, again and again.
-BESIDE = 0.7
-#: Each round halves the longest edges; a mesh that needs more is not finite.
+#: In a face with an edge that must not be split, other edges are split only if they are longer than
+#: this share of it. At 2/3 and below, the splitting may never end: a new vertex can again and again
+#: be at a third of the edge.
+MIN_SHARE = 0.7
+#: Each round halves the longest edges, so only a mesh with infinite coordinates needs more.
 MAX_ROUNDS = 40
 
 
 def subdivide(mesh: Mesh, edge_length: float, max_vertices: int = MAX_VERTICES) -> Mesh:
     """The same surface with no edge longer than `edge_length`.
 
-    Edges are split at their middles, in all faces that share them, so that no cracks open; edges
-    that are short enough stay. A mesh that has none too long comes back as it is. The vertices that
-    were there keep their places and order; colors of new ones are means.
+    Long edges are split at their midpoints in all faces that share them, so that no cracks appear.
+    Existing vertices keep their position and order; the color of a new vertex is the mean of the
+    two ends.
 
     Args:
         edge_length: in the units of the vertices, above 0.
-        max_vertices: how many the result may have.
+        max_vertices: limit of the result.
 
     Raises:
         InputError: the result would have more vertices.
@@ -42,16 +43,16 @@ def subdivide_within(
     inside: Bool[Tensor, "f"],
     max_vertices: int = MAX_VERTICES,
 ) -> tuple[Mesh, Bool[Tensor, "g"]]:
-    """As `subdivide`, in some faces only; all others stay as they are, and no cracks open.
+    """Like `subdivide`, but only for some faces; all others are unchanged, without cracks.
 
-    So the edges between the two stay as well, however long; beside such a long edge the faces get
-    smaller step by step (`BESIDE`).
+    Edges between the two are therefore not split, however long. Beside such an edge the faces get
+    smaller gradually, see `MIN_SHARE`.
 
     Args:
         inside: the faces that may be split.
 
     Returns:
-        The mesh, and which of its faces lie inside.
+        The mesh, and which of its faces are inside.
 
     Raises:
         InputError: the result would have more vertices.
@@ -73,7 +74,7 @@ def subdivide_within(
         if count > max_vertices:
             raise InputError(
                 f"subdivide: edges of at most {edge_length:g} need more than {max_vertices:,} "
-                f"vertices (the mesh has {len(mesh.vertices):,}); ask for longer edges"
+                f"vertices (the mesh has {len(mesh.vertices):,}); increase the edge length"
             )
         middles = torch.where(long, long.cumsum(0) + len(values) - 1, -1)
         values = torch.cat([values, ends[long].mean(1)])
@@ -86,18 +87,18 @@ def subdivide_within(
 def _held(
     lengths: Float[Tensor, "e"], of_face: Int[Tensor, "f 3"], inside: Bool[Tensor, "f"]
 ) -> Bool[Tensor, "e"]:
-    """Edges that are not split: those of faces outside, and what is short beside one of these."""
+    """Edges that are not split: those of faces outside, and shorter edges beside these."""
     fixed = torch.zeros_like(lengths, dtype=torch.bool)
     fixed[of_face[~inside]] = True
     longest = torch.where(fixed, lengths, 0.0)[of_face].amax(1, keepdim=True)
     beside = torch.zeros_like(lengths).scatter_reduce(
         0, of_face.flatten(), longest.expand(-1, 3).flatten(), "amax"
     )
-    return fixed | (lengths < BESIDE * beside)
+    return fixed | (lengths < MIN_SHARE * beside)
 
 
 def _edges(faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "f 3"]]:
-    """Each edge once, and which three each face has: edge i runs from its corner i to i + 1."""
+    """The distinct edges, and the three edges of each face: edge i is from corner i to i + 1."""
     walks = torch.stack([faces, faces.roll(-1, dims=1)], -1)
     low, high = walks.amin(-1), walks.amax(-1)
     span = int(faces.max()) + 1 if len(faces) else 1
@@ -108,11 +109,12 @@ def _edges(faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "
 def _split(
     places: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"], middles: Int[Tensor, "f 3"]
 ) -> tuple[Int[Tensor, "g 3"], Int[Tensor, "g"]]:
-    """Faces with up to three of their edges split at `middles` (-1 for edges that stay).
+    """Faces divided along the edges that are split, and the face that each is a part of.
 
-    Also which face each has been a part of.
+    Args:
+        middles: the new vertex of each edge of a face, -1 for edges that are not split.
     """
-    # Each face is turned so that its split edges come first (and the others last).
+    # The corners of each face are rotated so that the split edges come first.
     split = middles >= 0
     count = split.sum(1)
     first: Bool[Tensor, "f 3"] = split & ~split.roll(1, 1)
@@ -127,7 +129,7 @@ def _split(
     a, b, c, ab, bc, _ = _columns(corners, middles, count == 2)
     across = (places[a] - places[bc]).norm(dim=-1) <= (places[ab] - places[c]).norm(dim=-1)
     pieces += [
-        torch.stack([ab, b, bc], 1),  # the corner between the two, then the rest by its short way
+        torch.stack([ab, b, bc], 1),  # the corner, then the quadrangle along its shorter diagonal
         torch.stack([a, ab, torch.where(across, bc, c)], 1),
         torch.stack([torch.where(across, a, ab), bc, c], 1),
     ]

@@ -1,4 +1,4 @@
-"""Tangent frames: which way the maps of a mesh lie on its surface."""
+"""Tangents of UV-mapped meshes, for normal maps."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ def corner_tangents(
     uv: Float[Tensor, "q 2"],
     face_uv: Int[Tensor, "f 3"],
 ) -> tuple[Float[Tensor, "c 4"], Int[Tensor, "f 3"]]:
-    """Unit tangents `c` of corners, with the side of the bitangent, and which one each corner has.
+    """Unit tangents with the sign of the bitangent, and the tangent of each face corner.
 
-    The tangent points along u, to the right in the maps; `cross(normal, tangent) * side` points to
-    their top. Corners share a tangent where they share vertex, texture coordinates and side: there
-    the tangents of their faces, laid into the vertex's plane, are averaged by the corners' angles.
+    The tangent points along u, to the right of the map; `cross(normal, tangent) * sign` points to
+    its top. Corners with the same vertex, UV coordinates and sign share a tangent: the tangents of
+    their faces are projected to the plane of the vertex and averaged, weighted by corner angles.
 
     Args:
-        normals: unit, of vertices.
-        uv: v downwards, as in `guidance.types.Mesh`.
+        normals: unit vertex normals.
+        uv: v downwards, as in `guidance.meshes.Mesh`.
 
     Source: Mikkelsen 2008, "Simulation of Wrinkled Surfaces Revisited", and its reference code
-    (MikkTSpace), which glTF 2.0 names in section 3.7.2.1. Deviation: corners at one vertex that
-    share coordinates are averaged even if a third face parts them.
+    (MikkTSpace), which glTF 2.0 specifies in section 3.7.2.1. Deviation: corners at a vertex with
+    the same UV coordinates are averaged even if another face separates them.
     """
-    corners, places = vertices[faces.long()], uv[face_uv.long()]
-    edges, steps = corners[:, 1:] - corners[:, :1], places[:, 1:] - places[:, :1]
-    # With v upwards, (du, dv) = (u, -v); P_u = (dv_2 e_1 - dv_1 e_2) / determinant.
+    corners, corner_uv = vertices[faces.long()], uv[face_uv.long()]
+    edges, steps = corners[:, 1:] - corners[:, :1], corner_uv[:, 1:] - corner_uv[:, :1]
+    # With v upwards, (du, dv) = (u, -v). The derivative is
+    # P_u = (dv_2 e_1 - dv_1 e_2) / determinant.
     determinant = steps[:, 1, 0] * steps[:, 0, 1] - steps[:, 0, 0] * steps[:, 1, 1]
-    side = torch.where(determinant < 0, -1.0, 1.0).to(vertices)
+    sign = torch.where(determinant < 0, -1.0, 1.0).to(vertices)
     along = steps[:, :1, 1] * edges[:, 1] - steps[:, 1:, 1] * edges[:, 0]
-    along = along * side[:, None]
+    along = along * sign[:, None]
     normal = normals[faces.long()]
     flat = along[:, None] - (along[:, None] * normal).sum(-1, keepdim=True) * normal
     flat = F.normalize(flat, dim=-1, eps=1e-20) * _angles(corners)[..., None]
-    keys = torch.stack([faces.long(), face_uv.long(), (side > 0).long()[:, None].expand(-1, 3)], -1)
+    keys = torch.stack([faces.long(), face_uv.long(), (sign > 0).long()[:, None].expand(-1, 3)], -1)
     unique, index = torch.unique(keys.view(-1, 3), dim=0, return_inverse=True)
     sums = vertices.new_zeros(len(unique), 3).index_add(0, index, flat.view(-1, 3))
-    found = normals[unique[:, 0]]
-    sums = sums - (sums * found).sum(-1, keepdim=True) * found
-    tangents = torch.where(sums.norm(dim=-1, keepdim=True) > 1e-6, sums, _any_across(found))
+    shared = normals[unique[:, 0]]
+    sums = sums - (sums * shared).sum(-1, keepdim=True) * shared
+    tangents = torch.where(sums.norm(dim=-1, keepdim=True) > 1e-6, sums, _perpendicular(shared))
     tangents = F.normalize(tangents, dim=-1)
-    sides = (2 * unique[:, 2:] - 1).to(vertices)
-    return torch.cat([tangents, sides], 1), index.view(-1, 3)
+    signs = (2 * unique[:, 2:] - 1).to(vertices)
+    return torch.cat([tangents, signs], 1), index.view(-1, 3)
 
 
 def _angles(corners: Float[Tensor, "f 3 3"]) -> Float[Tensor, "f 3"]:
@@ -56,8 +57,8 @@ def _angles(corners: Float[Tensor, "f 3 3"]) -> Float[Tensor, "f 3"]:
     return (ahead * behind).sum(-1).clamp(-1, 1).acos()
 
 
-def _any_across(normals: Float[Tensor, "c 3"]) -> Float[Tensor, "c 3"]:
-    """Directions across the normals, for corners whose maps have no direction."""
+def _perpendicular(normals: Float[Tensor, "c 3"]) -> Float[Tensor, "c 3"]:
+    """Vectors perpendicular to the normals, for corners whose UV coordinates are degenerate."""
     steep = normals[:, :1].abs() > 0.9
     axis = torch.where(steep, normals.new_tensor([0.0, 1, 0]), normals.new_tensor([1.0, 0, 0]))
     return axis - (axis * normals).sum(-1, keepdim=True) * normals

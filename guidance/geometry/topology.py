@@ -1,6 +1,6 @@
-"""What a list of triangles implies: its edges, and which faces meet at each of them.
+"""Topology of triangle meshes: edges and the faces at each of them.
 
-Boundaries (edges of one face) and non-manifold edges (of three or more) are allowed everywhere.
+Boundary edges (one face) and non-manifold edges (three or more) are allowed everywhere.
 """
 
 from __future__ import annotations
@@ -14,39 +14,40 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class EdgeSides:
-    """The faces at each edge, as runs of one list: those of edge `e` lie at start[e]:start[e + 1].
+    """The faces at each edge, concatenated: those of edge `e` are `faces[start[e]:start[e + 1]]`.
 
-    `along` is 1 where the face walks from the edge's first vertex to its second, -1 where it walks
-    the other way: in a mesh whose faces are oriented alike, the two faces of an edge disagree.
+    `along` is 1 if the face traverses the edge from its first vertex to its second, -1 if in the
+    opposite direction. In a consistently oriented mesh, the two faces of an edge have opposite
+    signs.
     """
 
-    edges: Int[Tensor, "e 2"]  # first < second, in rising order
+    edges: Int[Tensor, "e 2"]  # first < second, sorted
     start: Int[Tensor, "e+1"]
-    faces: Int[Tensor, "s"]  # s = 3 f, but for faces that use a vertex twice
+    faces: Int[Tensor, "s"]  # s = 3 f, less for faces that use a vertex twice
     along: Int[Tensor, "s"]
 
     def counts(self) -> Int[Tensor, "e"]:
-        """How many faces meet at each edge: 1 at a boundary, 2 inside, more if non-manifold."""
+        """The number of faces at each edge: 1 at a boundary, 2 inside, more if non-manifold."""
         return self.start.diff()
 
     def is_closed(self) -> bool:
-        """Whether the mesh encloses a volume: two faces at each edge, oriented alike."""
+        """Whether the mesh is watertight: two faces at each edge, with consistent orientation."""
         pairs = bool((self.counts() == 2).all())
         return pairs and bool((self.along.view(-1, 2).sum(1) == 0).all())
 
 
 def edge_sides(faces: Int[Tensor, "f 3"]) -> EdgeSides:
-    """Each edge once, with all faces that meet there.
+    """The distinct edges with their faces.
 
     Args:
-        faces: indices of vertices, `[f, 3]`; an edge from a vertex to itself is left out.
+        faces: vertex indices `[f, 3]`; an edge from a vertex to itself is omitted.
     """
     walks = torch.stack([faces, faces.roll(-1, dims=1)], -1).reshape(-1, 2).long()
     owners = torch.arange(len(faces), device=faces.device).repeat_interleave(3)
     proper = walks[:, 0] != walks[:, 1]
     walks, owners = walks[proper], owners[proper]
     low, high = walks.min(1).values, walks.max(1).values
-    # One number an edge sorts many times faster than rows do.
+    # Sorting one integer per edge is many times faster than sorting rows.
     span = int(high.max()) + 1 if len(high) else 1
     keys, order = (low * span + high).sort(stable=True)
     unique, counts = torch.unique_consecutive(keys, return_counts=True)
@@ -57,14 +58,14 @@ def edge_sides(faces: Int[Tensor, "f 3"]) -> EdgeSides:
 
 
 def unique_edges(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "e 2"]:
-    """Each edge once, as its two vertices, the lower index first."""
+    """The distinct edges as pairs of vertices, the lower index first."""
     return edge_sides(faces).edges
 
 
 def face_pairs(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "q 2"]:
-    """Faces that share an edge: one pair an edge.
+    """Pairs of faces that share an edge, one for each edge inside the surface.
 
-    Where k > 2 faces share an edge, k - 1 pairs chain them; a boundary edge gives none.
+    A non-manifold edge with k faces gives k - 1 pairs, a boundary edge none.
     """
     sides = edge_sides(faces)
     owners = torch.repeat_interleave(sides.counts())
@@ -73,7 +74,7 @@ def face_pairs(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "q 2"]:
 
 
 def boundary_loops(faces: Int[Tensor, "f 3"]) -> int:
-    """Number of connected rings of boundary edges: how many holes the surface has."""
+    """The number of holes: connected components of the boundary edges."""
     sides = edge_sides(faces)
     boundary = sides.edges[sides.counts() == 1]
     if not len(boundary):

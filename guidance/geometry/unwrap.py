@@ -1,4 +1,4 @@
-"""Texture coordinates for meshes that have none, cut and packed by xatlas."""
+"""UV coordinates for meshes without usable ones, by xatlas."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import torch
 from guidance.errors import InputError
 from guidance.meshes import Mesh
 
-#: Texels between two pieces, and at the border, where the maps have this many a side.
+#: Texels between two charts and at the border, in a map with this many texels per side.
 GUTTER, SIDE = 4, 256
-#: Coordinates that cover less of the square, all faces together, are no map of the surface.
+#: UV coordinates whose faces cover a smaller share of the square are not usable.
 NO_AREA = 1e-5
 
 
 def with_uv(mesh: Mesh, *, anew: bool = False) -> tuple[Mesh, tuple[str, ...]]:
-    """The mesh with its own texture coordinates, or with new ones if it has none that can be used.
+    """The mesh with its UV coordinates, or with new ones if it has no usable ones.
 
-    Vertices and faces keep their order. The same mesh gets the same coordinates on each call.
+    Vertices and faces keep their order. The result is deterministic.
 
     Args:
-        anew: replaces coordinates that the mesh has, e.g. because its faces share texels.
+        anew: replaces existing UV coordinates, e.g. because faces overlap in the map.
 
     Returns:
         The mesh, and notes for the user.
 
     Raises:
-        InputError: xatlas cannot cut the mesh.
+        InputError: xatlas cannot unwrap the mesh.
     """
     if mesh.uv is not None and mesh.face_uv is not None and not anew:
         corners = mesh.uv[mesh.face_uv.long()].double()
@@ -37,7 +37,7 @@ def with_uv(mesh: Mesh, *, anew: bool = False) -> tuple[Mesh, tuple[str, ...]]:
         area = (edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]).abs().sum() / 2
         if area > NO_AREA:
             return mesh, ()
-        return _unwrapped(mesh), ("its texture coordinates have no area; new ones are made",)
+        return _unwrapped(mesh), ("replaced the UV coordinates, whose faces have no area",)
     return _unwrapped(mesh), ()
 
 
@@ -45,7 +45,7 @@ def _unwrapped(mesh: Mesh) -> Mesh:
     import xatlas
 
     vertices = mesh.vertices.detach().cpu().double().numpy()
-    # xatlas takes lengths below 1e-6 or so for nothing, and large coordinates lose digits.
+    # xatlas ignores lengths below about 1e-6, and large coordinates lose precision.
     vertices = (vertices - vertices.mean(0)) / max(float(np.ptp(vertices, axis=0).max()), 1e-150)
     faces = mesh.faces.detach().cpu().numpy()
     options: Any = xatlas.PackOptions()
@@ -57,11 +57,11 @@ def _unwrapped(mesh: Mesh) -> Mesh:
         origin, corners, uv = atlas[0]
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"the mesh cannot be unwrapped ({error}); unwrap it in a modeling program"
+            f"xatlas cannot unwrap the mesh ({error}); unwrap it in a modeling program"
         ) from None
     if corners.shape != faces.shape or not (origin[corners] == faces).all():
-        raise InputError("the mesh cannot be unwrapped; unwrap it in a modeling program")
-    # xatlas leaves half a texel at the border, beyond which maps repeat.
+        raise InputError("xatlas cannot unwrap the mesh; unwrap it in a modeling program")
+    # xatlas leaves only half a texel at the border, where maps repeat.
     margin = GUTTER / SIDE
     placed = margin + (1 - 2 * margin) * torch.from_numpy(uv.astype(np.float32)).clamp(0, 1)
     return replace(mesh, uv=placed, face_uv=torch.from_numpy(corners.astype(np.int64)))

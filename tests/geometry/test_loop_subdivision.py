@@ -69,5 +69,7 @@ def test_coordinates_go_by_straight_lines() -> None:
 
 
 def test_open_meshes_are_refused() -> None:
-    with pytest.raises(InputError, match="LoopSubdivision: expected a closed mesh"):
+    with pytest.raises(
+        InputError, match="LoopSubdivision: expected a closed, consistently oriented mesh"
+    ):
         LoopSubdivision.of(octahedron().faces[:-1], 6)

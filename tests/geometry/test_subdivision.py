@@ -57,7 +57,7 @@ def test_short_edges_stay() -> None:
 
 
 def test_too_many_vertices_are_refused_before_they_are_made() -> None:
-    with pytest.raises(InputError, match="ask for longer edges"):
+    with pytest.raises(InputError, match="increase the edge length"):
         subdivide(primitive("cube"), 1e-4)
     with pytest.raises(InputError, match="above 0"):
         subdivide(primitive("cube"), 0.0)

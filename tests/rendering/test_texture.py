@@ -186,5 +186,5 @@ def test_unwrapping_repeats_and_keeps_what_there_is() -> None:
     assert anew.uv is not None and torch.equal(anew.uv, mesh.uv)
     flat = Mesh(mesh.vertices, mesh.faces, uv=0 * mesh.uv, face_uv=mesh.face_uv)
     made, notes = with_uv(flat)
-    assert notes == ("its texture coordinates have no area; new ones are made",)
+    assert notes == ("replaced the UV coordinates, whose faces have no area",)
     assert made.uv is not None and torch.equal(made.uv, mesh.uv)
