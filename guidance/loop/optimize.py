@@ -14,6 +14,7 @@ from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.loop.declared import check_declared
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
+from guidance.loop.progress import ProgressBar, is_terminal
 from guidance.loop.result import Result
 from guidance.loop.settings import Settings, Views, Warps
 from guidance.loop.snapshot import Best, restore, snapshot
@@ -37,6 +38,7 @@ def optimize(
     warps: Warps | None = None,
     listeners: Sequence[Listener] = (),
     resume: dict[str, Tensor] | None = None,
+    quiet: bool = False,
 ) -> Result:
     """Optimizes the parameters of a generator until its output matches the losses.
 
@@ -58,6 +60,7 @@ def optimize(
             are too small (0.619, 0.006), with a new Adam the image flickers (0.557, 0.036).
         listeners: called with every event; an exception of a listener ends the run.
         resume: a snapshot from a `StepEvent` to continue from.
+        quiet: shows no progress bar; there is none either if stderr is not a terminal.
 
     Raises:
         Diverged: numbers stayed non-finite after a rollback to the best state.
@@ -69,7 +72,10 @@ def optimize(
     run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
     if resume is not None:
         run.resume(resume)
-    return run.go(listeners)
+    if quiet or not is_terminal():
+        return run.go(listeners)
+    with ProgressBar("optimize", settings.steps, run.step) as bar:
+        return run.go([*listeners, bar])
 
 
 class _Run:

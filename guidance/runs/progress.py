@@ -1,13 +1,13 @@
-"""How far a run is: a bar on terminals, a plain line every tenth elsewhere."""
+"""The progress of a run: a bar on terminals, a plain line every tenth of the steps elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from guidance.loop.events import StepEvent
+from guidance.loop.progress import ProgressBar, is_terminal, values_of
 from guidance.runs.plan import Scores
 
 
@@ -19,59 +19,35 @@ class Progress:
         self.judged: float | None = None
         self.started = time.monotonic()
         self.skipped = 0
-        self._bar: Any = None
-        if sys.stderr.isatty():
-            self._bar = _bar()
+        self._bar = ProgressBar(title, steps, done) if is_terminal() else None
+        if self._bar is not None:
             self._bar.start()
-            self._row = self._bar.add_task(title, total=steps, completed=done, words="")
 
     def tell(self, notes: Sequence[str]) -> None:
         """Lines that stay above the bar."""
         for note in notes:
             if self._bar is not None:
-                self._bar.console.print(note, markup=False, highlight=False)
+                self._bar.print(note)
             else:
                 print(note, file=sys.stderr, flush=True)
 
     def judge(self, scores: Scores) -> None:
-        """The judge's latest word."""
+        """The judge's latest scores."""
         self.judged = sum(score["similarity"] for score in scores) / len(scores)
 
     def show(self, event: StepEvent) -> None:
         """After each step."""
         self.skipped += event.skipped
+        judged = {} if self.judged is None else {"judge": self.judged}
+        values = values_of(event, self.skipped, **judged)
         if self._bar is not None:
-            self._bar.update(self._row, completed=event.step, words=self._words(event))
+            self._bar.update(event.step, values)
         elif event.step == event.steps or event.step % max(1, event.steps // 10) == 0:
             left = (time.monotonic() - self.started) / (event.step - self.first)
             left *= event.steps - event.step
-            words = f"step {event.step} of {event.steps}  {self._words(event)}  {left:.0f} s left"
-            print(words, file=sys.stderr, flush=True)
-
-    def _words(self, event: StepEvent) -> str:
-        loss = sum(float(value.mean()) for value in event.losses.values())
-        words = [f"loss {loss:.4f}"]
-        if self.judged is not None:
-            words.append(f"judge {self.judged:.3f}")
-        if self.skipped:
-            words.append(f"skipped {self.skipped}")
-        return "  ".join(words)
+            line = f"step {event.step} of {event.steps}  {values}  {left:.0f} s left"
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    return Bar(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[words]}", markup=False),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

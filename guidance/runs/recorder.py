@@ -100,6 +100,7 @@ def record_run(
             warps=plan.warps,
             listeners=[recorder, *listeners],
             resume=None if resumed is None else resumed.tensors,
+            quiet=True,  # the recorder shows its own progress
         )
         return recorder.finish(result)
 

@@ -115,7 +115,7 @@ def test_a_module_without_parameters_is_refused() -> None:
         def forward(self) -> Tensor:
             return torch.zeros(1, 3, 4, 4)
 
-    with pytest.raises(InputError, match="Fixed has no parameter that wants a gradient"):
+    with pytest.raises(InputError, match="Fixed: has no parameter that requires a gradient"):
         optimize(Fixed(), Target([0.5]), steps=1)
 
 

@@ -60,7 +60,5 @@ def test_a_generator_must_return_an_output() -> None:
         def forward(self, view: View | None = None) -> Tensor:
             return self.pixels
 
-    with pytest.raises(
-        InputError, match=r"Plain.forward\(\): expected an Output, .*Parameter"
-    ):
+    with pytest.raises(InputError, match=r"Plain.forward\(\): expected an Output, .*Parameter"):
         optimize(Plain(), Target([0.1, 0.9]), steps=1)
