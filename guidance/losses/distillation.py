@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.augment import Augment, Crops, Part
 from guidance.diffusion.base import Denoiser
 from guidance.errors import InputError
-from guidance.losses.images.encoding import sample_means
+from guidance.losses.images.encoding import batch_means
 from guidance.losses.sds.batch import LatentBatch
 from guidance.losses.sds.conditioning import Conditioning, PromptTexts, frozen
 from guidance.losses.sds.latents import LatentEncoder, draw_noise, reference_images
@@ -88,7 +88,7 @@ class Distillation(Loss):
 
     is_vector_field = True
 
-    chosen_by_name = False  # the methods are, each with options of its own
+    chosen_by_name = False  # its methods are, each with its own options
 
     Options = DistillationOptions
 
@@ -218,7 +218,7 @@ class Distillation(Loss):
                 )
                 if context.phase == "validation":
                     value = self._validation_loss(predictions, latents, crops, part, context)
-                    yield _means(value, crops, part)
+                    yield batch_means(value, crops, part)
                     continue
                 source = encoder.encode_reference(crops, part) if self.method.edits else None
                 update = self._update(
@@ -227,7 +227,7 @@ class Distillation(Loss):
                 value = update.flatten(1).square().mean(1).sqrt()
             # In float32 or more, and not as a difference of squares, which would cancel.
             surrogate = (update * latents).flatten(1).sum(1)
-            yield _means(surrogate - surrogate.detach() + value, crops, part)
+            yield batch_means(surrogate - surrogate.detach() + value, crops, part)
 
     def _update(
         self,
@@ -292,9 +292,3 @@ class Distillation(Loss):
 def options_of(method: str) -> type[DistillationOptions]:
     """The options of a method of score distillation."""
     return options_for(method, Distillation)
-
-
-def _means(values: Float[Tensor, "b"], crops: Crops, part: Part) -> Float[Tensor, "n"]:
-    """The contribution of one micro-batch to each sample's mean over views and crops."""
-    shape = crops.homographies[part.place].shape[:3]
-    return sample_means(values.view(shape), crops, part)

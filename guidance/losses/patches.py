@@ -104,8 +104,9 @@ class PatchDirectional(Loss):
         """Random crops per step."""
         crop_size: float = Field(default=0.25, gt=0, le=2048)
         """Side of a crop as a share of the image's shorter side; above 1, in pixels."""
-        # CLIPstyler's threshold is that of ViT-B/32. Crops get further with the embedded models: at
-        # 0.7 most of them are done before the style is visible, at 0.2 few are (chosen by eye).
+        # CLIPstyler's threshold is for ViT-B/32. The embedded models reach lower losses: with 0.7
+        # most crops are below the threshold before the style is visible, with 0.2 few are (chosen
+        # by eye).
         threshold: Annotated[float, Field(ge=0, le=2)] | Literal["auto"] = "auto"
         """Crops with a lower loss do not count. "auto" is 0.2 for embedded models and 0.7
         for others."""

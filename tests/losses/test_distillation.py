@@ -15,8 +15,10 @@ from guidance.loop.events import Event, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.distillation import Distillation
-from guidance.losses.sds.methods import DEFAULT_NEGATIVE, METHODS
+from guidance.losses.sds.batch import LatentBatch
+from guidance.losses.sds.methods import DEFAULT_NEGATIVE, METHODS, Method
 from guidance.losses.sds.times import Times
+from guidance.losses.sds.validation import guided
 from guidance.outputs import Rendering
 from guidance.types import StepContext
 from tests.diffusion.stand_ins import CHANNELS, SIZE, Mixture
@@ -488,6 +490,28 @@ def test_the_value_of_a_step_is_the_size_of_the_field() -> None:
     assert torch.allclose(loss(Rendering(pictures()), at), wanted, rtol=1e-6)
 
 
+def test_a_method_is_a_function_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example at the top of methods.py, with a group of prompts that only it uses."""
+
+    def mine(batch: LatentBatch) -> Tensor:
+        return batch.predictions.combine(batch.noisy, batch.level, 0.0, golden=batch.guidance_scale)
+
+    row = Method(mine, guided, guidance_scale=2.0, suffixes={"golden": ", made of gold"})
+    monkeypatch.setitem(METHODS, "mine", row)
+    denoiser, image, at = Mixture(linear=True), pictures(1), context(1)
+    loss = made(denoiser, method="mine", weighting="one")
+    z = latents(denoiser, image)
+    noise, _, level = draws(at, loss, z)
+    x = level.mix(z, noise)
+    golden = denoiser.mean(f"{CAT}, made of gold").double()
+    spread = level.alpha**2 * denoiser.variance + level.sigma**2
+    conditional = level.sigma * (x - level.alpha * golden) / spread
+    assert torch.allclose(
+        latent_field(loss, image, at), 2 * (conditional - free(denoiser, x, level))
+    )
+    assert loss.name == "mine"
+
+
 def test_towers_are_freed() -> None:
     denoiser = Mixture()
     made(denoiser)
@@ -565,7 +589,7 @@ def test_every_option_changes_something() -> None:
         ({"times": (0.0, 0.5)}, "times: expected 0 < low <= high < 1, got 0 and 0.5 at 0%"),
         ({"times": (0.5, "0.9 -> 0.2")}, "got 0.5 and 0.2 at 100% of the run"),
         ({"prompt": "image:a.png"}, "denoisers do not support image prompts; use the loss Clip"),
-        ({"prompt": "a cat:1:0.4"}, r"a stop \(0.4\) applies to distances only"),
+        ({"prompt": "a cat:1:0.4"}, r"a stop \(0.4\) is not supported by"),
         ({"negative": "image:a.png"}, "denoisers do not support image prompts"),
         ({"negative": "a cat:-1"}, "a negative already pushes away"),
     ],

@@ -87,7 +87,7 @@ def test_impossible_crops_are_refused(size: float) -> None:
 
 
 def test_stops_are_refused() -> None:
-    with pytest.raises(InputError, match=r"a stop \(0.4\) applies to distances only"):
+    with pytest.raises(InputError, match=r"a stop \(0.4\) is not supported by"):
         patch_loss("90:1:0.4").prepare(pointing(0))
 
 

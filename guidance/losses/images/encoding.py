@@ -86,6 +86,11 @@ def _unit(vectors: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
     return F.normalize(vectors.to(torch.promote_types(vectors.dtype, torch.float32)), dim=-1)
 
 
+def batch_means(values: Float[Tensor, "b"], crops: Crops, part: Part) -> Float[Tensor, "n"]:
+    """`sample_means` of a flat batch, in the order of [s, v, k]."""
+    return sample_means(values.view(crops.homographies[part.place].shape[:3]), crops, part)
+
+
 def sample_means(values: Float[Tensor, "s v k"], crops: Crops, part: Part) -> Float[Tensor, "n"]:
     """The contribution of one micro-batch to each sample's mean over views and crops.
 

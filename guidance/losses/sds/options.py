@@ -1,4 +1,4 @@
-"""The options of score distillation, and how a task weighs and crops it."""
+"""Options of score distillation, and the weight and crops that a task uses for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from guidance.errors import InputError
 from guidance.losses.sds.methods import METHODS, Method
 from guidance.schedule import Schedule
 
-#: Weight of the methods that edit, beside total variation.
+#: Weight of the methods that edit, relative to total variation.
 EDIT_WEIGHT = 1e-3
-#: Crops for an encoder per crop for a denoiser, which is evaluated twice or more: a preset then
-#: takes about as long with either. A judgement; other numbers were not compared.
+#: Crops for an encoder per crop for a denoiser, which is evaluated at least twice per crop. A
+#: preset then takes about as long with either. Chosen by judgement, without comparison.
 CROPS_FOR_ONE = 5
-#: With fixed noise, the image has to stay in place beneath it: it is shown whole, over white,
-#: scaled and moved by less than one latent, which hides the autoencoder's grid in even areas (by
-#: eye).
+#: With fixed noise, the image must not move relative to the noise: the whole image is used, over
+#: white, scaled and shifted by less than one latent, which hides the grid of the autoencoder in
+#: even areas (chosen by eye).
 STILL = replace(Augment.plain(), whole=0.0, scale=(1.0, 1.06), rotation_deg=0.0, perspective=0.0)
 
 
@@ -34,7 +34,7 @@ class GuidedOptions(DistillationOptions):
     """Options of the methods with classifier-free guidance."""
 
     guidance_scale: Schedule = Schedule.parse(7.5)
-    """Classifier-free guidance: 1 is the prompt alone, higher follows it more strongly."""
+    """Classifier-free guidance: 1 is the prompt alone; higher values follow it more closely."""
 
     @field_validator("guidance_scale")
     @classmethod
@@ -68,7 +68,7 @@ def weight_of(method: Method) -> float:
 
 
 def augment_for(method: Method, augment: Any) -> Any:
-    """How crops for the denoiser are made, from how those for encoders are."""
+    """How crops for the denoiser are drawn, given how crops for encoders are drawn."""
     if method.edits:
         return augment
     if method.fixed_noise:

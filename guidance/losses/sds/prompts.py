@@ -112,4 +112,4 @@ def check_phrases(phrases: Iterable[Phrase]) -> None:
                 f"{phrase.text[:60]!r}: denoisers do not support image prompts; use the loss Clip "
                 "for this phrase"
             )
-        refuse_stops([phrase], "score distillation has none")
+        refuse_stops([phrase], "score distillation")

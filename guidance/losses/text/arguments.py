@@ -98,11 +98,11 @@ def subtracted(negatives: Sequence[Phrase]) -> tuple[Phrase, ...]:
     )
 
 
-def refuse_stops(phrases: Iterable[Phrase], reason: str) -> None:
-    """Raises InputError for a phrase with a stop, in a loss that cannot honor it."""
+def refuse_stops(phrases: Iterable[Phrase], loss: str) -> None:
+    """Raises InputError for a phrase with a stop, in a loss that computes no distances."""
     for phrase in phrases:
         if phrase.stop > -math.inf:
             raise InputError(
-                f"{phrase.text[:60]!r}: a stop ({phrase.stop:g}) applies to distances only, and "
-                f"{reason}; remove it"
+                f"{phrase.text[:60]!r}: a stop ({phrase.stop:g}) is not supported by {loss}; "
+                "remove it"
             )

@@ -1,4 +1,4 @@
-"""What a task tells all of its losses."""
+"""The inputs that a task gives to all of its losses."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from guidance.prompts import Prompt
 
 @dataclass(frozen=True)
 class LossContext:
-    """Prompts, crops and, for edits, the image to start from.
+    """Prompts, crops and, for edits, the source image.
 
     Args:
-        prompts: one for each sample, with the style.
-        negative: what no sample should look like.
-        augment: how crops are made.
-        view_prompts: adds "front view", "side view" ... to the prompts of rendered views.
-        source: what the reference shows, for losses that edit.
-        reference: the images to edit; without them, those before the first step.
-        device: for models.
+        prompts: one per sample, including the style.
+        negative: prompts to push away from, for all samples.
+        augment: how crops are drawn.
+        view_prompts: appends "front view", "side view" ... by camera, for rendered objects.
+        source: a prompt of what the reference shows, for losses that edit.
+        reference: images to edit; by default the images before the first step.
+        device: of the models.
     """
 
     prompts: tuple[Prompt, ...]

@@ -64,7 +64,7 @@ class DirectionPrompts:
         """
         targets, sources = as_prompts(target), as_prompts(source)
         for prompt in targets + sources:
-            refuse_stops(prompt.phrases, "a direction has none")
+            refuse_stops(prompt.phrases, "directional losses")
         wordings = None if templates is None else check_templates(templates)
         return cls(targets, sources, negative_phrases(negative), as_keyframes(at), wordings)
 

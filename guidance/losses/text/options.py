@@ -14,7 +14,7 @@ class EncoderOptions(Options):
     """The image-text models of a loss."""
 
     encoder: Encoders = Field(default=("mini",))  # type: ignore[arg-type]
-    """Image-text models, e.g. "mini" or "ViT-B-32/openai"; the losses of several are added."""
+    """Image-text models, e.g. "mini" or "ViT-B-32/openai"; the losses of several are summed."""
 
     def models(self) -> tuple[str, ...]:
         return tuple(each.kind() for each in self.encoder)
