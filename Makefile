@@ -1,21 +1,21 @@
-# `make demo` and `make test` are all that a fresh machine needs: each makes the environment first.
+# On a fresh machine, `make demo` and `make test` create the environment first.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# Without an NVIDIA driver the constraints choose the CPU build of torch and its torchvision.
+# Without an NVIDIA driver, the constraints select the CPU build of torch.
 CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo -c constraints-cpu.txt)
 
 .PHONY: demo test check install clean
 
-demo: install  ## two pictures and a mesh from words, on the embedded models
-	$(BIN)/guide run text2image --prompt "a red heart" --prompt "a watermelon" --output outputs/demo
-	$(BIN)/guide run text2mesh --prompt "a globe" --output outputs/demo
+demo: install  ## two images and a mesh from prompts, with the embedded models
+	$(BIN)/guide run text2image --prompt "a green heart" --prompt "a balloon" --output outputs/demo
+	$(BIN)/guide run text2mesh --mode generate --prompt "a pear" --output outputs/demo
 	@echo; echo "Look at contact.png and mesh.glb in the folders beneath outputs/demo."
 
-test: install  ## the whole suite, on the CPU, without network
+test: install  ## the whole test suite, on the CPU, without network access
 	$(BIN)/python -m pytest
 
-check: install  ## what a change must pass: style, types, tests
+check: install  ## everything that a change must pass: style, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -25,7 +25,7 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,diffusion,lpips]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,lpips]'
 	@touch $@
 
 clean:
