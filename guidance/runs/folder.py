@@ -1,4 +1,4 @@
-"""The folder of a run: its name, its place, and that only one process writes to it."""
+"""The folder of a run: its name and place, and the lock that lets only one process write to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 import unicodedata
@@ -20,35 +19,35 @@ from guidance.runs.atomic import os_errors, sync_folder, write_text
 
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
-ENVIRONMENT = "environment.json"
+ENVIRONMENT, LOCK = "environment.json", ".lock"
 
 
 def slug(prompt: str) -> str:
-    """A prompt as a part of a file name: lower-case letters, digits and single hyphens only."""
+    """Turns a prompt into a part of a file name: lower-case letters, digits and single hyphens."""
     plain = unicodedata.normalize("NFKD", plain_text(prompt)).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.lower())
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "run"
 
 
 def check_writable(output: Path) -> None:
-    """Refuses a place where no folder can be made, before anything is computed.
+    """Checks that folders can be created in `output`, before anything is computed.
 
     Raises:
-        InputError: the nearest existing part of the path is a file, or may not be written.
+        InputError: the nearest existing part of the path is a file, or not writable.
     """
     place = output.expanduser().absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise InputError(f"output {output}: {place} is a file, not a folder; give another --output")
+        raise InputError(f"output {output}: {place} is a file, not a folder; choose another")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"output {output}: no permission to write in {place}; give another")
+        raise InputError(f"output {output}: no permission to write in {place}; choose another")
 
 
 def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
-    """Makes `output/<task>/<time>-<slug>`, with a number behind it where that is taken.
+    """Creates `output/<task>/<time>-<slug>`, with a number appended if that exists.
 
-    The folder appears together with its config.yaml, so whatever is there can be resumed.
+    The folder appears together with its config.yaml, so every existing run can be resumed.
     """
     check_writable(output)
     parent = output.expanduser() / slug(task)
@@ -61,7 +60,7 @@ def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
             write_text(aside / CONFIG, config)
             for number in range(1, 10_000):
                 folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
-                # A folder that holds something is never replaced by a rename.
+                # A rename never replaces a folder that is not empty.
                 try:
                     aside.rename(folder)
                 except OSError as error:
@@ -73,18 +72,18 @@ def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-    raise InputError(f"{base}: is taken 10,000 times; give another --output")
+    raise InputError(f"{base}: 10,000 folders of this name exist; choose another --output")
 
 
 def existing_folder(folder: Path) -> Path:
-    """A run's folder that a user names.
+    """Checks that a path given by the user is the folder of a run.
 
     Raises:
-        InputError: it is not one.
+        InputError: it is not.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder of a run")
+        raise InputError(f"{folder}: no such folder; expected the folder of a run")
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: has no {CONFIG}, so it is not the folder of a run")
     return folder
@@ -96,7 +95,7 @@ def sample_folder(folder: Path, sample: int, num_samples: int) -> Path:
 
 
 def remove_remains(folder: Path) -> None:
-    """Removes what a killed process left of files that it was just writing."""
+    """Removes temporary files that a killed process left behind."""
     for path in [*folder.glob(".*.tmp"), *folder.glob("samples/*/.*.tmp")]:
         path.unlink()
     for path in [*folder.glob(".export-*"), *folder.glob("samples/*/.export-*")]:
@@ -104,35 +103,38 @@ def remove_remains(folder: Path) -> None:
 
 
 def contained(folder: Path, path: Path) -> Path:
-    """The resolved path, if it lies in the folder.
+    """Resolves a path that must lie in a folder.
 
     Raises:
         InputError: it leads out of the folder.
     """
     resolved = path.resolve()
     if not resolved.is_relative_to(folder.resolve()):
-        raise InputError(f"{path}: leads out of {folder}; that is not allowed")
+        raise InputError(f"{path}: leads out of {folder}, which is not allowed")
     return resolved
 
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Holds a lock on the folder that ends with the process, however it ends.
+    """Holds a lock on a run folder, which the system releases when the process ends.
+
+    The empty lock file stays in the folder: were it deleted, a process that has already opened it
+    could hold the old file while another locks a new one.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds the lock, or the folder is not writable.
     """
-    if sys.platform == "win32":  # it has no such lock on folders
-        yield
-        return
-    import fcntl
+    from filelock import FileLock, Timeout
 
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    lock = FileLock(folder / LOCK, timeout=0)
+    with os_errors(folder):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another process writes to it; wait, or stop it") from None
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"{folder}: another process writes to this run; wait for it, or stop it"
+            ) from None
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()

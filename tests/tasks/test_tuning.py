@@ -32,7 +32,8 @@ def write_run(folder: Path, samples: int = 1) -> Path:
 
 
 def listed(folder: Path) -> Sequence[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    paths = [path for path in folder.rglob("*") if path.name != ".lock"]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 @pytest.mark.parametrize("strength", ["0.5", "0", "1", "-1.25", "3"])
@@ -87,7 +88,7 @@ def test_mistakes_are_answered_in_one_line_and_nothing_is_written(tmp_path: Path
     assert "expected a number from -2 to 3, got nan" in said(run, "--strength", "nan")
     assert "unrecognized arguments: --more" in said(run, "--strength", "1", "--more")
     with only_writer(run):
-        assert "another process writes to it" in said(run, "--strength", "1")
+        assert "another process writes to this run" in said(run, "--strength", "1")
     (run / "samples" / "001" / "deformation.npz").write_bytes(b"PK")
     assert "001/deformation.npz: is damaged" in said(run, "--strength", "1")
     assert listed(run) == before
@@ -97,7 +98,9 @@ def test_runs_that_deformed_nothing_are_told(tmp_path: Path, capsys) -> None:
     run = write_run(tmp_path / "run")
     (run / "deformation.npz").unlink()
     line = refused(capsys, "tune", run, "--strength", "1")
-    assert "has no deformation.npz; finished runs of text2mesh in the modes deform and stylize" in line
+    assert (
+        "has no deformation.npz; finished runs of text2mesh in the modes deform and stylize" in line
+    )
 
 
 def test_a_deformation_outside_the_run_is_not_read(tmp_path: Path, capsys) -> None:
