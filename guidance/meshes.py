@@ -1,6 +1,6 @@
-"""Meshes as files hold them, and the meshes behind a rendering.
+"""Meshes of files, and the meshes of a rendering.
 
-The letters of the shapes are those of `guidance.types`; q counts texture coordinates.
+The letters of the shapes are those of `guidance.types`; q counts UV coordinates.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Material:
-    """Maps over the texture square of a mesh, all of one size; the first row lies at v = 0.
+    """Texture maps of a mesh, all of the same size; the first row is at v = 0.
 
     Source: Khronos, glTF 2.0 specification, section 3.9.2 (metallic-roughness).
     """
 
     base_color: Float[Tensor, "3 h w"]  # sRGB in [0, 1]
-    roughness: Float[Tensor, "1 h w"]  # in [0, 1], 0 is a mirror
+    roughness: Float[Tensor, "1 h w"]  # in [0, 1]; 0 is a mirror
     metallic: Float[Tensor, "1 h w"]  # in [0, 1]
-    normal: Float[Tensor, "3 h w"]  # unit vectors: to the right and the top of the map, outwards
+    normal: Float[Tensor, "3 h w"]  # unit vectors: right and up in the map, outwards
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A triangle mesh as it is read from and written to files; nothing here is batched.
+    """A triangle mesh as it is read from and written to files, without a batch dimension.
 
-    Corners have texture coordinates of their own, so that a vertex on a seam has several: corner i
-    of face f is at `uv[face_uv[f, i]]`, from the top left of the maps (0, 0) to their bottom right
-    (1, 1), and beyond that the maps repeat. So do glTF's; OBJ's begin at the bottom left.
+    UV coordinates belong to the corners of faces, so that a vertex on a seam has several: corner i
+    of face f is at `uv[face_uv[f, i]]`, from the top left of the maps (0, 0) to the bottom right
+    (1, 1); outside, the maps repeat. This is the convention of glTF; in OBJ, (0, 0) is the bottom
+    left.
     """
 
     vertices: Float[Tensor, "p 3"]
     faces: Int[Tensor, "f 3"]
-    colors: Float[Tensor, "p 3"] | None = None  # sRGB in [0, 1], one per vertex
+    colors: Float[Tensor, "p 3"] | None = None  # per vertex, sRGB in [0, 1]
     uv: Float[Tensor, "q 2"] | None = None
     face_uv: Int[Tensor, "f 3"] | None = None
     material: Material | None = None
@@ -43,7 +44,7 @@ class Mesh:
 
 @dataclass(frozen=True)
 class PlacedMesh:
-    """A mesh in its own units, and where in a scene of several it stands."""
+    """A mesh in its own units, and its placement in a scene."""
 
     name: str
     mesh: Mesh
@@ -51,25 +52,25 @@ class PlacedMesh:
     scale: float = 1.0
 
     def vertices(self) -> Float[Tensor, "p 3"]:
-        """In the units of the scene, in float64."""
+        """The vertices in the units of the scene, in float64."""
         own = self.mesh.vertices.double()
         return self.scale * own + own.new_tensor(self.position)
 
 
 @dataclass(frozen=True)
 class MeshScene:
-    """The meshes behind a rendering: `n` sets of vertices that share one list of faces."""
+    """The meshes of a rendering: `n` sets of vertices with the same faces."""
 
     vertices: Float[Tensor, "n p 3"]
     faces: Int[Tensor, "f 3"]
-    rest_vertices: Float[Tensor, "p 3"]  # where the vertices were before the optimization
-    jacobians: Float[Tensor, "n f 3 3"] | None = None  # where they are what is optimized
-    #: Signed distances on a cubic lattice, in units of its spacing, where the surface is theirs.
+    rest_vertices: Float[Tensor, "p 3"]  # the vertices before the optimization
+    jacobians: Float[Tensor, "n f 3 3"] | None = None  # of faces, if the deformation has them
+    #: Signed distances on a cubic grid, in units of its spacing, if they define the surface.
     distances: Float[Tensor, "n s s s"] | None = None
 
 
 @dataclass(frozen=True)
 class MeshScenes:
-    """The meshes behind a rendering where each sample has faces of its own."""
+    """The meshes of a rendering whose samples have different faces."""
 
-    meshes: tuple[MeshScene, ...]  # of one sample each
+    meshes: tuple[MeshScene, ...]  # one sample each

@@ -156,7 +156,7 @@ class Loss(Component, nn.Module):
 
     #: The name in records and messages; by default the class name in snake_case.
     name: str
-    #: The prompts: one for all samples, or one a sample.
+    #: The prompts: one for all samples, or one per sample.
     prompts: tuple[Any, ...] = ()
     #: The image-text models that the loss uses, or their names. Every model has to be declared here
     #: or in `denoisers`: the held-out judge of a run is of none of their families.

@@ -1,4 +1,4 @@
-"""How a generator is looked at: cameras, windows or frames; and how flat images are moved.
+"""Views of a generator: cameras, windows or frames; and warps, which move flat images.
 
 The letters of the shapes are those of `guidance.types`.
 """
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-#: The subject of views that show all parts of a scene together.
+#: The subject of views that show all parts of a scene.
 WHOLE = -1
 
 
@@ -23,8 +23,8 @@ class Cameras:
 
     `view` maps world to camera space (x right, y up, looking along -z); `projection` maps camera
     to OpenGL clip space, y up. `light` is the unit direction *towards* the light, in world space.
-    Angles are in degrees: azimuth 0 looks at the front, 90 at the right side; the front is +z and
-    the right side +x, unless an orbit is told otherwise.
+    Angles are in degrees: azimuth 0 shows the front, 90 the right side; the front is +z and the
+    right side +x, unless an orbit has another front.
     """
 
     view: Float[Tensor, "n v 4 4"]
@@ -34,24 +34,24 @@ class Cameras:
     elevation_deg: Float[Tensor, "n v"]
     height: int
     width: int
-    strength: Float[Tensor, "n v"] | None = None  # of the light; 1 without
-    ambient: Float[Tensor, "n v"] | None = None  # what the shading's ambient light has more
-    textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape in plain grey
-    #: In a scene of several parts, the one that a view shows alone, or `WHOLE`; without, all show
-    #: the whole. The same for all samples, and the views of one subject lie side by side.
+    strength: Float[Tensor, "n v"] | None = None  # of the light; by default 1
+    ambient: Float[Tensor, "n v"] | None = None  # added to the ambient light of the shading
+    textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape without colours
+    #: The part of a scene that a view shows alone, or `WHOLE`; by default all views show the whole.
+    #: The same for all samples; the views of a subject are contiguous.
     subject: Int[Tensor, "n v"] | None = None
 
     def some(self, views: slice) -> Cameras:
-        """Some of the views of every sample."""
+        """A slice of the views of every sample."""
         return self.mapped(lambda values: values[:, views])
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Cameras:
-        """The same with each of its tensors changed alike."""
+        """The same cameras with a function applied to each tensor."""
         found = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **{name: change(value) for name, value in found.items()})  # type: ignore[arg-type]
 
     def subjects(self) -> dict[int, slice]:
-        """The views of each subject, which lie side by side."""
+        """The views of each subject."""
         if self.subject is None:
             return {WHOLE: slice(0, self.light.shape[1])}
         found, counts = torch.unique_consecutive(self.subject[0], return_counts=True)
@@ -65,7 +65,7 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Windows:
-    """Squares of flat images to look at, `v` for each of `n` samples; always on the CPU.
+    """Square windows of flat images, `v` for each of `n` samples; always on the CPU.
 
     Lengths are shares of the image's side, from its top left corner; a side of 1 is all of it.
     """
@@ -73,7 +73,7 @@ class Windows:
     left: Float[Tensor, "n v"]
     top: Float[Tensor, "n v"]
     side: Float[Tensor, "n v"]
-    pixels: int  # a side, to render each window at
+    pixels: int  # per side of each rendered window
 
     def some(self, views: slice) -> Windows:
         """Some of the views of every sample."""
@@ -83,7 +83,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class Frames:
-    """Images of a clip to look at, `v` for each of `n` samples; always on the CPU."""
+    """Frames of a video, `v` for each of `n` samples; always on the CPU."""
 
     index: Int[Tensor, "n v"]  # from 0
 
@@ -92,15 +92,15 @@ class Frames:
         return Frames(self.index[:, views])
 
 
-#: What a generator may be looked at with.
+#: What `Generator.forward` shows: meshes by cameras, flat images by windows, videos by frames.
 View = Cameras | Windows | Frames
 
 
 @dataclass(frozen=True)
 class Warp:
-    """How flat images move: what is at place x comes to `matrix @ (x, 1)`; on the CPU.
+    """An affine motion of flat images, from position x to `matrix @ (x, 1)`; on the CPU.
 
-    Places are in [-1, 1]^2: x to the right, y down, 0 in the middle.
+    Positions are in [-1, 1]^2: x to the right, y down, 0 in the centre.
     """
 
     matrix: Float[Tensor, "n 2 3"]  # float64
@@ -113,10 +113,10 @@ class Warp:
         pan: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> Warp:
-        """The same for all samples: turned and enlarged around the middle, then moved.
+        """The same warp for all samples: rotation and zoom around the centre, then translation.
 
         Args:
-            zoom: above 1 comes nearer.
+            zoom: above 1 enlarges the image.
             pan: to the right and down, in shares of the image's side.
             rotate_deg: counterclockwise.
         """
@@ -126,6 +126,6 @@ class Warp:
         return cls(torch.tensor(rows, dtype=torch.float64).expand(num_samples, 2, 3))
 
     def back(self) -> Float[Tensor, "n 2 3"]:
-        """Where what is at a place now has come from."""
-        turned = torch.linalg.inv(self.matrix[..., :2])
-        return torch.cat([turned, -turned @ self.matrix[..., 2:]], -1)
+        """The matrix of the inverse motion."""
+        inverse = torch.linalg.inv(self.matrix[..., :2])
+        return torch.cat([inverse, -inverse @ self.matrix[..., 2:]], -1)

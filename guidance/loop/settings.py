@@ -21,7 +21,7 @@ class Settings:
     """Options of the loop, the same for every generator and loss."""
 
     steps: int = 200  # optimizer steps
-    seeds: tuple[int, ...] | int = 0  # one a sample, or the first of consecutive seeds
+    seeds: tuple[int, ...] | int = 0  # one per sample, or the first of consecutive seeds
     optimizer: str = "adam"  # or "sgd" (with Nesterov momentum 0.9)
     learning_rate: float | str | Schedule = 1.0  # factor on those of the generator
     normalize: bool = False  # scale each term's gradient to rms 1 per sample, before its weight
@@ -41,7 +41,7 @@ class Settings:
         return max(0, step - self.warm_up) / max(1, last)
 
     def sample_seeds(self, num_samples: int) -> tuple[int, ...]:
-        """One seed a sample.
+        """One seed per sample.
 
         Raises:
             InputError: the number of seeds is not the number of samples.
@@ -50,7 +50,7 @@ class Settings:
             return tuple(range(self.seeds, self.seeds + num_samples))
         if len(self.seeds) != num_samples:
             raise InputError(
-                f"{len(self.seeds)} seeds for {num_samples} samples; give one seed a sample"
+                f"{len(self.seeds)} seeds for {num_samples} samples; give one seed per sample"
             )
         return tuple(self.seeds)
 

@@ -1,4 +1,4 @@
-"""The state of a run as plain named tensors: what a checkpoint stores and a rollback restores."""
+"""The state of a run as named tensors, for checkpoints and rollbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guidance.types import Generator
 
 
 class Best:
-    """The best state seen so far, sample by sample where the generator keeps samples apart."""
+    """The best state so far, separately for each sample unless samples share parameters."""
 
     def __init__(self, generator: Generator) -> None:
         state = generator.state_dict()
@@ -20,14 +20,14 @@ class Best:
             (generator.num_samples,), torch.inf, device=device
         )
         self.state = {name: tensor.clone() for name, tensor in state.items()}
-        self.apart = not generator.shares_parameters
-        self.per_sample = {name for name, _ in generator.named_parameters() if self.apart}
+        self.separate = not generator.shares_parameters
+        self.per_sample = {name for name, _ in generator.named_parameters() if self.separate}
 
     @torch.no_grad()
     def update(self, generator: Generator, loss: Float[Tensor, "n"]) -> None:
-        """Keeps the present state of every sample whose loss is lower than its best."""
+        """Stores the current state of each sample whose loss is lower than its best."""
         better = loss < self.loss  # False for NaN
-        if not self.apart:
+        if not self.separate:
             better = (loss.mean() < self.loss.mean()).expand_as(loss)
         self.loss = torch.where(better, loss, self.loss)
         for name, tensor in generator.state_dict().items():
@@ -38,11 +38,12 @@ class Best:
                 self.state[name] = tensor.clone()
 
     def restart(self, generator: Generator) -> None:
-        """Forgets what was better before: from here on the present state is the one to beat."""
+        """Makes the current state the best one, with an infinite loss."""
         self.loss = torch.full_like(self.loss, torch.inf)
         self.state = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
 
     def load_into(self, generator: Generator) -> None:
+        """Loads the best state into a generator."""
         generator.load_state_dict(self.state)
 
 
@@ -53,7 +54,7 @@ def snapshot(
     counters: dict[str, float],
     history: list[float],
 ) -> dict[str, Tensor]:
-    """Copies of everything that the next step depends on, on the CPU."""
+    """CPU copies of everything that the next step depends on."""
     tensors = {f"generator/{name}": tensor for name, tensor in generator.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.state.items()}
     tensors["best_loss"] = best.loss
@@ -75,17 +76,17 @@ def restore(
     optimizer: torch.optim.Optimizer,
     best: Best,
 ) -> dict[str, float]:
-    """Puts a snapshot back and returns its counters.
+    """Restores a snapshot and returns its counters.
 
     Raises:
-        InputError: the snapshot belongs to another generator (names or shapes differ).
+        InputError: the snapshot is of another generator: names or shapes differ.
     """
     expected = {f"generator/{name}": t.shape for name, t in generator.state_dict().items()}
     expected |= {"best_loss": best.loss.shape}
     for name, shape in expected.items():
         if name not in tensors or tensors[name].shape != shape:
             found = list(tensors[name].shape) if name in tensors else "nothing"
-            raise InputError(f"checkpoint: expected {name} {list(shape)}, found {found}")
+            raise InputError(f"checkpoint: expected {name} {list(shape)}, got {found}")
     generator.load_state_dict(_part(tensors, "generator/"))
     best.state = {k: v.to(best.state[k].device) for k, v in _part(tensors, "best/").items()}
     best.loss = tensors["best_loss"].to(best.loss.device)

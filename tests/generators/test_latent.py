@@ -201,7 +201,7 @@ def test_the_norm_of_noise_is_least_where_noise_is() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(InputError, match="Noise: expected 2 prompts, one a sample, not 1"):
+    with pytest.raises(InputError, match="Noise: expected 2 prompts, one per sample, got 1"):
         Noise((0, 1), ["a cat"], denoiser=Mixture())
     with pytest.raises(InputError, match="NoiseNorm: applies only to the generator Noise"):
         NoiseNorm()(Pixels((0,), 8)(), StepContext((0,)))

@@ -14,8 +14,9 @@ from guidance.errors import InputError
 from guidance.generators.image.cutout import Cutout
 from guidance.generators.image.fourier import Fourier
 from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.levels import Levels
 from guidance.generators.image.pixels import Pixels
-from guidance.generators.image.pyramid import Levels, Pyramid
+from guidance.generators.image.pyramid import Pyramid
 from guidance.types import Generator
 
 OPTIONS: list[tuple[type[Generator], str, Any]] = [

@@ -10,7 +10,8 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.image.cutout import Cutout
 from guidance.generators.image.param.color import from_rgb, to_rgb
-from guidance.generators.image.pyramid import Levels, Pyramid
+from guidance.generators.image.param.levels import Levels
+from guidance.generators.image.pyramid import Pyramid
 
 
 def photo(height: int = 64, width: int = 64) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.evaluate.views import mesh_images
-from guidance.generators.image.pyramid import Levels
+from guidance.generators.image.param.levels import Levels
 from guidance.generators.mesh.param.volume import Volume
 from guidance.generators.mesh.textured import MOST_METAL, SMOOTHEST, Maps, TexturedMesh
 from guidance.geometry.io.files import load_mesh

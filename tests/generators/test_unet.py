@@ -12,7 +12,8 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.generators.image.cutout import Cutout
-from guidance.generators.image.masked import Masked, blend
+from guidance.generators.image.masked import Masked
+from guidance.generators.image.param.masks import blend
 from guidance.generators.image.pyramid import Pyramid
 from guidance.generators.image.unet import Original, UNet
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.image.cutout import Cutout
 from guidance.generators.image.grid import Grid
-from guidance.generators.image.param.warping import seen_before, warped
-from guidance.generators.image.pyramid import Levels
+from guidance.generators.image.param.levels import Levels
+from guidance.generators.image.param.warping import inside_before, warped
 from guidance.generators.image.siren import Siren
 from guidance.generators.image.strokes import Strokes
 from guidance.generators.image.wavelet import Wavelet
@@ -48,7 +48,7 @@ def test_the_error_of_the_others_leads_to_a_page_that_names_all_that_can() -> No
     for name in get_args(TextToImage.model_fields["generator"].annotation):
         assert f"`{name}`" in page
     for kind in set(generators()) - set(MOVED):
-        message = f"{kind.__name__}: cannot be moved between frames; docs/animation.md says which"
+        message = f"{kind.__name__}: cannot be moved between frames; docs/animation.md lists the"
         with pytest.raises(InputError, match=message):
             kind.tiny(2).warp(Warp.of(2), MOMENT)
 
@@ -106,7 +106,7 @@ def test_what_comes_in_is_mirrored_and_told() -> None:
     now = warped(maps, warp)
     assert torch.allclose(now[..., 8:], maps[..., :-8], atol=1e-5)
     assert torch.allclose(now[..., :8], maps[..., :8].flip(-1), atol=1e-5)
-    seen = seen_before(maps, warp)
+    seen = inside_before(maps, warp)
     assert (seen[..., 8:] == 1).all() and (seen[..., :8] == 0).all()
 
 
@@ -251,5 +251,5 @@ def test_a_grid_moves_whole_cells(palette: int | None, tileable: bool) -> None:
     "warp", [Warp.of(2, 1.02), Warp.of(2, rotate_deg=2.0), Warp.of(2, pan=(0.01, 0.0))]
 )
 def test_a_grid_refuses_what_is_no_whole_cell(warp: Warp) -> None:
-    with pytest.raises(InputError, match=r"grid: moves by whole cells only, a pan of 0.125 or a"):
+    with pytest.raises(InputError, match=r"grid: expected a pan of whole cells, a multiple of 0.125"):
         Grid.tiny(2).warp(warp, MOMENT)

@@ -16,6 +16,7 @@ from guidance.generators.image.fourier import Fourier
 from guidance.generators.image.grid import Grid
 from guidance.generators.image.masked import Masked
 from guidance.generators.image.param import windows as looks
+from guidance.generators.image.param.levels import _bicubic_lines, _bicubic_weights
 from guidance.generators.image.param.windows import (
     in_blocks,
     rows_and_columns,
@@ -23,7 +24,7 @@ from guidance.generators.image.param.windows import (
     whole_and_parts,
 )
 from guidance.generators.image.pixels import Pixels
-from guidance.generators.image.pyramid import Pyramid, _bicubic_lines, _bicubic_weights
+from guidance.generators.image.pyramid import Pyramid
 from guidance.generators.image.siren import Siren
 from guidance.generators.image.strokes import Strokes
 from guidance.generators.image.unet import UNet
@@ -120,8 +121,7 @@ def test_a_file_in_blocks_shows_the_whole(
     folder = tmp_path / "whole"
     folder.mkdir()
     expected = {path.name: path for path in generator.export(folder, 1)}
-    for module in ("pyramid", "cutout", "siren", "grid", "strokes", "param.windows"):
-        monkeypatch.setattr(f"guidance.generators.image.{module}.BLOCK", 16)
+    monkeypatch.setattr("guidance.generators.image.param.windows.BLOCK", 16)
     files = generator.export(tmp_path, 1)
     assert [file.name for file in files] == list(expected)
     for file in files:
@@ -172,12 +172,12 @@ def test_a_window_without_a_stroke_is_ground() -> None:
 
 @pytest.mark.parametrize("kind", [Pixels, Fourier, Wavelet, UNet, Masked])
 def test_a_picture_in_one_piece_refuses_windows(kind: type[Generator]) -> None:
-    with pytest.raises(InputError, match=f"{kind.__name__}: makes its image in one piece"):
+    with pytest.raises(InputError, match=f"{kind.__name__}: computes its image as a whole"):
         kind.tiny(2)(whole(2, 8))
 
 
 def test_a_plain_module_refuses_windows() -> None:
-    with pytest.raises(InputError, match="Identity: a plain module has no windows; leave out"):
+    with pytest.raises(InputError, match="Identity: a plain module takes no windows; remove"):
         Wrapped(torch.nn.Identity())(whole(1, 8))
 
 

@@ -1,4 +1,4 @@
-"""A thing and its outline: colour and alpha, each from a pyramid."""
+"""A single object on a transparent background: colour and alpha, each from a pyramid."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.image.param.arguments import level_arguments
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
-from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.color import squashed
+from guidance.generators.image.param.levels import FAINT, MARGIN, Levels, squashable
 from guidance.generators.image.param.windows import (
-    BLOCK,
     DETAIL,
     as_windows,
+    fits_block,
     in_blocks,
     rows_and_columns,
 )
-from guidance.generators.image.pyramid import FAINT, MARGIN, Levels, squashable
 from guidance.media.read_image import load_image
 from guidance.media.write_png import save_levels, save_png
 from guidance.outputs import Rendering
@@ -37,24 +37,25 @@ SHARPNESS = 1 / 32
 class Cutout(Generator):
     """Images with an alpha channel, premultiplied in the rendering.
 
-    Losses put them over a new random background at every look. So the words must be told by the
-    thing and its outline, not by what surrounds it; blots of colour turn into objects.
+    Losses composite them over a new random background in every crop. So the object itself, with its
+    outline, must match the prompt; its surroundings cannot.
 
     Args:
-        seeds: one a sample, for the faint noise that it starts from.
-        size: pixels a side of the image.
-        finest: cells a side of the finest level of colour and of alpha, a power of two.
+        seeds: one per sample, for the noise that it starts from.
+        size: pixels per side of the image.
+        finest: cells per side of the finest level of colour and of alpha, a power of two.
         learning_rate: of Adam, for each level.
-        decorrelate: optimize along the colour axes of photographs instead of RGB.
-        sharpness: slope of alpha over its levels, a number or a schedule over the run; higher
-            gives crisper outlines. What it grows by, the border of the margin is sharpened by too.
-        margin: share of the side along the border where alpha falls to 0, so that the thing lies
-            whole inside the image.
-        start: an image to start from, of any size; with an alpha channel (straight), that is
-            where the outline starts, otherwise it is the soft disc.
-        coarse: cells a side of the finest level that moves from the first step. Those of colour
-            beyond it join from `DETAIL` of the run on; alpha has none, since what makes an outline
-            crisp is its slope, and finer cells make it ripple. None for all levels of both.
+        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        sharpness: factor on the levels of alpha before the sigmoid, a number or a schedule; higher
+            values give sharper outlines. The fade at the margin is sharpened in proportion.
+        margin: share of the side along the border where alpha fades to 0, so that the object is
+            complete inside the image.
+        start: an image to start from, of any size. Its alpha channel (straight), if any, is the
+            initial alpha; otherwise that is a soft disc.
+        coarse: cells per side of the finest level that is optimized from the first step. Finer
+            levels of colour follow from progress `DETAIL` on. Alpha has no finer levels: the
+            sharpness of an outline comes from its slope, and finer cells make it wavy. By default
+            all levels of both.
     """
 
     class Options(ImageOptions):
@@ -84,8 +85,8 @@ class Cutout(Generator):
             start=None if options.start is None else load_image(options.start, "start"),
         )
 
-    #: Alpha starts as a soft disc, 0.73 in the middle and 0.1 in the corners, so that colour gets
-    #: a gradient from the first step and the thing stays in the middle (chosen by eye).
+    #: Alpha starts as a soft disc, 0.73 in the centre and 0.1 in the corners, so that colour gets a
+    #: gradient from the first step and the object stays in the centre (chosen by eye).
     START_MIDDLE, START_FALL = 1.0, 3.5
 
     def __init__(
@@ -126,57 +127,54 @@ class Cutout(Generator):
         self.advance(0.0)
 
     def _disc(self, side: int) -> Float[Tensor, "h w"]:
-        place = (torch.arange(side) + 0.5) / side * 2 - 1
-        square = place[:, None] ** 2 + place[None, :] ** 2
+        line = (torch.arange(side) + 0.5) / side * 2 - 1
+        square = line[:, None] ** 2 + line[None, :] ** 2
         return self.START_MIDDLE - self.START_FALL / 2 * square
 
     def advance(self, progress: float) -> None:
-        self.color.rest_beyond(self.finest if progress >= DETAIL else self.coarse)
+        self.color.freeze_beyond(self.finest if progress >= DETAIL else self.coarse)
         self.sharpness = self.sharpnesses(progress)
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        """Colour is mirrored at the border; the outline goes on as the disc that it started as."""
+        """Colour is mirrored at the border; alpha continues as the disc that it started from."""
         self.color.warp(warp)
         disc = self._disc(min(self.finest, self.coarse)) / self.sharpness
         self.outline.warp(warp, beyond=disc[None].to(next(self.parameters())))
 
     def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample, or what its windows show; colour is multiplied by alpha."""
+        """One image per sample, or the part of it in each window, premultiplied by alpha."""
         windows = as_windows(view, self)
         if windows is not None:
-            color, alpha = self._seen(windows)
+            color, alpha = self._layers_through(windows)
             return Rendering(color * alpha, alpha, windows=windows)
         color, alpha = self._layers()
         return Rendering((color * alpha)[:, None], alpha[:, None])
 
     def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
         """Colour and alpha of the whole images."""
-        color = self._squashed(self.color(self.size))
+        color = squashed(self.color(self.size), decorrelate=self.decorrelate)
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
         fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
         return color, alpha * self._border(fade[:, None] * fade[None, :])
 
-    def _seen(
+    def _layers_through(
         self, windows: Windows, samples: slice = slice(None)
     ) -> tuple[Float[Tensor, "n v 3 pixels pixels"], Float[Tensor, "n v 1 pixels pixels"]]:
         """Colour and alpha of some samples, through their windows."""
-        levels = self.color.seen(windows, samples)
-        color = self._squashed(levels.flatten(0, 1)).view_as(levels)
-        alpha = torch.sigmoid(self.sharpness * self.outline.seen(windows, samples))
+        levels = self.color.through(windows, samples)
+        color = squashed(levels.flatten(0, 1), decorrelate=self.decorrelate).view_as(levels)
+        alpha = torch.sigmoid(self.sharpness * self.outline.through(windows, samples))
         rows, columns = (_fade(line, self.margin).to(alpha) for line in rows_and_columns(windows))
         fade = rows[:, :, None, :, None] * columns[:, :, None, None, :]
         return color, alpha * self._border(fade)
 
     def _border(self, fade: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
-        """The fall along the border, as much steeper as outlines have become since the start."""
+        """The fade at the border, sharpened in proportion to the outlines."""
         steeper = self.sharpness / self.sharpnesses(0.0)
         if steeper == 1:
             return fade
         inside, outside = fade**steeper, (1 - fade) ** steeper
         return inside / (inside + outside)
-
-    def _squashed(self, color: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        return (1 + torch.tanh(to_rgb(color) if self.decorrelate else color)) / 2
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
@@ -185,7 +183,7 @@ class Cutout(Generator):
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png over white, and cutout.png with its alpha channel."""
         image, cutout = folder / "image.png", folder / "cutout.png"
-        if self.size <= BLOCK:
+        if fits_block(self.size):
             color, alpha = (layer[sample] for layer in self._layers())
             return [
                 save_png(image, color * alpha + 1 - alpha),
@@ -194,7 +192,7 @@ class Cutout(Generator):
         only = slice(sample, sample + 1)
 
         def show(block: Windows) -> Float[Tensor, "c pixels pixels"]:
-            color, alpha = (layer[0, 0] for layer in self._seen(block, only))
+            color, alpha = (layer[0, 0] for layer in self._layers_through(block, only))
             return torch.cat([color * alpha + 1 - alpha, color, alpha])
 
         levels = in_blocks(self.size, 7, show)
@@ -205,8 +203,8 @@ class Cutout(Generator):
         return cls(range(num_samples), size=16, finest=16)
 
 
-def _fade(places: Float[Tensor, "*b"], margin: float) -> Float[Tensor, "*b"]:
-    """Along one side: 1 inside, falling to 0 over the margin along a smooth step."""
-    distance = torch.minimum(places, 1 - places) / max(margin, 1e-6)
+def _fade(positions: Float[Tensor, "*b"], margin: float) -> Float[Tensor, "*b"]:
+    """Along one axis: 1 inside, with a smooth step to 0 over the margin."""
+    distance = torch.minimum(positions, 1 - positions) / max(margin, 1e-6)
     step = distance.clamp(0, 1)
     return step * step * (3 - 2 * step)

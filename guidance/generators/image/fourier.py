@@ -1,38 +1,35 @@
-"""Images as their spectrum: one step changes all pixels, low frequencies most."""
+"""Images as their Fourier spectrum: each step changes all pixels, low frequencies most."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
 from guidance.generators.image.param.warping import warped
-from guidance.generators.image.param.windows import whole_only
-from guidance.media.write_png import save_png
-from guidance.outputs import Rendering
-from guidance.types import Generator, StepContext
-from guidance.views import View, Warp
+from guidance.types import StepContext
+from guidance.views import Warp
 
 
-class Fourier(Generator):
-    """Images from a complex spectrum in decorrelated colours, squashed by a sigmoid.
+class Fourier(ImageGenerator):
+    """Images as a complex spectrum in decorrelated colours, followed by a sigmoid.
 
     Source: Olah et al., "Feature Visualization" (2017), and lucid's optvis/param/spatial.py. The
     decay is a power of the frequency as in lucid (1) and aphantasia (1.5).
 
     Args:
-        seeds: one a sample, for the spectrum that it starts from.
-        size: pixels a side.
+        seeds: one per sample, for the spectrum that it starts from.
+        size: pixels per side.
         learning_rate: of Adam (aphantasia: 0.05).
-        decay: how strongly high frequencies are damped; 0 gives plain pixels another basis.
-        decorrelate: optimize along the colour axes of photographs instead of RGB.
-        start_sd: spread of the spectrum at the start (lucid: 0.01).
+        decay: how strongly high frequencies are damped; 0 damps none.
+        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        start_sd: standard deviation of the spectrum at the start (lucid: 0.01).
     """
 
     class Options(ImageOptions):
@@ -58,20 +55,15 @@ class Fourier(Generator):
         frequency = torch.hypot(
             torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None, :]
         ).clamp_min(1 / size)
-        # The inverse transform is orthonormal here; lucid multiplies by sqrt(w h) = size because
-        # its own divides by the number of pixels.
+        # The inverse transform is orthonormal here. Lucid multiplies by sqrt(w h) = size instead,
+        # because its inverse divides by the number of pixels.
         self.register_buffer("scale", frequency.pow(-decay)[..., None], persistent=False)
         noise = StepContext(tuple(seeds), phase="start").normal("spectrum", 3, *frequency.shape, 2)
         self.spectrum = nn.Parameter(start_sd * noise)
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample."""
-        whole_only(view, self)
-        return Rendering(self._pictures()[:, None])
-
-    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
-        pictures = self._values() / 4  # lucid's constant: a natural contrast at spectrum sd 0.01
-        return torch.sigmoid(to_rgb(pictures) if self.decorrelate else pictures)
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        values = self._values() / 4  # lucid's constant: a natural contrast at spectrum sd 0.01
+        return torch.sigmoid(to_rgb(values) if self.decorrelate else values)
 
     def _values(self) -> Float[Tensor, "n 3 h w"]:
         scale = self.get_buffer("scale")
@@ -85,11 +77,6 @@ class Fourier(Generator):
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": [self.spectrum], "lr": self.learning_rate}]
-
-    @torch.no_grad()
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png."""
-        return [save_png(folder / "image.png", self._pictures()[sample])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Fourier:

@@ -1,4 +1,4 @@
-"""Pixel art: a coarse grid of cells, in colours of their own or from a small palette."""
+"""Pixel art: a coarse grid of cells with free colours or colours of a small palette."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.image.param.arguments import export_arguments
+from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import (
-    BLOCK,
-    as_windows,
-    in_blocks,
+    fits_block,
     rows_and_columns,
+    save_blocks,
     through,
 )
 from guidance.media.colors import parse_color
-from guidance.media.write_png import save_levels, save_png
-from guidance.outputs import Rendering
+from guidance.media.write_png import save_png
 from guidance.schedule import Schedule
-from guidance.types import Generator, StepContext
-from guidance.views import View, Warp, Windows
+from guidance.types import StepContext
+from guidance.views import Warp, Windows
 
 
-class Grid(Generator):
+class Grid(ImageGenerator):
     """Cells of one colour each, enlarged without smoothing.
 
-    Without a palette, a cell is its colour in [0, 1]. With one, a cell is a choice among the
-    palette's colours and always shows the likeliest: what is looked at during a run is what is
-    exported. The gradient is that of the mixture by `softmax(choice / temperature)`, a
-    straight-through estimate. A high temperature moves all choices of a cell at once; a low one
-    weighs the colour that is shown against its closest distractors.
+    Without a palette, the parameters of a cell are its colour in [0, 1]. With a palette, they are
+    logits of its colours, and the cell has the most likely colour, during the run as in the
+    exported image. The gradient is that of the mixture by `softmax(logits / temperature)`, a
+    straight-through estimate. A high temperature moves all logits of a cell at once; a low one
+    mainly those of the most likely colours.
 
     Source: Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons"
     (arXiv 1308.3432), for the straight-through estimate. The palette starts as Roberts' R3
     sequence ("The Unreasonable Effectiveness of Quasirandom Sequences", 2018), spread evenly.
 
     Args:
-        seeds: one a sample, for the colours or choices that it starts from.
-        size: pixels a side of the image; each cell gets the same whole number of them.
-        cells: cells a side.
-        palette: None for free colours; a number of colours to learn, 2 to 256; or the colours,
-            "#rrggbb" or names of CSS.
-        temperature: of the choice, a number or a schedule over the run; None for "1 -> 0.02 log"
-            with a palette. Free colours take none.
-        tileable: the losses look at the grid repeated 2 by 2, so that its seams show and go away;
-            what is exported is one tile.
-        learning_rate: of Adam, for colours in units of the whole range. Choices move
-            `CHOICE_RATE` times as fast.
-        export_size: pixels a side of the exported image, a multiple of `cells`; None for `size`.
+        seeds: one per sample, for the colours or logits that it starts from.
+        size: pixels per side of the image, a multiple of the cells per side that it shows.
+        cells: cells per side.
+        palette: None for free colours; a number of colours to optimize, 2 to 256; or the colours,
+            as "#rrggbb" or CSS names.
+        temperature: of the softmax, a number or a schedule; with a palette by default
+            "1 -> 0.02 log". Not available for free colours.
+        tileable: losses read the grid repeated 2 by 2, so that opposite borders fit; one tile is
+            exported.
+        learning_rate: of Adam, for colours in units of the range of values; times `CHOICE_RATE` for
+            logits.
+        export_size: pixels per side of the exported image, a multiple of `cells`; by default
+            `size`.
 
     Raises:
-        InputError: sizes that the cells do not divide, a palette or temperature out of bounds, a
-            temperature without a palette.
+        InputError: sizes that are not multiples of the cells, a palette or temperature out of
+            range, a temperature without a palette.
     """
 
     class Options(ImageOptions):
@@ -122,8 +122,8 @@ class Grid(Generator):
         _check_sizes(cells, cells * self.repeats, size, self.export_size)
         if palette is None and temperature is not None:
             raise InputError(
-                "Grid.temperature: free colours have no choice that a temperature could act on; "
-                "give a palette, e.g. palette=8, or leave it out"
+                "Grid.temperature: applies only to a palette; remove it or give a palette, e.g. "
+                "palette=8"
             )
         self.temperatures = _temperatures("1 -> 0.02 log" if temperature is None else temperature)
         self.advance(0.0)
@@ -146,19 +146,19 @@ class Grid(Generator):
     def advance(self, progress: float) -> None:
         self.temperature = self.temperatures(progress)
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample, or what its windows show."""
-        windows = as_windows(view, self)
-        if windows is not None:
-            return Rendering(_seen(self.tiles(), windows, self.repeats), windows=windows)
-        tiles = self.tiles().repeat(1, 1, self.repeats, self.repeats)
-        return Rendering(_enlarged(tiles, self.size)[:, None])
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        return _enlarged(self.tiles().repeat(1, 1, self.repeats, self.repeats), self.size)
+
+    def through(
+        self, windows: Windows, samples: slice = slice(None)
+    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+        return _through(self.tiles()[samples], windows, self.repeats)
 
     def tiles(self) -> Float[Tensor, "n 3 cells cells"]:
-        """One pixel a cell."""
+        """One pixel per cell."""
         if self.is_free:
             return self.colors
-        # The values of the likeliest colours, with the gradient of the mixture.
+        # The values of the most likely colours, with the gradient of the mixture.
         weights = (self.choices / self.temperature).softmax(1)
         mixed = torch.einsum("nkhw,nkc->nchw", weights, self.palette)
         chosen = self.choices.argmax(1).flatten(1)
@@ -166,7 +166,7 @@ class Grid(Generator):
         return shown.mT.reshape_as(mixed) + (mixed - mixed.detach())
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        """Moves cells, which come in again on the other side if tileable, mirrored otherwise.
+        """Moves whole cells; they wrap around if tileable, otherwise they are mirrored.
 
         Raises:
             InputError: see `whole_cells`.
@@ -179,7 +179,7 @@ class Grid(Generator):
             map_.copy_(map_[:, rows][:, :, columns])
 
     def _folded(self, index: Int[Tensor, "cells"]) -> Int[Tensor, "cells"]:
-        """Cells beyond the border as those that are shown there."""
+        """The cells that are shown at indices beyond the border."""
         if self.repeats > 1:
             return index.remainder(self.cells)
         index = index.remainder(2 * self.cells)
@@ -202,13 +202,13 @@ class Grid(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png, enlarged to `export_size`, and cells.png with one pixel a cell."""
+        """Writes image.png, enlarged to `export_size`, and cells.png with one pixel per cell."""
         tile = self.tiles()[sample]
         path, size = folder / "image.png", self.export_size
-        if size <= BLOCK:
+        if fits_block(size):
             save_png(path, _enlarged(tile[None], size)[0])
         else:
-            save_levels(path, in_blocks(size, 3, lambda block: _seen(tile[None], block)[0, 0]))
+            save_blocks(path, size, lambda block: _through(tile[None], block)[0, 0])
         return [path, save_png(folder / "cells.png", tile)]
 
     @classmethod
@@ -217,17 +217,17 @@ class Grid(Generator):
 
 
 def whole_cells(warp: Warp, cells: int) -> Int[Tensor, "n 2"]:
-    """How many cells to the right and down a warp moves a grid.
+    """The number of cells by which a warp moves a grid, to the right and down.
 
     Raises:
-        InputError: no whole number of them, or it turns or enlarges.
+        InputError: it is not a whole number, or the warp rotates or zooms.
     """
     moves = warp.matrix[..., 2] / 2 * cells
     plain = torch.allclose(warp.matrix[..., :2], torch.eye(2, dtype=warp.matrix.dtype))
     if not plain or not torch.allclose(moves, moves.round(), atol=1e-3):
         raise InputError(
-            f"grid: moves by whole cells only, a pan of {1 / cells:g} or a multiple of it each "
-            "frame, without zoom and rotate; or use --generator pyramid"
+            f"grid: expected a pan of whole cells, a multiple of {1 / cells:g} per frame, without "
+            "zoom and rotation; or use --generator pyramid"
         )
     return moves.round().long()
 
@@ -236,13 +236,13 @@ def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 
     return F.interpolate(cells, scale_factor=size // cells.shape[-1], mode="nearest")
 
 
-def _seen(
+def _through(
     cells: Float[Tensor, "n 3 k k"], windows: Windows, repeats: int = 1
 ) -> Float[Tensor, "n v 3 pixels pixels"]:
-    """What windows show of cells that are repeated side by side, each pixel that of one cell."""
+    """Repeated cells through windows; each pixel has the colour of one cell."""
     count = cells.shape[-1]
     rows, columns = (
-        # Each pixel's weight is 1 for its cell and 0 for the others, so the product is exact.
+        # The weight of a pixel is 1 for its cell and 0 for the others, so the product is exact.
         F.one_hot((line * count * repeats).long() % count, count).to(cells)
         for line in rows_and_columns(windows)
     )
@@ -256,8 +256,8 @@ def _check_sizes(cells: int, shown: int, size: int, export_size: int) -> None:
         if pixels < 1 or pixels % count:
             near = max(1, round(pixels / count)) * count
             raise InputError(
-                f"Grid.{name}: expected a multiple of the {count} cells a side that it shows, got "
-                f"{pixels}; use e.g. {near}"
+                f"Grid.{name}: expected a multiple of the {count} cells per side, got {pixels}; "
+                f"use e.g. {near}"
             )
 
 
@@ -269,7 +269,7 @@ def _temperatures(text: float | str) -> Schedule:
 
 
 def _spread_colors(offset: Float[Tensor, "n 3"], count: int) -> Float[Tensor, "n k 3"]:
-    """Points of the R3 sequence, moved around the cube by each sample's offset."""
+    """Points of the R3 sequence, shifted by an offset for each sample, modulo 1."""
     ratio = 1.2207440846057596  # the root of x^4 = x + 1
     index = torch.arange(1, count + 1)
     places = torch.stack([index * ratio**-axis for axis in (1, 2, 3)], -1)

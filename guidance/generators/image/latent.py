@@ -1,4 +1,4 @@
-"""Images as the latents of a diffusion model: what its autoencoder can show, and nothing else."""
+"""Images as the latents of a diffusion model, limited to what its autoencoder can decode."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ SHARE = 3.0
 class Latent(Generator):
     """Images decoded from latents, which are the parameters.
 
-    Score distillation by the same denoiser reads and moves the latents themselves, so no step
-    encodes or decodes anything. Other losses look at the decoded images.
+    Score distillation with the same denoiser reads the latents directly, so its steps neither
+    encode nor decode. Other losses read the decoded images.
 
     Args:
-        seeds: one a sample, for the noise that it starts from.
-        size: pixels a side, by default what the denoiser was trained on.
-        denoiser: whose latents they are.
-        learning_rate: of Adam; latents have a spread of about 1.
-        start: an image to start from, which is brought to the size.
+        seeds: one per sample, for the noise that it starts from.
+        size: pixels per side; by default the size that the denoiser was trained on.
+        denoiser: the model of the latents.
+        learning_rate: of Adam; latents have a standard deviation of about 1.
+        start: an image to start from, which is resized.
 
     Raises:
-        InputError: a size that the autoencoder does not divide.
+        InputError: the size is not a multiple of the autoencoder's factor.
     """
 
     class Options(ImageOptions, DenoiserOptions):
@@ -66,7 +66,7 @@ class Latent(Generator):
         start = None if options.start is None else load_image(options.start, "start")
         return cls(canvas.seeds, size, denoiser=denoiser, start=start, **rate)
 
-    #: Spread of the noise at the start, around the latents of a grey image.
+    #: Standard deviation of the noise at the start, around the latents of a grey image.
     START_SD = 0.3
 
     def __init__(
@@ -80,21 +80,21 @@ class Latent(Generator):
     ) -> None:
         super().__init__()
         self.num_samples, self.learning_rate = len(seeds), learning_rate
-        self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
+        self.denoisers = (denoiser,)  # in a tuple, so that it is not a submodule
         side = size or denoiser.image_size
         noise = StepContext(tuple(seeds), phase="start").normal(
             "latent", *denoiser.latent_shape(side, side)
         )
         grey = torch.full((3, side, side), 0.5)
-        shown = grey if start is None else resized(start, (side, side))
+        image = grey if start is None else resized(start, (side, side))
         device = next(denoiser.parameters()).device
         with torch.no_grad():
-            encoded = denoiser.encode_image(shown[None].to(device)).cpu()
+            encoded = denoiser.encode_image(image[None].to(device)).cpu()
         spread = self.START_SD if start is None else 0.0
         self.latents = nn.Parameter(encoded + spread * noise)
 
     def forward(self, view: View | None = None) -> LatentRendering:
-        """One image a sample, decoded when somebody looks at it."""
+        """One image per sample, decoded when a loss reads it."""
         whole_only(view, self)
         check_device(self.denoisers[0], self.latents)
         return LatentRendering(self.latents[:, None], self.denoisers[0])

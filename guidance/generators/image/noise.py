@@ -1,4 +1,4 @@
-"""Images that a diffusion model draws in one step or a few, as the noise that they start from."""
+"""Images that a diffusion model samples in one or a few steps, as the initial noise."""
 
 from __future__ import annotations
 
@@ -34,27 +34,28 @@ RATES = {"sgd": 5.0, "adam": 0.05}
 
 
 class Noise(Generator):
-    """Images sampled from a denoiser by its own words, whose noise is the parameters.
+    """Images sampled from a denoiser for a prompt; the parameters are the initial noise.
 
-    Losses choose among the images that the model can draw. Gradients go through every step of
-    the sampler, so few are meant: one for models that are distilled to it.
+    Losses select among the images that the model can sample. Gradients are computed through every
+    step of the sampler, so use few steps: one for models that are distilled to one step.
 
     Source: Eyring et al., "ReNO" (arXiv 2406.04312): rate 5 by SGD with Nesterov momentum,
-    gradients clipped to a norm of 0.1, and `guidance.losses.noise_norm.NoiseNorm`. Deviation: each
-    sample's gradient is clipped by itself.
+    gradients clipped to a norm of 0.1, and `guidance.losses.noise_norm.NoiseNorm`. Deviation: the
+    gradient of each sample is clipped separately.
 
     Args:
-        seeds: one a sample.
-        prompts: what the sampler is told, one a sample.
-        size: pixels a side, by default what the denoiser was trained on.
-        denoiser: what draws.
-        sampler_steps: of each image.
-        guidance_scale: of the sampler; 1 asks for the words alone, as distilled models want it.
+        seeds: one per sample.
+        prompts: of the sampler, one per sample.
+        size: pixels per side; by default the size that the denoiser was trained on.
+        denoiser: the diffusion model.
+        sampler_steps: steps of the sampler.
+        guidance_scale: of the sampler; 1 disables classifier-free guidance, as distilled models
+            require.
         learning_rate: of SGD with Nesterov momentum.
 
     Raises:
-        InputError: another number of prompts than seeds; a size that the autoencoder does not
-            divide.
+        InputError: the number of prompts is not that of seeds; the size is not a multiple of the
+            autoencoder's factor.
     """
 
     class Options(ImageOptions, DenoiserOptions):
@@ -102,12 +103,12 @@ class Noise(Generator):
         super().__init__()
         if len(prompts) != len(seeds):
             raise InputError(
-                f"Noise: expected {len(seeds)} prompts, one a sample, not {len(prompts)}"
+                f"Noise: expected {len(seeds)} prompts, one per sample, got {len(prompts)}"
             )
         self.num_samples, self.learning_rate = len(seeds), learning_rate
         self.sampler_steps, self.guidance_scale = sampler_steps, guidance_scale
-        self.denoisers = (denoiser,)  # in a tuple, so that it does not become part of this module
-        self.wanted = denoiser.encode_text(list(prompts))
+        self.denoisers = (denoiser,)  # in a tuple, so that it is not a submodule
+        self.condition = denoiser.encode_text(list(prompts))
         self.empty = None
         if guidance_scale != 1:
             self.empty = denoiser.encode_text([""] * len(prompts))
@@ -120,18 +121,18 @@ class Noise(Generator):
         self.noise.register_hook(self._clipped)  # type: ignore[no-untyped-call]
 
     def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample; `scene` holds the noise."""
+        """One image per sample; `scene` holds the noise."""
         whole_only(view, self)
         check_device(self.denoisers[0], self.noise)
-        places = torch.arange(self.num_samples, device=self.noise.device)
-        pictures = in_parts(self._pictures, places)
-        return Rendering(pictures[:, None], scene=NoiseScene(self.noise))
+        samples = torch.arange(self.num_samples, device=self.noise.device)
+        images = in_parts(self._images, samples)
+        return Rendering(images[:, None], scene=NoiseScene(self.noise))
 
-    def _pictures(self, samples: Int[Tensor, "b"]) -> Float[Tensor, "b 3 h w"]:
+    def _images(self, samples: Int[Tensor, "b"]) -> Float[Tensor, "b 3 h w"]:
         latents = draw(
             self.denoisers[0],
             self.noise[samples],
-            self.wanted.rows(samples),
+            self.condition.rows(samples),
             None if self.empty is None else self.empty.rows(samples),
             steps=self.sampler_steps,
             guidance_scale=self.guidance_scale,
@@ -150,7 +151,7 @@ class Noise(Generator):
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png."""
         only = torch.tensor([sample], device=self.noise.device)
-        return [save_png(folder / "image.png", self._pictures(only)[0])]
+        return [save_png(folder / "image.png", self._images(only)[0])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Noise:

@@ -1,33 +1,30 @@
-"""The plainest generator: every pixel is a parameter."""
+"""The simplest generator: every pixel is a parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.warping import warped
-from guidance.generators.image.param.windows import whole_only
-from guidance.media.write_png import save_png
-from guidance.outputs import Rendering
-from guidance.types import Generator, StepContext
-from guidance.views import View, Warp
+from guidance.types import StepContext
+from guidance.views import Warp
 
 
-class Pixels(Generator):
-    """Images as their own values in [0, 1], kept there after each step.
+class Pixels(ImageGenerator):
+    """Images as their own values in [0, 1], clamped after each step.
 
-    Nothing ties neighbouring pixels together, so an encoder's adversarial texture shows fully:
-    the baseline that the other generators are compared with.
+    Neighbouring pixels are independent, so the adversarial texture of an encoder is fully visible.
+    It is the baseline for the other generators.
 
     Args:
-        seeds: one a sample, for the faint noise around grey that it starts from.
-        size: pixels a side.
-        learning_rate: of Adam, in units of the whole range.
+        seeds: one per sample, for the noise around grey that it starts from.
+        size: pixels per side.
+        learning_rate: of Adam, in units of the range of values.
     """
 
     class Options(ImageOptions):
@@ -48,10 +45,8 @@ class Pixels(Generator):
         noise = StepContext(tuple(seeds), phase="start").normal("pixels", 3, size, size)
         self.pixels = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample."""
-        whole_only(view, self)
-        return Rendering(self.pixels[:, None])
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        return self.pixels
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": [self.pixels], "lr": self.learning_rate}]
@@ -61,11 +56,6 @@ class Pixels(Generator):
 
     def warp(self, warp: Warp, context: StepContext) -> None:
         self.pixels.copy_(warped(self.pixels, warp).clamp(0, 1))
-
-    @torch.no_grad()
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png."""
-        return [save_png(folder / "image.png", self.pixels[sample])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Pixels:

@@ -1,4 +1,4 @@
-"""Images painted with Bezier strokes, which also are a vector drawing."""
+"""Images painted with Bezier strokes, which are also exported as a vector drawing."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.image.param.arguments import export_arguments
+from guidance.generators.image.param.base import ImageGenerator, check_counts
 from guidance.generators.image.param.bezier import paint
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
-from guidance.generators.image.param.windows import BLOCK, as_windows, in_blocks
+from guidance.generators.image.param.windows import fits_block
 from guidance.media.colors import parse_color
-from guidance.media.write_png import save_levels, save_png
-from guidance.outputs import Rendering
-from guidance.types import Generator, StepContext
-from guidance.views import View, Warp, Windows
+from guidance.media.write_png import save_png
+from guidance.types import StepContext
+from guidance.views import Warp, Windows
 
 
-class Strokes(Generator):
-    """Cubic strokes of a width, a colour and an opacity each, painted in order over a ground.
+class Strokes(ImageGenerator):
+    """Cubic strokes with a width, a colour and an opacity, painted in order over a background.
 
-    All lengths are shares of the image's side, so that a drawing is the same at any size.
+    All lengths are shares of the image's side, so that a drawing does not depend on the size.
 
     Source: Frans et al., "CLIPDraw" (arXiv 2106.14843), with its three learning rates, for
     points, widths and colours: 1, 0.1 and 0.01 in pixels of an image of 224 and in units of
-    colour. Deviations: one cubic a stroke instead of one to three; strokes start spread evenly
-    over the image; the ground can be learned; and our own renderer (`bezier.py`).
+    colour. Deviations: one cubic per stroke instead of one to three; strokes start evenly spread
+    over the image; the background can be optimized; another renderer (`param/bezier.py`).
 
     Args:
-        seeds: one a sample, for the strokes that it starts from.
-        size: pixels a side.
-        num_strokes: strokes of a sample (CLIPDraw: 256 to 512).
+        seeds: one per sample, for the strokes that it starts from.
+        size: pixels per side.
+        num_strokes: strokes per sample (CLIPDraw: 256 to 512).
         widths: the least and the greatest width, as shares of the side.
-        ground: colour under the strokes: "learned" (from white), "#rrggbb" or a name of CSS.
-        learning_rate: of Adam, for points in pixels of an image of 224; the others follow.
-        export_size: pixels a side of the exported image and drawing; None for `size`.
+        ground: the background colour: "learned" (from white), "#rrggbb" or a CSS name.
+        learning_rate: of Adam, for points in pixels of an image of 224; the other rates are
+            proportional to it.
+        export_size: pixels per side of the exported image and drawing; by default `size`.
 
     Raises:
         InputError: a size or number of strokes below 1, widths that are not
-            0 < least < greatest <= 1, a ground that cannot be read.
+            0 < least < greatest <= 1, an unknown background colour.
     """
 
     class Options(ImageOptions):
@@ -63,14 +64,14 @@ class Strokes(Generator):
         exported = export_arguments(options.export_size)
         return cls(canvas.seeds, canvas.size, num_strokes=options.num_strokes, **exported)
 
-    #: Of points and widths in sides of the image, and of colours, at `learning_rate` 1.
+    #: Learning rates at `learning_rate` 1: of points and widths in sides of the image, of colours.
     POINT_RATE, WIDTH_RATE, COLOR_RATE = 1 / 224, 0.1 / 224, 0.01
-    #: At the start: length of a stroke in sides, and how it turns at each control point (chosen
-    #: by eye: together with 512 strokes they cover most of the ground, without straight lines).
+    #: At the start: length of a stroke in sides, and standard deviation of its turn at each control
+    #: point (chosen by eye: 512 such strokes cover most of the image, without straight lines).
     START_LENGTH, START_TURN_DEG = 0.15, 30.0
-    #: How far control points may leave the image, in sides: beyond, nothing would pull them back.
+    #: How far control points may leave the image, in sides: farther out they get no gradient.
     BEYOND = 0.1
-    #: Of a stroke that starts anew in a moved image: it must not pop up, but needs a gradient.
+    #: Opacity of a stroke that restarts in a moved image: faint, but enough for a gradient.
     ANEW_OPACITY = 0.3
 
     def __init__(
@@ -85,10 +86,7 @@ class Strokes(Generator):
         export_size: int | None = None,
     ) -> None:
         super().__init__()
-        counts = {"size": size, "num_strokes": num_strokes, "export_size": export_size}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise InputError(f"Strokes.{name}: expected at least 1, got {count}")
+        check_counts("Strokes", size=size, num_strokes=num_strokes, export_size=export_size)
         if not 0 < widths[0] < widths[1] <= 1:
             raise InputError(
                 f"Strokes.widths: expected shares of the side, 0 < least < greatest <= 1, got "
@@ -101,7 +99,7 @@ class Strokes(Generator):
         self._first_width = widths[0] + (widths[1] - widths[0]) / 4
         self.width = nn.Parameter(torch.full((len(seeds), num_strokes), self._first_width))
         color = start.uniform("colors", num_strokes, 4)
-        color[..., 3] = 0.5 + color[..., 3] / 2  # a stroke that cannot be seen learns nothing
+        color[..., 3] = 0.5 + color[..., 3] / 2  # an invisible stroke gets no gradient
         self.color = nn.Parameter(color)
         if ground == "learned":
             self.ground: Tensor = nn.Parameter(torch.ones(len(seeds), 3))
@@ -110,9 +108,9 @@ class Strokes(Generator):
             self.register_buffer("ground", known.clone(), persistent=False)
 
     def _start_points(self, start: StepContext, count: int) -> Float[Tensor, "n s 4 2"]:
-        """Gently bent strokes in all directions, their middles spread evenly.
+        """Slightly curved strokes in all directions, with evenly spread centres.
 
-        Source: Roberts' R2 sequence, moved by an offset that is drawn for each sample.
+        Source: Roberts' R2 sequence, shifted by a random offset for each sample.
         """
         ratio = 1.324717957244746  # the root of x^3 = x + 1
         index = torch.arange(1, count + 1)
@@ -125,41 +123,34 @@ class Strokes(Generator):
         points = torch.cat([torch.zeros_like(steps[..., :1, :]), steps.cumsum(-2)], -2)
         return points - points.mean(-2, keepdim=True) + middles[:, :, None]
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample, or what its windows show."""
-        windows = as_windows(view, self)
-        if windows is None:
-            return Rendering(self._pictures()[:, None])
-        return Rendering(self._seen(windows), windows=windows)
-
-    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
+    def images(self) -> Float[Tensor, "n 3 h w"]:
         points, width = self.points * self.size, self.width * self.size
         return paint(points, width, self.color, self.ground, self.size)
 
-    def _seen(
+    def through(
         self, windows: Windows, samples: slice = slice(None)
     ) -> Float[Tensor, "n v 3 pixels pixels"]:
-        """What the windows of some samples show: the strokes moved and scaled into each."""
+        """Paints the strokes transformed into each window."""
         points, width = self.points[samples, None], self.width[samples, None]
         corner = torch.stack([windows.left, windows.top], -1).to(points)
         scale = (windows.pixels / windows.side).to(points)
         points = (points - corner[:, :, None, None]) * scale[..., None, None, None]
         n, v = scale.shape
         color, ground = self.color[samples, None], self.ground[samples, None]
-        pictures = paint(
+        images = paint(
             points.flatten(0, 1),
             (width * scale[..., None]).flatten(0, 1),
             color.expand(-1, v, -1, -1).flatten(0, 1),
             ground.expand(-1, v, -1).flatten(0, 1),
             windows.pixels,
         )
-        return pictures.view(n, v, *pictures.shape[1:])
+        return images.view(n, v, *images.shape[1:])
 
     def warp(self, warp: Warp, context: StepContext) -> None:
         """Exact for all strokes that stay in the image.
 
-        Those that leave it start anew at a random place, faint and in the colour that is there:
-        an enlarged image would run out of strokes.
+        Those that leave it restart at a random position, faint and in the colour of the image
+        there; otherwise a zoom would lose all strokes.
         """
         matrix = warp.matrix.to(self.points)
         places = (2 * self.points - 1) @ matrix[:, None, :, :2].mT + matrix[:, None, None, :, 2]
@@ -173,7 +164,7 @@ class Strokes(Generator):
         self.points.copy_(torch.where(gone[..., None, None], anew, self.points))
         index = (anew.mean(-2).clamp(0, 1) * (self.size - 1)).round().long()
         index = (index[..., 1] * self.size + index[..., 0])[:, None].expand(-1, 3, -1)
-        there = self._pictures().flatten(2).gather(2, index).mT
+        there = self.images().flatten(2).gather(2, index).mT
         color = torch.cat([there, torch.full_like(there[..., :1], self.ANEW_OPACITY)], -1)
         self.color.copy_(torch.where(gone[..., None], color, self.color))
         self.width.copy_(torch.where(gone, self._first_width, self.width))
@@ -198,18 +189,17 @@ class Strokes(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png at `export_size` and strokes.svg, which shows the same at any size."""
+        """Writes image.png at `export_size`, and strokes.svg with the same drawing."""
         drawing = folder / "strokes.svg"
         drawing.write_text(self.svg(sample), encoding="utf-8")
-        path, only = folder / "image.png", slice(sample, sample + 1)
-        if self.export_size == self.size <= BLOCK:
-            return [save_png(path, self._pictures()[sample]), drawing]
-        levels = in_blocks(self.export_size, 3, lambda block: self._seen(block, only)[0, 0])
-        return [save_levels(path, levels), drawing]
+        path = folder / "image.png"
+        if self.export_size == self.size and fits_block(self.size):
+            return [save_png(path, self.images()[sample]), drawing]
+        return [self.export_blocks(path, self.export_size, sample), drawing]
 
     @torch.no_grad()
     def svg(self, sample: int) -> str:
-        """One sample as the text of an SVG file, in pixels of `export_size`, a path a stroke."""
+        """One sample as the text of an SVG file, in pixels of `export_size`; a path per stroke."""
         side = self.export_size
         points = (self.points[sample] * side).flatten(1).tolist()
         widths = (self.width[sample] * side).tolist()

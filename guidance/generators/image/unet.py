@@ -1,4 +1,4 @@
-"""Images as what a small network makes of a given one: a style that can be applied elsewhere."""
+"""A given image transformed by a small network, which can then be applied to other images."""
 
 from __future__ import annotations
 
@@ -13,49 +13,48 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from guidance.generators.image.masked import blend
-from guidance.generators.image.param.windows import whole_only
+from guidance.generators.image.param.base import ImageGenerator
+from guidance.generators.image.param.masks import blend
 from guidance.media.write_png import save_png
-from guidance.outputs import Rendering
-from guidance.types import Generator, StepContext
-from guidance.views import View
+from guidance.types import StepContext
 
-#: Pixels that the network halves an image to: three times a half.
+#: The total stride of the network: three halvings.
 STRIDE = 8
-#: How far the surroundings of a pixel reach into its result: 47 pixels, and up to 7 by its place in
-#: a cell of eighth size; rounded up to the stride.
+#: Radius of the receptive field in pixels: 47, plus up to 7 for the position in a cell of an eighth
+#: of the size; rounded up to the stride.
 REACH = 56
-#: Pixels a side of the tiles of a large image, without the reach around them.
+#: Pixels per side of the tiles of a large image, without the receptive field around them.
 TILE = 512
-#: How far from black and white an image starts, where the slope of the result would be 0.
+#: The least distance of the input from black and white, where the gradient would be 0.
 MARGIN = 0.01
+#: Of the leaky ReLUs.
 SLOPE = 0.2
 
 
 @dataclass(frozen=True)
 class Original:
-    """The image in its full size, to apply the finished network to."""
+    """The image at its full size, which `export` transforms as well."""
 
-    picture: Float[Tensor, "3 h w"]
-    mask: Float[Tensor, "1 h w"] | None = None  # only where it is 1
+    image: Float[Tensor, "3 h w"]
+    mask: Float[Tensor, "1 h w"] | None = None  # 1 where the image may change
 
 
-class UNet(Generator):
-    """A given image, changed by a network of its own for each sample: `sigmoid(logit(x) + f(x))`.
+class UNet(ImageGenerator):
+    """A given image transformed by a network for each sample: `sigmoid(logit(x) + f(x))`.
 
-    `f` is a U-Net of three halvings without normalization, so that it depends on nothing but a
-    pixel's surroundings and does to a tile of an image what it does to the whole. Its last layer
-    starts at 0: the image starts as it is, but for values kept off black and white.
+    `f` is a U-Net of three halvings without normalization, so that a pixel of the result depends
+    only on the receptive field around it, and images can be processed in tiles. Its last layer
+    starts at 0: the initial image is the given one, clamped away from black and white.
 
     Source: CLIPstyler (Kwon & Ye 2022, arXiv 2112.00374) optimizes a U-Net of about 0.6 M weights
-    with instance norms; here 0.25 M without, so that images of any size can be made in tiles.
+    with instance norms. Deviation: 0.25 M weights without norms, for processing in tiles.
 
     Args:
-        seeds: one a sample, for its weights.
+        seeds: one per sample, for the weights.
         content: the image, in [0, 1], of any size.
         widths: channels at full, half, quarter and eighth size.
-        learning_rate: of Adam; from 4e-3 on, some images turn into one colour.
-        original: the same image larger, which `export` applies the network to as well.
+        learning_rate: of Adam; from 4e-3 on, some images become a single colour.
+        original: the same image at its full size, which `export` transforms as well.
     """
 
     chosen_by_name = False
@@ -91,32 +90,30 @@ class UNet(Generator):
         draws = StepContext(tuple(seeds), phase="start")
         self.weights, self.biases = nn.ParameterDict(), nn.ParameterDict()
         for name, (width_in, width_out) in sides.items():
-            # He's spread for the leaky slope, so that values keep their size through the layers.
+            # He initialization for leaky ReLUs, which preserves the variance through the layers.
             spread = math.sqrt(2 / (1 + SLOPE**2) / (9 * width_in)) if name != "out" else 0.0
             weight = spread * draws.normal(f"unet/{name}", width_out, width_in, 3, 3)
             self.weights[name] = nn.Parameter(weight)
             self.biases[name] = nn.Parameter(torch.zeros(len(seeds), width_out))
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample."""
-        whole_only(view, self)
+    def images(self) -> Float[Tensor, "n 3 h w"]:
         content = self.get_buffer("content")
         height, width = content.shape[-2:]
         given = content.expand(self.num_samples, 1, *content.shape)
-        return Rendering(self.styled(padded(given), slice(None))[..., :height, :width])
+        return self.styled(padded(given), slice(None))[:, 0, :, :height, :width]
 
     @torch.no_grad()
     def restyle(
-        self, picture: Float[Tensor, "3 h w"], sample: int, tile: int = TILE
+        self, image: Float[Tensor, "3 h w"], sample: int, tile: int = TILE
     ) -> Float[Tensor, "3 h w"]:
-        """Another image by the network of a sample, tile by tile.
+        """Another image transformed by the network of a sample, tile by tile.
 
-        Tiles overlap by the network's reach, so that the result is that of the whole image, and
-        the memory that of one tile.
+        Tiles overlap by the receptive field, so that the result is that of the whole image, with
+        the memory of one tile.
         """
-        height, width = picture.shape[-2:]
-        whole = padded(picture)
-        made = torch.empty_like(picture)
+        height, width = image.shape[-2:]
+        whole = padded(image)
+        made = torch.empty_like(image)
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 rows, columns = (
@@ -130,30 +127,30 @@ class UNet(Generator):
         return made
 
     def styled(
-        self, pictures: Float[Tensor, "n v 3 h w"], samples: slice
+        self, images: Float[Tensor, "n v 3 h w"], samples: slice
     ) -> Float[Tensor, "n v 3 h w"]:
-        """Images of some samples by their networks; sides must be multiples of the stride."""
+        """Images transformed by the networks of some samples; sides are multiples of the stride."""
 
         def layer(name: str, x: Tensor, stride: int = 1) -> Tensor:
             return F.leaky_relu(self._convolved(name, x, samples, stride), SLOPE)
 
-        n, v = pictures.shape[:2]
-        full = layer("full2", layer("full1", (2 * pictures - 1).transpose(0, 1).flatten(1, 2)))
+        n, v = images.shape[:2]
+        full = layer("full2", layer("full1", (2 * images - 1).transpose(0, 1).flatten(1, 2)))
         half = layer("half2", layer("half1", full, 2))
         quarter = layer("quarter2", layer("quarter1", half, 2))
         x = layer("eighth2", layer("eighth1", quarter, 2))
         for name, skip in (("up3", quarter), ("up2", half), ("up1", full)):
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = layer(name, _beside(x, skip, n))
-        change = self._convolved("out", x, samples).view(v, n, *pictures.shape[2:]).transpose(0, 1)
-        return torch.sigmoid(torch.logit(pictures, MARGIN) + change)
+        change = self._convolved("out", x, samples).view(v, n, *images.shape[2:]).transpose(0, 1)
+        return torch.sigmoid(torch.logit(images, MARGIN) + change)
 
     def _convolved(
         self, name: str, x: Float[Tensor, "v nc h w"], samples: slice, stride: int = 1
     ) -> Float[Tensor, "v nd hh ww"]:
-        """A convolution with weights of each sample's own, which are groups of one convolution."""
+        """A convolution with separate weights for each sample, as one grouped convolution."""
         weight, bias = self.weights[name][samples], self.biases[name][samples]
-        # Zeros around the image would show as a frame.
+        # Zero padding would be visible as a frame.
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
         return F.conv2d(x, weight.flatten(0, 1), bias.flatten(), stride, groups=len(weight))
 
@@ -162,12 +159,12 @@ class UNet(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png, and full.png of the original."""
-        files = [save_png(folder / "image.png", self().image[sample, 0])]
+        """Writes image.png, and full.png with the transformed `original`."""
+        files = super().export(folder, sample)
         if self.original is not None:
-            full = self.restyle(self.original.picture, sample)
+            full = self.restyle(self.original.image, sample)
             if self.original.mask is not None:
-                full = blend(full, self.original.picture, self.original.mask)
+                full = blend(full, self.original.image, self.original.mask)
             files.append(save_png(folder / "full.png", full))
         return files
 
@@ -178,18 +175,18 @@ class UNet(Generator):
         return cls(range(num_samples), content, widths=(6, 8, 8, 8), learning_rate=0.01)
 
 
-def padded(pictures: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 hh ww"]:
-    """Continued at the right and below, up to a multiple of the stride."""
-    height, width = pictures.shape[-2:]
-    flat = pictures.reshape(-1, height, width)
+def padded(images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 hh ww"]:
+    """Images padded at the right and at the bottom to multiples of the stride."""
+    height, width = images.shape[-2:]
+    flat = images.reshape(-1, height, width)
     flat = F.pad(flat, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-    return flat.view(*pictures.shape[:-2], *flat.shape[1:])
+    return flat.view(*images.shape[:-2], *flat.shape[1:])
 
 
 def _beside(
     x: Float[Tensor, "v nc h w"], skip: Float[Tensor, "v nd h w"], n: int
 ) -> Float[Tensor, "v ne h w"]:
-    """The channels of both, sample by sample."""
+    """Concatenates the channels of both, sample by sample."""
     if n == 1:
         return torch.cat([x, skip], 1)
     v, _, height, width = x.shape

@@ -1,4 +1,4 @@
-"""Clips as what one small network makes of each of their frames."""
+"""Videos whose frames are all transformed by one small network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.image.masked import blend
+from guidance.generators.image.param.masks import blend, check_mask
 from guidance.generators.image.unet import UNet, padded
 from guidance.media.write_png import save_png
 from guidance.outputs import Rendering
@@ -19,16 +19,16 @@ from guidance.views import Frames, View
 
 
 class Video(Generator):
-    """The frames of a clip, all changed by one network: what it learns of some, it does to all.
+    """The frames of a video, transformed by one network per sample.
 
-    A network of one's own for each frame would find another image each time, and flicker; this
-    one depends on nothing but a pixel's surroundings, so what moves little changes little. A step
-    looks at a few frames; each comes with its source, for losses that compare with it.
+    Separate networks for the frames would give different results and flicker; this network depends
+    only on a small receptive field, so its results change as little as the frames do. A step
+    renders a few frames; each comes with its source, for losses that compare with it.
 
     Args:
-        network: as `UNet` begins; its own image is not shown.
-        frames: of the clip, at least one.
-        mask: 1 where frames change, 0 where they are left alone to the bit; the same for all.
+        network: a new `UNet`; its own image is not used.
+        frames: of the video, at least one.
+        mask: 1 where frames may change, 0 where they stay bit-identical; the same for all frames.
 
     Raises:
         InputError: a mask of another size, or black everywhere.
@@ -45,25 +45,24 @@ class Video(Generator):
         mask: Float[Tensor, "1 rows columns"] | None = None,
     ) -> None:
         super().__init__()
-        if mask is not None and mask.shape[1:] != frames.shape[2:]:
-            raise InputError(
-                f"mask: expected the clip's {frames.shape[2]} x {frames.shape[3]} pixels, got "
-                f"{mask.shape[1]} x {mask.shape[2]}"
-            )
-        if mask is not None and not bool((mask > 0).any()):
-            raise InputError("mask: is black everywhere, so nothing would change; paint it white")
+        if mask is not None:
+            check_mask(frames, mask, "video")
         self.num_samples, self.network = network.num_samples, network
         self.register_buffer("frames", frames, persistent=False)
         self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, view: View | None = None) -> Rendering:
-        """Some frames of each sample with their sources; by default the middle one of the clip."""
+        """Frames of each sample with their sources.
+
+        Args:
+            view: `Frames`; by default the middle frame.
+        """
         frames = self.get_buffer("frames")
         if view is None:
             view = Frames(torch.full((self.num_samples, 1), len(frames) // 2))
         if not isinstance(view, Frames):
             kind = type(view).__name__.lower()
-            raise InputError(f"Video: a clip takes no {kind}; give frames or nothing")
+            raise InputError(f"Video: a video takes no {kind}; give frames or nothing")
         source = frames[view.index.to(frames.device)].float() / 255
         height, width = source.shape[-2:]
         image = self.network.styled(padded(source), slice(None))[..., :height, :width]
@@ -76,7 +75,7 @@ class Video(Generator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png, the frame in the middle of the clip."""
+        """Writes image.png, the middle frame of the video."""
         return [save_png(folder / "image.png", self().image[sample, 0])]
 
     @classmethod
@@ -88,13 +87,13 @@ class Video(Generator):
 
 
 def drawn_frames(context: StepContext, total: int, count: int) -> Frames:
-    """Frames of a clip for a step: one from each of `count` even stretches of it.
+    """Random frames of a video for a step: one from each of `count` equal segments.
 
-    Validation looks at the middles of the stretches.
+    Validation uses the middle of each segment.
     """
-    stretch = torch.arange(count, dtype=torch.float64)
+    segments = torch.arange(count, dtype=torch.float64)
     if context.phase == "validation":
         within = torch.full((len(context.seeds), count), 0.5, dtype=torch.float64)
     else:
         within = context.uniform("frames", count).double()
-    return Frames(((stretch + within) * (total / count)).long().clamp_max(total - 1))
+    return Frames(((segments + within) * (total / count)).long().clamp_max(total - 1))

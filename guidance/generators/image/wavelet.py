@@ -1,10 +1,9 @@
-"""Images as wavelet coefficients: each changes one place at one scale, coarse ones most."""
+"""Images as wavelet coefficients: each affects one position at one scale, coarse ones most."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,48 +11,46 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.errors import InputError
+from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
-from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.color import squashed
 from guidance.generators.image.param.warping import warped
-from guidance.generators.image.param.windows import whole_only
-from guidance.media.write_png import save_png
-from guidance.outputs import Rendering
-from guidance.types import Generator, StepContext
-from guidance.views import View, Warp
+from guidance.types import StepContext
+from guidance.views import Warp
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
-#: orthonormal. Steps in turn add a multiple of both neighbours to the odd and the even places.
+#: orthonormal. The steps alternately add a multiple of both neighbours to odd and even positions.
 #: Source: Daubechies and Sweldens, "Factoring Wavelet Transforms into Lifting Steps" (1998), 7.7.
 CDF97 = ((-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522), 1.149604398)
-#: The narrowest part of an image; it is not split further.
+#: The smallest side of a level; it is not split further.
 COARSEST = 4
 
 
-class Wavelet(Generator):
+class Wavelet(ImageGenerator):
     """Images from coefficients of the CDF 9/7 or the Haar wavelet, squashed: `(1 + tanh) / 2`.
 
-    A coefficient belongs to a place and an octave of frequency. So a gradient that agrees over
-    many pixels gathers in few coarse coefficients, as in a pyramid, but nothing is said twice:
-    there are as many coefficients as pixels.
+    A coefficient belongs to a position and an octave of frequency. So a gradient with the same sign
+    over many pixels is concentrated in few coarse coefficients, as in a pyramid, but without
+    redundancy: there are as many coefficients as pixels.
 
-    Source: aphantasia's dwt_image (eps696). Deviations: lifting in place of filter banks, which
-    takes images of any size and mirrors them at their border; `decay` counts octaves (theirs:
-    1.4 by default); the contrast is not divided out.
+    Source: aphantasia's dwt_image (eps696). Deviations: lifting instead of filter banks, which
+    supports any size and mirrors images at the border; `decay` is per octave (1.4 by default
+    there); the contrast is not normalized.
 
     Args:
-        seeds: one a sample, for the coefficients that it starts from.
-        size: pixels a side, any number of at least 4.
-        learning_rate: of Adam, in the coarsest level in units of the value that is squashed.
-        decay: coefficients of a level are `2^decay` times as strong as those of the next finer
-            one. Photographs have 1 (Field 1987); more holds the fine levels back. Measured with
-            4 prompts of 60 steps on the mini encoder: the judge's mean similarity is 0.589 at 2,
-            0.567 at 1.5.
-        skip_levels: how many of the finest levels stay 0. One halves the detail, which leaves no
-            room for the texture of single pixels that encoders mistake for things.
-        wavelet: "cdf97" is smooth; "haar" builds from squares.
-        decorrelate: optimize along the colour axes of photographs instead of RGB (the same
-            measure: 0.617 without it, 0.589 with it).
-        start_sd: spread of the coefficients at the start.
+        seeds: one per sample, for the coefficients that it starts from.
+        size: pixels per side, at least 4.
+        learning_rate: of Adam; in units of the squashed value for the coarsest level.
+        decay: coefficients of a level are multiplied by `2^decay` relative to the next finer
+            level. Photographs have 1 (Field 1987); higher values suppress the fine levels. Measured
+            on 4 prompts, 60 steps, mini encoder: the judge's mean similarity is 0.589 at 2, 0.567
+            at 1.5.
+        skip_levels: how many of the finest levels stay 0. One level halves the resolution, which
+            excludes the adversarial texture of single pixels.
+        wavelet: "cdf97" is smooth; "haar" is blocky.
+        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB (in
+            the same measurement: 0.617 without, 0.589 with it).
+        start_sd: standard deviation of the coefficients at the start.
 
     Raises:
         InputError: a size below 4, more levels skipped than there are, an unknown wavelet.
@@ -100,7 +97,7 @@ class Wavelet(Generator):
         self.skipped_sides = sides[:skip_levels]
         sides = sides[skip_levels:]
         self.coarse = nn.Parameter(start_sd * start.normal("coarse", 3, sides[-1], sides[-1]))
-        #: From coarse to fine: what is odd across, down, and in both, of a level.
+        #: From coarse to fine: the high bands of each level in x, in y, and in both.
         self.across, self.down, self.both = (nn.ParameterList() for _ in range(3))
         for fine in reversed(sides[:-1]):
             odd, even = fine // 2, (fine + 1) // 2
@@ -112,56 +109,45 @@ class Wavelet(Generator):
                 noise = start.normal(f"{name}/{fine}", 3, height, width)
                 getattr(self, name).append(nn.Parameter(start_sd * noise))
 
-    def forward(self, view: View | None = None) -> Rendering:
-        """One image a sample."""
-        whole_only(view, self)
-        return Rendering(self._pictures()[:, None])
-
-    def _pictures(self) -> Float[Tensor, "n 3 h w"]:
-        values = self._values()
-        return (1 + torch.tanh(to_rgb(values) if self.decorrelate else values)) / 2
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        return squashed(self._values(), decorrelate=self.decorrelate)
 
     def _values(self) -> Float[Tensor, "n 3 h w"]:
-        # The transform keeps lengths, so a plain value of 1 is a coefficient of 2^levels.
+        # The transform is orthonormal, so a constant value of 1 is a coefficient of 2^levels.
         strength = 2.0 ** (len(self.both) + len(self.skipped_sides))
-        picture = strength * self.coarse
+        values = strength * self.coarse
         for across, down, both in zip(self.across, self.down, self.both, strict=True):
-            picture = _merge(
-                _merge(picture, strength * across, self.wavelet).mT,
+            values = _merge(
+                _merge(values, strength * across, self.wavelet).mT,
                 _merge(strength * down, strength * both, self.wavelet).mT,
                 self.wavelet,
             ).mT
             strength /= 2**self.decay
         for fine in reversed(self.skipped_sides):
             for _ in ("across", "down"):
-                nothing = picture.new_zeros(*picture.shape[:-1], fine // 2)
-                picture = _merge(picture, nothing, self.wavelet).mT
-        return picture
+                zeros = values.new_zeros(*values.shape[:-1], fine // 2)
+                values = _merge(values, zeros, self.wavelet).mT
+        return values
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        """What falls into the skipped levels is lost."""
-        picture = warped(self._values(), warp)
+        """Detail of the skipped levels is lost."""
+        values = warped(self._values(), warp)
         for _ in self.skipped_sides:
             for _ in ("down", "across"):
-                picture, _ = _split(picture.mT, self.wavelet)
+                values, _ = _split(values.mT, self.wavelet)
         levels = len(self.both)
         for level in reversed(range(levels)):
             strength = 2.0 ** (levels + len(self.skipped_sides) - self.decay * level)
-            low, high = (half.mT for half in _split(picture.mT, self.wavelet))
-            picture, across = _split(low, self.wavelet)
+            low, high = (half.mT for half in _split(values.mT, self.wavelet))
+            values, across = _split(low, self.wavelet)
             down, both = _split(high, self.wavelet)
             self.across[level].copy_(across / strength)
             self.down[level].copy_(down / strength)
             self.both[level].copy_(both / strength)
-        self.coarse.copy_(picture / 2.0 ** (levels + len(self.skipped_sides)))
+        self.coarse.copy_(values / 2.0 ** (levels + len(self.skipped_sides)))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
-
-    @torch.no_grad()
-    def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes image.png."""
-        return [save_png(folder / "image.png", self._pictures()[sample])]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Wavelet:
@@ -173,7 +159,7 @@ def _merge(
 ) -> Float[Tensor, "n c h w"]:
     """One level of the inverse transform along the last axis; w = even + odd."""
     if wavelet == "haar":
-        # An odd width leaves a last low value without a partner, as if its high one were 0.
+        # With an odd width, the last low value has no high value, as if that were 0.
         low, high = low / math.sqrt(2), high / math.sqrt(2)
         paired, rest = low[..., : high.shape[-1]], low[..., high.shape[-1] :]
         return _interleave(torch.cat([paired + high, rest], -1), paired - high)
@@ -190,7 +176,7 @@ def _merge(
 def _split(
     values: Float[Tensor, "n c h w"], wavelet: str
 ) -> tuple[Float[Tensor, "n c h even"], Float[Tensor, "n c h odd"]]:
-    """The inverse of `_merge`: the low and the high half."""
+    """The inverse of `_merge`: the low and the high band."""
     even, odd = values[..., ::2], values[..., 1::2]
     if wavelet == "haar":
         paired, rest = even[..., : odd.shape[-1]], even[..., odd.shape[-1] :]
@@ -206,14 +192,14 @@ def _split(
 
 
 def _around_even(odd: Float[Tensor, "n c h odd"], count: int) -> Float[Tensor, "n c h even"]:
-    """Sum of both odd neighbours of each even place, mirrored at the border."""
+    """The sum of both odd neighbours of each even position, mirrored at the border."""
     inner = odd[..., :-1] + odd[..., 1:]
     end = [2 * odd[..., -1:]] if count > odd.shape[-1] else []
     return torch.cat([2 * odd[..., :1], inner, *end], -1)
 
 
 def _around_odd(even: Float[Tensor, "n c h even"], count: int) -> Float[Tensor, "n c h odd"]:
-    """Sum of both even neighbours of each odd place, mirrored at the border."""
+    """The sum of both even neighbours of each odd position, mirrored at the border."""
     inner = even[..., :-1] + even[..., 1:]
     end = [2 * even[..., -1:]] if count == even.shape[-1] else []
     return torch.cat([inner, *end], -1)

@@ -167,7 +167,7 @@ class Assembly(MeshGenerator):
 def of_each(
     views: Callable[[StepContext], Cameras], parts: int
 ) -> Callable[[StepContext], Cameras]:
-    """Cameras that show first the whole scene and then each part alone, from the same directions."""
+    """Cameras that show first the whole scene, then each part alone, from the same directions."""
 
     def subjects(context: StepContext) -> Cameras:
         cameras = views(context)

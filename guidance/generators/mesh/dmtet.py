@@ -54,7 +54,7 @@ class DMTet(MeshGenerator):
     shape; no subdivision.
 
     Args:
-        seeds: one a sample.
+        seeds: one per sample.
         grid: see `SurfaceGrid`.
         learning_rate: of Adam for the levels of the distances, in units of length, and for the
             offsets before tanh; times `PAINT` for the colours.

@@ -55,7 +55,7 @@ class DeformedMesh(MeshGenerator):
 
     Args:
         mesh: triangles with a positive extent.
-        seeds: one a sample.
+        seeds: one per sample.
         clay: see `Clay`.
         learning_rate: of Adam; by default `RATE` (TextDeformer: 0.0025 for 2,500 steps).
         inside: the faces that may change; all vertices of the others are fixed in the solve.

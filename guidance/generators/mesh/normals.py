@@ -37,7 +37,7 @@ class NormalDeformedMesh(DeformedMesh):
 
     Args:
         mesh: triangles with a positive extent.
-        seeds: one a sample.
+        seeds: one per sample.
         clay: see `Clay`.
         learning_rate: of Adam; by default `RATE` (the paper: 0.002 for 2,500 steps).
         inside: the faces that may change; all vertices of the others are fixed in the solve.

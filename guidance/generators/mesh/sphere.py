@@ -67,7 +67,7 @@ class SphereMesh(MeshGenerator):
     map, since views of 112 pixels do not resolve it.
 
     Args:
-        seeds: one a sample.
+        seeds: one per sample.
         growth: see `Growth`.
         learning_rate: of Adam for the colours; times `PACE` for the displacements.
 

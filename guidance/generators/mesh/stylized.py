@@ -61,7 +61,7 @@ class StylizedMesh(MeshGenerator):
 
     Args:
         mesh: triangles with a positive extent.
-        seeds: one a sample.
+        seeds: one per sample.
         surface: see `Surface`.
         learning_rate: of Adam for the colours; a third of it for the displacements.
         inside: the faces that may change, `[f]`; by default all.

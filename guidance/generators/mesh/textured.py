@@ -71,7 +71,7 @@ class TexturedMesh(MeshGenerator):
 
     Args:
         mesh: triangles with a positive extent. Its UV coordinates are kept, if it has any.
-        seeds: one a sample.
+        seeds: one per sample.
         maps: see `Maps`.
         learning_rate: of Adam for colours; see `SLOWER` for the rest.
         region: what may change. Outside, the texels of the mesh's maps stay bit-identical, at their
@@ -164,7 +164,7 @@ class TexturedMesh(MeshGenerator):
         across: Float[Tensor, "m 2 3"],
         samples: slice = slice(None),
     ) -> tuple[Float[Tensor, "n m c"], ...]:
-        """sRGB colour, roughness, metallic and normal of texels."""
+        """The colour in sRGB, roughness, metallic and normal of texels."""
         values = self.volume(index, weights, samples)
         color = (1 + torch.tanh(values[..., :3])) / 2
         rough, metal = (SLOWER * values[..., 3:5]).split(1, -1)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.image.masked import blend
+from guidance.generators.image.param.masks import blend
 from guidance.generators.image.unet import UNet
 from guidance.generators.image.video import Video, drawn_frames
 from guidance.media.pixels import Frame, to_uint8

@@ -1,10 +1,10 @@
-"""Strokes along cubic Bezier curves, painted over one another, differentiable in all they are.
+"""Differentiable painting of strokes along cubic Bezier curves, one over the other.
 
-The image is cut into square tiles. Only the pairs of a stroke and a tile that it can reach are
-worked on, so the cost follows the painted area, not strokes times pixels:
+The image is divided into square tiles. Only pairs of a stroke and a tile that it can reach are
+processed, so the cost is proportional to the painted area, not to strokes times pixels:
 
-    strokes -> pairs (stroke, tile) -> nearest place on the curve of each pixel -> coverage
-            -> lists of layers, one a tile -> painted from the lowest to the highest
+    strokes -> pairs (stroke, tile) -> nearest point of the curve for each pixel -> coverage
+            -> lists of layers, one per tile -> composited from the lowest to the highest
 
 Letters of this file: s strokes of a sample, c tiles of an image, t tiles of all samples, q pairs,
 m pixels of a tile.
@@ -19,16 +19,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-#: Tiles along a side at most, and the least pixels of one. Measured with 512 strokes, both ways on
-#: one core: 34 ms at 128 px (68 and 49 with tiles of 4 and 16 pixels), 298 ms at 512 px (452 with
-#: 16 tiles a side).
+#: The most tiles per side, and the least pixels per side of a tile. Measured with 512 strokes,
+#: forward and backward on one core: 34 ms at 128 px (68 and 49 with tiles of 4 and 16 pixels), 298
+#: ms at 512 px (452 with 16 tiles per side).
 TILES, LEAST_PIXELS = 32, 8
-#: Places of a curve that are tried first; between them Newton's steps find the nearest.
+#: Points of a curve that are compared first, and Newton steps from the nearest of them.
 TRIED, STEPS = 16, 2
 
 
 class Tiles(NamedTuple):
-    """How a square image is cut: `side` x `side` tiles of `pixels` x `pixels`."""
+    """The tiles of a square image: `side` x `side` tiles of `pixels` x `pixels`."""
 
     side: int
     pixels: int
@@ -44,8 +44,8 @@ class Tiles(NamedTuple):
         y, x = torch.meshgrid(line, line, indexing="ij")
         return torch.stack([x, y], -1).flatten(0, 1)
 
-    def middles(self, like: Tensor) -> Float[Tensor, "m 2"]:
-        """The middle of each pixel of a tile, from its corner."""
+    def centers(self, like: Tensor) -> Float[Tensor, "m 2"]:
+        """The centre of each pixel of a tile, relative to its corner."""
         line = torch.arange(self.pixels, dtype=like.dtype, device=like.device) + 0.5
         y, x = torch.meshgrid(line, line, indexing="ij")
         return torch.stack([x, y], -1).flatten(0, 1)
@@ -58,22 +58,23 @@ def paint(
     ground: Float[Tensor, "n 3"],
     size: int,
 ) -> Float[Tensor, "n 3 h w"]:
-    """Images of `size` pixels a side; later strokes lie over earlier ones.
+    """Images of `size` pixels per side; later strokes lie over earlier ones.
 
-    A stroke has round ends. Its opacity at a pixel is its own (the fourth of `color`, straight)
-    times the share of the pixel's width that it covers across the stroke, which is what a viewer
-    of SVG files shows, up to the corners of pixels. Composition is in sRGB, as in SVG.
+    A stroke has round ends. Its opacity at a pixel is its alpha (the fourth of `color`, straight)
+    times the share of the pixel's width that it covers, measured across the stroke. SVG viewers
+    show the same up to the corners of pixels. Compositing is in sRGB, as in SVG.
 
-    Differentiable in everything. The gradient to points and width lives where coverage is between
-    0 and 1, in a seam of one pixel along the outline. It treats the nearest place on the curve as
-    fixed; that is exact, since the distance does not change to first order as that place moves.
+    Differentiable in all tensors. The gradient for points and widths is nonzero where coverage is
+    between 0 and 1, along the outline of one pixel. It treats the nearest point of the curve as
+    constant; this is exact, since moving along the curve does not change the distance to first
+    order.
 
     Args:
         points: control points, x to the right and y down, in pixels.
         width: in pixels, at least 0.
         color: red, green, blue and opacity in [0, 1].
-        ground: colour under all strokes.
-        size: pixels a side.
+        ground: the background colour.
+        size: pixels per side.
     """
     n, s = width.shape
     tiles = Tiles.of(size)
@@ -82,38 +83,39 @@ def paint(
     which = sample * s + stroke
     control = points.flatten(0, 1).index_select(0, which)
     control = control - tiles.corners(points).index_select(0, tile)[:, None]
-    distance = _distance(control, tiles.middles(points))
+    distance = _distance(control, tiles.centers(points))
     chosen_width = width.flatten().index_select(0, which)[:, None]
-    # The overlap of [-w/2, w/2] with a pixel's [d - 1/2, d + 1/2]; thin strokes never fill it.
+    # The overlap of [-w/2, w/2] and the pixel [d - 1/2, d + 1/2]; thin strokes never cover it all.
     coverage = (chosen_width / 2 + 0.5 - distance).clamp_min(0)
     coverage = torch.minimum(coverage, chosen_width.clamp(0, 1))
     chosen_color = color.flatten(0, 1).index_select(0, which)
     alpha = chosen_color[:, 3:] * coverage
-    picture = _composite(alpha, chosen_color[:, :3], ground, reached)
-    picture = picture.reshape(n, tiles.side, tiles.side, 3, tiles.pixels, tiles.pixels)
-    picture = picture.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-    return picture[..., :size, :size]
+    image = _composite(alpha, chosen_color[:, :3], ground, reached)
+    image = image.reshape(n, tiles.side, tiles.side, 3, tiles.pixels, tiles.pixels)
+    image = image.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    return image[..., :size, :size]
 
 
 @torch.no_grad()
 def _reached(
     points: Float[Tensor, "n s 4 2"], width: Float[Tensor, "n s"], tiles: Tiles
 ) -> Bool[Tensor, "n c s"]:
-    """Whether a stroke can colour a pixel of a tile: never a false no, now and then a false yes."""
+    """Whether a stroke may colour a pixel of a tile; conservative: it may be true needlessly."""
     curve = _polynomial(points)
     steps = torch.linspace(0, 1, TRIED, dtype=points.dtype, device=points.device)
-    places = [_along(curve, step) for step in steps]
-    # Between two places, the curve stays this close to their chord's middle: half the chord, and
-    # the greatest second derivative (at an end, for a cubic) times the squared step over 8.
+    points_on = [_along(curve, step) for step in steps]
+    # Between two points, the distance of the curve from the centre of their chord is at most half
+    # the chord plus the largest second derivative (at an end, for a cubic) times the squared step
+    # over 8.
     bend = torch.maximum(curve[2].norm(dim=-1), (curve[2] + 3 * curve[3]).norm(dim=-1)) * 2
     soft = width / 2 + 0.5 + bend / (TRIED - 1) ** 2 / 8
     half = tiles.pixels / 2
-    middles = (tiles.corners(points) + half)[:, None]
+    centers = (tiles.corners(points) + half)[:, None]
     reached = torch.zeros(1, dtype=torch.bool, device=points.device)
-    for first, second in pairwise(places):
+    for first, second in pairwise(points_on):
         reach = soft + (second - first).norm(dim=-1) / 2
-        away = ((first + second)[:, None] / 2 - middles).abs() - half
-        x, y = away.clamp_min(0).unbind(-1)  # from the tile's border
+        away = ((first + second)[:, None] / 2 - centers).abs() - half
+        x, y = away.clamp_min(0).unbind(-1)  # distances from the border of the tile
         reached = reached | (x * x + y * y <= reach[:, None].square())
     return reached
 
@@ -121,28 +123,28 @@ def _reached(
 def _distance(
     control: Float[Tensor, "q 4 2"], pixels: Float[Tensor, "m 2"]
 ) -> Float[Tensor, "q m"]:
-    """From each pixel to its nearest place on the curve."""
+    """The distance of each pixel from the nearest point of the curve."""
     x, y = pixels.unbind(-1)
     curve = _polynomial(control)
     nearest = _nearest(curve.detach(), x, y)
-    # Plain products and sums, pair by pair: what a sample shows cannot depend on how a library
-    # groups it with its neighbours.
+    # Elementwise products and sums: the result of a sample must not depend on how a library batches
+    # it with others.
     dx = _along_each(curve[..., 0], nearest) - x
     dy = _along_each(curve[..., 1], nearest) - y
-    return (dx * dx + dy * dy + 1e-12).sqrt()  # a finite slope at 0
+    return (dx * dx + dy * dy + 1e-12).sqrt()  # a finite gradient at 0
 
 
 @torch.no_grad()
 def _nearest(
     curve: Float[Tensor, "4 q 2"], x: Float[Tensor, "m"], y: Float[Tensor, "m"]
 ) -> Float[Tensor, "q m"]:
-    """Where on the curve, in [0, 1], the nearest place of each pixel is."""
+    """The parameter in [0, 1] of the point of the curve nearest to each pixel."""
     best = torch.full((curve.shape[1], len(x)), torch.inf, dtype=x.dtype, device=x.device)
     where = torch.zeros_like(best)
     for index in range(TRIED):
         step = index / (TRIED - 1)
-        place = ((curve[3] * step + curve[2]) * step + curve[1]) * step + curve[0]
-        dx, dy = place[:, :1] - x, place[:, 1:] - y
+        point = ((curve[3] * step + curve[2]) * step + curve[1]) * step + curve[0]
+        dx, dy = point[:, :1] - x, point[:, 1:] - y
         square = dx * dx + dy * dy
         where.masked_fill_(square < best, step)
         best = torch.minimum(best, square)
@@ -156,8 +158,8 @@ def _nearest(
         sx, sy = _along_each(slope[..., 0], where), _along_each(slope[..., 1], where)
         square = (sx * sx + sy * sy).clamp_min(1e-9)
         bx, by = _along_each(bend[..., 0], where), _along_each(bend[..., 1], where)
-        # Half the squared distance has this second derivative, which can turn negative within a
-        # tight bend; Newton's steps are then shortened.
+        # The second derivative of half the squared distance may be negative in a tight bend; the
+        # Newton step is then shortened.
         second = torch.maximum(square + dx * bx + dy * by, square / 2)
         where = where - (dx * sx + dy * sy) / second
         where = torch.minimum(torch.maximum(where, low), high)
@@ -170,7 +172,7 @@ def _composite(
     ground: Float[Tensor, "n 3"],
     reached: Bool[Tensor, "n c s"],
 ) -> Float[Tensor, "t 3 m"]:
-    """Paints each tile's pairs over the ground, in their order."""
+    """Composites the strokes of each tile over the background, in their order."""
     counts = reached.sum(-1).flatten()
     t, depth = len(counts), int(counts.max())
     tile = torch.arange(t, device=alpha.device).repeat_interleave(counts)
@@ -178,18 +180,18 @@ def _composite(
     slot: Int[Tensor, "q"] = layer * t + tile
     alphas = alpha.new_zeros(depth * t, alpha.shape[1]).index_copy(0, slot, alpha)
     colors = color.new_zeros(depth * t, 3).index_copy(0, slot, color)
-    picture = ground.repeat_interleave(t // len(ground), 0)[:, :, None]
-    picture = picture.expand(-1, -1, alpha.shape[1])
+    image = ground.repeat_interleave(t // len(ground), 0)[:, :, None]
+    image = image.expand(-1, -1, alpha.shape[1])
     layers = alphas.view(depth, t, 1, alpha.shape[1])
     for above, paint_color in zip(
         layers.unbind(0), colors.view(depth, t, 3, 1).unbind(0), strict=True
     ):
-        picture = picture + above * (paint_color - picture)
-    return picture
+        image = image + above * (paint_color - image)
+    return image
 
 
 def _polynomial(control: Float[Tensor, "*q 4 2"]) -> Float[Tensor, "4 *q 2"]:
-    """The curve as coefficients of 1, t, t^2, t^3."""
+    """The coefficients of the curve for 1, t, t^2, t^3."""
     a, b, c, d = control.unbind(-2)
     return torch.stack([a, 3 * (b - a), 3 * (a - 2 * b + c), d - a + 3 * (b - c)])
 
@@ -202,7 +204,7 @@ def _along(curve: Float[Tensor, "k *q 2"], step: Tensor) -> Float[Tensor, "*q 2"
 
 
 def _along_each(curve: Float[Tensor, "k q"], steps: Float[Tensor, "q m"]) -> Float[Tensor, "q m"]:
-    """One coordinate of each curve, or of its slope, at many places."""
+    """One coordinate of each curve, or of its derivative, at many parameters."""
     value = curve[-1][:, None]
     for coefficient in reversed(curve[:-1].unbind(0)):
         value = value * steps + coefficient[:, None]

@@ -1,4 +1,4 @@
-"""Colours as three axes that vary independently in photographs, and back to RGB."""
+"""Decorrelated colour axes, along which photographs vary independently, and tanh images."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: Source: lucid, optvis/param/color.py: square root of the colour covariance of ImageNet.
+#: Square root of the colour covariance of ImageNet. Source: lucid, optvis/param/color.py.
 COVARIANCE_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
 
 def to_rgb(decorrelated: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Mixes brightness, blue-yellow and green-purple axes into RGB (before any squashing).
+    """Converts brightness, blue-yellow and green-purple axes to RGB, before any squashing.
 
-    A step along one axis then changes brightness or hue as a photograph would, so an optimizer
-    reaches plain colours sooner and coloured noise later. As in lucid, the matrix is divided by
-    its largest column norm, so that the strongest axis keeps its scale.
+    Along these axes the colours of photographs are uncorrelated, so an optimizer finds even
+    colours earlier than coloured noise. As in lucid, the matrix is divided by its largest column
+    norm, so that the strongest axis keeps its scale.
     """
     return torch.einsum("rc,nchw->nrhw", _mix(decorrelated), decorrelated)
 
@@ -23,6 +23,17 @@ def to_rgb(decorrelated: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
 def from_rgb(rgb: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """The inverse of `to_rgb`."""
     return torch.einsum("cr,nrhw->nchw", torch.linalg.inv(_mix(rgb)), rgb)
+
+
+def squashed(
+    values: Float[Tensor, "n 3 h w"], *, decorrelate: bool = False
+) -> Float[Tensor, "n 3 h w"]:
+    """Images in (0, 1) from unbounded values: `(1 + tanh(values)) / 2`.
+
+    Args:
+        decorrelate: the values are along the decorrelated axes of `to_rgb`.
+    """
+    return (1 + torch.tanh(to_rgb(values) if decorrelate else values)) / 2
 
 
 def _mix(like: Float[Tensor, "..."]) -> Float[Tensor, "3 3"]:

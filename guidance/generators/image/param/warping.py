@@ -1,8 +1,8 @@
-"""Maps of values that are moved: resampled by splines, so that a hundred times does not blur them.
+"""Resampling of moved maps by splines, accurate enough to be repeated hundreds of times.
 
-What is moved before each frame of an animation is resampled as often. Linear interpolation keeps
-0.81 of a wave of four cells each time (the mean over all shifts), cubic convolution overshoots,
-splines of the fifth degree keep 0.9986: 85% of it is left after 120 frames.
+An animation resamples its maps before each frame. Linear interpolation preserves 0.81 of the
+amplitude of a wave of four cells each time (the mean over all shifts), cubic convolution
+overshoots, and fifth-degree splines preserve 0.9986: 85% after 120 frames.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from torch import Tensor
 
 from guidance.views import Warp
 
-#: Cells to the left of a place, and to its right, that a spline of the fifth degree reaches.
+#: Cells around a position that a fifth-degree spline depends on.
 REACH = range(-2, 4)
 
 
 def warped(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n c h w"]:
-    """The maps after a warp; beyond their border they are mirrored at it.
+    """The maps after a warp, mirrored at the border.
 
     Source: Unser, "Splines: A Perfect Fit for Signal and Image Processing" (1999), with the
-    prefilter as a matrix of each direction.
+    prefilter as a matrix for each axis.
     """
     height, width = maps.shape[2:]
-    found = _came_from(maps, warp)
-    across, across_weights = _taps(found[..., 0], width)
-    down, down_weights = _taps(found[..., 1], height)
+    origins = _origins(maps, warp)
+    across, across_weights = _taps(origins[..., 0], width)
+    down, down_weights = _taps(origins[..., 1], height)
     cells = (_prefilter(height).to(maps) @ maps @ _prefilter(width).to(maps).mT).flatten(2)
     total = torch.zeros_like(cells)
     for i in range(len(REACH)):
@@ -39,42 +39,42 @@ def warped(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n c h w
     return total.view_as(maps)
 
 
-def seen_before(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n 1 h w"]:
-    """1 where a warped cell shows what was in the map before, 0 where it is from beyond."""
-    return (_came_from(maps, warp).abs().amax(-1) <= 1).to(maps)[:, None]
+def inside_before(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n 1 h w"]:
+    """1 where a warped cell comes from inside the map, 0 where it comes from outside."""
+    return (_origins(maps, warp).abs().amax(-1) <= 1).to(maps)[:, None]
 
 
-def _came_from(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n h w 2"]:
-    """Where the middle of each cell was before the warp."""
+def _origins(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n h w 2"]:
+    """The position of the centre of each cell before the warp."""
     height, width = maps.shape[2:]
-    columns, rows = _middles(width).to(maps), _middles(height).to(maps)
+    columns, rows = _centers(width).to(maps), _centers(height).to(maps)
     y, x = torch.meshgrid(rows, columns, indexing="ij")
-    places = torch.stack([x, y, torch.ones_like(x)], -1).flatten(0, 1)
-    return (places @ warp.back().to(maps).mT).view(len(maps), height, width, 2)
+    points = torch.stack([x, y, torch.ones_like(x)], -1).flatten(0, 1)
+    return (points @ warp.back().to(maps).mT).view(len(maps), height, width, 2)
 
 
-def _middles(cells: int) -> Float[Tensor, "{cells}"]:
+def _centers(cells: int) -> Float[Tensor, "{cells}"]:
     return (torch.arange(cells, dtype=torch.float64) + 0.5) * 2 / cells - 1
 
 
 def _taps(
-    places: Float[Tensor, "*b"], cells: int
+    positions: Float[Tensor, "*b"], cells: int
 ) -> tuple[Int[Tensor, "6 *b"], Float[Tensor, "6 *b"]]:
-    """The cells around places in [-1, 1], mirrored into the map, and their weights."""
-    at = (places + 1) * cells / 2 - 0.5
+    """The cells around positions in [-1, 1], mirrored into the map, and their weights."""
+    at = (positions + 1) * cells / 2 - 0.5
     first = at.floor()
     reach = torch.tensor(list(REACH), device=at.device).view(-1, *[1] * at.ndim)
     return _mirrored(first.long() + reach, cells), _spline((at - first) - reach)
 
 
 def _mirrored(index: Int[Tensor, "*b"], cells: int) -> Int[Tensor, "*b"]:
-    """Folds indices beyond the border back, so that the cells there come twice."""
+    """Mirrors indices beyond the border, so that the border cells are repeated."""
     index = index.remainder(2 * cells)
     return torch.minimum(index, 2 * cells - 1 - index)
 
 
 def _spline(distance: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
-    """The B-spline of the fifth degree, at distances in cells."""
+    """The fifth-degree B-spline at distances in cells."""
     x = distance.abs()
     near = (66 - 60 * x**2 + 30 * x**4 - 10 * x**5) / 120
     middle = (51 + 75 * x - 210 * x**2 + 150 * x**3 - 45 * x**4 + 5 * x**5) / 120
@@ -84,7 +84,7 @@ def _spline(distance: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
 
 @lru_cache(maxsize=8)
 def _prefilter(cells: int) -> Float[Tensor, "{cells} {cells}"]:
-    """Turns values into the coefficients of the spline that goes through them."""
+    """The matrix from values to the coefficients of the spline that interpolates them."""
     reach = torch.arange(-2, 3)
     index = _mirrored(torch.arange(cells)[:, None] + reach, cells)
     weights = _spline(reach.double()).expand(cells, -1)

@@ -1,13 +1,14 @@
-"""View at parts of flat images: where windows lie, and what is rendered through them.
+"""Windows: parts of flat images that are rendered without the rest.
 
-An image that is a formula of the place can be shown at any place and in any resolution. So a
-large one is never held as a whole: steps look at it from afar and through small windows, and a
-file is filled block by block.
+An image that is a function of position can be rendered anywhere and at any resolution. So a large
+image is never in memory as a whole: steps render it at low resolution and through small windows,
+and a file is written block by block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,30 +16,31 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.media.write_png import save_levels
 from guidance.types import Generator, StepContext
 from guidance.views import Cameras, Frames, View, Windows
 
-#: Pixels a side that are rendered at once, at most.
+#: The largest side in pixels that is rendered at once.
 BLOCK = 512
-#: Progress of a run from which on the detail of large images is worked on.
+#: Progress of a run from which the fine detail of large images is optimized.
 DETAIL = 0.5
 
 
 def whole(num_samples: int, pixels: int) -> Windows:
-    """One window a sample, over the whole image."""
-    nothing = torch.zeros(num_samples, 1, dtype=torch.float64)
-    return Windows(nothing, nothing, nothing + 1, pixels)
+    """One window per sample, over the whole image."""
+    zero = torch.zeros(num_samples, 1, dtype=torch.float64)
+    return Windows(zero, zero, zero + 1, pixels)
 
 
 def whole_and_parts(
     context: StepContext, parts: int, side: float, pixels: int, size: int
 ) -> Windows:
-    """The whole image, and `parts` windows on random pixels of it, in one resolution each.
+    """The whole image, and `parts` random windows of it, all rendered at the same resolution.
 
     Args:
-        side: of the random windows, a share of the image's.
-        pixels: a side, of all of them.
-        size: pixels a side of the image, which the random windows start at.
+        side: of the random windows, as a share of the image's side.
+        pixels: per side of each rendered window.
+        size: pixels per side of the image; random windows start at whole pixels of it.
     """
     room = size - round(side * size)
     draws = context.uniform("windows", parts, 2).double()
@@ -55,7 +57,7 @@ def whole_and_parts(
 def rows_and_columns(
     windows: Windows,
 ) -> tuple[Float[Tensor, "n v pixels"], Float[Tensor, "n v pixels"]]:
-    """Where the middles of a window's rows and columns lie, in shares of the image."""
+    """The positions of the centres of each window's rows and columns, in shares of the image."""
     line = (torch.arange(windows.pixels, dtype=torch.float64) + 0.5) / windows.pixels
     steps = windows.side[..., None] * line
     return windows.top[..., None] + steps, windows.left[..., None] + steps
@@ -66,41 +68,51 @@ def through(
     cells: Float[Tensor, "n c cells cells"],
     columns: Float[Tensor, "n v pixels cells"],
 ) -> Float[Tensor, "n v c pixels pixels"]:
-    """Maps of cells, mixed by the weights of each row and each column of the windows."""
+    """Maps of cells, weighted by each row and each column of the windows."""
     return rows.to(cells)[:, :, None] @ cells[:, None] @ columns.to(cells)[:, :, None].mT
 
 
-def as_windows(looks: View | None, generator: Generator) -> Windows | None:
-    """What a flat image is looked at with.
+def as_windows(view: View | None, generator: Generator) -> Windows | None:
+    """The view of a flat image: windows, or None for the whole image.
 
     Raises:
-        InputError: cameras or frames, which are for things that are rendered, and for clips.
+        InputError: the view is for meshes or videos.
     """
-    if isinstance(looks, Cameras | Frames):
-        kind = type(looks).__name__.lower()
+    if isinstance(view, Cameras | Frames):
+        kind = type(view).__name__.lower()
         raise InputError(
             f"{type(generator).__name__}: a flat image takes no {kind}; give windows or nothing"
         )
-    return looks
+    return view
 
 
-def whole_only(looks: View | None, generator: Generator) -> None:
-    """Refuses windows of a generator whose image is made in one piece.
+def whole_only(view: View | None, generator: Generator) -> None:
+    """Checks the view of a generator that computes images only as a whole: None.
 
     Raises:
-        InputError: there are windows, or cameras.
+        InputError: there is a view.
     """
-    if as_windows(looks, generator) is not None:
-        raise InputError(
-            f"{type(generator).__name__}: makes its image in one piece and has no windows; use "
-            "e.g. a pyramid, or give none"
-        )
+    if as_windows(view, generator) is not None:
+        raise no_windows(generator)
+
+
+def no_windows(generator: Generator) -> InputError:
+    """The error of generators that cannot be evaluated through windows."""
+    return InputError(
+        f"{type(generator).__name__}: computes its image as a whole and takes no windows; use "
+        "another generator, e.g. pyramid, or give no views"
+    )
+
+
+def fits_block(size: int) -> bool:
+    """Whether an image of this many pixels per side is rendered as a whole."""
+    return size <= BLOCK
 
 
 def in_blocks(
     size: int, channels: int, show: Callable[[Windows], Float[Tensor, "c pixels pixels"]]
 ) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
-    """An image of any size in 8 bits, in the memory of one block besides its own.
+    """An 8-bit image of any size; only one block of it is rendered at a time.
 
     Args:
         show: renders one window of one sample, in [0, 1].
@@ -113,8 +125,15 @@ def in_blocks(
     return levels
 
 
+def save_blocks(
+    path: Path, size: int, show: Callable[[Windows], Float[Tensor, "3 pixels pixels"]]
+) -> Path:
+    """Writes an RGB image of any size; see `in_blocks`."""
+    return save_levels(path, in_blocks(size, 3, show))
+
+
 def _blocks(size: int) -> Iterator[tuple[int, int, Windows]]:
-    """Blocks of one size that cover an image; the last ones overlap those before."""
+    """Blocks of one size that cover an image; the last ones may overlap the others."""
     pixels = min(size, BLOCK)
     corners = [min(start, size - pixels) for start in range(0, size, pixels)]
     for top in corners:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from guidance.views import Cameras, View
 
 
 class MeshGenerator(Generator):
-    """Renders one mesh a sample, and exports it.
+    """Renders one mesh per sample, and exports it.
 
     A subclass implements `render`, `mesh`, `param_groups` and `tiny`. The current mesh, or whatever
     regularizers read, is the `scene` of the rendering.

@@ -23,7 +23,7 @@ class Field(nn.Module):
     Dimensional Domains" (arXiv 2006.10739), as Text2Mesh (arXiv 2112.03221) uses them for style.
 
     Args:
-        seeds: one a sample.
+        seeds: one per sample.
         outputs: values at each position; all start near 0.
         frequency: standard deviation of the feature frequencies, in waves per unit of length. A
             mesh of radius 1 shows about 2 * frequency light and dark patches along its diameter.

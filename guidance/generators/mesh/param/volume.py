@@ -24,7 +24,7 @@ class Volume(nn.Module):
     has no seams, however its UV map is cut.
 
     Args:
-        seeds: one a sample.
+        seeds: one per sample.
         channels: values per cell.
         finest: cells per side of the last level, a power of two.
         start_sd: standard deviation of a level's values at the start, divided by its side.
