@@ -82,7 +82,7 @@ def test_mistakes_are_answered_in_one_line_and_nothing_is_written(tmp_path: Path
 
     assert "nowhere: no such folder" in said(tmp_path / "nowhere", "--strength", "1")
     assert "has no config.yaml" in said(tmp_path, "--strength", "1")
-    assert "required: --strength; `guide tune --help` explains" in said(run)
+    assert "required: --strength; see `guide tune --help`" in said(run)
     assert "invalid float value: 'much'" in said(run, "--strength", "much")
     assert "expected a number from -2 to 3, got 3.5" in said(run, "--strength", "3.5")
     assert "expected a number from -2 to 3, got nan" in said(run, "--strength", "nan")
