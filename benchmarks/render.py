@@ -1,13 +1,13 @@
-"""The CPU renderer against the encoder that it feeds.
+"""The time of the CPU renderer relative to that of an encoder.
 
     python benchmarks/render.py [--precision auto | fp32 | bf16] [--triangles 20480] [--views 4]
 
-Rendering is the whole differentiable way, forward and backward, from vertex positions and colours
-to images of 224 pixels with alpha. The encoder is a ViT-B/32 with random weights, which speed
-does not depend on: its forward and the gradient to as many images. Both are measured in one
-process, in alternating pairs, and the ratio is the median of the pairs'. Both precisions are
-printed; the one that the encoder would choose on this machine is reported. The process keeps its
-freed memory, as `guide run` does.
+Rendering is the forward and backward pass from vertex positions and colors to images of 224 pixels
+with alpha. The encoder is a ViT-B/32 with random weights (its speed does not depend on them): a
+forward pass and the gradient of as many images. Both are measured in one process, in alternating
+pairs, and the result is the median ratio of the pairs. Both precisions are printed; the one that
+the encoder chooses on this machine is reported. The process keeps freed memory, as `guide run`
+does.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from guidance.types import StepContext
 BAR = 0.15
 SIZE = 224
 REPEATS = 25
-#: Bumps of the sphere, in radii: it then has folds with silhouettes of their own, as real ones do.
+#: Amplitude of the noise on the sphere, in radii: like real meshes, it then has inner silhouettes.
 BUMPS = 0.01
 
 
 def bumpy_sphere(triangles: int) -> Mesh:
-    """A sphere of at least so many triangles, with a little noise along its radius."""
+    """A sphere with at least this many triangles and a little radial noise."""
     mesh = primitive("sphere")
     while len(mesh.faces) < triangles:
         mesh = subdivide(mesh, 0.75 * longest_edge(mesh))
@@ -46,29 +46,29 @@ def bumpy_sphere(triangles: int) -> Mesh:
 
 
 def longest_edge(mesh: Mesh) -> float:
-    """In units of the mesh."""
+    """The length of the longest edge, in the units of the mesh."""
     corners = mesh.vertices[mesh.faces]
     return float((corners - corners.roll(1, 1)).norm(dim=-1).max())
 
 
-def rendering(mesh: Mesh, views: int) -> tuple[float, Callable[[], None]]:
-    """How much of the images the mesh covers, and the work to measure."""
+def rendering_work(mesh: Mesh, views: int) -> tuple[float, Callable[[], None]]:
+    """The share of the images that the mesh covers, and the function to measure."""
     start = mesh.vertices[None]
     vertices = start.clone().requires_grad_()
     colors = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
     scene = MeshScene(vertices, mesh.faces, mesh.vertices)
     cameras = Orbit(num_views=views, size=(SIZE, SIZE))(StepContext((0,)))
-    slopes = torch.rand(1, views, 4, SIZE, SIZE)
+    grads = torch.rand(1, views, 4, SIZE, SIZE)
 
-    def both_ways() -> None:
-        seen = render_mesh(scene, cameras, colors)
-        assert seen.alpha is not None
-        outputs = [seen.image, seen.alpha]
-        torch.autograd.grad(outputs, [vertices, colors], [slopes[:, :, :3], slopes[:, :, 3:]])
+    def forward_and_backward() -> None:
+        rendering = render_mesh(scene, cameras, colors)
+        assert rendering.alpha is not None
+        outputs = [rendering.image, rendering.alpha]
+        torch.autograd.grad(outputs, [vertices, colors], [grads[:, :, :3], grads[:, :, 3:]])
 
     covered = render_mesh(scene, cameras, colors).alpha
     assert covered is not None
-    return float(covered.detach().mean()), both_ways
+    return float(covered.detach().mean()), forward_and_backward
 
 
 def main() -> None:
@@ -79,22 +79,22 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()
     mesh = bumpy_sphere(arguments.triangles)
-    covered, both_ways = rendering(mesh, arguments.views)
+    covered, forward_and_backward = rendering_work(mesh, arguments.views)
     what = f"{arguments.views} views at {SIZE} of {len(mesh.faces):,} triangles"
     print(f"{what}, covering {covered:.0%} of the images")
-    pictures = torch.rand(arguments.views, 3, SIZE, SIZE).requires_grad_()
-    found = {}
+    images = torch.rand(arguments.views, 3, SIZE, SIZE).requires_grad_()
+    ratios = {}
     for precision in ("fp32", "bf16"):
         encoder = random_encoder("ViT-B-32", precision)
 
-        def alone(encoder: OpenClip = encoder) -> None:
-            torch.autograd.grad(encoder.encode_image(pictures)[:, 0].sum(), pictures)
+        def encode(encoder: OpenClip = encoder) -> None:
+            torch.autograd.grad(encoder.encode_image(images)[:, 0].sum(), images)
 
         print(f"rendering / encoder in {precision}: ", end="")
-        found[precision] = ratio_of_alternating(both_ways, alone, REPEATS)
+        ratios[precision] = ratio_of_alternating(forward_and_backward, encode, REPEATS)
     default = image_dtype(arguments.precision, torch.device("cpu"), LARGE_TOWER)
     chosen = {torch.float32: "fp32", torch.bfloat16: "bf16"}[default]
-    report(f"rendering {what} / ViT-B-32 in {chosen}", found[chosen], "ratio", BAR)
+    report(f"rendering {what} / ViT-B-32 in {chosen}", ratios[chosen], "ratio", BAR)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from guidance.evaluate.judge import ARTICLES, Score, entry
+from guidance.evaluate.judge import ARTICLES, Score, normalize_text
 from guidance.evaluate.scoring import SampleScore
 from guidance.evaluate.shape import Shape
 from guidance.geometry.io.files import load_mesh
@@ -40,7 +40,7 @@ LISTED += [("views.txt", "text2mesh", 30)]
 @pytest.mark.parametrize(("name", "task", "count"), LISTED)
 def test_lists_hold_distinct_prompts_with_articles(cases, name: str, task: str, count: int) -> None:
     prompts = [case.prompt for case in cases.read_cases(BENCHMARKS / name, task)]
-    assert len(prompts) == len({entry(prompt) for prompt in prompts}) == count
+    assert len(prompts) == len({normalize_text(prompt) for prompt in prompts}) == count
     for prompt in prompts:
         assert prompt.startswith(ARTICLES)
         assert prompt.startswith("an ") == (prompt.split()[1][0].lower() in "aeiou")
@@ -69,7 +69,7 @@ def test_every_mesh_is_there_or_left_out(cases, name: str, tmp_path: Path) -> No
 
 def test_fetched_meshes_are_found_or_told(cases, tmp_path: Path) -> None:
     listed = [cases.Case("a pig", "spot", "deform"), cases.Case("a drum", "cylinder", "stylize")]
-    with pytest.raises(SystemExit, match=r"has no spot\.obj; fetch it, or leave --meshes out"):
+    with pytest.raises(SystemExit, match=r"has no spot\.obj; download it, or remove --meshes"):
         cases.here(listed, tmp_path)
     (tmp_path / "spot.obj").touch()
     found = cases.with_files(cases.here(listed, tmp_path), tmp_path / "made", tmp_path)
@@ -92,7 +92,11 @@ def test_modes_are_read_or_stylize_and_generate_has_no_mesh(cases, tmp_path: Pat
     path.write_text("cube\ta package\ncube\ta game die\ttexture\nspot\ta pig\tdeform\n")
     first, second, turned = cases.read_cases(path, "text2mesh")
     assert (first.mode, second.mode) == ("stylize", "texture")
-    assert turned.fields() == {"mesh": "spot", "mode": "deform", "front": 180.0}
+    assert turned.fields() == {
+        "mesh": "spot",
+        "mode": "deform",
+        "cameras": {"kind": "orbit", "front": 180.0},
+    }
     assert second.with_mode("generate") == cases.Case("a game die", "sphere", "generate")
 
 
