@@ -58,7 +58,7 @@ class Result:
         """
         path = Path(path)
         if path.suffix.lower() == ".png" and not path.is_dir():
-            from guidance.media.write_png import save_levels
+            from guidance.media.write_image import save_levels
 
             path.parent.mkdir(parents=True, exist_ok=True)
             return [save_levels(path, self._grid())]
@@ -84,7 +84,7 @@ class Result:
         if not isinstance(self.rendering, Images):
             return None
         from guidance.media.pixels import fitted
-        from guidance.media.write_png import encode_png
+        from guidance.media.write_image import encode_png
 
         grid = self._grid()
         return encode_png(fitted(grid, NOTEBOOK) if max(grid.shape) > NOTEBOOK else grid)

@@ -66,7 +66,7 @@ class Wrapped(Generator):
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png, or image_0.png, image_1.png ... for several views."""
-        from guidance.media.write_png import save_png
+        from guidance.media.write_image import save_png
 
         views = as_images(self()).over()[sample]
         names = ["image"] if len(views) == 1 else [f"image_{i}" for i in range(len(views))]

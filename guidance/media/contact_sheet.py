@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from guidance.media.pixels import Frame, fitted
-from guidance.media.write_png import encode_png
+from guidance.media.write_image import encode_png
 
 #: Longer side of a tile, lines of a caption and their height, and margin, in pixels.
 TILE, CAPTION_LINES, LINE_HEIGHT, GAP = 256, 3, 18, 8

@@ -104,7 +104,8 @@ def read_image(
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
             with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
                 if detect_format(file) not in formats:
-                    raise InputError(f"{name}: not a readable {kind} (formats: {', '.join(formats)})")
+                    known = ", ".join(formats)
+                    raise InputError(f"{name}: not a readable {kind} (formats: {known})")
                 image = iio.imopen(file, "r", plugin="pillow")
                 with image:
                     _check_size(image, name)

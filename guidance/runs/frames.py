@@ -11,7 +11,7 @@ from torch import Tensor
 
 from guidance.media.pixels import Frame, tiled, untiled
 from guidance.media.read_image import read_png
-from guidance.media.write_png import encode_png
+from guidance.media.write_image import encode_png
 from guidance.runs.atomic import os_errors, write_bytes
 
 

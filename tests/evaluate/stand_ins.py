@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 
 COLORS = {
     "red": (1, 0, 0),

@@ -23,7 +23,7 @@ from guidance.evaluate.judge import check_judge
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.meshes import Mesh
 from tests.evaluate.stand_ins import ColorJudge, plain, write_run
 from tests.runs.dot import Dot

@@ -17,7 +17,7 @@ from guidance.media import metadata
 from guidance.media.contact_sheet import contact_sheet
 from guidance.media.pixels import tiled, to_uint8, untiled
 from guidance.media.read_image import read_png
-from guidance.media.write_png import encode_png
+from guidance.media.write_image import encode_png
 from guidance.media.write_video import LEAST_SIDE, encode_mp4
 from tests.media.videos import moving_scene
 

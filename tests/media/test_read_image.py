@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from guidance.errors import InputError
 from guidance.media.pixels import from_uint8
 from guidance.media.read_image import load_image, read_image, read_png
-from guidance.media.write_png import encode_png, save_png
+from guidance.media.write_image import encode_png, save_png
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

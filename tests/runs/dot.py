@@ -38,7 +38,7 @@ class Dot(Task):
     def build(self) -> Plan:
         import torch
 
-        from guidance.media.write_png import save_png
+        from guidance.media.write_image import save_png
         from guidance.outputs import Rendering
         from guidance.runs.plan import Plan
         from guidance.types import StepContext

@@ -24,7 +24,7 @@ from guidance.generators.image.param.windows import (
     rows_and_columns,
 )
 from guidance.media.read_image import load_image
-from guidance.media.write_png import save_levels, save_png
+from guidance.media.write_image import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.schedule import Schedule
 from guidance.types import Generator, StepContext

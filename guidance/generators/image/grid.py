@@ -23,7 +23,7 @@ from guidance.generators.image.param.windows import (
     through,
 )
 from guidance.media.colors import parse_color
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.schedule import Schedule
 from guidance.types import StepContext
 from guidance.views import Warp, Windows

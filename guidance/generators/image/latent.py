@@ -18,7 +18,7 @@ from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.read_image import load_image
 from guidance.media.resize import resized
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.schedule import Schedule
 from guidance.types import Generator, StepContext
 from guidance.views import View

@@ -17,7 +17,7 @@ from guidance.diffusion.latents import LatentRendering, check_device
 from guidance.generators.image.param.masks import blend, check_mask
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.resize import resized
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.types import Generator, StepContext
 from guidance.views import View
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.generators.image.param.masks import blend, check_mask
 from guidance.generators.image.param.windows import whole_only
 from guidance.generators.image.pyramid import Pyramid
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator
 from guidance.views import View

@@ -18,7 +18,7 @@ from guidance.diffusion.sampling import NoiseScene, draw
 from guidance.errors import InputError
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import whole_only
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule

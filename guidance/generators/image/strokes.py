@@ -19,7 +19,7 @@ from guidance.generators.image.param.bezier import paint
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.windows import fits_block
 from guidance.media.colors import parse_color
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.types import StepContext
 from guidance.views import Warp, Windows
 

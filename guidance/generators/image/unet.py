@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.masks import blend
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.types import StepContext
 
 #: The total stride of the network: three halvings.

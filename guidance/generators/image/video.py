@@ -12,7 +12,7 @@ from torch import Tensor
 from guidance.errors import InputError
 from guidance.generators.image.param.masks import blend, check_mask
 from guidance.generators.image.unet import UNet, padded
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator, StepContext
 from guidance.views import Frames, View

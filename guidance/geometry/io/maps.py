@@ -12,7 +12,7 @@ from guidance.errors import InputError
 from guidance.geometry.io.glb import chunks
 from guidance.media.pixels import from_uint8, to_uint8
 from guidance.media.read_image import read_image
-from guidance.media.write_png import encode_png
+from guidance.media.write_image import encode_png
 from guidance.meshes import Material, Mesh
 
 

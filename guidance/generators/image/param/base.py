@@ -10,7 +10,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.generators.image.param.windows import as_windows, no_windows, save_blocks
-from guidance.media.write_png import save_png
+from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
 from guidance.types import Generator
 from guidance.views import View, Windows

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.media.write_png import save_levels
+from guidance.media.write_image import save_levels
 from guidance.types import Generator, StepContext
 from guidance.views import Cameras, Frames, View, Windows
 

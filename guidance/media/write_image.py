@@ -1,4 +1,4 @@
-"""PNG files."""
+"""Image files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from guidance.media.pixels import to_uint8
+from guidance.media.pixels import Frame, to_uint8
 
 
 def save_png(path: Path, image: Float[Tensor, "c h w"]) -> Path:
@@ -37,5 +37,19 @@ def encode_png(levels: UInt8[np.ndarray, "h w c"], compress_level: int = 6) -> b
         extension=".png",
         is_batch=False,
         compress_level=compress_level,
+    )
+    return content
+
+
+def encode_jpeg(levels: Frame, quality: int) -> bytes:
+    """Encodes an image in 8 bits.
+
+    Args:
+        quality: 1 to 95.
+    """
+    import imageio.v3 as iio
+
+    content: bytes = iio.imwrite(
+        "<bytes>", levels, plugin="pillow", extension=".jpg", is_batch=False, quality=quality
     )
     return content
