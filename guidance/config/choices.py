@@ -34,7 +34,7 @@ class OptionError(InputError):
     """An option of a component has a wrong value; `place` leads to it from the task."""
 
     def __init__(self, message: str, place: tuple[str, ...]) -> None:
-        super().__init__(message)
+        super().__init__(f"{'.'.join(place)}: {message}")
         self.message, self.place = message, place
 
 
