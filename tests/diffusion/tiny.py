@@ -95,10 +95,11 @@ def vae(latent_channels: int = 4, **more: Any) -> Any:
     )
 
 
-def tiny_vae(folder: Path) -> Path:
+def tiny_vae(folder: Path, latent_channels: int = 4) -> Path:
     """An AutoencoderTiny with the factor of `vae`."""
     made = _seeded(
         diffusers.AutoencoderTiny,
+        latent_channels=latent_channels,
         encoder_block_out_channels=(8, 8),
         decoder_block_out_channels=(8, 8),
         num_encoder_blocks=(1, 1),
