@@ -24,13 +24,13 @@ class Barycentrics(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, clip: Tensor, triangles: Tensor, faces: Tensor) -> Tensor:
         ctx.save_for_backward(clip, triangles, faces)
-        (corners, seen), indices = arrays(clip, triangles), topology(faces).faces
-        out = np.zeros((*seen.shape, 3), np.float32)
-        pieces = bands(len(seen), seen.shape[1])
+        (corners, visible), indices = arrays(clip, triangles), topology(faces).faces
+        out = np.zeros((*visible.shape, 3), np.float32)
+        pieces = bands(len(visible), visible.shape[1])
 
         def work(index: int) -> None:
             at, rows = pieces[index]
-            surface.barycentrics((corners[at], indices, seen[at]), rows, out[at])
+            surface.barycentrics((corners[at], indices, visible[at]), rows, out[at])
 
         spread(work, len(pieces))
         return torch.from_numpy(out)
@@ -39,16 +39,16 @@ class Barycentrics(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> Any:
         clip, triangles, faces = ctx.saved_tensors
-        (corners, seen, grads), indices = (
+        (corners, visible, grads), indices = (
             arrays(clip, triangles, grad_output),
             topology(faces).faces,
         )
-        pieces = bands(len(seen), seen.shape[1], corners.shape[1])
+        pieces = bands(len(visible), visible.shape[1], corners.shape[1])
         to_clip = np.zeros((len(pieces), *corners.shape[1:]), np.float32)
 
         def work(index: int) -> None:
             at, rows = pieces[index]
-            mesh = corners[at], indices, seen[at]
+            mesh = corners[at], indices, visible[at]
             surface.barycentrics_backward(mesh, rows, grads[at], to_clip[index])
 
         spread(work, len(pieces))
@@ -63,30 +63,30 @@ class Interpolate(torch.autograd.Function):
         ctx: Any, attributes: Tensor, weights: Tensor, triangles: Tensor, faces: Tensor
     ) -> Tensor:
         ctx.save_for_backward(attributes, weights, triangles, faces)
-        values, shares, seen = arrays(attributes, weights, triangles)
-        indices, views = topology(faces).faces, len(seen) // len(values)
-        out = np.zeros((*seen.shape, values.shape[-1]), np.float32)
+        values, shares, visible = arrays(attributes, weights, triangles)
+        indices, views = topology(faces).faces, len(visible) // len(values)
+        out = np.zeros((*visible.shape, values.shape[-1]), np.float32)
 
         def work(at: int) -> None:
-            surface.interpolate(values[at // views], indices, seen[at], shares[at], out[at])
+            surface.interpolate(values[at // views], indices, visible[at], shares[at], out[at])
 
-        spread(work, len(seen))
+        spread(work, len(visible))
         return torch.from_numpy(out)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> Any:
         attributes, weights, triangles, faces = ctx.saved_tensors
-        values, shares, seen, grads = arrays(attributes, weights, triangles, grad_output)
-        indices, views = topology(faces).faces, len(seen) // len(values)
-        to_values = np.zeros((len(seen), *values.shape[1:]), np.float32)
+        values, shares, visible, grads = arrays(attributes, weights, triangles, grad_output)
+        indices, views = topology(faces).faces, len(visible) // len(values)
+        to_values = np.zeros((len(visible), *values.shape[1:]), np.float32)
         to_weights = np.zeros_like(shares)
 
         def work(at: int) -> None:
-            image, into = (indices, seen[at], shares[at]), (to_values[at], to_weights[at])
+            image, into = (indices, visible[at], shares[at]), (to_values[at], to_weights[at])
             surface.interpolate_backward(values[at // views], image, grads[at], *into)
 
-        spread(work, len(seen))
+        spread(work, len(visible))
         return add_up(to_values, len(values)), torch.from_numpy(to_weights), None, None
 
 
@@ -134,16 +134,16 @@ class Lambert(torch.autograd.Function):
         ctx.ambient = (
             ambient.tolist() if isinstance(ambient, Tensor) else [float(ambient)] * len(lights)
         )
-        corners, vertex_normals, values, seen, light_vectors = arrays(
+        corners, vertex_normals, values, visible, light_vectors = arrays(
             clip, normals, colors, triangles, lights
         )
-        indices, views = topology(faces).faces, len(seen) // len(values)
-        out = np.empty((len(seen), 4, *seen.shape[1:]), np.float32)
-        pieces = bands(len(seen), seen.shape[1])
+        indices, views = topology(faces).faces, len(visible) // len(values)
+        out = np.empty((len(visible), 4, *visible.shape[1:]), np.float32)
+        pieces = bands(len(visible), visible.shape[1])
 
         def work(index: int) -> None:
             at, rows = pieces[index]
-            mesh, sample = (corners[at], indices, seen[at]), at // views
+            mesh, sample = (corners[at], indices, visible[at]), at // views
             attributes = vertex_normals[sample], values[sample]
             lighting = light_vectors[at], ctx.ambient[at], ctx.two_sided
             surface.lambert(mesh, rows, attributes, lighting, out[at])
@@ -156,9 +156,9 @@ class Lambert(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> Any:
         clip, normals, colors, triangles, faces, lights = ctx.saved_tensors
         corners, vertex_normals, values = arrays(clip, normals, colors)
-        seen, light_vectors, grads = arrays(triangles, lights, grad_output)
-        indices, views = topology(faces).faces, len(seen) // len(values)
-        pieces = bands(len(seen), seen.shape[1], corners.shape[1])
+        visible, light_vectors, grads = arrays(triangles, lights, grad_output)
+        indices, views = topology(faces).faces, len(visible) // len(values)
+        pieces = bands(len(visible), visible.shape[1], corners.shape[1])
         to_clip, to_normals, to_colors = (
             np.zeros((len(pieces), *array.shape[1:]), np.float32)
             for array in (corners, vertex_normals, values)
@@ -166,7 +166,7 @@ class Lambert(torch.autograd.Function):
 
         def work(index: int) -> None:
             at, rows = pieces[index]
-            mesh, sample = (corners[at], indices, seen[at]), at // views
+            mesh, sample = (corners[at], indices, visible[at]), at // views
             attributes = vertex_normals[sample], values[sample]
             lighting = light_vectors[at], ctx.ambient[at], ctx.two_sided
             into = to_clip[index], to_normals[index], to_colors[index]

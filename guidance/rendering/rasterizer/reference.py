@@ -43,18 +43,18 @@ def visible(
         edges = edges * facing[:, None]
         area = (edges * corners[owners, :, 3]).sum(-1)
         depth = (edges * corners[owners, :, 2]).sum(-1) / area
-        seen = (edges >= 0).all(-1) & (area > 0) & (depth >= -1) & (depth < 1)
+        covered = (edges >= 0).all(-1) & (area > 0) & (depth >= -1) & (depth < 1)
         # Nearest first, then front faces, then the lowest index, all packed into one integer: the
         # bit patterns of positive floats are ordered like their values.
-        bits = (depth[seen] + 2).view(torch.int32).long()
-        keys = (bits << 32) | ((facing[seen] < 0).long() << 31) | owners[seen]
+        bits = (depth[covered] + 2).view(torch.int32).long()
+        keys = (bits << 32) | ((facing[covered] < 0).long() << 31) | owners[covered]
         empty = torch.iinfo(torch.int64).max
         nearest = torch.full((height * width,), empty, device=clip.device)
-        nearest.scatter_reduce_(0, (rows * width + columns)[seen], keys, "amin")
+        nearest.scatter_reduce_(0, (rows * width + columns)[covered], keys, "amin")
         triangle = torch.where(nearest == empty, -1, nearest & 0x7FFFFFFF)
         # The depth itself, without the rounding of the key.
         depth_map = torch.ones(height * width, device=clip.device)
-        won = seen & (triangle[rows * width + columns] == owners)
+        won = covered & (triangle[rows * width + columns] == owners)
         depth_map[(rows * width + columns)[won]] = depth[won]
         images.append((triangle.int().view(height, width), depth_map.view(height, width)))
     triangles, depths = zip(*images, strict=True)
