@@ -28,5 +28,5 @@ def test_every_view_is_shown_once_in_its_own_proportions_over_white() -> None:
 
 
 def test_it_has_no_options() -> None:
-    with pytest.raises(InputError, match="Whole: shows images as they are; leave out crops"):
+    with pytest.raises(InputError, match="Whole: has no options; remove crops"):
         Whole(**{**vars(Whole.plain()), "crops": 4})

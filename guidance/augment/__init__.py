@@ -1,8 +1,8 @@
-"""Random crops of images: what keeps an image from fooling an encoder at one exact place.
+"""Random crops of images. They prevent images that match the prompt only at exact pixel positions.
 
 A crop is one homography (crop, rotation, perspective, flip), a background where the image is
-transparent, one colour matrix, and noise. All samples, views and crops are made at once, in
-micro-batches of any size, and all draws belong to their sample, whatever its neighbours.
+transparent, one colour matrix, and noise. All samples, views and crops are computed at once, in
+micro-batches of any size. The random draws of a sample do not depend on the other samples.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = ["Augment", "Crops", "Part"]
 #: A number, or a schedule such as "0.3 -> 0".
 Strength = float | str
 
-NUM_GEOMETRY = 15  # scale, aspect, centre x y, rotation, flip, whole, eight corner coordinates
+NUM_GEOMETRY = 15  # scale, aspect, center x y, rotation, flip, whole, eight corner coordinates
 COLOR = ("brightness", "contrast", "saturation", "hue_deg")
-#: The least and greatest value of each strength.
+#: Minimum and maximum of each strength.
 LIMITS = {
     "aspect": (1.0, 4.0),
     "rotation_deg": (0.0, 180.0),
@@ -66,16 +66,16 @@ EVERYTHING = Part(slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True)
 class Crops:
-    """The draws of one step: `k` crops of each of `v` views of `n` samples, `size` a side."""
+    """The random draws of one step: `k` crops of each of `v` views of `n` samples."""
 
-    size: int
-    homographies: Float[Tensor, "n v k 3 3"]  # crop's [-1, 1]^2 to image's [-1, 1]^2
+    size: int  # side of a crop in pixels
+    homographies: Float[Tensor, "n v k 3 3"]  # from [-1, 1]^2 of the crop to that of the image
     colors: Float[Tensor, "n v k 3 4"] | None
     kinds: Int[Tensor, "n v k"]  # of backgrounds; on the CPU
     backgrounds: Float[Tensor, "n v k draws"]
     grain: Grain | None
     noise: float  # its standard deviation
-    scale: float  # typical side of a crop, as a share of the image's shorter side
+    scale: float  # typical side of a crop, relative to the shorter side of the image
     sees_outside: bool
 
     @property
@@ -85,7 +85,7 @@ class Crops:
         return n, v, k
 
     def parts(self, micro_batch: int) -> Iterator[Part]:
-        """Micro-batches of at most `micro_batch` crops each, which touch few images each."""
+        """Micro-batches of at most `micro_batch` crops, each from as few images as possible."""
         n, v, k = self.shape
         steps = (
             max(1, micro_batch // (v * k)),
@@ -100,20 +100,23 @@ class Crops:
 
 @dataclass(frozen=True)
 class Augment:
-    """How images are varied before an encoder sees them; every strength may be a schedule.
+    """Random variations of images before an encoder; every strength can be a schedule.
 
-    Where an image has alpha, crops are composited over `backgrounds`. An image without alpha
-    is continued by reflection where a crop reaches past its border, unless `scale` goes above 1:
-    then the whole image is meant to be seen from further away, and lies on `backgrounds` too.
+    Images with alpha are composited over `backgrounds`. Where a crop extends beyond the border of
+    an image without alpha, the image is reflected. If `scale` exceeds 1, crops show the whole
+    image from farther away, and `backgrounds` surround it instead.
     """
 
-    crops: int = 16  # of each sample in a step, dealt out evenly to its views, at least one each
-    scale: tuple[Strength, Strength] = (0.6, 1.0)  # least and greatest side, in shorter sides
+    crops: int = 16  # per sample and step, divided evenly among its views, at least one per view
+    scale: tuple[Strength, Strength] = (
+        0.6,
+        1.0,
+    )  # of the side, in shorter sides
     aspect: Strength = 1.0  # width / height within [1 / aspect, aspect]
     rotation_deg: Strength = 8.0  # within +- this
-    perspective: Strength = 0.2  # corners move by up to this share of half the half side, in [0, 1)
-    flip: Strength = 0.0  # share of crops that are mirrored left to right
-    whole: Strength = 0.25  # share of crops that show the whole image, upright
+    perspective: Strength = 0.2  # corners move by up to this share of a quarter side, in [0, 1)
+    flip: Strength = 0.0  # probability of a horizontal flip
+    whole: Strength = 0.25  # probability of a crop that shows the whole image, upright
     brightness: Strength = 0.1
     contrast: Strength = 0.1
     saturation: Strength = 0.1
@@ -126,7 +129,7 @@ class Augment:
 
     @classmethod
     def plain(cls) -> Augment:
-        """One crop of each view: the whole image as it is, over white."""
+        """One crop per view: the whole image without changes, over white."""
         return cls(
             crops=1,
             scale=(1.0, 1.0),
@@ -139,10 +142,12 @@ class Augment:
         )
 
     def draw(self, context: StepContext, rendering: Images, size: int) -> Crops:
-        """Draws one step's crops of `size` pixels a side; the draws never depend on the pixels."""
+        """Draws the crops of one step, `size` pixels a side; draws do not depend on the pixels."""
         n, v, _, height, width = rendering.shape
         if len(context.seeds) != n:
-            raise InputError(f"crops of {n} samples need a seed each, got {len(context.seeds)}")
+            raise InputError(
+                f"Augment: expected {n} seeds, one per sample, got {len(context.seeds)}"
+            )
         k = math.ceil(self.crops / v)
         now = self._at(context.progress)
         draws = context.uniform("augment", v, k, NUM_GEOMETRY + len(COLOR) + 2 + NUM_DRAWS)
@@ -169,16 +174,19 @@ class Augment:
     def apply(
         self, rendering: Images, crops: Crops, part: Part = EVERYTHING
     ) -> Float[Tensor, "b 3 size size"]:
-        """The crops of one part, in the order of [n, v, k], differentiable in image and alpha."""
+        """Computes the crops of one part, in the order of [n, v, k].
+
+        Differentiable in the image and its alpha.
+        """
         place = part.place
         homographies = crops.homographies[place].flatten(0, 1)
-        pictures = rendering.image[place[:2]].flatten(0, 1)
+        images = rendering.image[place[:2]].flatten(0, 1)
         if rendering.alpha is not None:
-            pictures = torch.cat([pictures, rendering.alpha[place[:2]].flatten(0, 1)], 1)
+            images = torch.cat([images, rendering.alpha[place[:2]].flatten(0, 1)], 1)
         elif crops.sees_outside:
-            pictures = torch.cat([pictures, torch.ones_like(pictures[:, :1])], 1)
-        cut_out = pictures.shape[1] == 4
-        small = shrink(pictures, crops.size, crops.scale)
+            images = torch.cat([images, torch.ones_like(images[:, :1])], 1)
+        cut_out = images.shape[1] == 4
+        small = shrink(images, crops.size, crops.scale)
         out = warp(small, homographies, crops.size, "zeros" if cut_out else "reflection")
         grain = crops.grain.part(place) if crops.grain else None
         if cut_out:
@@ -191,7 +199,7 @@ class Augment:
         return out if noise is None else out + noise
 
     def _at(self, progress: float) -> dict[str, float]:
-        """The strengths at this progress, by name, with the range of scale as least, greatest."""
+        """All strengths at a progress by name; the range of scale is `least` to `greatest`."""
         given = {name: getattr(self, name) for name in LIMITS}
         given |= {"least": self.scale[0], "greatest": self.scale[1]}
         return {name: Schedule.parse(value)(progress) for name, value in given.items()}
@@ -217,10 +225,11 @@ class Augment:
 def _corners(
     draws: Float[Tensor, "n v k draws"], now: dict[str, float], picture: tuple[int, int]
 ) -> Float[Tensor, "n v k 4 2"]:
-    """Where the corners of each crop lie in its image, whose own corners are at +-1.
+    """The corners of each crop in its image, whose own corners are at +-1.
 
-    A crop smaller than the image lies inside it, a larger one holds it, before rotation and
-    perspective. A whole view of an oblong image is its largest upright square somewhere.
+    Before rotation and perspective, a crop smaller than the image lies inside it, and a larger
+    crop contains it. A whole view of an image that is not square is its largest upright square,
+    at a random position.
     """
     height, width = picture
     shape = draws.new_tensor([width, height]) / min(height, width)  # in shorter sides
@@ -246,7 +255,7 @@ def _corners(
 
 
 def _even_slices(length: int, most: int) -> list[slice]:
-    """Cuts a length into the fewest slices of at most `most`, as even as they can be."""
+    """Cuts a length into the fewest slices of at most `most`, of nearly equal length."""
     count = math.ceil(length / most)
     marks = [round(i * length / count) for i in range(count + 1)]
     return [slice(a, b) for a, b in pairwise(marks)]

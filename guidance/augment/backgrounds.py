@@ -1,4 +1,4 @@
-"""What shows behind cut-out objects: drawn anew for each crop, so that no loss can rely on it."""
+"""Random backgrounds behind transparent images, different for each crop."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 from guidance.augment.grain import Grain
 
-#: "none" is plain white. The others follow Dream Fields (Jain et al. 2022, section 3.3), which
-#: found that random backgrounds keep density from filling space.
+#: "none" is plain white. The others follow Dream Fields (Jain et al. 2022, section 3.3), where
+#: random backgrounds prevent density from filling the whole volume.
 Kind = Literal["solid", "checker", "noise", "blur", "none"]
 KINDS: tuple[Kind, ...] = ("solid", "checker", "noise", "blur", "none")
 
-FIELD = 6  # cells a side of the random field whose smooth enlargement is the "blur" kind
-MAX_CELLS = 12  # the finest checkerboard, in squares a side; the coarsest has 2
-NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colours, the board's cells and phase, the field
+FIELD = 6  # cells a side of the random field that is enlarged for "blur"
+MAX_CELLS = 12  # squares a side of the finest checkerboard; the coarsest has 2
+NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colours, cells and phase of the checkerboard, the field
 
 
 def paint(
@@ -30,11 +30,11 @@ def paint(
     """Backgrounds in [0, 1], without gradient.
 
     Args:
-        kinds: indices into KINDS, on the CPU, so that sorting them waits for no device.
-        draws: NUM_DRAWS numbers in [0, 1) each.
-        grain: the crops' noise; only read for the "noise" kind.
+        kinds: indices into KINDS, on the CPU, so that grouping them needs no synchronization.
+        draws: NUM_DRAWS numbers in [0, 1) per crop.
+        grain: noise, used by the kind "noise" only.
     """
-    # Enlarging is linear in each direction: two small products are 10 times faster than resizing.
+    # Enlarging is linear in each direction, and two small products are 10 times faster than it.
     eye = torch.eye(FIELD, device=draws.device, dtype=draws.dtype)[None, None]
     line = F.interpolate(eye, (size, FIELD), mode="bicubic")[0, 0]
     canvas = draws.new_empty(len(kinds), 3, size, size)

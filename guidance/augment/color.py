@@ -1,4 +1,4 @@
-"""Colour jitter as one affine matrix a crop."""
+"""Colour jitter as one affine matrix per crop."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: Rec. 709 luma, applied to sRGB values as video does.
+#: Rec. 709 luma, applied to sRGB values as in video.
 LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def jitter_matrices(
     draws: Float[Tensor, "*b 4"], strengths: tuple[float, float, float, float]
 ) -> Float[Tensor, "*b 3 4"]:
-    """Saturation, then hue, contrast and brightness, as `matrix @ (r, g, b, 1)`.
+    """Matrices of saturation, then hue, contrast and brightness, for `matrix @ (r, g, b, 1)`.
 
-    Contrast turns about middle grey rather than about each image's mean, and hue turns about
-    the grey axis, which keeps the whole jitter linear in the image.
+    Contrast is relative to middle grey instead of the mean of each image, and hue rotates about
+    the grey axis, so the whole jitter is linear in the image.
 
     Args:
-        draws: numbers in [0, 1); 0.5 changes nothing.
-        strengths: brightness, contrast, saturation (each a factor within 1 +- strength) and hue
-            (within +- strength degrees).
+        draws: numbers in [0, 1); 0.5 is the identity.
+        strengths: of brightness, contrast and saturation, factors within 1 +- strength; and of
+            hue, an angle within +- strength degrees.
 
     Source: Haeberli, Matrix Operations for Image Processing, 1993.
     """
@@ -45,7 +45,7 @@ def _saturation(factor: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
 
 
 def _hue(degrees: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
-    """Rodrigues' rotation about (1, 1, 1)."""
+    """Rotation about (1, 1, 1) by Rodrigues' formula."""
     angle = (degrees * (math.pi / 180))[..., None, None]
     third, eye = degrees.new_full((3, 3), 1 / 3), torch.eye(3, dtype=degrees.dtype)
     turn = degrees.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
@@ -53,15 +53,15 @@ def _hue(degrees: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
 
 
 def recolor(
-    pictures: Float[Tensor, "b 3 h w"],
+    images: Float[Tensor, "b 3 h w"],
     matrices: Float[Tensor, "b 3 4"],
     noise: Float[Tensor, "b 3 h w"] | None,
 ) -> Float[Tensor, "b 3 h w"]:
     """Applies one matrix to each image and adds noise, in one pass over the images.
 
-    Values may leave [0, 1], so that no gradient is cut.
+    Values are not clamped to [0, 1], which would cut gradients.
     """
-    linear, constant, flat = matrices[..., :3], matrices[..., 3:], pictures.flatten(2)
+    linear, constant, flat = matrices[..., :3], matrices[..., 3:], images.flatten(2)
     if noise is None:
-        return torch.baddbmm(constant, linear, flat).view(pictures.shape)
-    return (noise.flatten(2) + constant).baddbmm_(linear, flat).view(pictures.shape)
+        return torch.baddbmm(constant, linear, flat).view(images.shape)
+    return (noise.flatten(2) + constant).baddbmm_(linear, flat).view(images.shape)

@@ -1,4 +1,4 @@
-"""White noise for many crops from few draws."""
+"""White noise for many crops from few random numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from guidance.types import StepContext
 
-#: The noise of a crop is a window into its sample's tile of 1 + SLIDE crops' worth of numbers:
-#: fresh normal numbers for each crop would take longer to draw than the crop takes to make (20 ms
-#: against 3 ms for 32 crops of 224 on two cores).
+#: The noise of a crop is a window into the tile of its sample, which has the numbers of 1 + SLIDE
+#: crops. New normal numbers for each crop would take longer than the crop itself (20 ms against
+#: 3 ms for 32 crops of 224 on two cores).
 SLIDE = 0.5
 
 
@@ -20,7 +20,7 @@ SLIDE = 0.5
 class Grain:
     """Standard normal noise, `[3, size, size]` for each crop.
 
-    White noise has no shape, so a window is any run of numbers of the right length.
+    The numbers are independent, so a window is any contiguous run of the right length.
     """
 
     size: int
@@ -29,15 +29,15 @@ class Grain:
 
     @classmethod
     def draw(cls, context: StepContext, size: int, places: Float[Tensor, "n v k"]) -> Grain:
-        """Draws the tiles; `places` in [0, 1) say where in its tile each window begins."""
+        """Draws the tiles; `places` in [0, 1) are the starts of the windows within their tiles."""
         length = 3 * size * size
         slide = int(SLIDE * length)
         tiles = context.normal("grain", length + slide)
-        starts = (places * (slide + 1)).long().clamp_max(slide)  # a product may round up
+        starts = (places * (slide + 1)).long().clamp_max(slide)  # the product may round up
         return cls(size, tiles, starts)
 
     def to(self, like: Tensor) -> Grain:
-        """On the device and in the precision of `like`."""
+        """Converts to the device and data type of `like`."""
         return replace(self, tiles=self.tiles.to(like), starts=self.starts.to(like.device))
 
     def part(self, place: tuple[slice, slice, slice]) -> Grain:
@@ -45,7 +45,7 @@ class Grain:
         return replace(self, tiles=self.tiles[place[0]], starts=self.starts[place])
 
     def windows(self, chosen: Int[Tensor, "c"] | None = None) -> Float[Tensor, "b 3 size size"]:
-        """The noise of all crops in the order of [n, v, k], or of the chosen among them."""
+        """The noise of all crops in the order of [n, v, k], or of the chosen ones only."""
         samples = torch.arange(len(self.tiles), device=self.starts.device)
         samples = samples[:, None, None].expand(self.starts.shape).flatten()
         starts = self.starts.flatten()

@@ -1,4 +1,4 @@
-"""Crops of images by homographies: all samples, views and crops in one grid_sample."""
+"""Crops of images by homographies, all samples, views and crops in one `grid_sample`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from torch import Tensor
 
 
 def square_to_quad(corners: Float[Tensor, "*b 4 2"]) -> Float[Tensor, "*b 3 3"]:
-    """Homographies that take the square [-1, 1]^2 to quadrilaterals.
+    """Homographies that map the square [-1, 1]^2 to quadrilaterals.
 
     Args:
-        corners: where (-1, -1), (1, -1), (1, 1) and (-1, 1) go, as (x, y).
+        corners: the images (x, y) of (-1, -1), (1, -1), (1, 1) and (-1, 1).
 
     Returns:
-        Matrices for column vectors (x, y, 1), with 1 as their last entry before the change from
-        [0, 1]^2 to [-1, 1]^2; the result is only defined up to scale.
+        Matrices for column vectors (x, y, 1), defined up to scale.
 
     Source: Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989, section 2.2.3.
     """
@@ -40,33 +39,38 @@ def _cross(a: Float[Tensor, "*b 2"], b: Float[Tensor, "*b 2"]) -> Float[Tensor, 
 
 
 def warp(
-    pictures: Float[Tensor, "s c h w"],
+    images: Float[Tensor, "s c h w"],
     homographies: Float[Tensor, "s k 3 3"],
     size: int,
     padding: str,
 ) -> Float[Tensor, "s*k c {size} {size}"]:
-    """`k` square crops of each image; a homography takes the crop to the image's [-1, 1]^2.
+    """Samples `k` square crops of each image, bilinear.
 
-    grid_sample runs its backward with one thread a batch entry and gives each entry a gradient of
-    the whole image, so one entry a crop is slow and wastes memory, and one entry an image
-    leaves processors idle. The crops of an image are therefore stacked in as few batch entries
-    as keep all threads busy. Measured on two cores, both ways, 16 crops of 224 from one image
-    of 512: 27 ms with one entry a crop or an image, 17 ms with two entries.
+    The backward of `grid_sample` uses one thread per batch entry, and allocates a gradient of the
+    whole image for each. One entry per crop is therefore slow and wastes memory, and one entry per
+    image leaves cores idle. The crops of an image are stacked in as few batch entries as keep all
+    threads busy. Measured on two cores, forward and backward, 16 crops of 224 from one image of
+    512: 27 ms with one entry per crop or per image, 17 ms with two entries.
+
+    Args:
+        homographies: from [-1, 1]^2 of the crop to [-1, 1]^2 of the image.
+        size: side of a crop in pixels.
+        padding: beyond the border of the image, as in `grid_sample`.
     """
     s, k = homographies.shape[:2]
-    shares = _entries_per_picture(s, k, pictures.device)
+    shares = _entries_per_image(s, k, images.device)
     grid = _grid(homographies.reshape(s * shares, k // shares, 3, 3), size)
-    sources = pictures.unsqueeze(1).expand(-1, shares, -1, -1, -1).flatten(0, 1)
+    sources = images.unsqueeze(1).expand(-1, shares, -1, -1, -1).flatten(0, 1)
     stacked = F.grid_sample(sources, grid, padding_mode=padding, align_corners=False)
     crops = stacked.view(s * shares, -1, k // shares, size, size)
     return crops.transpose(1, 2).flatten(0, 1)
 
 
 def _grid(homographies: Float[Tensor, "e k 3 3"], size: int) -> Float[Tensor, "e rows {size} 2"]:
-    """Where each pixel's centre of a crop lies in its image; crops stacked as rows.
+    """The position in the image of each pixel center of a crop; crops are stacked as rows.
 
-    x and y are kept in planes of their own, which one product can fill and grid_sample reads as
-    they are: 0.5 ms instead of 3 ms for 16 crops of 224.
+    x and y are stored in separate planes, which one matrix product can fill and `grid_sample` can
+    read: 0.5 ms instead of 3 ms for 16 crops of 224.
     """
     line = (torch.arange(size, device=homographies.device, dtype=homographies.dtype) + 0.5) / size
     y, x = torch.meshgrid(2 * line - 1, 2 * line - 1, indexing="ij")
@@ -77,25 +81,25 @@ def _grid(homographies: Float[Tensor, "e k 3 3"], size: int) -> Float[Tensor, "e
     return (places[:, :2] / places[:, 2:]).permute(0, 2, 3, 1)
 
 
-def _entries_per_picture(pictures: int, crops: int, device: torch.device) -> int:
-    """The least divisor of `crops` that gives every thread of a CPU something to do."""
-    wanted = torch.get_num_threads() if device.type == "cpu" else 1
+def _entries_per_image(images: int, crops: int, device: torch.device) -> int:
+    """The smallest divisor of `crops` that keeps all threads of a CPU busy."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
     divisors = [d for d in range(1, crops + 1) if crops % d == 0]
-    return next((d for d in divisors if d * pictures >= wanted), crops)
+    return next((d for d in divisors if d * images >= threads), crops)
 
 
 def shrink(
-    pictures: Float[Tensor, "s c h w"], size: int, scale: float
+    images: Float[Tensor, "s c h w"], size: int, scale: float
 ) -> Float[Tensor, "s c small_h small_w"]:
-    """Averages blocks of pixels, so that bilinear crops skip no pixel of a large image.
+    """Averages blocks of pixels, so that bilinear crops of large images skip no pixels.
 
     Args:
-        size: pixels a side of the crops to come.
-        scale: their typical side, as a share of the image's shorter side.
+        size: side of the crops to sample, in pixels.
+        scale: their typical side, relative to the shorter side of the image.
     """
-    height, width = pictures.shape[-2:]
+    height, width = images.shape[-2:]
     block = math.floor(min(height, width) * scale / size)
     if block < 2:
-        return pictures
+        return images
     small = (math.ceil(height / block), math.ceil(width / block))
-    return F.interpolate(pictures, small, mode="area")
+    return F.interpolate(images, small, mode="area")

@@ -1,4 +1,4 @@
-"""Views as they are, for models that take any proportions."""
+"""Whole views without changes, for models that accept any aspect ratio."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from guidance.outputs import Images
 
 @dataclass(frozen=True)
 class Whole(Augment):
-    """Each view once, in its own size and proportions, over white: `Whole.plain()`.
+    """Each view once, in its original size and aspect ratio, over white: `Whole.plain()`.
 
-    `Augment.plain()` shows an oblong image's largest square somewhere, in the size that is asked
-    for. Denoisers take oblong images too, and then no part of them goes unseen.
+    `Augment.plain()` shows the largest square of an image, at a random position and in a given
+    size. Denoisers accept other aspect ratios, so they can see all of the image.
 
     Raises:
-        InputError: any option; it has none.
+        InputError: an option was given; there are none.
     """
 
     def __post_init__(self) -> None:
         plain = vars(Augment.plain())
         if given := [name for name, value in vars(self).items() if value != plain[name]]:
-            raise InputError(f"Whole: shows images as they are; leave out {', '.join(given)}")
+            raise InputError(f"Whole: has no options; remove {', '.join(given)}")
 
     def apply(
         self, rendering: Images, crops: Crops, part: Part = EVERYTHING

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever kills the process or the machine."""
+"""Atomic writes: a file is complete or absent, whatever kills the process or the machine."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR
 
 @contextmanager
 def os_errors(path: Path) -> Iterator[None]:
-    """Turns what the system says about writing into this package's errors.
+    """Converts errors of the operating system about writing into errors of this package.
 
     Raises:
         OutOfResources: the disk is full.
-        InputError: the place may not be written.
+        InputError: the path is not writable.
     """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise OutOfResources(
-                f"{path}: the disk is full; make room, then: guide run --resume {_run_of(path)}"
+                f"{path}: the disk is full; free space, then: guide run --resume {_run_of(path)}"
             ) from error
         if error.errno in FORBIDDEN:
             reason = (error.strerror or str(error)).lower()
@@ -37,12 +37,12 @@ def os_errors(path: Path) -> Iterator[None]:
 
 
 def _run_of(path: Path) -> Path:
-    """The run folder that a file lies in, for messages."""
+    """The run folder of a file, for messages."""
     return next((p for p in path.parents if (p / "config.yaml").exists()), path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Writes a file by way of a temporary one in the same folder, and syncs both to the disk."""
+    """Writes a file through a temporary one in the same folder, and syncs both to disk."""
     with os_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:
@@ -60,12 +60,12 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def write_text(path: Path, content: str) -> Path:
-    """`write_bytes` of UTF-8."""
+    """Like `write_bytes`, for text in UTF-8."""
     return write_bytes(path, content.encode())
 
 
 def move_into(source: Path, target: Path) -> Path:
-    """Moves a finished file to its name, after its content is safe on the disk."""
+    """Moves a complete file to its final name, after syncing its content to disk."""
     with os_errors(target):
         with source.open("rb+") as file:
             os.fsync(file.fileno())
@@ -75,8 +75,8 @@ def move_into(source: Path, target: Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder survive a power cut, where the system can do that."""
-    if os.name != "posix":  # Windows opens no folders; its renames are journalled
+    """Makes renames in a folder survive a power cut, if the system supports it."""
+    if os.name != "posix":  # Windows cannot open folders; its renames are journaled
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

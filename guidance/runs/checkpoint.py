@@ -1,14 +1,14 @@
-"""Checkpoints that are never half there and never silently damaged.
+"""Checkpoints that are written atomically and checked when they are read.
 
-`checkpoint.json` holds the hash of the data that belongs to it, and its replacement is the one
-atomic context at which a new checkpoint takes effect:
+`checkpoint.json` holds the hash of its data. Replacing it is the atomic moment at which a new
+checkpoint takes effect:
 
-1. the data is written beside the old one, as `.checkpoint.safetensors.next`;
-2. `checkpoint.json` is replaced: from here on the new data is meant;
+1. the data is written beside the old data, as `.checkpoint.safetensors.next`;
+2. `checkpoint.json` is replaced, and refers to the new data from now on;
 3. the data is renamed to `checkpoint.safetensors`.
 
-A kill before 2 leaves the old pair whole. A kill between 2 and 3 leaves a description whose data
-still has its working name, where `load` finds it by its hash.
+A kill before 2 leaves the old pair intact. A kill between 2 and 3 leaves a description whose data
+still has its temporary name, where `load` finds it by its hash.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ DATA, DESCRIPTION, NEXT = (
     "checkpoint.json",
     ".checkpoint.safetensors.next",
 )
-#: Caps on what is read, before anything is allocated for it.
+#: Limits on sizes, checked before anything is allocated.
 MAX_DESCRIPTION, MAX_HEADER, MAX_ENTRIES = 4096, 2**20, 10_000
-#: A checkpoint holds the generator twice and Adam's two moments, so four times its bytes, and
-#: the loss curve: 8 bytes a step.
+#: Limit on the data: a checkpoint holds the generator twice and Adam's two moments, which is four
+#: times its bytes, and the loss curve with 8 bytes per step.
 TIMES, BESIDE = 6, 64 * 2**20
 COUNTERS = ("step", "skipped", "bad_in_a_row", "rate_scale", "micro_batch")
 
 
 @dataclass(frozen=True)
 class Description:
-    """What `checkpoint.json` says."""
+    """The content of `checkpoint.json`."""
 
     schema_version: int
     step: int
     bytes: int
     sha256: str
-    config_sha256: str  # of the config.yaml that the tensors belong to
+    config_sha256: str  # of the config.yaml of the run
 
 
 def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
-    """Replaces a run's checkpoint. Whenever this is killed, one whole checkpoint remains.
+    """Replaces the checkpoint of a run. If this is killed, one complete checkpoint remains.
 
     Raises:
-        OutOfResources: the disk is full; the previous checkpoint is untouched.
+        OutOfResources: the disk is full; the previous checkpoint remains.
     """
     from safetensors.torch import save as to_bytes
 
@@ -80,10 +80,10 @@ def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
 
 
 def load(folder: Path, generator: nn.Module, config_sha256: str) -> dict[str, Tensor] | None:
-    """The tensors of a run's checkpoint, or None where the run was ended before its first one.
+    """Reads the tensors of a checkpoint; None if the run was interrupted before its first one.
 
     Raises:
-        InputError: it is damaged, of a newer version, or of another run.
+        InputError: it is damaged, from a newer version, or from another run.
     """
     description = _read_description(folder)
     if description is None:
@@ -92,15 +92,15 @@ def load(folder: Path, generator: nn.Module, config_sha256: str) -> dict[str, Te
         return None
     if description.config_sha256 != config_sha256:
         raise InputError(
-            f"{folder}: config.yaml was changed since the checkpoint; put it back, or start anew: "
+            f"{folder}: config.yaml was changed since the checkpoint; restore it, or start again: "
             f"guide run TASK --config {folder / 'config.yaml'}"
         )
     path = next((p for p in (folder / DATA, folder / NEXT) if _fits(p, description)), folder / DATA)
     if not _fits(path, description):
-        raise _damaged(path, "does not have the hash that checkpoint.json says")
+        raise _damaged(path, "does not have the hash in checkpoint.json")
     limit = TIMES * sum(_num_bytes(t) for t in generator.state_dict().values()) + BESIDE
     if description.bytes > limit:
-        raise _damaged(path, f"has {description.bytes} bytes, at most {limit} are expected")
+        raise _damaged(path, f"expected at most {limit} bytes, found {description.bytes}")
     _check_header(path)
     return _checked_tensors(path, description, generator)
 
@@ -116,7 +116,7 @@ def _read_description(folder: Path) -> Description | None:
     if not path.exists():
         return None
     if not path.is_file() or path.stat().st_size > MAX_DESCRIPTION:
-        raise _damaged(path, "is no description of a checkpoint")
+        raise _damaged(path, "is not the description of a checkpoint")
     try:
         text = path.read_text(encoding="utf-8")
         values: Any = json.loads(text)
@@ -128,9 +128,9 @@ def _read_description(folder: Path) -> Description | None:
             )
         digest = values.pop("self_sha256")
         description = Description(**values)
-        # The one text that these values are written as: no flipped bit goes unnoticed.
+        # The text must be exactly as it was written, so that any flipped bit is found.
         if _as_text(description) != text or digest != _own_digest(values):
-            raise ValueError("the text is not the one that was written")
+            raise ValueError("not the text that was written")
     except InputError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -156,7 +156,7 @@ def _fits(path: Path, description: Description) -> bool:
 
 
 def _check_header(path: Path) -> None:
-    """Caps of the format's header; its library checks offsets and overlaps."""
+    """Checks limits on the header; safetensors checks offsets and overlaps."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > MAX_HEADER:
@@ -185,8 +185,8 @@ def _checked_tensors(
             found = shapes.pop(f"{kind}/{name}", None)
             if found != list(tensor.shape):
                 raise InputError(
-                    f"{path}: expected {kind}/{name} {list(tensor.shape)}, found {found}; it is "
-                    "the checkpoint of another run or another version of its task"
+                    f"{path}: expected {kind}/{name} {list(tensor.shape)}, found {found}; the "
+                    "checkpoint is from another run, or another version of its task"
                 )
     counters = [tensors.get(f"counter/{name}") for name in COUNTERS]
     if any(c is None or c.shape != () or not bool(torch.isfinite(c)) for c in counters):
@@ -206,6 +206,6 @@ def _num_bytes(tensor: Tensor) -> int:
 
 def _damaged(path: Path, what: str) -> InputError:
     return InputError(
-        f"{path}: {what}; the checkpoint is damaged and cannot be resumed: start the run anew "
+        f"{path}: {what}; the checkpoint is damaged and the run cannot be resumed; start again "
         f"with guide run TASK --config {path.parent / 'config.yaml'}"
     )

@@ -23,8 +23,8 @@ class Progress:
         if self._bar is not None:
             self._bar.start()
 
-    def tell(self, notes: Sequence[str]) -> None:
-        """Lines that stay above the bar."""
+    def print_notes(self, notes: Sequence[str]) -> None:
+        """Prints lines above the bar."""
         for note in notes:
             if self._bar is not None:
                 self._bar.print(note)
@@ -32,11 +32,11 @@ class Progress:
                 print(note, file=sys.stderr, flush=True)
 
     def judge(self, scores: Scores) -> None:
-        """The judge's latest scores."""
+        """Sets the scores of the judge that are shown from now on."""
         self.judged = sum(score["similarity"] for score in scores) / len(scores)
 
     def show(self, event: StepEvent) -> None:
-        """After each step."""
+        """Shows a step."""
         self.skipped += event.skipped
         judged = {} if self.judged is None else {"judge": self.judged}
         values = values_of(event, self.skipped, **judged)

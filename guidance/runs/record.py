@@ -1,4 +1,4 @@
-"""What a run writes down: metrics line by line, and on what it ran."""
+"""Records of a run: metrics, line by line, and the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_LINE = 2**24
 
 
 def finite(value: Any) -> Any:
-    """Numbers as JSON knows them: what is not finite becomes null."""
+    """Replaces numbers that are not finite by None, since JSON has none of them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -37,14 +37,14 @@ def finite(value: Any) -> Any:
 
 
 class Metrics:
-    """metrics.jsonl: one line a step, `{"step", "loss", "losses", ...}`, and one a validation.
+    """metrics.jsonl: one line per step, `{"step", "loss", "losses", ...}`, and one per validation.
 
-    Lines hold nothing but what follows from configuration and seed (no times), so the file of a
-    resumed run is that of an uninterrupted one.
+    Lines depend on configuration and seed only (they hold no times), so a resumed run writes the
+    same file as an uninterrupted one.
     """
 
     def __init__(self, path: Path, keep: int = 0) -> None:
-        """Opens the file, cut off after `keep` bytes (see `find_end`)."""
+        """Opens the file and truncates it to `keep` bytes (see `find_end`)."""
         self.path = path
         with os_errors(path):
             self._file: BufferedWriter = path.open("ab")
@@ -55,7 +55,7 @@ class Metrics:
             self._file.write(json.dumps(finite(line), separators=(",", ":")).encode() + b"\n")
 
     def sync(self) -> None:
-        """Makes sure of all lines so far; called before each checkpoint."""
+        """Flushes all lines to disk; called before each checkpoint."""
         with os_errors(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -66,13 +66,16 @@ class Metrics:
 
 
 def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
-    """Where the lines up to a checkpoint's step end, and the first line; changes nothing.
+    """Finds the end of the lines up to a checkpoint's step, and the first line.
+
+    Returns:
+        The offset in bytes, and the first line. The file is not changed.
 
     Raises:
-        InputError: lines that the checkpoint says were written are missing or unreadable.
+        InputError: lines before the checkpoint are missing or damaged.
     """
     if not path.is_file():
-        raise InputError(f"{path}: is missing, so the run cannot be resumed; start it anew")
+        raise InputError(f"{path}: is missing, so the run cannot be resumed; start it again")
     end = steps = 0
     first: dict[str, Any] = {}
     with path.open("rb") as file:
@@ -83,7 +86,7 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
             except (ValueError, KeyError, TypeError, RecursionError):
                 number = None
             if not isinstance(number, int):
-                raise InputError(f"{path}: has a damaged line after byte {end}; start the run anew")
+                raise InputError(f"{path}: has a damaged line after byte {end}; start again")
             if number > step:
                 break
             first = first or line
@@ -91,8 +94,8 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
             end += len(raw)
     if steps != step:
         raise InputError(
-            f"{path}: holds {steps} of the {step} steps of the checkpoint; it was changed: put it "
-            "back, or start the run anew"
+            f"{path}: expected the {step} steps of the checkpoint, found {steps}; restore the "
+            "file, or start the run again"
         )
     return end, first
 
@@ -100,7 +103,7 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
 def environment(
     device: str, encoders: Iterable[str], denoisers: Iterable[tuple[str, str]] = ()
 ) -> dict[str, Any]:
-    """Versions, device, and the hashes of the weights of the models that took part.
+    """Versions, device, and hashes of the weights of the models that a run used.
 
     Args:
         encoders: names of models that `load_encoder` loads from files.
@@ -118,8 +121,8 @@ def environment(
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
         "models": {
-            **{name: _of_encoder(name) for name in dict.fromkeys(encoders)},
-            **{name: _of_denoiser(name, vae) for name, vae in dict.fromkeys(denoisers)},
+            **{name: _encoder_hash(name) for name in dict.fromkeys(encoders)},
+            **{name: _denoiser_hashes(name, vae) for name, vae in dict.fromkeys(denoisers)},
         },
     }
 
@@ -137,15 +140,15 @@ def _device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def _of_encoder(name: str) -> dict[str, str]:
+def _encoder_hash(name: str) -> dict[str, str]:
     from guidance.encoders.files.source import find_source
 
     checkpoint = find_source(name).checkpoint
     return {"file": checkpoint.name, "sha256": _sha256(checkpoint)}
 
 
-def _of_denoiser(name: str, vae: str) -> dict[str, str]:
-    """The hash of each file that weights were read from."""
+def _denoiser_hashes(name: str, vae: str) -> dict[str, str]:
+    """Hashes of all files that weights were read from."""
     from guidance.diffusion.files.source import autoencoder_folder, find_source
     from guidance.models.denoisers import choose_weights
 
@@ -162,7 +165,7 @@ def _of_denoiser(name: str, vae: str) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str:
-    """The hash of a file; the hub's cache stores large ones, whose hashing takes seconds, by it."""
+    """The hash of a file. The hub's cache names large files by it, which saves seconds."""
     from guidance.models.digest import file_sha256
 
     stored_as = path.resolve().name

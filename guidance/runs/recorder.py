@@ -1,4 +1,4 @@
-"""Conducts one run: listens to the loop, and is the only writer to the run's folder."""
+"""Executes a plan and records it: a listener of the loop that writes the run folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import Interrupted
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.result import Result
-from guidance.outputs import as_images
+from guidance.outputs import Output
 from guidance.runs import checkpoint
 from guidance.runs.artifacts.base import Look, RunContext
 from guidance.runs.atomic import write_text
@@ -38,26 +37,26 @@ from guidance.runs.results import all_artifacts, sample_results, write_artifacts
 from guidance.runs.signals import Signals
 from guidance.types import StepContext
 
-#: The first checkpoint, in steps, and then the least time between two, in seconds. Where writing
-#: is slow it is done less often, so that it takes at most 3% of a run.
+#: The step of the first checkpoint, the least time between two checkpoints in seconds, and the
+#: largest share of the run time that writing them may take.
 FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a run is called and where it goes."""
+    """The name, configuration and place of a run."""
 
-    task: str
-    config: str  # the text of config.yaml
-    output: Path
-    environment: Callable[[], str]  # the text of environment.json
-    comment: str | None = None  # the configuration as it travels inside files
-    folder: Path | None = None  # of a run that is resumed
+    task: str  # names the folder of all runs of a task
+    config: str  # content of config.yaml
+    output: Path  # where the run folder is created
+    environment: Callable[[], str]  # content of environment.json
+    comment: str | None = None  # the configuration to embed in images, videos and meshes
+    folder: Path | None = None  # the folder of a resumed run
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """Where an interrupted run stands."""
+    """The state of an interrupted run."""
 
     tensors: dict[str, Tensor] = field(repr=False)
     metrics_end: int = 0  # bytes
@@ -65,10 +64,10 @@ class Resumed:
 
 
 def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
-    """Checks all that a run is resumed from, and changes nothing.
+    """Reads and checks the state of an interrupted run, without changing its files.
 
     Returns:
-        None where the run was ended before its first checkpoint: it starts over.
+        None if the run was interrupted before its first checkpoint; it then starts again.
 
     Raises:
         InputError: checkpoint or metrics are damaged.
@@ -87,7 +86,14 @@ def record_run(
     resumed: Resumed | None = None,
     listeners: Sequence[Listener] = (),
 ) -> RunResult:
-    """Runs a plan to its end; see `guidance.errors` for how else it can end."""
+    """Executes a plan, and writes everything that it leaves into a run folder.
+
+    Args:
+        listeners: further listeners of the loop, called after the recorder.
+
+    Raises:
+        InputError, Diverged, OutOfResources, Interrupted: see `guidance.errors`.
+    """
     if info.folder is None:
         check_writable(info.output)
     with contextlib.ExitStack() as stack:
@@ -106,7 +112,7 @@ def record_run(
 
 
 class _Recorder:
-    """The listener that writes. It touches the disk at its first event, when all has loaded."""
+    """The listener that writes. The folder is created at the first event, after all loading."""
 
     def __init__(
         self,
@@ -133,7 +139,7 @@ class _Recorder:
         elif isinstance(event, PreviewEvent):
             self._preview(event)
         elif isinstance(event, DoneEvent):
-            self.progress.tell(event.result.notes)
+            self.progress.print_notes(event.result.notes)
             if self.judge:
                 self.after = self.judge.scores(event.result.rendering)
 
@@ -165,7 +171,7 @@ class _Recorder:
         for artifact in self.artifacts:
             artifact.begin(self.run, step)
         self.progress = Progress(self.info.task, self.plan.settings.steps, step)
-        self.progress.tell(self.plan.notes)
+        self.progress.print_notes(self.plan.notes)
         self.stack.callback(self.progress.close)
         self.signals = self.stack.enter_context(Signals())
         self.first_checkpoint = step + FIRST_CHECKPOINT
@@ -179,12 +185,12 @@ class _Recorder:
             "micro_batch": event.micro_batch,
         }
         self.metrics.write(line | ({"skipped": True} if event.skipped else {}))
-        self._tell_artifacts(event.step, self._look)
+        self._update_artifacts(event.step, self._look)
         self.progress.show(event)
-        # A snapshot taken before the preview of the same step is on record would lose its line.
+        # If a validation follows, the checkpoint waits for its line in the metrics.
         self.last = event
         if not self.plan.settings.validation_follows(event.step):
-            self._settle(event)
+            self._finish_step(event)
 
     def _preview(self, event: PreviewEvent) -> None:
         line: dict[str, Any] = {"step": event.step, "best_loss": event.best_loss.tolist()}
@@ -196,18 +202,18 @@ class _Recorder:
                 self.before = scores
         self.metrics.write(line)
         if event.step == 0:
-            self._tell_artifacts(0, lambda: as_images(event.rendering).over()[:, 0])
+            self._update_artifacts(0, lambda: event.rendering)
         if self.last is not None:
-            self._settle(self.last)
+            self._finish_step(self.last)
 
-    def _tell_artifacts(self, step: int, look: Look) -> None:
+    def _update_artifacts(self, step: int, look: Look) -> None:
         once = functools.cache(look)
         for artifact in self.artifacts:
             artifact.after_step(self.run, step, once)
 
     @torch.no_grad()
-    def _look(self) -> Float[Tensor, "n 3 h w"]:
-        """Renders the first validation view of all samples."""
+    def _look(self) -> Output:
+        """The current output of the generator, in the first validation view."""
         view = None
         if self.plan.views is not None:
             seeds = self.plan.settings.seeds
@@ -215,11 +221,11 @@ class _Recorder:
                 seeds = tuple(range(seeds, seeds + len(self.plan.prompts)))
             context = StepContext(seeds, 0, 1.0, "validation")
             view = self.plan.views(context).some(slice(1))
-        images: Float[Tensor, "n 3 h w"] = self.plan.generator(view).over()[:, 0]
-        return images
+        output: Output = self.plan.generator(view)
+        return output
 
-    def _settle(self, event: StepEvent) -> None:
-        """After all that belongs to a step is written: a checkpoint if it is time, or the end."""
+    def _finish_step(self, event: StepEvent) -> None:
+        """Writes a checkpoint if one is due, and stops if a signal has arrived."""
         now = time.monotonic()
         due = event.step in (self.first_checkpoint, event.steps)
         due = due or (event.step > self.first_checkpoint and now >= self.due_at)
@@ -229,23 +235,23 @@ class _Recorder:
         checkpoint.save(self.folder, event.snapshot(), self.config_sha256)
         took = time.monotonic() - now
         self.due_at = now + took + max(SECONDS_BETWEEN, took / SHARE)
-        self._stop_if_asked()
+        self._stop_if_requested()
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_requested(self) -> None:
         if self.signals.requested:
             steps = self.plan.settings.steps
             raise Interrupted(
-                f"interrupted after step {self.last.step if self.last else steps} of {steps}; go "
-                f"on with: guide run --resume {self.folder}"
+                f"interrupted after step {self.last.step if self.last else steps} of {steps}; "
+                f"resume with: guide run --resume {self.folder}"
             )
 
     def finish(self, result: Result) -> RunResult:
-        """Exports, and writes DONE.json when all else is on the disk."""
+        """Writes the artifacts, and DONE.json after everything else is on disk."""
         self.metrics.sync()
         written = []
         for file in write_artifacts(self.run, self.artifacts, result):
             written.append(file)
-            self._stop_if_asked()
+            self._stop_if_requested()
         scores = (self.before, self.after)
         run = RunResult(
             self.folder,
@@ -255,6 +261,6 @@ class _Recorder:
             result.skipped,
         )
         name = self.judge.name if self.judge else None
-        told = replace(self.plan, notes=(*self.plan.notes, *result.notes))
-        write_done(run, self.info.task, name, told)
+        plan = replace(self.plan, notes=(*self.plan.notes, *result.notes))
+        write_done(run, self.info.task, name, plan)
         return run

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks the run to stop at the next step, the second ends it."""
+"""SIGINT and SIGTERM: the first stops the run after the current step, the second at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECOND_SIGNAL = 130
 class Signals:
     """While entered, the first SIGINT or SIGTERM only sets `requested`.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    Outside the main thread, where Python delivers no signals, this does nothing.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class Signals:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            # No clean-up: the files on the disk are whole at any context.
+            # No clean-up is needed: the files on disk are complete at any time.
             os._exit(SECOND_SIGNAL)
         self.requested = True
-        # Written past Python's buffers, which may be in use at this very context.
+        # Bypasses Python's buffers, which may be in use at this moment.
         os.write(
             sys.__stderr__.fileno() if sys.__stderr__ else 2,
-            b"\nstopping after this step; once more to end at once\n",
+            b"\nstopping after this step; repeat to stop at once\n",
         )

@@ -11,6 +11,7 @@ from guidance.errors import InputError
 from guidance.loop.events import Event, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
+from guidance.outputs import Rendering
 from guidance.runs.artifacts.animation import Animation, parse_pan
 from guidance.runs.artifacts.base import RunContext
 from guidance.schedule import Schedule
@@ -140,7 +141,7 @@ def test_frames_behind_a_checkpoint_are_dropped(tmp_path: Path) -> None:
     run = RunContext(tmp_path, Canvas(1, 4), ("a",), 11)
     TURN.begin(run, 0)
     for step in range(12):
-        TURN.after_step(run, step, lambda: torch.zeros(1, 3, 4, 4))
+        TURN.after_step(run, step, lambda: Rendering(torch.zeros(1, 1, 3, 4, 4)))
     names = [f"{step:07d}.png" for step in (5, 7, 9, 11)]
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == names
     (tmp_path / "frames" / ".0000011.png.x.tmp").touch()

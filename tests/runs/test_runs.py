@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch) -> 
         fsync(handle)
 
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(OutOfResources, match="the disk is full; make room, then: guide run --re"):
+    with pytest.raises(OutOfResources, match="the disk is full; free space, then: guide run --re"):
         task.run()
     monkeypatch.setattr(atomic.os, "fsync", fsync)
     (folder,) = (tmp_path / "full" / "dot").iterdir()
@@ -272,7 +272,7 @@ def test_a_signal_ends_a_real_process_with_75(tmp_path: Path) -> None:
     assert process.returncode == 75
     (folder,) = (tmp_path / "dot").iterdir()
     last = told.splitlines()[-1]
-    assert last.endswith(f"go on with: guide run --resume {folder}")
+    assert last.endswith(f"resume with: guide run --resume {folder}")
     assert "Traceback" not in told
     step = json.loads((folder / "checkpoint.json").read_text())["step"]
     assert f"after step {step} of" in last
@@ -303,7 +303,7 @@ def test_the_second_signal_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert "not reached" not in done.stdout
-    assert "once more to end at once" in done.stderr
+    assert "repeat to stop at once" in done.stderr
 
 
 def test_things_get_a_turntable_and_eight_views(tmp_path: Path) -> None:

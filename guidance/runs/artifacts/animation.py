@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from guidance.errors import InputError
 from guidance.loop.result import Result
 from guidance.media.write_video import encode_mp4
+from guidance.outputs import as_images
 from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
 from guidance.runs.frames import FrameFolder
 from guidance.schedule import Schedule
@@ -96,7 +97,7 @@ class Animation(Artifact):
 
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
         if self.frame_follows(step):
-            self._folder(run).keep(step, look())
+            self._folder(run).keep(step, as_images(look()).over()[:, 0])
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         folder = self._folder(run)

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxtyping import Float
-from torch import Tensor
-
 from guidance.loop.result import Result
 from guidance.media.metadata import embed
+from guidance.outputs import Output
 from guidance.prompts import plain_text
 from guidance.runs.atomic import write_bytes
 from guidance.runs.folder import sample_folder
 from guidance.types import Generator
 
-#: Renders the current state of all samples, seen by the first validation view.
-Look = Callable[[], Float[Tensor, "n 3 h w"]]
+#: Returns the current output of the generator, of all samples, in the first validation view.
+Look = Callable[[], Output]
 
 
 class Written(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from guidance.loop.result import Result
 from guidance.media.contact_sheet import contact_sheet
 from guidance.media.pixels import to_uint8
-from guidance.outputs import Rendering
+from guidance.outputs import Images, Rendering
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.runs.artifacts.turntable import Ring, frames_around
 
@@ -33,6 +33,6 @@ class SampleSheet(Artifact):
     """One image of each sample, if there are several; every run has it."""
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
-        if run.num_samples > 1:
+        if run.num_samples > 1 and isinstance(result.rendering, Images):
             tiles = [to_uint8(views[0]) for views in result.images]
             yield run.write(NAME, contact_sheet(tiles, run.captions))

@@ -8,6 +8,7 @@ from guidance.errors import InputError
 from guidance.loop.result import Result
 from guidance.media.pixels import to_uint8
 from guidance.media.write_video import encode_mp4
+from guidance.outputs import Images
 from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
 from guidance.runs.frames import FrameFolder
 
@@ -25,7 +26,9 @@ class ProgressVideo(Artifact):
 
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
         if step % max(1, run.steps // FRAMES) == 0 or step == run.steps:
-            FrameFolder(run.folder / FOLDER).keep(step, look())
+            output = look()
+            if isinstance(output, Images):
+                FrameFolder(run.folder / FOLDER).keep(step, output.over()[:, 0])
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         folder = FrameFolder(run.folder / FOLDER)
