@@ -1,4 +1,4 @@
-"""The file that keeps a deformation: what comes back, and what is refused."""
+"""The deformation file: what is read back, and invalid files."""
 
 from __future__ import annotations
 

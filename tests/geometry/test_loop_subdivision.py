@@ -1,4 +1,4 @@
-"""Loop's subdivision against its rules, and against what it must keep."""
+"""Loop subdivision: its rules and invariants."""
 
 from __future__ import annotations
 

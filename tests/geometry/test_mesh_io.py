@@ -1,4 +1,4 @@
-"""Files to meshes and back; and every file that is refused, with the one line that says why."""
+"""Reading and writing of mesh files, and the one-line errors for invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of unknowns: a permutation, with short factors."""
+"""Nested dissection: a permutation that gives small factors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vertices from Jacobians: shapes that are known, gradients, and meshes as they come."""
+"""The Poisson solve: known shapes, gradients, and meshes with defects."""
 
 from __future__ import annotations
 

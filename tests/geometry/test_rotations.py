@@ -1,4 +1,4 @@
-"""The nearest rotation against what is known of it, and its gradient against differences."""
+"""The nearest rotation: known properties, and its gradient against finite differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of meshes: boxes, masks over the texture square, chosen faces."""
+"""Selections of meshes: boxes, masks over the UV square, chosen faces."""
 
 from __future__ import annotations
 

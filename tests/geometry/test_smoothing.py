@@ -1,4 +1,4 @@
-"""Smooth displacements: against the dense matrix, and what they do to waves."""
+"""Smoothing: against the dense matrix, and its frequency response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marching tetrahedra: closed surfaces where the distances are 0, with their gradients."""
+"""Marching tetrahedra: closed surfaces at distance 0, and their gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texture coordinates and maps: kept by repairs, written to GLB and OBJ, and read back."""
+"""UV coordinates and texture maps: preserved by repairs, written to GLB and OBJ, read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untangling: crossings that a deformation made are undone, and all else stays."""
+"""Untangling: new self-intersections are removed, everything else is unchanged."""
 
 from __future__ import annotations
 

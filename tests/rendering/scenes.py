@@ -1,4 +1,4 @@
-"""Scenes that the renderer's tests look at."""
+"""Scenes for the tests of the renderer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guidance.rendering.cameras.orbit import Orbit
 
 #: Subdivisions of an icosahedron: 80, 1,280 and 20,480 triangles.
 SUBDIVISIONS = (1, 3, 5)
-#: Those that run on the CPU: the fast one and its twin.
+#: The backends that run on the CPU: numba and the reference.
 BACKENDS = ("cpu", "torch")
 
 

@@ -1,4 +1,4 @@
-"""Which backend runs, what each needs, and what the renderer refuses to draw."""
+"""The choice of a backend, its requirements, and invalid input."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_missing_nvdiffrast_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_drawing_on_the_cpu_needs_no_nvdiffrast() -> None:
-    """Neither it nor the twin is even imported; and importing the renderer needs no numba."""
+    """Neither nvdiffrast nor the reference is imported; importing the renderer needs no numba."""
     script = """
 import sys
 import torch

@@ -1,4 +1,4 @@
-"""Where cameras stand, what they see, and that a sample's cameras are its own."""
+"""Orbit: camera positions and projections, and independence of the samples."""
 
 from __future__ import annotations
 

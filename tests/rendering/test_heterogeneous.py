@@ -1,4 +1,4 @@
-"""Meshes of different topology in one call: each as if it were drawn alone."""
+"""Meshes of different topology in one call: each as if it were rendered alone."""
 
 from __future__ import annotations
 

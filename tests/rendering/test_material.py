@@ -1,4 +1,4 @@
-"""Light from all around and what surfaces make of it, against sums over many directions."""
+"""Environment light and its reflections, against sums over many directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CPU's loops against the slow twin in torch, and both against what is known by hand."""
+"""The CPU backend against the reference backend, and both against known values."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def steps(clip: Tensor, faces: Tensor, size: tuple[int, int], backend: Any) -> d
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("kind", "seed"), SOUPS)
-def test_twins_agree_on_loose_triangles(kind: str, seed: int, size: tuple[int, int]) -> None:
+def test_backends_agree_on_loose_triangles(kind: str, seed: int, size: tuple[int, int]) -> None:
     clip, faces = random_triangles(kind, seed)
     fast, slow = (steps(clip, faces, size, backend) for backend in BACKENDS)
     assert torch.equal(fast["triangles"], slow["triangles"])
@@ -88,7 +88,7 @@ def test_twins_agree_on_loose_triangles(kind: str, seed: int, size: tuple[int, i
 
 @pytest.mark.parametrize("two_sided", [True, False])
 @pytest.mark.parametrize("subdivisions", SUBDIVISIONS)
-def test_twins_agree_on_lit_spheres(subdivisions: int, two_sided: bool) -> None:
+def test_backends_agree_on_lit_spheres(subdivisions: int, two_sided: bool) -> None:
     """Two samples with three views each, off the middle; one mesh is turned inside out."""
     scene, cameras = egg(subdivisions), orbit()(StepContext((4, 5)))
     faces = scene.faces.flip(1) if two_sided else scene.faces

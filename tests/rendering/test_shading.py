@@ -1,4 +1,4 @@
-"""Meshes to images: light, alpha, colors by function, many samples at once."""
+"""Images of meshes: shading, alpha, colors by a function, several samples at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps on surfaces: derivatives, mip levels, samples and gradients, against other ways to them."""
+"""Texture maps: UV derivatives, mip levels, filtering and gradients, by independent computations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How views vary: around an anchor, in perspective, light and paint."""
+"""Variation of views: anchors, field of view, light, and textureless views."""
 
 from __future__ import annotations
 
