@@ -243,7 +243,7 @@ def test_bad_settings_are_told(change: dict[str, object], message: str) -> None:
 
 
 def test_a_seed_for_each_sample_is_needed() -> None:
-    with pytest.raises(ValueError, match="Augment: expected 3 seeds, one each, got 2"):
+    with pytest.raises(ValueError, match="Augment: expected 3 seeds, one per sample, got 2"):
         WILD.draw(context(2), pictures(3, 1, 8, 8, alpha=False), 6)
 
 
