@@ -1,4 +1,4 @@
-"""Texture maps: UV derivatives, mip levels, filtering and gradients, by independent computations."""
+"""Texture maps: UV derivatives, mip levels, filtering and gradients, checked independently."""
 
 from __future__ import annotations
 
