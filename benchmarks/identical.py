@@ -3,14 +3,17 @@
     python -m benchmarks.identical --before COMMIT [--only NAME ...]
 
 Checks the commit out beside this tree, runs each case in both with the same interpreter, and
-compares the lines of metrics.jsonl. Writes benchmarks/results/identical.json.
+compares the lines of metrics.jsonl. Where they differ, it says by how much: losses that are summed in
+another order differ in their last bits. Writes benchmarks/results/identical.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ MESH = ["text2mesh", "--prompt", "a watermelon", "--views", "2", "--resolution",
 COW = ["--mesh", str(ASSETS / "cow.obj")]
 STYLE = ["stylize", "--picture", str(ASSETS / "apple.png"), "--prompt", "fire", "--size", "64"]
 EDIT = ["edit", "--picture", str(ASSETS / "apple.png"), "--source", "a red apple"]
+NUMBER = r"-?\d+\.?\d*(?:[eE][-+]?\d+)?"
 FLAT = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
 #: Names of cases and the words after `guide run`, by the names of options in both versions.
 CASES = {
@@ -74,6 +78,16 @@ def metrics(tree: Path, words: list[str], steps: int) -> str | list[str]:
         return path.read_text().splitlines()
 
 
+def difference(old: list[str], new: list[str]) -> float:
+    """The largest relative difference of two numbers at the same place; inf for other lines."""
+    pairs = [re.findall(NUMBER, " ".join(lines)) for lines in (old, new)]
+    texts = [re.sub(NUMBER, "#", " ".join(lines)) for lines in (old, new)]
+    if texts[0] != texts[1]:
+        return math.inf
+    numbers = [(float(a), float(b)) for a, b in zip(*pairs, strict=True)]
+    return max(abs(a - b) / max(abs(a), abs(b), 1e-6) for a, b in numbers)
+
+
 def main() -> None:
     """Runs the cases and writes what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,13 +100,15 @@ def main() -> None:
         git = ["git", "-C", str(ROOT), "worktree"]
         subprocess.run([*git, "add", "--detach", str(before), given.before], check=True)
         try:
-            found = {}
+            found: dict[str, object] = {}
             for name in given.only:
                 old, new = (metrics(t, CASES[name], given.steps) for t in (before, ROOT))
-                same = old == new and isinstance(old, list)
-                found[name] = "identical" if same else {"before": old[-1:], "after": new[-1:]}
                 if isinstance(old, str) or isinstance(new, str):
                     found[name] = {"before": str(old)[:300], "after": str(new)[:300]}
+                elif old == new:
+                    found[name] = "identical"
+                else:
+                    found[name] = {"largest relative difference": difference(old, new)}
                 print(f"{name:<28} {found[name]}", flush=True)
         finally:
             subprocess.run([*git, "remove", "--force", str(before)], check=True)
