@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -148,6 +149,18 @@ def test_a_rendering_of_latents_has_a_shape_before_it_is_decoded() -> None:
     assert rendering.shape == (2, 1, 3, 8, 8) and denoiser.decoded == 0
     assert rendering.leaves() == [rendering.latents]
     assert rendering.image.shape == rendering.shape and len(rendering.leaves()) == 2
+
+
+def test_a_rendering_of_latents_is_a_dataclass_that_decodes_nothing_by_itself() -> None:
+    denoiser = Counting()
+    rendering = latent(denoiser)()
+    half = replace(rendering, latents=rendering.latents[:1])
+    assert half.num_samples == 1 and half.denoiser is denoiser and half.device == rendering.device
+    assert repr(half) == "LatentRendering(size=None)"
+    assert half.whole() is half and half.alpha is None and half.cameras is None
+    assert denoiser.decoded == 0 and half.over().shape == (1, 1, 3, 8, 8)
+    with pytest.raises(InputError, match="no view shows part 0 alone"):
+        half.showing(0)
 
 
 def test_starts_from_a_picture() -> None:

@@ -42,9 +42,9 @@ def test_what_is_exported_renders_as_the_run_did(tmp_path: Path) -> None:
         mesh = load_mesh(tmp_path / "mesh.glb", maps=True).mesh
         assert mesh.material is not None and mesh.material.base_color.shape == (3, 1024, 1024)
         texels = pack_material(mesh.material)[None]
-        again = render_material(MaterialMesh.of(mesh), texels, cameras, find_environment("studio")).over()[
-            0
-        ]
+        again = render_material(
+            MaterialMesh.of(mesh), texels, cameras, find_environment("studio")
+        ).over()[0]
     psnr = -10 * (shown - again).square().mean().log10()
     assert psnr >= 35
     assert shown.std() > 0.1

@@ -70,6 +70,11 @@ def test_pictures_are_decoded_only_where_somebody_looks() -> None:
     assert denoiser.decoded == before + 3 + 4  # steps; start, two validations, result
 
 
+def test_the_rendering_of_an_image_of_another_size_has_its_shape() -> None:
+    rendering = LatentEdit((0, 1), picture(12, 20), denoiser=Mixture())()
+    assert rendering.shape == rendering.image.shape == (2, 1, 3, 12, 20)
+
+
 class Halves(Mixture):
     """Latents of half the image's sides, of any proportions."""
 
