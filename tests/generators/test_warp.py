@@ -251,7 +251,5 @@ def test_a_grid_moves_whole_cells(palette: int | None, tileable: bool) -> None:
     "warp", [Warp.of(2, 1.02), Warp.of(2, rotate_deg=2.0), Warp.of(2, pan=(0.01, 0.0))]
 )
 def test_a_grid_refuses_what_is_no_whole_cell(warp: Warp) -> None:
-    with pytest.raises(
-        InputError, match="grid: expected a pan of whole cells"
-    ):
+    with pytest.raises(InputError, match="grid: expected a pan of whole cells"):
         Grid.tiny(2).warp(warp, MOMENT)
