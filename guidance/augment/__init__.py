@@ -223,7 +223,7 @@ class Augment:
 
 
 def _corners(
-    draws: Float[Tensor, "n v k draws"], now: dict[str, float], picture: tuple[int, int]
+    draws: Float[Tensor, "n v k draws"], now: dict[str, float], size: tuple[int, int]
 ) -> Float[Tensor, "n v k 4 2"]:
     """The corners of each crop in its image, whose own corners are at +-1.
 
@@ -231,7 +231,7 @@ def _corners(
     crop contains it. A whole view of an image that is not square is its largest upright square,
     at a random position.
     """
-    height, width = picture
+    height, width = size
     shape = draws.new_tensor([width, height]) / min(height, width)  # in shorter sides
     signed = 2 * draws - 1
     upright = (draws[..., 6] < now["whole"])[..., None]

@@ -1,4 +1,4 @@
-"""Clips of users are told by their content, decoded within limits, and refused in one line."""
+"""Videos of users are detected by their content, decoded within limits, and refused in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips that tests make for themselves."""
+"""Videos that tests create."""
 
 from __future__ import annotations
 

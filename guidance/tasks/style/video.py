@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,7 +12,7 @@ from guidance.errors import InputError
 from guidance.generators.image.param.masks import blend
 from guidance.generators.image.unet import UNet
 from guidance.generators.image.video import Video, drawn_frames
-from guidance.media.pixels import Frame, to_uint8
+from guidance.media.pixels import Frame, from_uint8, to_uint8
 from guidance.media.read_video import MAX_HELD, VideoInput
 from guidance.media.resize import resized
 from guidance.runs.artifacts.video import VideoFile
@@ -47,7 +46,7 @@ def video_generator(
         )
     frames = torch.empty((footage.frames, 3, height, width), dtype=torch.uint8)
     for index, picture in enumerate(footage.images()):
-        frames[index] = (resized(_tensor(picture), sides) * 255).round().to(torch.uint8)
+        frames[index] = (resized(from_uint8(picture), sides) * 255).round().to(torch.uint8)
     network = UNet(seeds, frames[0].float() / 255)
     return Video(network, frames, mask)
 
@@ -73,12 +72,8 @@ def video_file(
 
     def frames(sample: int) -> Iterator[Frame]:
         for picture in footage.images():
-            source = _tensor(picture)
+            source = from_uint8(picture)
             styled = generator.network.restyle(source, sample)
             yield to_uint8(styled if mask is None else blend(styled, source, mask))
 
     return VideoFile(STYLIZED, footage.rate, frames)
-
-
-def _tensor(picture: Frame) -> Float[Tensor, "3 h w"]:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.media.pixels import to_uint8
 from guidance.media.write_image import save_levels
 from guidance.types import Generator, StepContext
 from guidance.views import Cameras, Frames, View, Windows
@@ -119,9 +120,8 @@ def in_blocks(
     """
     levels = np.empty((size, size, channels), np.uint8)
     for top, left, block in _blocks(size):
-        pixels = (show(block).detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
         place = (slice(top, top + block.pixels), slice(left, left + block.pixels))
-        levels[place] = pixels.permute(1, 2, 0).numpy()
+        levels[place] = to_uint8(show(block))
     return levels
 
 
