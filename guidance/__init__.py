@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from guidance.generators.image.latent_edit import LatentEdit as LatentEdit
     from guidance.generators.image.masked import Masked as Masked
     from guidance.generators.image.noise import Noise as Noise
+    from guidance.generators.image.param.base import ImageGenerator as ImageGenerator
     from guidance.generators.image.pixels import Pixels as Pixels
     from guidance.generators.image.pyramid import Pyramid as Pyramid
     from guidance.generators.image.siren import Siren as Siren
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from guidance.losses.total_variation import TotalVariation as TotalVariation
     from guidance.meshes import Mesh as Mesh
     from guidance.options import Options as Options
+    from guidance.outputs import Images as Images
     from guidance.outputs import Output as Output
     from guidance.outputs import Rendering as Rendering
     from guidance.prompts import Prompt as Prompt
@@ -128,8 +130,10 @@ _PUBLIC = {
     "StepContext": "guidance.types",
     "Options": "guidance.options",
     "Output": "guidance.outputs",
+    "Images": "guidance.outputs",
     "Rendering": "guidance.outputs",
     "Encoder": "guidance.encoders.base",
+    "ImageGenerator": "guidance.generators.image.param.base",
     "MeshGenerator": "guidance.generators.mesh.param.base",
     "MeshMode": "guidance.tasks.mesh.mode",
     "Task": "guidance.tasks.base",
