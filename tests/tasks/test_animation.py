@@ -1,10 +1,10 @@
-"""Animations of text2image: their options, their files, and runs that are interrupted."""
+"""Animations of text2image: their options, their files, and interrupted runs."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import av
 import numpy as np
@@ -12,22 +12,36 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from guidance.config.commandline import parse, parse_again
+from guidance.config.files import strip_header
 from guidance.errors import InputError
 from guidance.loop.events import Event, StepEvent
 from guidance.media.metadata import extract
 from guidance.media.read_image import read_png
 from guidance.runs import checkpoint
 from guidance.runs import recorder as record_run
-from guidance.tasks.shared.drawing import OF_DENOISERS
-from guidance.tasks.shared.running import run_task
-from guidance.tasks.text2image import OF_FRAMES, TextToImage
-from tests.tasks.options import OF_ANIMATIONS
+from guidance.tasks.shared.animation import AnimationOptions, Pan
+from guidance.tasks.text2image import TextToImage
+from tests.tasks.options import flags, made
+from tests.tasks.test_text2image import GENERATORS
 
 SMALL: dict[str, Any] = {
-    **{"prompt": ["a red heart"], "size": 32, "finest": 16, "crops": 2, "steps": 2},
+    **{"prompt": ["a red heart"], "size": 32, "crops": 2, "steps": 2},
     **{"frames": 3, "steps_per_frame": 2, "judge": False, "device": "cpu"},
 }
+
+#: Another value of each option of an animation.
+CHANGED: dict[str, Any] = {
+    "frames": 4,
+    "steps_per_frame": 1,
+    "fps": 30,
+    "zoom": 1.1,
+    "pan": "0.1,0.05",
+    "rotate": "5 -> 10",
+}
+
+
+def animated(output: Path, **fields: Any) -> TextToImage:
+    return made(TextToImage, **{**SMALL, **fields}, output=output)
 
 
 class Killed(BaseException):
@@ -43,7 +57,7 @@ def kill_at(step: int) -> list[Any]:
 
 
 def video(path: Path) -> tuple[list[np.ndarray], float]:
-    """The frames and how many there are a second."""
+    """The frames and the frame rate."""
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)], float(
@@ -57,10 +71,10 @@ def frames(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return TextToImage(**SMALL, output=tmp_path_factory.mktemp("plain")).run().folder
+    return animated(tmp_path_factory.mktemp("plain")).run().folder
 
 
-def test_a_run_leaves_its_video_whose_last_frame_is_the_picture(plain: Path) -> None:
+def test_a_run_writes_a_video_whose_last_frame_is_the_image(plain: Path) -> None:
     found, rate = video(plain / "animation.mp4")
     assert (len(found), rate) == (3, 15)
     kept = frames(plain)
@@ -69,25 +83,25 @@ def test_a_run_leaves_its_video_whose_last_frame_is_the_picture(plain: Path) -> 
     last = read_png(plain / "frames" / "0000006.png")
     # Over white in another order of sums: a level more or less.
     assert np.abs(last.astype(int) - read_png(plain / "image.png").astype(int)).max() <= 1
-    assert extract(plain / "animation.mp4")["frames"] == 3
+    assert extract(plain / "animation.mp4")["animation"]["frames"] == 3
 
 
-@pytest.mark.parametrize("option", OF_ANIMATIONS)
+@pytest.mark.parametrize("option", AnimationOptions.model_fields)
 def test_every_option_changes_the_video(option: str, plain: Path, tmp_path: Path) -> None:
-    task = TextToImage(**{**SMALL, option: OF_ANIMATIONS[option]}, output=tmp_path)
-    folder = task.run().folder
+    folder = animated(tmp_path, **{option: CHANGED[option]}).run().folder
     (first, rate), (second, other_rate) = (video(f / "animation.mp4") for f in (plain, folder))
     assert rate != other_rate or len(first) != len(second) or not np.array_equal(first, second)
 
 
-def test_the_same_again_is_the_same_video(plain: Path, tmp_path: Path) -> None:
-    folder = TextToImage(**SMALL, output=tmp_path).run().folder
+def test_the_same_run_gives_the_same_video(plain: Path, tmp_path: Path) -> None:
+    folder = animated(tmp_path).run().folder
     assert frames(folder) == frames(plain)
     assert np.array_equal(video(folder / "animation.mp4")[0], video(plain / "animation.mp4")[0])
 
 
-def test_a_video_brings_its_run_along(plain: Path, tmp_path: Path) -> None:
-    task = parse_again(plain / "animation.mp4", ["--output", str(tmp_path)]).task
+def test_a_video_contains_the_options_of_its_run(plain: Path, tmp_path: Path) -> None:
+    _, _, values = strip_header(extract(plain / "animation.mp4"), "animation.mp4")
+    task = made(TextToImage, **values, output=tmp_path)
     assert frames(task.run().folder) == frames(plain)
 
 
@@ -99,16 +113,16 @@ def test_resumed_runs_are_the_same_to_the_bit(
     monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(record_run, "SHARE", math.inf)
     monkeypatch.setattr(record_run, "FIRST_CHECKPOINT", 3)
-    fields = {**SMALL, "generator": generator, "zoom": 1.2, "rotate": 3.0, "at": ["50% a pizza"]}
-    fields["finest"] = 16 if generator == "cutout" else None
-    whole = TextToImage(**fields, output=tmp_path / "whole").run()
+    fields: dict[str, Any] = {"generator": generator, "zoom": 1.2, "rotate": 3.0}
+    fields |= {"at": ["50% a pizza"]} | ({"finest": 16} if generator == "cutout" else {})
+    whole = animated(tmp_path / "whole", **fields).run()
     for step in (2, 4, 5, 6):
-        task = TextToImage(**fields, output=tmp_path / str(step))
+        task = animated(tmp_path / str(step), **fields)
         with pytest.raises(Killed):
-            run_task(task, listeners=kill_at(step))
+            task.run(kill_at(step))
         (folder,) = (tmp_path / str(step) / "text2image").iterdir()
         (folder / "frames" / "0000099.png").write_bytes(b"what a killed process left")
-        again = run_task(task, folder=folder)
+        again = task.run(folder=folder)
         assert again.losses == whole.losses
         assert frames(folder) == frames(whole.folder)
         ours, theirs = (load_file(f / checkpoint.DATA) for f in (folder, whole.folder))
@@ -117,14 +131,14 @@ def test_resumed_runs_are_the_same_to_the_bit(
 
 
 def test_samples_have_a_video_each(tmp_path: Path) -> None:
-    run = TextToImage(**{**SMALL, "prompt": ["a heart", "a pizza"]}, output=tmp_path).run()
+    run = animated(tmp_path, prompt=["a heart", "a pizza"]).run()
     one, other = (video(s.folder / "animation.mp4")[0] for s in run.samples)
     assert len(one) == len(other) == 3
     assert not np.array_equal(one[-1], other[-1])
 
 
-def test_lost_frames_are_told(tmp_path: Path) -> None:
-    task = TextToImage(**SMALL, output=tmp_path)
+def test_lost_frames_are_an_error(tmp_path: Path) -> None:
+    task = animated(tmp_path)
 
     def lose(event: Event) -> None:
         if isinstance(event, StepEvent) and event.step == 6:
@@ -132,25 +146,25 @@ def test_lost_frames_are_told(tmp_path: Path) -> None:
             (folder / "frames" / "0000004.png").unlink()
 
     with pytest.raises(InputError, match="frames: expected 3 frames, found 2; restore the"):
-        run_task(task, listeners=[lose])
+        task.run([lose])
 
 
-def test_every_generator_is_moved(tmp_path: Path) -> None:
-    names = get_args(TextToImage.model_fields["generator"].annotation)
-    for generator in set(names) - set(OF_DENOISERS):
-        fields = {**SMALL, "generator": generator, "zoom": 1.1, "rotate": 3.0, "pan": "0.1,0"}
-        fields["finest"] = None
-        if generator == "grid":
-            fields |= {"cells": 8, "zoom": None, "rotate": None, "pan": "0.125,-0.25"}
-        run = TextToImage(**fields, output=tmp_path).run()
-        found, _ = video(run.folder / "animation.mp4")
-        assert len(found) == 3 and not np.array_equal(found[0], found[1]), generator
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_every_generator_is_moved(generator: str, tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"generator": generator, "zoom": 1.1, "rotate": 3.0, "pan": "0.1,0"}
+    if generator == "grid":
+        fields = {"generator": "grid", "cells": 8, "pan": "0.125,-0.25"}
+    found, _ = video(animated(tmp_path, **fields).run().folder / "animation.mp4")
+    assert len(found) == 3 and not np.array_equal(found[0], found[1])
 
 
-@pytest.mark.parametrize("option", OF_FRAMES)
+@pytest.mark.parametrize(
+    "option", [name for name in AnimationOptions.model_fields if name != "frames"]
+)
 def test_options_of_animations_are_refused_without_frames(option: str) -> None:
-    with pytest.raises(InputError, match=f"{option}: is of animations, and an image has one"):
-        TextToImage(prompt="a heart", **{option: OF_ANIMATIONS[option]}).build()
+    flag = f"--{option.replace('_', '-')}"
+    with pytest.raises(InputError, match=f"^{flag} belongs to --frames"):
+        flags(TextToImage, "--prompt", "a heart", f"{flag}={CHANGED[option]}")
 
 
 @pytest.mark.parametrize(
@@ -160,25 +174,33 @@ def test_options_of_animations_are_refused_without_frames(option: str) -> None:
         ({"zoom": "fast"}, "schedule 'fast': expected one of"),
         ({"rotate": "left"}, "schedule 'left': expected one of"),
         ({"pan": "0.01"}, "pan '0.01': expected two numbers or schedules"),
-        ({"size": 1024}, "frames: above 512 pixels cutout is given more detail in the middle"),
-        ({"generator": "grid", "zoom": 1.1}, "grid: moves by whole cells only, a pan of 0.03125"),
-        ({"generator": "grid", "pan": "0 -> 0.03125,0", "cells": 32}, "moves by whole cells only"),
+        ({"size": 1024}, "--frames: above 512 pixels, cutout adds detail in the middle"),
+        (
+            {"generator": "grid", "zoom": 1.1},
+            "grid: expected a pan of whole cells, a multiple of 0.03125",
+        ),
+        (
+            {"generator": "grid", "pan": "0 -> 0.03125,0", "cells": 32},
+            "expected a pan of whole cells",
+        ),
     ],
 )
-def test_what_cannot_be_animated_is_told_before_anything_runs(
+def test_what_cannot_be_animated_is_refused_before_the_run(
     fields: dict[str, Any], message: str
 ) -> None:
     small = {"prompt": "a heart", "frames": 9, "steps": 2, "device": "cpu"}
     with pytest.raises(InputError, match=message):
-        TextToImage(**small, **fields).build()
+        made(TextToImage, **small, **fields).build()
 
 
 def test_above_512_pixels_generators_of_pixels_are_animated() -> None:
-    fields = {"generator": "pixels", "size": 520, "frames": 2}
+    fields = {"generator": "pixels", "size": 520, "animation": {"frames": 2}}
     assert TextToImage(prompt="a heart", device="cpu", **fields).build().artifacts
 
 
-def test_flags_say_what_they_mean() -> None:
+def test_flags_are_parsed() -> None:
     words = ["--prompt", "a heart", "--frames", "5", "--pan=-0.01,0", "--rotate", "-2"]
-    task = parse(TextToImage, "text2image", [*words, "--zoom", "1 -> 1.05"]).task
-    assert (task.pan, task.rotate, task.zoom) == ("-0.01,0", -2.0, "1 -> 1.05")
+    found = flags(TextToImage, *words, "--zoom", "1 -> 1.05").animation
+    assert found == AnimationOptions(
+        frames=5, pan=Pan.parse("-0.01,0"), rotate=-2.0, zoom="1 -> 1.05"
+    )
