@@ -12,6 +12,7 @@ from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.loop.optimize import optimize
 from guidance.rendering.normals import show_normals
 from guidance.tasks.text2mesh import TextToMesh
+from tests.tasks.options import made
 
 from .hard_meshes import FILES, TEXTS, ball, obj, write
 
@@ -28,8 +29,14 @@ SMALL: dict[str, Any] = {"views": 2, "resolution": 32, "crops": 2, "steps": 2, "
 def test_two_steps_on_a_hard_mesh(name: str, mode: str, tmp_path: Path) -> None:
     path = write(name, tmp_path)
     formats = "glb,obj" if mode == "texture" else "glb,obj,ply,stl"
-    task = TextToMesh(
-        prompt="a red heart", mesh=str(path), mode=mode, formats=formats, **SMALL, **MODES[mode]
+    task = made(
+        TextToMesh,
+        prompt="a red heart",
+        mesh=str(path),
+        mode=mode,
+        formats=formats,
+        **SMALL,
+        **MODES[mode],
     )
     plan = task.build()
     before = {name: value.clone() for name, value in plan.generator.named_parameters()}
@@ -59,10 +66,10 @@ def test_two_steps_on_a_hard_mesh(name: str, mode: str, tmp_path: Path) -> None:
     for file in meshes:
         if file.suffix == ".stl" and name == "far away":
             continue  # in single precision, its shape is lost there
-        made = load_mesh(file).mesh.vertices.double()
+        found = load_mesh(file).mesh.vertices.double()
         slack = 0.3 * size  # what two steps move at most
-        assert (made.amin(0) - given.amin(0)).abs().max() < slack, file.name
-        assert (made.amax(0) - given.amax(0)).abs().max() < slack, file.name
+        assert (found.amin(0) - given.amin(0)).abs().max() < slack, file.name
+        assert (found.amax(0) - given.amax(0)).abs().max() < slack, file.name
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply"])

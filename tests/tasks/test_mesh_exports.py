@@ -22,6 +22,7 @@ from guidance.rendering.environment import find_environment
 from guidance.rendering.material import MaterialMesh, pack_material, render_material
 from guidance.rendering.shading import render_mesh
 from guidance.tasks.text2mesh import TextToMesh
+from tests.tasks.options import made
 
 #: Of a run's images and of its files' in decibels.
 LEAST_PSNR = 35.0
@@ -51,7 +52,9 @@ def shown(mesh: Mesh, *, painted: bool = True) -> Tensor:
     if painted and mesh.material is not None:
         unit = Mesh(places, mesh.faces.long(), None, mesh.uv, mesh.face_uv)
         texels = pack_material(mesh.material)[None]
-        return render_material(MaterialMesh.of(unit), texels, cameras, find_environment("studio")).over()
+        return render_material(
+            MaterialMesh.of(unit), texels, cameras, find_environment("studio")
+        ).over()
     scene = MeshScene(places[None], mesh.faces.long(), places)
     colors = None
     if painted:
@@ -78,12 +81,12 @@ def maps_beside(folder: Path) -> Material:
 
 @pytest.mark.parametrize("mode", ["stylize", "deform"])
 def test_files_with_colours_render_as_the_run_did(mode: str, tmp_path: Path) -> None:
-    task = TextToMesh(**SMALL, mode=mode, formats="glb,obj,ply,stl", output=tmp_path)
+    task = made(TextToMesh, **SMALL, mode=mode, formats="glb,obj,ply,stl", output=tmp_path)
     result = task.run()
     (sample,) = result.samples
-    made = {path.name for path in sample.files}
-    assert {"mesh.glb", "mesh.obj", "mesh.ply", "mesh.stl"} < made
-    assert {"turntable.mp4", "normals.mp4", "contact.png"} < made
+    found = {path.name for path in sample.files}
+    assert {"mesh.glb", "mesh.obj", "mesh.ply", "mesh.stl"} < found
+    assert {"turntable.mp4", "normals.mp4", "contact.png"} < found
     files = {name: load_mesh(sample.folder / f"mesh.{name}").mesh for name in ("glb", "obj", "ply")}
     wanted = shown(files["glb"])
     assert wanted.std() > 0.05
@@ -97,7 +100,7 @@ def test_files_with_colours_render_as_the_run_did(mode: str, tmp_path: Path) -> 
 
 
 def test_files_with_maps_render_as_the_run_did(tmp_path: Path) -> None:
-    result = TextToMesh(**SMALL, **TEXTURE, formats="glb,obj,ply,stl", output=tmp_path).run()
+    result = made(TextToMesh, **SMALL, **TEXTURE, formats="glb,obj,ply,stl", output=tmp_path).run()
     (sample,) = result.samples
     glb = load_mesh(sample.folder / "mesh.glb", maps=True).mesh
     obj = load_mesh(sample.folder / "mesh.obj").mesh

@@ -1,4 +1,4 @@
-"""Regions of meshes: outside, what a run exports is the input to the bit."""
+"""Regions of meshes: outside, the exported mesh is bit-identical to the input."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.geometry.unwrap import with_uv
-from guidance.loop.optimize import StepEvent, optimize
+from guidance.loop.events import StepEvent
+from guidance.loop.optimize import optimize
 from guidance.losses.clip import Clip
 from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import bake
-from guidance.tasks.mesh.region import parse_mesh_region, select
+from guidance.tasks.mesh.region import Selected, parse_mesh_region, select
 from guidance.tasks.text2mesh import TextToMesh
+from tests.tasks.options import made
 from tests.tasks.test_text2mesh import SMALL, SMALL_DEFORM, SMALL_TEXTURE
 
 UPPER = "box:,60%,,,,"
@@ -58,10 +60,18 @@ def textured(folder: Path, side: int = SIDE) -> Mesh:
 def run(small: dict[str, Any], folder: Path, **fields: Any) -> Path:
     """Runs a task on the folder's mesh, and returns the folder of its sample."""
     given = {**small, "mesh": str(folder / "given.glb"), "region": UPPER, **fields}
-    # Large steps: what may change has to be seen to change.
-    task = TextToMesh(prompt="a red heart", learning_rate=20, judge=False, output=folder, **given)
+    # Large steps, so that what may change does change.
+    task = made(
+        TextToMesh, prompt="a red heart", learning_rate=20, judge=False, output=folder, **given
+    )
     (sample,) = task.run().samples
     return sample.folder
+
+
+def selection_of(mesh: Mesh, *regions: str, by_texels: bool = False) -> Selected:
+    """What `--region` selects of a mesh."""
+    task = made(TextToMesh, prompt="a", region=list(regions))
+    return select(task.region, mesh, "it", task._localizer(), by_texels=by_texels)
 
 
 def triangles(mesh: Mesh, faces: Tensor) -> Tensor:
@@ -75,32 +85,32 @@ def triangles(mesh: Mesh, faces: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("small", [SMALL, SMALL_DEFORM], ids=["stylize", "deform"])
 @pytest.mark.parametrize("suffix", ["glb", "obj"])
-def test_outside_all_triangles_stay_to_the_bit(
+def test_triangles_outside_stay_bit_identical(
     small: dict[str, Any], suffix: str, tmp_path: Path
 ) -> None:
     given = colored(tmp_path)
     fine = {**small, "edge_length": 0.05}
     folder = run(fine, tmp_path)
-    made = load_mesh(folder / f"mesh.{suffix}").mesh
+    result = load_mesh(folder / f"mesh.{suffix}").mesh
     low, high = given.vertices[:, 1].min(), given.vertices[:, 1].max()
     border = low + 0.6 * (high - low)
     outside = given.vertices[given.faces][:, :, 1].amin(1) < border
     assert outside.any() and not outside.all()
     count = len(given.vertices)
-    assert len(made.vertices) > count, "nothing was split"
+    assert len(result.vertices) > count, "nothing was split"
     kept = set(map(tuple, given.faces[outside].tolist()))
-    found = torch.tensor([tuple(face) in kept for face in made.faces.tolist()])
-    assert torch.equal(triangles(made, found), triangles(given, outside))
+    found = torch.tensor([tuple(face) in kept for face in result.faces.tolist()])
+    assert torch.equal(triangles(result, found), triangles(given, outside))
     free = torch.ones(count, dtype=torch.bool)
     free[given.faces[outside]] = False
-    change = (made.vertices[:count] - given.vertices).norm(dim=1)
+    change = (result.vertices[:count] - given.vertices).norm(dim=1)
     assert (change[free] > 0).any() and (change[~free] == 0).all()
-    assert made.colors is not None and given.colors is not None
+    assert result.colors is not None and given.colors is not None
     if small is SMALL:  # the other mode keeps all colours
-        assert not torch.equal(made.colors[:count][free], given.colors[free])
+        assert not torch.equal(result.colors[:count][free], given.colors[free])
 
 
-def test_at_any_strength_the_outside_stays(tmp_path: Path) -> None:
+def test_the_outside_stays_at_any_strength(tmp_path: Path) -> None:
     given = colored(tmp_path)
     kept = Deformation.load(run(SMALL_DEFORM, tmp_path) / "deformation.npz")
     still = (kept.displacements == 0).all(1)[: len(given.vertices)]
@@ -110,21 +120,19 @@ def test_at_any_strength_the_outside_stays(tmp_path: Path) -> None:
         assert torch.equal(moved[still], given.vertices[still])
 
 
-def test_outside_all_texels_stay_to_the_bit(tmp_path: Path) -> None:
+def test_texels_outside_stay_bit_identical(tmp_path: Path) -> None:
     given = textured(tmp_path)
-    folder = run({**SMALL_TEXTURE, "map_size": None}, tmp_path)
-    made = load_mesh(folder / "mesh.glb", maps=True).mesh
-    assert torch.equal(made.vertices, given.vertices)
-    selected = select(
-        TextToMesh(prompt="a", region=UPPER), given, "given", by_texels=True
-    ).selection
+    folder = run({**SMALL_TEXTURE, "map_size": "auto"}, tmp_path)
+    found = load_mesh(folder / "mesh.glb", maps=True).mesh
+    assert torch.equal(found.vertices, given.vertices)
+    selected = selection_of(given, UPPER, by_texels=True).selection
     baked = bake(given, SIDE)
-    places = baked.at_corners(given.vertices, given.faces).view(SIDE, SIDE, 3)
+    places = baked.interpolate(given.vertices, given.faces).view(SIDE, SIDE, 3)
     outside = selected.texels(baked.triangle, places) == 0
     assert 0.1 < outside.float().mean() < 0.9
-    assert made.material is not None and given.material is not None
+    assert found.material is not None and given.material is not None
     for name in ("base_color", "roughness", "metallic", "normal"):
-        before, after = (getattr(mesh.material, name) for mesh in (given, made))
+        before, after = (getattr(mesh.material, name) for mesh in (given, found))
         assert torch.equal(before[:, outside], after[:, outside]), name
         assert not torch.equal(before[:, ~outside], after[:, ~outside]), name
     base = np.asarray(Image.open(folder / "mesh_base_color.png"))
@@ -132,18 +140,18 @@ def test_outside_all_texels_stay_to_the_bit(tmp_path: Path) -> None:
     assert (base[outside.numpy()] == wanted[outside.numpy()]).all()
 
 
-def test_without_maps_colors_of_vertices_stay_in_the_texture(tmp_path: Path) -> None:
+def test_vertex_colors_outside_a_region_stay_in_the_texture(tmp_path: Path) -> None:
     mesh = primitive("cube")
     colors = torch.tensor([0.2, 0.6, 0.4]).expand(len(mesh.vertices), 3)
     save_mesh(replace(mesh, colors=colors), tmp_path / "given.glb")
     folder = run({**SMALL_TEXTURE, "map_size": 32}, tmp_path)
-    made = load_mesh(folder / "mesh.glb", maps=True).mesh
-    assert made.material is not None
-    flat = (made.material.base_color - torch.tensor([0.2, 0.6, 0.4])[:, None, None]).abs().amax(0)
+    found = load_mesh(folder / "mesh.glb", maps=True).mesh
+    assert found.material is not None
+    flat = (found.material.base_color - torch.tensor([0.2, 0.6, 0.4])[:, None, None]).abs().amax(0)
     assert 0.3 < (flat < 1 / 255).float().mean() < 0.8
 
 
-def test_a_run_shows_its_region_and_takes_the_mask_back(tmp_path: Path) -> None:
+def test_a_run_shows_its_region_and_accepts_its_mask(tmp_path: Path) -> None:
     given = textured(tmp_path)
     save_mesh(replace(given, material=None), tmp_path / "given.obj")
     obj = tmp_path / "plain.obj"
@@ -153,7 +161,8 @@ def test_a_run_shows_its_region_and_takes_the_mask_back(tmp_path: Path) -> None:
     for face, places in zip(given.faces + 1, given.face_uv + 1, strict=True):
         lines.append("f " + " ".join(f"{a}/{b}" for a, b in zip(face, places, strict=True)))
     obj.write_text("\n".join(lines))
-    task = TextToMesh(
+    task = made(
+        TextToMesh,
         prompt="a red heart",
         **{**SMALL, "mesh": str(obj)},
         region=UPPER,
@@ -166,16 +175,11 @@ def test_a_run_shows_its_region_and_takes_the_mask_back(tmp_path: Path) -> None:
     assert all(path.is_file() for path in result.files)
     assert "region_mask.png" in (result.folder / "DONE.json").read_text()
     mesh = load_mesh(obj).mesh
-    first = select(task, mesh, "obj", by_texels=False)
-    again = select(
-        task.model_copy(update={"region": [str(result.folder / "region_mask.png")]}),
-        mesh,
-        "obj",
-        by_texels=False,
-    )
+    first = selection_of(mesh, UPPER)
+    again = selection_of(mesh, str(result.folder / "region_mask.png"))
     assert (first.faces == again.faces).float().mean() > 0.98
     assert re.match(r"region: [\d,]+ of [\d,]+ faces, \d+% of the surface, may change; see region"
-                    r".png; paint region_mask.png to correct it", first.notes[0])  # fmt: skip
+                    r".png; edit region_mask.png to correct it", first.notes[0])  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -186,46 +190,43 @@ def test_a_run_shows_its_region_and_takes_the_mask_back(tmp_path: Path) -> None:
         ("box:0%, 50%, 0%, 100%, 75%, 100%", 0.0, 0.5),
     ],
 )
-def test_boxes_are_in_units_or_in_shares(region: str, low: float, high: float) -> None:
+def test_boxes_are_in_units_or_in_shares_of_the_mesh(region: str, low: float, high: float) -> None:
     mesh = primitive("cylinder")
     vertices = mesh.vertices * torch.tensor([1.0, 1 / mesh.vertices[:, 1].max(), 1.0])
     mesh = replace(mesh, vertices=vertices)  # from -1 to 1
-    found = select(TextToMesh(prompt="a", region=region), mesh, "it", by_texels=False).faces
+    found = selection_of(mesh, region).faces
     height = mesh.vertices[mesh.faces][:, :, 1]
     wanted = (height.amin(1) >= low) & (height.amax(1) <= high)
     assert wanted.any() and torch.equal(found, wanted)
 
 
-def test_several_regions_add_up() -> None:
+def test_several_regions_form_a_union() -> None:
     mesh = primitive("cube")
     one, other, both = (
-        select(TextToMesh(prompt="a", region=region), mesh, "it", by_texels=False).faces
-        for region in (["box:,80%,,,,"], ["box:,,,,20%,"], ["box:,80%,,,,", "box:,,,,20%,"])
+        selection_of(mesh, *regions).faces
+        for regions in (["box:,80%,,,,"], ["box:,,,,20%,"], ["box:,80%,,,,", "box:,,,,20%,"])
     )
     assert torch.equal(both, one | other) and not (one & other).any()
 
 
-def test_words_select_what_the_encoder_knows(tmp_path: Path) -> None:
+def test_a_text_selects_what_the_encoder_finds(tmp_path: Path) -> None:
     ball, cone = primitive("sphere"), primitive("cone")
     vertices = torch.cat([ball.vertices, cone.vertices + torch.tensor([2.2, 0, 0])])
     faces = torch.cat([ball.faces, cone.faces + len(ball.vertices)])
     colors = torch.tensor([[0.8, 0.1, 0.1]]).repeat(len(vertices), 1)
     colors[len(ball.vertices) :] = torch.tensor([0.1, 0.5, 0.15])
     mesh = Mesh(vertices, faces, colors)
-    task = TextToMesh(prompt="a", region="words:a red apple")
-    selected = select(task, mesh, "it", by_texels=False)
+    selected = selection_of(mesh, "words:a red apple")
     is_ball = torch.arange(len(faces)) < len(ball.faces)
     assert (selected.faces == is_ball).float().mean() > 0.95
     assert len(selected.notes) == 1
 
 
-def test_words_that_an_encoder_does_not_see_are_told() -> None:
-    task = TextToMesh(prompt="a", region="words:the equator")
-    selected = select(task, primitive("cube"), "it", by_texels=False)
+def test_unclear_parts_are_reported() -> None:
+    selected = selection_of(primitive("cube"), "words:the equator")
     assert re.fullmatch(
-        r"region words:the equator: mini hardly tells it from the rest \([\d.]+ logits apart, "
-        r"2 are "
-        r"clear\), so look at region.png; give a box or a mask, or a larger model, .*",
+        r"region words:the equator: mini hardly separates it from the rest \([\d.]+ logits, 2 are "
+        r"clear\); check region.png, and use a box, a mask or a larger model, .*",
         selected.notes[1],
     )
 
@@ -234,14 +235,14 @@ def test_words_that_an_encoder_does_not_see_are_told() -> None:
     ("region", "message"),
     [
         ("box:1,2,3", "expected six numbers, x,y,z of both corners, got 3; give mask.png"),
-        ("box:0,0,0,1,tall,1", "'tall' is no number; give mask.png"),
-        ("box:0,0,0,1,inf,1", "'inf' is no number"),
-        ("words: ", "has no words"),
-        ("", "is no path of an image"),
-        ('sky.png="a blue sky"', "a mask and words are for flat images; on a mesh"),
+        ("box:0,0,0,1,tall,1", "'tall' is not a number; give mask.png"),
+        ("box:0,0,0,1,inf,1", "'inf' is not a number"),
+        ("words: ", "has no text"),
+        ("", "is not the path of an image"),
+        ('sky.png="a blue sky"', "a mask with a prompt is for text2image; here, a region is"),
     ],
 )
-def test_what_is_no_region_is_told(region: str, message: str) -> None:
+def test_malformed_regions_are_refused(region: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_mesh_region(region)
 
@@ -249,82 +250,82 @@ def test_what_is_no_region_is_told(region: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("region", "message"),
     [
-        ("no.png", "cube has no texture coordinates, so a mask has no place on it; give a box"),
-        ("box:5,5,5,6,6,6", "lies outside the mesh, which has x -0.57.* to 0.57"),
-        ("box:,50%,,,20%,", "its first corner must be the lower one along x, y and z"),
-        ("box:,50%,,,50.1%,", "holds no whole face of cube; make it larger, or the mesh finer"),
-        ("box:,,,,,", "holds all of cube; leave it out"),
+        ("no.png", "cube has no UV coordinates, which a mask needs; use a box"),
+        ("box:5,5,5,6,6,6", "lies outside the mesh, which extends over x -0.57.* to 0.57"),
+        ("box:,50%,,,20%,", "the first corner must be the lower one along x, y and z"),
+        ("box:,50%,,,50.1%,", "contains no whole face of cube; make it larger, or use"),
+        ("box:,,,,,", "--region: contains all of cube; remove it"),
     ],
 )
-def test_regions_that_fit_no_mesh_are_told(region: str, message: str) -> None:
+def test_regions_that_do_not_fit_the_mesh_are_refused(region: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        TextToMesh(prompt="a heart", mesh="cube", region=region).build()
+        made(TextToMesh, prompt="a heart", mesh="cube", region=region).build()
 
 
-def test_bad_masks_are_told(tmp_path: Path) -> None:
+def test_bad_masks_are_refused(tmp_path: Path) -> None:
     textured(tmp_path)
     mesh = str(tmp_path / "given.glb")
     black = tmp_path / "black.png"
     Image.new("L", (8, 8), 0).save(black)
     with pytest.raises(InputError, match=r"region .*none.png: no such file"):
-        TextToMesh(prompt="a", mesh=mesh, region=str(tmp_path / "none.png")).build()
-    with pytest.raises(InputError, match=r"black.png: is black all over; paint white what may"):
-        TextToMesh(prompt="a", mesh=mesh, region=str(black)).build()
+        made(TextToMesh, prompt="a", mesh=mesh, region=str(tmp_path / "none.png")).build()
+    with pytest.raises(InputError, match=r"black.png: is black everywhere; paint white what may"):
+        made(TextToMesh, prompt="a", mesh=mesh, region=str(black)).build()
 
 
-def test_a_mask_needs_the_coordinates_that_it_was_painted_for(tmp_path: Path) -> None:
+def test_a_mask_needs_the_uv_coordinates_of_the_mesh(tmp_path: Path) -> None:
     square = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\nvt 0 0\nvt 0.5 0\nvt 0.5 1\nvt 0 1\n"
     path, mask = tmp_path / "square.obj", tmp_path / "mask.png"
     path.write_text(square + "f 1/1 2/2 3/3\nf 1/1 3/3 4/4\n")
     Image.new("L", (8, 8), 255).save(mask)
     given = {**SMALL_TEXTURE, "mesh": str(path), "prompt": "a", "region": str(mask)}
-    with pytest.raises(InputError, match="region: a mask lies on the mesh's own texture coordinat"):
-        TextToMesh(**given, unwrap=True).build()
+    with pytest.raises(InputError, match="region: a mask needs the mesh's own UV coordinates"):
+        made(TextToMesh, **given, unwrap=True).build()
 
 
-def test_a_region_whose_vertices_all_belong_to_the_outside_is_told(tmp_path: Path) -> None:
+def test_a_region_without_a_free_vertex_is_refused(tmp_path: Path) -> None:
     tetrahedron = Mesh(
         torch.eye(4)[:, :3], torch.tensor([[0, 1, 2], [0, 3, 1], [1, 3, 2], [2, 3, 0]])
     )
     save_mesh(tetrahedron, tmp_path / "four.glb")
-    task = TextToMesh(prompt="a", mesh=str(tmp_path / "four.glb"), region="box:,,,,,0")
-    with pytest.raises(InputError, match="each of its vertices belongs to a face outside as well"):
+    task = made(TextToMesh, prompt="a", mesh=str(tmp_path / "four.glb"), region="box:,,,,,0")
+    with pytest.raises(InputError, match="every vertex in it also belongs to a face outside"):
         task.build()
 
 
-def test_textures_tell_what_does_not_fit(tmp_path: Path) -> None:
+def test_textures_refuse_what_does_not_fit(tmp_path: Path) -> None:
     textured(tmp_path)
     given = {**SMALL_TEXTURE, "mesh": str(tmp_path / "given.glb"), "prompt": "a"}
-    with pytest.raises(InputError, match=r"map_size: the maps of .* have 64 texels a side, which"):
-        TextToMesh(**given, region=UPPER).build()
+    with pytest.raises(
+        InputError, match=r"map-size: the maps of .* have 64 texels per side; remove"
+    ):
+        made(TextToMesh, **given, region=UPPER).build()
     del given["map_size"]
-    with pytest.raises(InputError, match="unwrap: outside the region the mesh's maps stay"):
-        TextToMesh(**given, region=UPPER, unwrap=True).build()
-    with pytest.raises(InputError, match="region: is the whole mesh; leave it out"):
-        TextToMesh(**given, region="box:,,,,,").build()
-    with pytest.raises(InputError, match="region: holds none of 32 x 32 texels; make it larger"):
-        TextToMesh(**given, region="box:50%,99.9%,50%,50.1%,,50.1%").build()
+    with pytest.raises(InputError, match="--unwrap: outside of --region the maps of the mesh stay"):
+        made(TextToMesh, **given, region=UPPER, unwrap=True).build()
+    with pytest.raises(InputError, match="region: covers the whole mesh; remove it"):
+        made(TextToMesh, **given, region="box:,,,,,").build()
+    with pytest.raises(InputError, match="region: holds none of 32 x 32 texels; make the region"):
+        made(TextToMesh, **given, region="box:50%,99.9%,50%,50.1%,,50.1%").build()
     mesh = load_mesh(tmp_path / "given.glb", maps=True).mesh
     assert mesh.material is not None
     maps = bytes_of(8, 64, 128)
     wide = Material(maps[:3], maps[3:4], maps[4:5], 2 * maps[5:] - 1)
     save_mesh(replace(mesh, material=wide), tmp_path / "given.glb")
-    with pytest.raises(
-        InputError, match=r"its maps have 128 x 64 texels, and only square ones can"
-    ):
-        TextToMesh(**given, region=UPPER).build()
+    with pytest.raises(InputError, match=r"expected square maps, got 128 x 64 texels"):
+        made(TextToMesh, **given, region=UPPER).build()
 
 
-def test_losses_know_nothing_of_the_region() -> None:
-    plan = TextToMesh(prompt="a heart", **SMALL, region=UPPER).build()
+def test_losses_do_not_see_the_region() -> None:
+    plan = made(TextToMesh, prompt="a heart", **SMALL, region=UPPER).build()
     (clip,) = [term.loss for term in plan.losses if isinstance(term.loss, Clip)]
     assert clip.regions == ()
 
 
 @pytest.mark.parametrize("small", [SMALL, SMALL_DEFORM, SMALL_TEXTURE], ids=lambda s: s.get("mode"))
-def test_a_run_with_a_region_goes_on_to_the_bit(small: dict[str, Any]) -> None:
+def test_a_run_with_a_region_resumes_bit_identically(small: dict[str, Any]) -> None:
     given: dict[str, Any] = {**small, "prompt": "a heart", "region": UPPER, "steps": 4}
-    plan = TextToMesh(**given, device="cpu").build()
+    plan = made(TextToMesh, **given, device="cpu").build()
     snapshots: list[dict[str, Tensor]] = []
 
     def keep(event: object) -> None:
@@ -332,7 +333,7 @@ def test_a_run_with_a_region_goes_on_to_the_bit(small: dict[str, Any]) -> None:
             snapshots.append({name: value.clone() for name, value in event.snapshot().items()})
 
     whole = optimize(plan.generator, plan.losses, plan.settings, views=plan.views, listeners=[keep])
-    again = TextToMesh(**given, device="cpu").build()
+    again = made(TextToMesh, **given, device="cpu").build()
     resumed = optimize(
         again.generator, again.losses, again.settings, views=again.views, resume=snapshots[0]
     )

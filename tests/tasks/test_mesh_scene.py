@@ -1,4 +1,4 @@
-"""Scenes as tasks: the file, the run, and all that is refused."""
+"""Scenes of text2mesh: the file, the run, and options that contradict it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from guidance import cli
 from guidance.errors import InputError
 from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import octahedron
-from guidance.loop.optimize import StepEvent, optimize
+from guidance.loop.events import StepEvent
+from guidance.loop.optimize import optimize
 from guidance.tasks.mesh.scene_file import MOST_PARTS, read_scene
 from guidance.tasks.text2mesh import TextToMesh
-from tests.tasks.options import differ
+from tests.tasks.options import differ, made
 
 SMALL: dict[str, Any] = {"edge_length": 0.8, "views": 2, "resolution": 32, "crops": 2, "steps": 2}
 YAML = """prompt: a red heart on a box
@@ -46,12 +47,12 @@ def scene(folder: Path, text: str = YAML, name: str = "scene.yaml") -> Path:
 
 def trace(path: Path, **fields: Any) -> list[Any]:
     """Losses, state and images of two steps."""
-    plan = TextToMesh(scene=path, device="cpu", **{**SMALL, **fields}).build()
+    plan = made(TextToMesh, scene=path, device="cpu", **{**SMALL, **fields}).build()
     result = optimize(plan.generator, plan.losses, plan.settings, views=plan.views)
     return [torch.tensor(result.losses), result.generator.state_dict(), result.images]
 
 
-def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
+def test_yaml_and_toml_give_the_same_scene(tmp_path: Path) -> None:
     one = read_scene(scene(tmp_path))
     other = read_scene(scene(tmp_path, TOML, "scene.toml"))
     assert one == other and one.names() == ("cube", "heart")
@@ -59,7 +60,7 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
     assert one.parts[1].position == (0, 1.5, 0) and one.parts[1].scale == 0.5
 
 
-def test_parts_get_names_of_their_own(tmp_path: Path) -> None:
+def test_parts_get_unique_names(tmp_path: Path) -> None:
     parts = [
         "mesh: cube",
         "mesh: cube",
@@ -75,7 +76,7 @@ def test_parts_get_names_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["stylize", "deform"])
 def test_a_run_leaves_the_scene_and_each_part(mode: str, tmp_path: Path) -> None:
     given = {**SMALL, "scene": scene(tmp_path), "mode": mode, "output": tmp_path}
-    result = TextToMesh(**given).run()
+    result = made(TextToMesh, **given).run()
     (sample,) = result.samples
     assert sample.prompt == "a red heart on a box"
     assert sample.judge_after is not None
@@ -101,49 +102,52 @@ def test_a_run_leaves_the_scene_and_each_part(mode: str, tmp_path: Path) -> None
     ],
     ids=lambda change: change[1],
 )
-def test_all_that_the_file_says_has_an_effect(change: tuple[str, str], tmp_path: Path) -> None:
+def test_every_value_in_the_file_has_an_effect(change: tuple[str, str], tmp_path: Path) -> None:
     plain, other = scene(tmp_path), scene(tmp_path, YAML.replace(*change), "other.yaml")
     assert YAML.count(change[0]) == 1
     assert differ(trace(plain), trace(other))
 
 
-def test_the_style_and_the_negatives_are_of_all(tmp_path: Path) -> None:
+def test_style_and_negatives_apply_to_all_parts(tmp_path: Path) -> None:
     path = scene(tmp_path)
-    plain = TextToMesh(scene=path, **SMALL).build()
-    styled = TextToMesh(scene=path, style="a sketch", negative=["a face"], **SMALL).build()
+    plain = made(TextToMesh, scene=path, **SMALL).build()
+    styled = made(TextToMesh, scene=path, style="a sketch", negative=["a face"], **SMALL).build()
     for one, other in zip(list(plain.losses)[:3], list(styled.losses)[:3], strict=True):
-        assert [f"{prompt} | a sketch" for prompt in one.loss.loss.prompts] == list(
-            other.loss.loss.prompts
+        plain_texts, styled_texts = (
+            [prompt.text for prompt in each.loss.loss.prompts] for each in (one, other)
         )
+        assert styled_texts == [f"{text} | a sketch" for text in plain_texts]
         assert other.loss.loss.negatives
 
 
-def test_the_parts_of_several_samples_begin_differently(tmp_path: Path) -> None:
+def test_parts_and_samples_start_differently(tmp_path: Path) -> None:
     text = YAML.replace("mesh: small.obj", "mesh: cube")
-    plan = TextToMesh(scene=scene(tmp_path, text), samples=2, paint="vertices", **SMALL).build()
+    plan = made(
+        TextToMesh, scene=scene(tmp_path, text), samples=2, paint="vertices", **SMALL
+    ).build()
     one, other = (part.generator.color.values for part in plan.generator.parts)
     assert plan.prompts == ("a red heart on a box",) * 2
     assert not torch.equal(one[0], one[1]) and not torch.equal(one, other)
 
 
-def test_a_scene_goes_on_from_a_snapshot_to_the_bit(tmp_path: Path) -> None:
+def test_a_scene_resumes_bit_identically(tmp_path: Path) -> None:
     given: dict[str, Any] = {**SMALL, "scene": scene(tmp_path), "device": "cpu", "steps": 4}
-    plan, snapshots = TextToMesh(**given).build(), []
+    plan, snapshots = made(TextToMesh, **given).build(), []
 
     def keep(event: object) -> None:
         if isinstance(event, StepEvent) and event.step == 2:
             snapshots.append({name: value.clone() for name, value in event.snapshot().items()})
 
     whole = optimize(plan.generator, plan.losses, plan.settings, views=plan.views, listeners=[keep])
-    again = TextToMesh(**given).build()
+    again = made(TextToMesh, **given).build()
     resumed = optimize(
         again.generator, again.losses, again.settings, views=again.views, resume=snapshots[0]
     )
     assert torch.equal(whole.images, resumed.images)
 
 
-def test_a_part_is_moved_by_its_own_words_and_by_those_of_the_whole(tmp_path: Path) -> None:
-    plan = TextToMesh(scene=scene(tmp_path), device="cpu", **SMALL).build()
+def test_a_part_is_moved_by_its_prompt_and_by_that_of_the_whole(tmp_path: Path) -> None:
+    plan = made(TextToMesh, scene=scene(tmp_path), device="cpu", **SMALL).build()
     assert plan.views is not None
     context = _context()
     rendering = plan.generator(plan.views(context))
@@ -181,18 +185,21 @@ def _context() -> Any:
         (YAML.replace("name: heart", "name: a/b"), "scene.yaml: parts 2 name: string should match"),
         (
             YAML.replace("name:", "title:"),
-            "parts 2 title: is unknown; there are mesh, prompt, name",
+            "parts 2 title: is unknown; known keys are mesh, prompt, name",
         ),
         (YAML.replace("parts:", "things:"), "scene.yaml: "),
         (YAML.replace("a brown box", "'a | '"), "parts 1 prompt: prompt 'a .*a phrase is empty"),
-        (YAML.replace("mesh: cube", "mesh: cube, name: heart"), "two parts are called 'heart'"),
-        ("prompt: [", "scene.yaml: is no YAML"),
+        (YAML.replace("mesh: cube", "mesh: cube, name: heart"), "two parts are named 'heart'"),
+        ("prompt: [", "scene.yaml: is not valid YAML"),
         ("prompt: x\nparts: &a [*a]\n", "aliases"),
-        ("prompt: x\nparts: !!python/object:os.system {}\n", "is no YAML that is read here"),
+        (
+            "prompt: x\nparts: !!python/object:os.system {}\n",
+            "is not valid YAML: could not determine a constructor",
+        ),
         ("prompt: x\nparts:\n" + "  - {mesh: cube, prompt: y}\n" * (MOST_PARTS + 1), "at most 32"),
     ],
 )
-def test_files_that_are_no_scene_are_told_in_one_line(
+def test_malformed_scenes_are_explained_in_one_line(
     text: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message) as told:
@@ -200,16 +207,20 @@ def test_files_that_are_no_scene_are_told_in_one_line(
     assert "\n" not in str(told.value)
 
 
-def test_other_files_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_cannot_be_read_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InputError, match=r"none.yaml: no such file"):
         read_scene(tmp_path / "none.yaml")
-    with pytest.raises(InputError, match=r"none.toml: no such file; give a scene in YAML or TOML"):
+    with pytest.raises(
+        InputError, match=r"none.toml: no such file; expected a scene in YAML or TOML"
+    ):
         read_scene(tmp_path / "none.toml")
     for content, message in (
-        (b"prompt = ", "is no TOML: "),
-        (b"\xff", "is no TOML: "),
-        (b"#" * 300_000, "is larger than 256 KB; that is no scene"),
-        (b"a = " + b"[" * 200_000, "is nested too deeply; that is no scene"),
+        (b"prompt = ", "is not valid TOML: "),
+        (b"\xff", "is not valid TOML: "),
+        (b"#" * 300_000, "is larger than 256 KB; it is not a scene"),
+        (b"a = " + b"[" * 200_000, "is nested too deeply; it is not a scene"),
     ):
         (tmp_path / "bad.toml").write_bytes(content)
         with pytest.raises(InputError, match=message):
@@ -226,25 +237,22 @@ def test_other_files_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (
-            {"mode": "texture", "edge_length": None},
-            "mode: texture makes no scenes; use --mode styl",
-        ),
-        ({"prompt": "a cow"}, "prompt: the scene's file says it; leave it out"),
-        ({"mesh": "cube"}, "mesh: the scene's file says it; leave it out"),
-        ({"image_prompt": "a.png"}, "image_prompt: a scene is made of words; leave it out"),
-        ({"at": ["50% a pear"]}, "at: the words of a scene stay; leave it out"),
-        ({"region": ["box:,50%,,,,"]}, "region: a scene has none; edit a mesh of it by itself"),
-        ({"anchor": 30}, "anchor: the cameras of a scene go all around; leave it out"),
-        ({"front": "auto"}, "front: of a scene it is not looked for; give degrees"),
-        ({"loss": "sds"}, "loss: scenes are compared by encoders; use cosine"),
-        ({"denoiser": "sd-1.5"}, "denoiser: is of score distillation"),
-        ({"formats": "glb,doc"}, "formats: 'doc' is unknown"),
+        ({"mode": "texture"}, "--scene: --mode texture changes one mesh; use stylize or deform"),
+        ({"mode": "generate"}, "--scene: --mode generate changes one mesh; use stylize or deform"),
+        ({"prompt": "a cow"}, "--prompt with --scene: the file contains the prompts"),
+        ({"mesh": "cube"}, "--mesh with --scene: the file names the meshes"),
+        ({"at": ["50% a pear"]}, "--at with --scene: the prompts of a scene do not change"),
+        ({"region": ["box:,50%,,,,"]}, "--region with --scene: all of a scene may change"),
+        ({"anchor": 30}, "--anchor with --scene: the cameras of a scene go all around"),
+        ({"front": "auto"}, "--front auto with --scene: give the front of a scene in degrees"),
+        ({"loss": "sds"}, "--loss with --scene: scenes are compared by encoders; use clip"),
+        ({"loss": "clip,fsd:0.5"}, "--loss with --scene: scenes are compared by encoders"),
+        ({"formats": "glb,doc"}, "formats: unknown format 'doc'; use glb, obj, ply, stl"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_options_that_do_nothing_in_a_scene_are_refused(
+def test_options_that_contradict_a_scene_are_refused(
     fields: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        TextToMesh(scene=scene(tmp_path), **{**SMALL, **fields}).build()
+        made(TextToMesh, scene=scene(tmp_path), **fields).build()
