@@ -3,7 +3,7 @@
     python -m benchmarks.identical --before COMMIT [--only NAME ...]
 
 Checks the commit out beside this tree, runs each case in both with the same interpreter, and
-compares the lines of metrics.jsonl. Where they differ, it says by how much: losses that are summed in
+compares the lines of metrics.jsonl. Where they differ, it says by how much: losses summed in
 another order differ in their last bits. Writes benchmarks/results/identical.json.
 """
 

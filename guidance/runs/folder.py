@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from guidance.errors import InputError
-from guidance.prompts import plain_text
+from guidance.prompts import Prompt, plain_text
 from guidance.runs.atomic import os_errors, sync_folder, write_text
 
 SLUG_LENGTH = 40
@@ -22,9 +22,9 @@ CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
 ENVIRONMENT, LOCK = "environment.json", ".lock"
 
 
-def slug(prompt: str) -> str:
-    """Turns a prompt into a part of a file name: lower-case letters, digits and single hyphens."""
-    plain = unicodedata.normalize("NFKD", plain_text(prompt)).encode("ascii", "ignore").decode()
+def slug(text: str) -> str:
+    """Turns a text into a part of a file name: lower-case letters, digits and single hyphens."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.lower())
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "run"
 
@@ -44,14 +44,14 @@ def check_writable(output: Path) -> None:
         raise InputError(f"output {output}: no permission to write in {place}; choose another")
 
 
-def new_folder(output: Path, task: str, prompt: str, config: str) -> Path:
+def new_folder(output: Path, task: str, prompt: Prompt, config: str) -> Path:
     """Creates `output/<task>/<time>-<slug>`, with a number appended if that exists.
 
     The folder appears together with its config.yaml, so every existing run can be resumed.
     """
     check_writable(output)
     parent = output.expanduser() / slug(task)
-    base = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(prompt)}"
+    base = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(plain_text(prompt))}"
     with os_errors(base):
         parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))

@@ -9,6 +9,7 @@ from typing import Any
 
 from guidance.loop.settings import Settings, Views, Warps
 from guidance.outputs import Output
+from guidance.prompts import Prompt
 from guidance.runs.artifacts.base import Artifact
 from guidance.types import Generator, Loss, Terms
 
@@ -20,7 +21,7 @@ class Plan:
     generator: Generator
     losses: Loss | Terms
     settings: Settings
-    prompts: tuple[str, ...]  # one per sample, in the grammar of `guidance.prompts`
+    prompts: tuple[Prompt, ...]  # one per sample
     views: Views | None = None  # views of a step: cameras, windows of large images, or frames
     warps: Warps | None = None  # how flat images move before a step, for animations
     artifacts: tuple[Artifact, ...] = ()  # files to write beside what the generator exports

@@ -104,7 +104,7 @@ def sample_results(
     before, after = scores
     return tuple(
         SampleResult(
-            prompt,
+            prompt.text,
             seeds + index if isinstance(seeds, int) else seeds[index],
             run.sample_folder(index),
             tuple(file.path for file in written if file.sample == index),

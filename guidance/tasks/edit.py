@@ -82,8 +82,7 @@ class Edit(Task):
         context = replace(
             self.loss_context(Whole.plain()), source=source, reference=generator.before()
         )
-        prompts = tuple(prompt.text for prompt in self.sample_prompts)
-        return Plan(generator, self.losses(context), self.settings(), prompts)
+        return Plan(generator, self.losses(context), self.settings(), self.sample_prompts)
 
     def _denoiser(self) -> DenoiserOptions:
         """The diffusion model of the loss, whose latents are edited."""

@@ -72,8 +72,7 @@ class Stylize(Task):
             return self._video_plan(self.image)
         photo = open_photo(self.image, self.mask, self.size, "stylize")
         generator = masked(self._style.generator(photo, self.sample_seeds), photo)
-        prompts = tuple(prompt.text for prompt in self.sample_prompts)
-        return Plan(generator, self._losses(photo), self.settings(), prompts)
+        return Plan(generator, self._losses(photo), self.settings(), self.sample_prompts)
 
     @property
     def _style(self) -> StyleGenerator:
@@ -102,7 +101,7 @@ class Stylize(Task):
             generator,
             self._losses(None),
             self.settings(),
-            tuple(prompt.text for prompt in self.sample_prompts),
+            self.sample_prompts,
             video.views(footage, self.generator.frames_per_step),
             artifacts=(video.video_file(generator, footage, original_mask),),
             notes=(

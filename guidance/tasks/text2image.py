@@ -78,7 +78,7 @@ class TextToImage(Task):
             generator,
             self._losses(),
             self.settings(),
-            tuple(prompt.text for prompt in self.sample_prompts),
+            self.sample_prompts,
             self._views(canvas),
             warps=None if animation is None else animation.warp,
             artifacts=() if animation is None else (animation,),

@@ -136,7 +136,7 @@ class TextToMesh(Task):
             generator,
             losses + self.mesh_mode.regularizers(),
             self.settings(),
-            tuple(prompt.text for prompt in self.sample_prompts),
+            self.sample_prompts,
             views=views if self.scene is None else of_each(views, len(scene.parts)),
             artifacts=(
                 GivenFiles(() if region is None else region.files),
@@ -193,8 +193,8 @@ class TextToMesh(Task):
 
     def _localizer(self) -> Localizer:
         """The encoders that find parts and sides of a mesh: those of the losses."""
-        from guidance.losses.text.options import TextOptions
         from guidance.localize.localizer import Localizer
+        from guidance.losses.text.options import TextOptions
 
         options = [each.options for each in self.loss]
         found = next((each for each in options if isinstance(each, TextOptions)), TextOptions())

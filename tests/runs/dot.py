@@ -56,8 +56,8 @@ class Dot(Task):
                 late = context.phase == "step" and context.step >= broken_after
                 return value * torch.nan if late else value
 
-        prompts = tuple(prompt.text for prompt in self.sample_prompts)
-        greys = [0.2 + 0.6 * len(prompt) % 1 for prompt in prompts]
+        prompts = self.sample_prompts
+        greys = [0.2 + 0.6 * len(prompt.text) % 1 for prompt in prompts]
         return Plan(
             Picture(len(prompts), self.size), Grey(greys, self.noise), self.settings(), prompts
         )

@@ -67,7 +67,7 @@ class Spinner(Task):
             Thing(n),
             Target([0.5] * n),
             self.settings(),
-            tuple(prompt.text for prompt in self.sample_prompts),
+            self.sample_prompts,
             views,
             artifacts=(Turntable(ring), ContactSheet(ring)),
         )

@@ -12,6 +12,7 @@ from guidance.loop.events import Event, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.outputs import Rendering
+from guidance.prompts import Prompt
 from guidance.runs.artifacts.animation import Animation, parse_pan
 from guidance.runs.artifacts.base import RunContext
 from guidance.schedule import Schedule
@@ -138,7 +139,7 @@ def test_a_rollback_never_leads_back_before_a_move() -> None:
 
 
 def test_frames_behind_a_checkpoint_are_dropped(tmp_path: Path) -> None:
-    run = RunContext(tmp_path, Canvas(1, 4), ("a",), 11)
+    run = RunContext(tmp_path, Canvas(1, 4), (Prompt.parse("a"),), 11)
     TURN.begin(run, 0)
     for step in range(12):
         TURN.after_step(run, step, lambda: Rendering(torch.zeros(1, 1, 3, 4, 4)))

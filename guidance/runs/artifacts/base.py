@@ -10,7 +10,7 @@ from typing import NamedTuple
 from guidance.loop.result import Result
 from guidance.media.metadata import embed
 from guidance.outputs import Output
-from guidance.prompts import plain_text
+from guidance.prompts import Prompt, plain_text
 from guidance.runs.atomic import write_bytes
 from guidance.runs.folder import sample_folder
 from guidance.types import Generator
@@ -32,7 +32,7 @@ class RunContext:
 
     folder: Path
     generator: Generator
-    prompts: tuple[str, ...]  # one per sample, in the grammar of `guidance.prompts`
+    prompts: tuple[Prompt, ...]  # one per sample
     steps: int
     comment: str | None = None  # the configuration as JSON, embedded in files that can hold it
 
