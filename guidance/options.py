@@ -14,9 +14,13 @@ encoder. Its options are a frozen pydantic model beside it:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
+
+from guidance.parsed import Parsed
 
 
 class Options(BaseModel):
@@ -33,6 +37,11 @@ class Options(BaseModel):
     #: The name by which a user chooses the component, where it is not the name of its file.
     chosen_as: ClassVar[str | None] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_lists(cls, values: Any) -> Any:
+        return as_lists(values, cls.model_fields) if isinstance(values, Mapping) else values
+
     @classmethod
     def kind(cls) -> str:
         """The name of the component on the command line and in YAML files."""
@@ -43,6 +52,13 @@ class Options(BaseModel):
     def models(self) -> tuple[str, ...]:
         """Names of the frozen models whose weights are needed."""
         return ()
+
+
+def as_lists(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """The values of options; a single value of a list becomes a list, e.g. `palette: red`."""
+    lists = [name for name, info in fields.items() if get_origin(info.annotation) in (list, tuple)]
+    single = (name for name in lists if isinstance(values.get(name), str | Path | Parsed))
+    return {**values, **{name: [values[name]] for name in single}}
 
 
 class FlatOnly:

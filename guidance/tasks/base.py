@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,7 +29,7 @@ from guidance.config.fields import Losses
 from guidance.config.files import as_mapping
 from guidance.config.tree import choices
 from guidance.errors import InputError
-from guidance.options import Options
+from guidance.options import Options, as_lists
 from guidance.prompts import Keyframe, Prompt, at_the_end
 from guidance.schedule import Schedule
 
@@ -98,12 +98,10 @@ class Task(BaseModel):
         if not isinstance(values, Mapping):
             return values
         preset = str(values.get("preset", cls.model_fields["preset"].default))
-        filled = {**cls.PRESETS.get(preset, {}), **values}
-        for name, info in cls.model_fields.items():
-            listed = get_origin(info.annotation) in (list, tuple)
-            if listed and isinstance(filled.get(name), str | Path | Prompt):
-                filled[name] = [filled[name]]
-        for name, choice in choices(cls).items():
+        found = choices(cls)
+        plain = {name: info for name, info in cls.model_fields.items() if name not in found}
+        filled = as_lists({**cls.PRESETS.get(preset, {}), **values}, plain)
+        for name, choice in found.items():
             given = filled.get(name, cls.model_fields[name].default)
             entries = [entry.with_preset(preset) for entry in choice.entries(given)]
             single = entries[0] if entries else None
