@@ -1,4 +1,4 @@
-"""Images above 512 pixels: what steps look at, and that all else is as for small ones."""
+"""Images above 512 pixels: the views of each step, and that the rest is as for small images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from guidance.config.kinds import IMAGE_GENERATORS, names, options_of
 from guidance.generators.image.cutout import Cutout
+from guidance.generators.image.param.canvas import IN_ONE
 from guidance.generators.image.pyramid import Pyramid
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
@@ -22,18 +24,23 @@ from guidance.losses.symmetry import Symmetry
 from guidance.losses.total_variation import TotalVariation
 from guidance.outputs import Rendering
 from guidance.runs.plan import Plan
-from guidance.tasks.shared.drawing import IN_ONE, OF_PLACES
 from guidance.tasks.text2image import TextToImage
 from guidance.types import Loss, StepContext
 from guidance.views import Windows
-from tests.tasks.options import differ
+from tests.tasks.options import differ, made
 
 #: 576 is the least multiple of twice 32 cells above 512.
 LARGE: dict[str, Any] = {"size": 576, "crops": 2, "steps": 4, "device": "cpu"}
+#: Generators that are optimized through windows.
+WINDOWED = [
+    name
+    for name in names(IMAGE_GENERATORS)
+    if getattr(options_of(IMAGE_GENERATORS, name), "renders_windows", False)
+]
 
 
 def plan_of(**fields: Any) -> Plan:
-    plan = TextToImage(**{"prompt": "a red heart", **LARGE, **fields}).build()
+    plan = made(TextToImage, **{"prompt": "a red heart", **LARGE, **fields}).build()
     return replace(plan, settings=replace(plan.settings, validations=2))
 
 
@@ -54,7 +61,7 @@ def trace(plan: Plan) -> list[Any]:
 
 
 @pytest.mark.parametrize("size", [576, 1024, 2048])
-def test_a_step_never_looks_at_more_than_a_picture_in_one_piece(size: int) -> None:
+def test_the_views_of_a_step_have_at_most_the_pixels_of_one_small_image(size: int) -> None:
     plan = plan_of(size=size, prompt=["a red heart", "a pizza"])
     assert plan.views is not None
     seen = []
@@ -69,14 +76,14 @@ def test_a_step_never_looks_at_more_than_a_picture_in_one_piece(size: int) -> No
 
 
 @pytest.mark.parametrize("generator", ["cutout", "pyramid"])
-def test_parameters_do_not_grow_with_the_picture_unless_asked_to(generator: str) -> None:
+def test_the_number_of_parameters_depends_on_finest_and_not_on_size(generator: str) -> None:
     def count(**fields: Any) -> int:
         return sum(p.numel() for p in plan_of(generator=generator, **fields).generator.parameters())
 
     assert count(size=576) == count(size=2048) < count(size=2048, finest=128)
 
 
-def test_up_to_512_pixels_the_picture_is_one_piece() -> None:
+def test_up_to_512_pixels_the_image_is_rendered_whole() -> None:
     for generator, kind in (("cutout", Cutout), ("pyramid", Pyramid)):
         plan = plan_of(size=512, generator=generator)
         assert plan.views is None and isinstance(plan.generator, kind)
@@ -84,14 +91,14 @@ def test_up_to_512_pixels_the_picture_is_one_piece() -> None:
 
 
 @pytest.mark.parametrize("generator", ["pixels", "fourier", "wavelet"])
-def test_a_picture_of_its_pixels_is_one_piece_at_any_size(generator: str) -> None:
+def test_generators_without_windows_render_the_whole_image_at_any_size(generator: str) -> None:
     plan = plan_of(generator=generator)
     assert plan.views is None
     assert plan.generator().image.shape[-2:] == (576, 576)
 
 
-@pytest.mark.parametrize("generator", OF_PLACES)
-def test_files_have_the_full_size_and_previews_have_not(generator: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("generator", WINDOWED)
+def test_files_have_the_full_size_and_previews_do_not(generator: str, tmp_path: Path) -> None:
     more = {"strokes": {"num_strokes": 8}, "grid": {"tileable": True}}.get(generator, {})
     plan = plan_of(generator=generator, steps=2, **more)
     result = run(plan)
@@ -105,7 +112,7 @@ def test_files_have_the_full_size_and_previews_have_not(generator: str, tmp_path
 
 
 @pytest.mark.parametrize("kept", [1, 3, 4])
-def test_a_resumed_run_comes_to_the_same_bits(kept: int) -> None:
+def test_a_resumed_run_gives_the_same_bits(kept: int) -> None:
     snapshots: dict[int, dict[str, Tensor]] = {}
 
     def keep(event: Event) -> None:
@@ -121,11 +128,11 @@ def test_a_resumed_run_comes_to_the_same_bits(kept: int) -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("finest", 32), ("size", 640), ("seed", 7), ("crops", 3)]
 )
-def test_options_change_large_pictures_too(option: str, value: int) -> None:
+def test_options_change_large_images_too(option: str, value: int) -> None:
     assert differ(trace(plan_of()), trace(plan_of(**{option: value})))
 
 
-def test_neighbours_do_not_show_through_windows() -> None:
+def test_samples_do_not_appear_in_windows_of_others() -> None:
     # Adam would enlarge the rounding of gradients near 0.
     plain = {"generator": "pyramid", "optimizer": "sgd", "learning_rate": 1000.0}
     alone = plan_of(**plain)
@@ -136,18 +143,18 @@ def test_neighbours_do_not_show_through_windows() -> None:
     assert torch.allclose(together, apart, atol=1e-4)
 
 
-def test_regions_lie_in_the_whole_picture(tmp_path: Path) -> None:
+def test_regions_are_parts_of_the_whole_image(tmp_path: Path) -> None:
     mask = Image.new("L", (40, 40), "black")
     mask.paste(255, (0, 0, 20, 40))
     mask.save(tmp_path / "mask.png")
     region = f'{tmp_path / "mask.png"}="a blue sky"'
-    assert differ(trace(plan_of()), trace(plan_of(region=region)))
+    assert differ(trace(plan_of()), trace(plan_of(region_prompt=region)))
 
 
 @pytest.mark.parametrize(
     "loss", [Outline((0.6, 0.8), crispness=1.0, perimeter=1.0), Symmetry(), Border("red")]
 )
-def test_losses_of_the_composition_leave_windows_out(loss: Loss) -> None:
+def test_losses_of_the_composition_ignore_windows(loss: Loss) -> None:
     torch.manual_seed(0)
     image, alpha = torch.rand(1, 2, 3, 8, 8), torch.rand(1, 2, 1, 8, 8)
     side = torch.tensor([[1.0, 0.5]])
@@ -158,7 +165,7 @@ def test_losses_of_the_composition_leave_windows_out(loss: Loss) -> None:
     assert not torch.equal(both, loss(Rendering(image, alpha), now))
 
 
-def test_smoothness_is_asked_of_windows_too() -> None:
+def test_total_variation_includes_windows() -> None:
     image = torch.zeros(1, 2, 3, 8, 8)
     image[:, 1, ..., ::2] = 1
     windows = Windows(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[1.0, 0.5]]), 8)
