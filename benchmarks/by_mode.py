@@ -12,7 +12,7 @@ from cases import MODES
 from guidance.encoders.base import Encoder
 from guidance.evaluate.judge import judge_scores
 from guidance.evaluate.scoring import SampleScore
-from guidance.evaluate.views import plain_views
+from guidance.evaluate.views import textureless_images
 from guidance.tasks.base import Task
 
 #: Modes whose shape has to say something by itself.
@@ -22,7 +22,8 @@ SHAPING = ("deform", "generate")
 def before(task: Task, judge: Encoder) -> list[float]:
     """The judge's similarity of each sample's mesh before its first step, in plain grey."""
     generator: Any = task.build().generator
-    views = torch.stack([plain_views(generator.mesh(i)) for i in range(generator.num_samples)])
+    meshes = [generator.mesh(i) for i in range(generator.num_samples)]
+    views = torch.stack([textureless_images(mesh) for mesh in meshes])
     return [score.similarity for score in judge_scores(judge, views, task.sample_prompts)]
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from guidance.tasks.shared.guides import DENOISER
 from jaxtyping import Bool, UInt8
 from measure import machine, report
 from PIL import Image
@@ -35,12 +36,12 @@ from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion import load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.encoders.base import Encoder
-from guidance.evaluate.families import judge_of
+from guidance.evaluate.families import load_judge_for
 from guidance.evaluate.judge import judge_scores
-from guidance.media.images import contact_sheet, to_bytes
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.models.judges import MINI_JUDGE
 from guidance.tasks.edit import Edit
-from guidance.tasks.shared.guides import DENOISER
 
 BAR = 0.80
 HERE = Path(__file__).parent
@@ -101,7 +102,7 @@ def draw_sources(cases: Sequence[Case], options: argparse.Namespace) -> list[Pat
     paths = [options.output / "sources" / f"{number:03d}.png" for number in range(len(cases))]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path, picture in zip(paths, pictures.cpu(), strict=True):
-        Image.fromarray(to_bytes(picture)).save(path)
+        Image.fromarray(to_uint8(picture)).save(path)
     return paths
 
 
@@ -219,7 +220,7 @@ def main() -> None:
     options = parse()
     keep_freed_memory()
     cases, started = read_cases(options.edits), time.perf_counter()
-    judge = judge_of((), MINI_JUDGE)
+    judge = load_judge_for((), MINI_JUDGE)
     found: list[Found] = []
     pairs = []
     for case, path in zip(cases, draw_sources(cases, options), strict=True):

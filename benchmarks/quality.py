@@ -33,17 +33,18 @@ from typing import Any
 import yaml
 from by_mode import SHAPING, before, by_mode, mode_line
 from cases import LISTS, MODES, Case, batches, here, read_cases, with_files
+from guidance.config.discovery import find_task
 from measure import machine, report
 
 from guidance.commands.evaluate import read_run
 from guidance.commands.memory import keep_freed_memory
-from guidance.config.discovery import find_task
 from guidance.config.files import as_mapping, read_config
-from guidance.evaluate.families import judge_of
-from guidance.evaluate.judge import Listing
+from guidance.evaluate.families import load_judge_for
+from guidance.evaluate.judge import PromptRanking
 from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samples, summarize
 from guidance.evaluate.table import sample_line, sample_mapping
-from guidance.media.images import contact_sheet, to_bytes
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.models.catalogue import find_model
 from guidance.runs.folder import CONFIG, DONE
 from guidance.runs.plan import RunResult
@@ -81,7 +82,7 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
         losses.update(run.losses)
         bare: list[Any] = [None] * len(run.samples)
         if mode in SHAPING:
-            bare = before(task, judge_of(run.losses))
+            bare = before(task, load_judge_for(run.losses))
         for sample, said, grey in zip(run.samples, result.samples, bare, strict=True):
             first, last = said.judge_before or {}, said.judge_after or {}
             made.append(Made(sample, first["similarity"], last["similarity"], mode, grey))
@@ -107,7 +108,7 @@ def names_of(judge: str) -> list[str]:
     return list(card["training"]["names"])
 
 
-def found_among(listing: Listing, scores: Sequence[SampleScore]) -> float:
+def found_among(listing: PromptRanking, scores: Sequence[SampleScore]) -> float:
     """Share of samples whose prompt comes first on another list."""
     return fmean(listing.score(score.vector[None], score.prompt).retrieved for score in scores)
 
@@ -120,7 +121,7 @@ def without_place(mapping: dict[str, Any]) -> dict[str, Any]:
 def draw_contact_sheet(made: Sequence[Made], scores: Sequence[SampleScore], seeds: int) -> bytes:
     """The first seed of each prompt, with its rank."""
     chosen = list(zip(made, scores, strict=True))[::seeds]
-    tiles = [to_bytes(one.sample.show().pictures[0]) for one, _ in chosen]
+    tiles = [to_uint8(one.sample.load().images[0]) for one, _ in chosen]
     captions = [
         f"{score.prompt}{f' ({one.mode})' if one.mode else ''}: "
         + ("found" if score.score.retrieved else f"rank {score.score.rank}")
@@ -140,13 +141,13 @@ def measure(
     started = time.perf_counter()
     made, losses = make(cases, options)
     seconds = time.perf_counter() - started
-    judge = judge_of(losses)
+    judge = load_judge_for(losses)
     prompts = [case.prompt for case in listed]
     scores = []
     for score in score_samples(judge, [one.sample for one in made], prompts):
         print(sample_line(score), flush=True)
         scores.append(score)
-    everything = Listing(judge, [*prompts, *judge.alternatives, *names_of(judge.name)])
+    everything = PromptRanking(judge, [*prompts, *judge.alternatives, *names_of(judge.name)])
     options.contact.parent.mkdir(parents=True, exist_ok=True)
     options.contact.write_bytes(draw_contact_sheet(made, scores, options.seeds))
     found = {

@@ -21,6 +21,7 @@ from statistics import fmean
 from typing import Any
 
 import yaml
+from guidance.tasks.shared.guides import DENOISER, DISTILLATIONS
 from jaxtyping import Float
 from kornia.color import rgb_to_hsv
 from measure import machine
@@ -31,14 +32,14 @@ from guidance.commands.evaluate import read_texts
 from guidance.commands.memory import keep_freed_memory
 from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.sampling import sample
-from guidance.evaluate.families import judge_of
-from guidance.evaluate.judge import Listing
+from guidance.evaluate.families import load_judge_for
+from guidance.evaluate.judge import PromptRanking
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
-from guidance.media.images import contact_sheet, to_bytes
+from guidance.media.contact_sheet import contact_sheet
+from guidance.media.pixels import to_uint8
 from guidance.models.judges import MINI_JUDGE
-from guidance.tasks.shared.guides import DENOISER, DISTILLATIONS
 from guidance.tasks.text2image import TextToImage
 
 HERE = Path(__file__).parent
@@ -75,8 +76,8 @@ class Made:
 class Judge:
     """The held-out model with the texts that it chooses among."""
 
-    listed: Listing
-    everything: Listing
+    listed: PromptRanking
+    everything: PromptRanking
 
 
 class Counter:
@@ -125,7 +126,7 @@ def distilled(
 
 def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: Judge) -> Row:
     """What the judge says of one method's images."""
-    vectors = judge.listed.vectors_of(made.pictures)
+    vectors = judge.listed.embed(made.pictures)
     texts = [prompt for prompt in prompts for _ in range(options.seeds)]
     pairs = list(zip(vectors, texts, strict=True))
     scores = [judge.listed.score(one[None], text) for one, text in pairs]
@@ -193,11 +194,11 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     keep_freed_memory()
-    named = judge_of((), MINI_JUDGE)
+    named = load_judge_for((), MINI_JUDGE)
     listed = read_texts(HERE / "prompts.txt")
     prompts = listed[:: max(1, len(listed) // options.prompts)][: options.prompts]
     every_name = [*listed, *named.alternatives, *names_of(named.name)]
-    judge = Judge(Listing(named, listed), Listing(named, every_name))
+    judge = Judge(PromptRanking(named, listed), PromptRanking(named, every_name))
     denoiser = load_denoiser(options.denoiser)
     flow = denoiser.prediction == "flow"
     methods = options.methods or [m for m in DISTILLATIONS if (m == "rfds") <= flow]
@@ -207,7 +208,7 @@ def main() -> None:
         rows.append(measure(made, prompts, options, judge))
         print(json.dumps(vars(rows[-1])), flush=True)
         shown = made.pictures[:: options.seeds][:SHOWN]
-        tiles += [to_bytes(picture) for picture in shown]
+        tiles += [to_uint8(picture) for picture in shown]
         captions += [f"{made.name}: {prompt}" for prompt in prompts[: len(shown)]]
     options.sheet.parent.mkdir(parents=True, exist_ok=True)
     options.sheet.write_bytes(contact_sheet(tiles, captions, min(SHOWN, len(prompts))))

@@ -1,4 +1,4 @@
-"""The judge for finished runs, whose losses are known by the names of their encoders."""
+"""The judge of finished runs, chosen by the names of the models of their losses."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ import torch
 from guidance.encoders.base import Encoder
 from guidance.evaluate.judge import check_judge
 from guidance.models.catalogue import find_model
-from guidance.models.families import family_of
-
-#: The family of denoisers that the catalogue does not know; no judge is of it.
-DIFFUSION = "diffusion"
+from guidance.models.families import DIFFUSION, family_of
 
 
 @dataclass(frozen=True)
 class LossModel:
-    """A model that a finished run was optimized against; it need not be on this machine."""
+    """A model that a loss of a finished run used; it need not be on this machine."""
 
-    name: str  # as the run's configuration says it
+    name: str  # as in the configuration of the run
     family: str
 
     @classmethod
     def of(cls, name: str) -> LossModel:
-        """View the family up where `load_encoder` finds it, without loading weights.
+        """Finds the family of a model without loading its weights.
 
         Raises:
             InputError: an unknown name.
-            MissingWeights: only the model's own folder can tell its family, and it is not here.
+            MissingWeights: the family depends on the model's folder, which is not on this machine.
         """
         known = find_model(name)
         if known is not None:
@@ -46,16 +43,16 @@ class LossModel:
         return cls(name, family_of(name))
 
 
-def judge_of(losses: Iterable[str], name: str | None = None) -> Encoder:
-    """A judge that none of these encoders has bargained with, in float32.
+def load_judge_for(losses: Iterable[str], name: str | None = None) -> Encoder:
+    """A judge of a family that none of these models has, in float32.
 
     Args:
-        losses: names of the encoders of all runs that are to be compared.
-        name: of the judge; by default the most trusted one on this machine.
+        losses: names of the models of the losses of all runs that are compared.
+        name: the name of the judge; by default the preferred one on this machine.
 
     Raises:
-        InputError: no judge is left, or `name` is of a family that a loss used.
-        MissingWeights: the judge's weights are not here.
+        InputError: no judge is left, or `name` has the family of one of the models.
+        MissingWeights: the weights of the judge are not on this machine.
     """
     from guidance.encoders import load_encoder
     from guidance.models.judges import judge_for
@@ -66,7 +63,7 @@ def judge_of(losses: Iterable[str], name: str | None = None) -> Encoder:
     else:
         check_judge(LossModel.of(name), used)  # before anything is loaded
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    # In float32: the rank of a prompt should not depend on roundings.
+    # In float32, so that the rank of a prompt does not depend on rounding.
     judge = load_encoder(name, device, "fp32")
     check_judge(judge, used)
     return judge

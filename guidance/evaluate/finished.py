@@ -11,9 +11,9 @@ from typing import Any
 
 from guidance.config.files import read_config, strip_header
 from guidance.errors import InputError
-from guidance.evaluate.scoring import Sample, Shown
+from guidance.evaluate.scoring import Sample, SampleImages
 from guidance.geometry.deformation import NAME as DEFORMATION
-from guidance.media.load import load_image
+from guidance.media.read_image import load_image
 from guidance.prompts import plain_text
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sample_folder
 
@@ -87,8 +87,11 @@ def _models_in(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key in ("encoder", "denoiser"):
-                names = item if isinstance(item, list) else [item]
-                yield from (name for name in names if isinstance(name, str))
+                for each in item if isinstance(item, list) else [item]:
+                    # An encoder with options is written as a mapping.
+                    name = each.get("kind") if isinstance(each, Mapping) else each
+                    if isinstance(name, str):
+                        yield name
             yield from _models_in(item)
 
 
@@ -99,15 +102,15 @@ def _sample(place: Path, prompt: str, seed: int) -> Sample:
     raise InputError(f"{place}: has neither {IMAGE} nor {MESH}")
 
 
-def _show_mesh(path: Path) -> Shown:
-    from guidance.evaluate.views import show_mesh
+def _show_mesh(path: Path) -> SampleImages:
+    from guidance.evaluate.views import mesh_images
 
     deformation = path.with_name(DEFORMATION)
-    return show_mesh(path, deformation if deformation.is_file() else None)
+    return mesh_images(path, deformation if deformation.is_file() else None)
 
 
-def _show_image(path: Path) -> Shown:
-    return Shown(load_image(path, "image")[None])
+def _show_image(path: Path) -> SampleImages:
+    return SampleImages(load_image(path, "image")[None])
 
 
 def read_texts(path: Path) -> list[str]:

@@ -1,11 +1,12 @@
-"""Whether a mesh has its front on its back: the face that looks both ways.
+"""The Janus problem: whether the front of a mesh also appears on its back.
 
-An optimization that is shown one view at a time likes to put what tells an object (a face, the
-hands of a clock) on every side. The judge is asked of each view whether "front view of ..." fits it
-better than "back view of ...". Where it says so from the back as well, the back is a second front.
+An optimization that sees one view at a time tends to put the distinctive part of an object (a face,
+the hands of a clock) on every side. For each view, the judge compares the texts "front view of ..."
+and "back view of ...". If it prefers the former for views of the back, the back shows a second
+front.
 
-Source: the failure is named in DreamFusion (Poole et al., arXiv 2209.14988, section 5); the words
-are ours.
+Source: DreamFusion (Poole et al., arXiv 2209.14988, section 5) describes the failure; the measure
+and its texts are this project's.
 """
 
 from __future__ import annotations
@@ -17,48 +18,50 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.evaluate.judge import text_vectors
+from guidance.evaluate.judge import embed_texts
 
 FRONT, BACK = "front view of {}", "back view of {}"
-#: A quarter of the ring to each side of the front, and as much of it around the back.
+#: Views within this angle of the front, or of the back, are counted.
 WITHIN_DEG = 45.0
 
 
 @dataclass(frozen=True)
 class Janus:
-    """Shares of views that the judge calls fronts; 0 of the back is what is wanted.
+    """Shares of the views for which the judge prefers the text of the front.
 
-    Where `front` is not above `back`, either there is a front on the back, or the judge does not
-    see sides at all: of a ball, or with a judge that does not know such words, both are alike.
+    The ideal share of the back is 0. If `front` is not larger than `back`, then either the front
+    appears on the back, or the judge distinguishes no sides: the object has none, as a ball, or the
+    judge does not know these phrases.
     """
 
-    back: float  # of the views from the back
-    front: float  # of the views from the front
-    front_deg: float  # where the judge sees the front
+    back: float  # share of the views of the back
+    front: float  # share of the views of the front
+    front_deg: float  # azimuth of the front
 
 
 @torch.no_grad()
 def janus(
     judge: Encoder, views: Float[Tensor, "v d"], azimuth_deg: Float[Tensor, "v"], prompt: str
 ) -> Janus:
-    """Front words on the views of one mesh from all around.
+    """Measures the Janus problem on views all around one mesh.
 
-    The front is where the judge sees it, as meshes look any way: at the view around which front
-    words fit better by most, other views counted by the square of (1 + cos of their distance) / 2.
-    So of two opposite faces one is the front, and the other a front on the back.
+    Meshes have no standard orientation, so the front is the view with the largest preference for
+    the text of the front, averaged over all views with weights ((1 + cos d) / 2)^2 for an angle d.
+    Of two opposite faces, one is the front and the other counts as a front on the back.
 
     Args:
-        views: the judge's unit vectors of images that are evenly spread around the mesh.
-        azimuth_deg: where they were taken from.
+        judge: the judge.
+        views: its unit vectors of images evenly spaced around the mesh.
+        azimuth_deg: the azimuths of the images.
         prompt: plain text.
     """
-    front, back = text_vectors(judge, [FRONT.format(prompt), BACK.format(prompt)])
+    front, back = embed_texts(judge, [FRONT.format(prompt), BACK.format(prompt)])
     better = (views @ (front - back)).cpu().double()
     azimuth = azimuth_deg.cpu().double()
-    near = ((1 + (azimuth[:, None] - azimuth).deg2rad().cos()) / 2).square()
-    place = float(azimuth[(near @ better).argmax()])
-    away = ((azimuth - place + 180) % 360 - 180).abs()
-    called = (better > 0).double()
-    # Half a degree more, so that rounding decides about no view.
-    at_front, at_back = away <= WITHIN_DEG + 0.5, away >= 180 - WITHIN_DEG - 0.5
-    return Janus(float(called[at_back].mean()), float(called[at_front].mean()), place % 360)
+    weights = ((1 + (azimuth[:, None] - azimuth).deg2rad().cos()) / 2).square()
+    front_deg = float(azimuth[(weights @ better).argmax()])
+    angle = ((azimuth - front_deg + 180) % 360 - 180).abs()
+    is_front = (better > 0).double()
+    # A tolerance of half a degree, so that rounding excludes no view.
+    at_front, at_back = angle <= WITHIN_DEG + 0.5, angle >= 180 - WITHIN_DEG - 0.5
+    return Janus(float(is_front[at_back].mean()), float(is_front[at_front].mean()), front_deg % 360)

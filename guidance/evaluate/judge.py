@@ -1,8 +1,8 @@
-"""The held-out judge: how well images fit words, asked of a model that no loss has seen.
+"""The held-out judge: scores of images for prompts by a model that no loss uses.
 
-Nothing here may be used as a loss. An optimized image always pleases the encoder that it was
-optimized against; that says nothing. A model of another family, trained apart, was not bargained
-with: when its score rises, the image shows the thing.
+An optimized image always scores well with the encoder that it was optimized against, so that score
+is no evidence. The score of an independently trained model of another family is. Nothing here may
+be used as a loss.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 
-#: Images given to the judge at once.
+#: Batch size of the judge.
 BATCH = 64
 ARTICLES = ("a ", "an ", "the ")
 
 
 @runtime_checkable
-class OfFamily(Protocol):
-    """A model by its name and family: an encoder, or what is known of one that is not loaded."""
+class HasFamily(Protocol):
+    """A model with a name and a family: an encoder, or a description of one."""
 
     @property
     def name(self) -> str: ...
@@ -37,108 +37,110 @@ class OfFamily(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """What the judge says about one sample."""
+    """The judge's score of one sample."""
 
     similarity: float  # cosine of images and prompt, mean over the views
-    rank: int  # place of the prompt among the listed ones, 1 is best
-    out_of: int  # how many prompts are on the list
+    rank: int  # rank of the sample's prompt among all prompts, 1 is best
+    out_of: int  # the number of prompts
 
     @property
     def retrieved(self) -> bool:
-        """Whether the judge finds the prompt first; the mean over samples is R-Precision."""
+        """Whether the prompt has rank 1; the mean over samples is R-Precision."""
         return self.rank == 1
 
 
-def check_judge(judge: OfFamily, loss_encoders: Iterable[OfFamily]) -> None:
-    """Refuses a judge that the losses have bargained with.
+def check_judge(judge: HasFamily, loss_encoders: Iterable[HasFamily]) -> None:
+    """Checks that a judge is independent of the losses.
 
     Raises:
-        InputError: the judge's family is that of an encoder used as a loss.
+        InputError: a loss uses a model of the judge's family.
     """
     for encoder in loss_encoders:
         if encoder.family == judge.family:
             raise InputError(
-                f"judge {judge.name!r} is of the family {judge.family!r}, which is used as a loss "
+                f"judge {judge.name!r} is of the family {judge.family!r}, which a loss uses "
                 f"({encoder.name!r}); choose a judge of another family, e.g. mini-judge"
             )
 
 
-class Listing:
-    """The texts that a prompt is ranked among, encoded once.
+class PromptRanking:
+    """Ranks prompts among a list of texts, which are encoded once.
 
-    Texts that differ by case or by a leading article alone ("an apple", "Apple") are one entry,
-    so a prompt never competes with itself.
+    Texts that differ only in case or a leading article ("an apple", "Apple") count as one, so that
+    a prompt does not compete with itself.
 
     Args:
-        judge: a model that no loss used; see `check_judge`.
-        texts: plain texts; every prompt that is asked for must be among them.
+        judge: a model that no loss uses; see `check_judge`.
+        texts: plain texts, which include every prompt that is scored.
     """
 
     def __init__(self, judge: Encoder, texts: Iterable[str]) -> None:
         self.judge = judge
         self.texts = list(dict.fromkeys(texts))
-        self._entries = [entry(text) for text in self.texts]
-        self._places = {text: place for place, text in enumerate(self.texts)}
-        self._vectors = text_vectors(judge, self.texts)
+        self._normalized = [normalize_text(text) for text in self.texts]
+        self._indices = {text: index for index, text in enumerate(self.texts)}
+        self._vectors = embed_texts(judge, self.texts)
 
     def __len__(self) -> int:
-        return len(set(self._entries))
+        return len(set(self._normalized))
 
-    def vectors_of(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+    def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """The judge's unit vectors of images in [0, 1]."""
-        return picture_vectors(self.judge, pictures.to(self._vectors.device))
+        return embed_images(self.judge, images.to(self._vectors.device))
 
     def score(self, views: Float[Tensor, "v d"], prompt: str) -> Score:
-        """Similarity and rank of one sample's prompt; all views count alike."""
+        """Similarity and rank of one sample's prompt, from the mean over its views."""
         cosines = (views @ self._vectors.T).mean(0)
-        own = cosines[self._places[prompt]]
-        better = {self._entries[place] for place in (cosines > own).nonzero().flatten().tolist()}
-        return Score(float(own), len(better - {entry(prompt)}) + 1, len(self))
+        own = cosines[self._indices[prompt]]
+        better = {self._normalized[i] for i in (cosines > own).nonzero().flatten().tolist()}
+        return Score(float(own), len(better - {normalize_text(prompt)}) + 1, len(self))
 
 
 @torch.no_grad()
 def judge_scores(
     judge: Encoder,
-    pictures: Float[Tensor, "n v 3 h w"],
+    images: Float[Tensor, "n v 3 h w"],
     prompts: Sequence[str],
     others: Sequence[str] = (),
 ) -> list[Score]:
-    """Scores of each sample's images for its prompt, and the prompt's rank among all of them.
+    """The score of each sample's images for its prompt, ranked among all prompts.
 
     Args:
-        judge: a model that no loss used; see `check_judge`.
-        images: sRGB in [0, 1]; all views of a sample count alike.
-        prompts: plain text, one a sample.
-        others: further texts that the prompt is ranked among; see `Listing` for what counts once.
+        judge: a model that no loss uses; see `check_judge`.
+        images: sRGB in [0, 1]; the similarity is the mean over the views of a sample.
+        prompts: plain text, one for each sample.
+        others: additional texts for the ranking; see `PromptRanking`.
 
     Raises:
-        InputError: as many prompts as samples were not given.
+        InputError: the numbers of prompts and samples differ.
 
-    Source: R-Precision as in Dream Fields (arXiv 2112.01455), with our own judge in place of CLIP.
+    Source: R-Precision as in Dream Fields (arXiv 2112.01455), with a held-out judge instead of the
+    CLIP model used there.
     """
-    if len(prompts) != pictures.shape[0]:
-        raise InputError(f"judge: {len(prompts)} prompts for {pictures.shape[0]} samples")
-    listing = Listing(judge, [*prompts, *others])
-    found = picture_vectors(judge, pictures.flatten(0, 1))
-    found = found.reshape(*pictures.shape[:2], -1)
-    return [listing.score(views, prompt) for views, prompt in zip(found, prompts, strict=True)]
+    if len(prompts) != images.shape[0]:
+        raise InputError(
+            f"judge: expected one prompt for each of {images.shape[0]} samples, got {len(prompts)}"
+        )
+    ranking = PromptRanking(judge, [*prompts, *others])
+    found = embed_images(judge, images.flatten(0, 1)).reshape(*images.shape[:2], -1)
+    return [ranking.score(views, prompt) for views, prompt in zip(found, prompts, strict=True)]
 
 
 @torch.no_grad()
-def picture_vectors(judge: Encoder, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-    """Unit vectors of any number of images, so many at once that memory stays bounded."""
-    starts = range(0, len(pictures), BATCH)
-    return torch.cat([judge.encode_image(pictures[start : start + BATCH]) for start in starts])
+def embed_images(judge: Encoder, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+    """Unit vectors of images, in batches."""
+    starts = range(0, len(images), BATCH)
+    return torch.cat([judge.encode_image(images[start : start + BATCH]) for start in starts])
 
 
-def text_vectors(judge: Encoder, texts: Sequence[str]) -> Float[Tensor, "b d"]:
+def embed_texts(judge: Encoder, texts: Sequence[str]) -> Float[Tensor, "b d"]:
     """Unit vectors of texts, each averaged over the judge's templates."""
     filled = [template.replace("{}", text) for text in texts for template in judge.templates]
     vectors = judge.encode_text(filled)
     return F.normalize(vectors.reshape(len(texts), len(judge.templates), -1).mean(1), dim=-1)
 
 
-def entry(text: str) -> str:
-    """A text without what makes no difference to its meaning: case, space, a leading article."""
+def normalize_text(text: str) -> str:
+    """A text in lower case, without extra spaces and a leading article."""
     plain = " ".join(text.casefold().split())
     return next((plain.removeprefix(a) for a in ARTICLES if plain.startswith(a)), plain)

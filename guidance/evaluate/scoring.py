@@ -1,4 +1,4 @@
-"""Scores of finished samples: fit, rank, how much of the fit is robust, diversity, and shape."""
+"""Scores of finished samples: similarity, rank, robustness, diversity and mesh quality."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.evaluate.disturb import DISTURBANCES
 from guidance.evaluate.janus import Janus, janus
-from guidance.evaluate.judge import Listing, Score
+from guidance.evaluate.judge import PromptRanking, Score
+from guidance.evaluate.perturbations import PERTURBATIONS
 from guidance.evaluate.shape import Shape
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the judge sees of one sample, sRGB in [0, 1]: one image, or views of a mesh."""
+class SampleImages:
+    """The images of one sample for the judge, sRGB in [0, 1]: one image, or views of a mesh."""
 
-    pictures: Float[Tensor, "v 3 h w"]
+    images: Float[Tensor, "v 3 h w"]
     textureless: Float[Tensor, "v 3 h w"] | None = None  # the mesh in plain grey
-    shape: Shape | None = None  # how good the mesh's triangles are
-    azimuth_deg: Float[Tensor, "v"] | None = None  # of views evenly all around a mesh
+    shape: Shape | None = None  # quality of the mesh
+    azimuth_deg: Float[Tensor, "v"] | None = None  # of views evenly spaced around a mesh
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One finished sample. Its images are made when they are asked for, and then forgotten."""
+    """One finished sample. Its images are read or rendered on demand and not kept."""
 
-    name: str  # where it lies, for tables
+    name: str  # its folder, for tables
     prompt: str  # plain text
     seed: int
-    show: Callable[[], Shown]
+    load: Callable[[], SampleImages]
 
 
 @dataclass(frozen=True)
 class SampleScore:
-    """What the judge says about one finished sample."""
+    """The scores of one finished sample."""
 
     name: str
     prompt: str
     seed: int
     score: Score
-    after: dict[str, float]  # similarity after each of `DISTURBANCES`
-    textureless: Score | None  # of the grey mesh: what the shape alone says
-    vector: Float[Tensor, "d"]  # the judge's unit vector, mean over the views
+    after: dict[str, float]  # similarity after each of `PERTURBATIONS`
+    textureless: Score | None  # of the mesh in plain grey
+    vector: Float[Tensor, "d"]  # normalized mean of the judge's vectors of the views
     shape: Shape | None = None  # of meshes
     janus: Janus | None = None  # of meshes
 
     @property
     def gap(self) -> float:
-        """How far the similarity falls under the worst disturbance; negative where it rises.
+        """The drop of the similarity under the worst perturbation; negative if it rises.
 
-        A large gap shows that the score was gained by detail that nobody sees.
+        A large gap shows that the score comes from adversarial detail.
         """
         return self.score.similarity - min(self.after.values())
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over samples; None where there was nothing to take the mean of."""
+    """Means over samples; None where no sample has the value."""
 
     samples: int
-    r_precision: float  # share of samples whose prompt the judge finds first
+    r_precision: float  # share of the samples whose prompt has rank 1
     similarity: float
     gap: float
     diversity: float | None  # mean over prompts that have several samples
@@ -80,50 +80,50 @@ class Summary:
 def score_samples(
     judge: Encoder, samples: Sequence[Sample], others: Iterable[str] = ()
 ) -> Iterator[SampleScore]:
-    """Scores one sample after another.
+    """Scores samples one after another.
 
     Args:
-        judge: a model that no loss used; see `guidance.evaluate.families.judge_of`.
-        samples: each prompt is ranked among the prompts of all of them.
-        others: further texts to rank among.
+        judge: a model that no loss uses; see `guidance.evaluate.families.load_judge_for`.
+        samples: finished samples; each prompt is ranked among the prompts of all of them.
+        others: additional texts for the ranking.
     """
-    listing = Listing(judge, [*(sample.prompt for sample in samples), *others])
+    ranking = PromptRanking(judge, [*(sample.prompt for sample in samples), *others])
     for sample in samples:
-        shown = sample.show()
-        vectors = listing.vectors_of(shown.pictures)
+        loaded = sample.load()
+        vectors = ranking.embed(loaded.images)
         after = {
-            name: listing.score(listing.vectors_of(disturb(shown.pictures)), sample.prompt)
-            for name, disturb in DISTURBANCES.items()
+            name: ranking.score(ranking.embed(perturb(loaded.images)), sample.prompt)
+            for name, perturb in PERTURBATIONS.items()
         }
-        plain = None
-        if shown.textureless is not None:
-            plain = listing.score(listing.vectors_of(shown.textureless), sample.prompt)
-        fronts = None
-        if shown.azimuth_deg is not None:
-            fronts = janus(judge, vectors, shown.azimuth_deg, sample.prompt)
+        textureless = None
+        if loaded.textureless is not None:
+            textureless = ranking.score(ranking.embed(loaded.textureless), sample.prompt)
+        sides = None
+        if loaded.azimuth_deg is not None:
+            sides = janus(judge, vectors, loaded.azimuth_deg, sample.prompt)
         yield SampleScore(
             sample.name,
             sample.prompt,
             sample.seed,
-            listing.score(vectors, sample.prompt),
+            ranking.score(vectors, sample.prompt),
             {name: score.similarity for name, score in after.items()},
-            plain,
+            textureless,
             F.normalize(vectors.mean(0), dim=-1).cpu(),
-            shown.shape,
-            fronts,
+            loaded.shape,
+            sides,
         )
 
 
 def diversity(scores: Iterable[SampleScore]) -> dict[str, float]:
-    """How different the samples of each prompt are: 1 - mean cosine of all pairs, in [0, 2].
+    """Diversity of the samples of each prompt: 1 - mean cosine of all pairs, in [0, 2].
 
-    Prompts with a single sample are left out.
+    Prompts with a single sample are omitted.
     """
-    of_prompt: dict[str, list[Tensor]] = {}
+    by_prompt: dict[str, list[Tensor]] = {}
     for score in scores:
-        of_prompt.setdefault(score.prompt, []).append(score.vector)
+        by_prompt.setdefault(score.prompt, []).append(score.vector)
     found = {}
-    for prompt, vectors in of_prompt.items():
+    for prompt, vectors in by_prompt.items():
         n = len(vectors)
         if n > 1:
             cosines = torch.stack(vectors) @ torch.stack(vectors).T
@@ -132,20 +132,25 @@ def diversity(scores: Iterable[SampleScore]) -> dict[str, float]:
 
 
 def summarize(scores: Sequence[SampleScore]) -> Summary:
-    """The means over at least one sample."""
-    plain = [score.textureless for score in scores if score.textureless is not None]
+    """The means over one or more samples."""
+    textureless = [score.textureless for score in scores if score.textureless is not None]
     shapes = [score.shape.self_intersections for score in scores if score.shape is not None]
-    fronts = [score.janus for score in scores if score.janus is not None]
-    spread = diversity(scores)
+    sides = [score.janus for score in scores if score.janus is not None]
+    diversities = diversity(scores)
     return Summary(
         samples=len(scores),
         r_precision=fmean(score.score.retrieved for score in scores),
         similarity=fmean(score.score.similarity for score in scores),
         gap=fmean(score.gap for score in scores),
-        diversity=fmean(spread.values()) if spread else None,
-        textureless_r_precision=fmean(score.retrieved for score in plain) if plain else None,
-        textureless_similarity=fmean(score.similarity for score in plain) if plain else None,
-        self_intersections=fmean(shapes) if shapes else None,
-        janus_back=fmean(one.back for one in fronts) if fronts else None,
-        janus_front=fmean(one.front for one in fronts) if fronts else None,
+        diversity=_mean(diversities.values()),
+        textureless_r_precision=_mean(score.retrieved for score in textureless),
+        textureless_similarity=_mean(score.similarity for score in textureless),
+        self_intersections=_mean(shapes),
+        janus_back=_mean(each.back for each in sides),
+        janus_front=_mean(each.front for each in sides),
     )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return fmean(found) if found else None

@@ -1,4 +1,4 @@
-"""How good the triangles of a mesh are: self-intersections, and how far it was stretched."""
+"""Mesh quality: self-intersections, variation of edge lengths, distortion of areas."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from guidance.meshes import Mesh
 
 @dataclass(frozen=True)
 class Shape:
-    """Measures of a mesh that have no unit, so that they compare between meshes."""
+    """Dimensionless measures of a mesh, which are comparable between meshes."""
 
-    self_intersections: float  # share of the faces that another face runs through
-    edge_spread: float  # standard deviation of the edges' lengths by their mean
-    # What follows is None where the rest shape is unknown.
+    self_intersections: float  # share of the faces that intersect another face
+    edge_spread: float  # standard deviation of the edge lengths, divided by their mean
+    # The following are None if the rest shape is unknown.
     self_intersections_at_rest: float | None = None
-    new_self_intersections: float | None = None  # where the rest shape has none near
+    new_self_intersections: float | None = None  # not near those of the rest shape
     area_distortion: float | None = None  # see `area_distortion`
 
 
 def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
-    """The measures of a mesh, against its rest shape where there is one.
+    """The measures of a mesh, relative to its rest shape if it is given.
 
     Raises:
-        InputError: vertices that are not finite; a rest shape with other faces; no numba.
+        InputError: vertices are not finite, the rest shape has other faces, or numba is missing.
     """
     if rest is not None and not torch.equal(rest.faces.long(), mesh.faces.long()):
-        raise InputError("measure: the mesh and its rest shape have different faces")
+        raise InputError("measure: expected the same faces in the mesh and in its rest shape")
     vertices, faces = mesh.vertices.double(), mesh.faces.long()
     start, stop = unique_edges(faces).unbind(1)
     lengths = (vertices[start] - vertices[stop]).norm(dim=-1)
@@ -55,15 +55,15 @@ def measure(mesh: Mesh, rest: Mesh | None = None) -> Shape:
 def area_distortion(
     vertices: Float[Tensor, "p 3"], rest: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"]
 ) -> float:
-    """Mean of |ln(s)| over the rest area, where s is how a face's share of all area has changed.
+    """Mean of |ln(s)|, weighted by rest area; s is the factor of a face's share of the total area.
 
-    0 for a mesh that is moved, turned and scaled as a whole; ln 2 = 0.69 where faces are twice or
-    half as large as that. Faces that had no area count for nothing.
+    0 for similarity transforms of the whole mesh; ln 2 = 0.69 if all shares double or halve. Faces
+    without area at rest are ignored.
     """
     before, after = _areas(rest, faces), _areas(vertices, faces)
     shares, now = before / before.sum(), after / after.sum()
     known = shares > 0
-    # A face that has collapsed counts as one of a millionth of its size.
+    # Collapsed faces are clamped to a millionth of their size.
     change = (now[known] / shares[known]).clamp_min(1e-6).log().abs()
     return float((shares[known] * change).sum())
 

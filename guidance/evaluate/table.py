@@ -14,26 +14,24 @@ SCHEMA_VERSION = 1
 
 
 def sample_line(score: SampleScore) -> str:
-    """What there is to say about one sample."""
+    """The scores of one sample as a line of text."""
     after = ", ".join(f"{name} {value:.3f}" for name, value in score.after.items())
     line = (
         f"{score.name}: {score.prompt!r}, seed {score.seed}: "
         f"similarity {score.score.similarity:.3f}, rank {score.score.rank} of "
-        f"{score.score.out_of}, gap {score.gap:.3f} ({after})"
+        f"{score.score.out_of}, gap {score.gap:.3f} (similarity after {after})"
     )
     if score.textureless is not None:
-        plain = score.textureless
-        line += f", textureless {plain.similarity:.3f}, rank {plain.rank}"
+        line += f", textureless {score.textureless.similarity:.3f}, rank {score.textureless.rank}"
     if score.shape is not None:
-        line += f", {_shape_words(score.shape)}"
+        line += f", {_shape_text(score.shape)}"
     if score.janus is not None:
-        line += f", front words on {score.janus.back:.0%} of its back views"
-        line += f" ({score.janus.front:.0%} of its front views)"
+        line += f", {_janus_text(score.janus.back, score.janus.front)}"
     return line
 
 
 def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
-    """Diversity of each prompt that has several samples, and the summary."""
+    """Lines with the diversity of each prompt that has several samples, and the summary."""
     lines = [f"diversity of {prompt!r}: {value:.3f}" for prompt, value in diversity(scores).items()]
     total = summarize(scores)
     last = (
@@ -45,13 +43,12 @@ def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
     if total.self_intersections is not None:
         last += f", mean self-intersections {total.self_intersections:.2%}"
     if total.janus_back is not None and total.janus_front is not None:
-        last += f", front words on {total.janus_back:.0%} of back views"
-        last += f" ({total.janus_front:.0%} of front views)"
+        last += f", {_janus_text(total.janus_back, total.janus_front)}"
     return [*lines, f"{last}; {_count(total.samples)} judged by {judge}"]
 
 
 def as_json(scores: Sequence[SampleScore], judge: str) -> str:
-    """All scores, as `guide eval --json` writes them."""
+    """All scores in JSON, as written by `guide eval --json`."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "judge": judge,
@@ -77,15 +74,19 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
     }
 
 
-def _shape_words(shape: Shape) -> str:
-    words = f"self-intersections {shape.self_intersections:.2%}"
+def _shape_text(shape: Shape) -> str:
+    text = f"self-intersections {shape.self_intersections:.2%}"
     if shape.self_intersections_at_rest is not None:
-        words += f" ({shape.self_intersections_at_rest:.2%} at rest"
-        words += f", {shape.new_self_intersections:.2%} new)"
-    words += f", edge spread {shape.edge_spread:.2f}"
+        text += f" ({shape.self_intersections_at_rest:.2%} at rest"
+        text += f", {shape.new_self_intersections:.2%} new)"
+    text += f", edge length variation {shape.edge_spread:.2f}"
     if shape.area_distortion is not None:
-        words += f", area distortion {shape.area_distortion:.2f}"
-    return words
+        text += f", area distortion {shape.area_distortion:.2f}"
+    return text
+
+
+def _janus_text(back: float, front: float) -> str:
+    return f"front recognized in {back:.0%} of back views ({front:.0%} of front views)"
 
 
 def _count(samples: int) -> str:

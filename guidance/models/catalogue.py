@@ -22,7 +22,7 @@ from guidance.models.store import (
 )
 from guidance.models.torch_hub import TorchFile
 
-PACKAGE_LICENSE = "Apache-2.0, part of this package; LICENSE.md beside the weights lists the data"
+PACKAGE_LICENSE = "Apache-2.0 (part of this package)"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Model:
 #: Image-text models. The repositories are those that open_clip names for these tags. Sizes are four
 #: bytes for each parameter. Licences are summaries; the repository's text is the valid one.
 CATALOGUE = (
-    Model("mini", "mini-clip", "losses; needs no download", None, PACKAGE_LICENSE, 21),
+    Model("mini", "mini-clip", "losses, no download needed", None, PACKAGE_LICENSE, 21),
     Model("mini-judge", "mini-judge", "judging results of mini", None, PACKAGE_LICENSE, 12),
     Model(
         "ViT-B-32/openai",
         "clip",
-        "losses; the fastest of the large models",
+        "losses, the fastest of the large models",
         Repository("timm/vit_base_patch32_clip_224.openai"),
         "Apache-2.0",
         605,
@@ -70,7 +70,7 @@ CATALOGUE = (
     Model(
         "ViT-B-32/laion2b_s34b_b79k",
         "clip",
-        "losses; as an ensemble with ViT-B-32/openai",
+        "losses, as an ensemble with ViT-B-32/openai",
         Repository("laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
         "MIT",
         605,
@@ -78,7 +78,7 @@ CATALOGUE = (
     Model(
         "ViT-L-14/openai",
         "clip",
-        "losses; finer than ViT-B-32 and 19 times slower",
+        "losses, finer than ViT-B-32 and 19 times slower",
         Repository("timm/vit_large_patch14_clip_224.openai"),
         "Apache-2.0",
         1710,
@@ -86,7 +86,7 @@ CATALOGUE = (
     Model(
         "hf-hub:chs20/FARE4-ViT-B-16-laion2B-s34B-b88K",
         "clip",
-        "losses; adversarially robust, so its gradients draw shapes instead of noise",
+        "losses, adversarially robust: its gradients draw shapes instead of noise",
         Repository("chs20/FARE4-ViT-B-16-laion2B-s34B-b88K"),
         "MIT",
         599,
@@ -94,7 +94,7 @@ CATALOGUE = (
     Model(
         "ViT-B-16-SigLIP/webli",
         "siglip",
-        "losses; judging losses of other families",
+        "losses, and judging losses of other families",
         Repository("timm/ViT-B-16-SigLIP"),
         "Apache-2.0",
         813,
@@ -128,7 +128,7 @@ DENOISERS = (
     Model(
         "mini-diffusion",
         "mini-diffusion",
-        "score distillation at 64 pixels; needs no download",
+        "score distillation at 64 pixels, no download needed",
         None,
         PACKAGE_LICENSE,
         21,
@@ -137,7 +137,7 @@ DENOISERS = (
     Model(
         "sd-1.5",
         "stable-diffusion",
-        "score distillation at 512 pixels; the smallest of the large models",
+        "score distillation at 512 pixels, the smallest of the large models",
         Repository("stable-diffusion-v1-5/stable-diffusion-v1-5"),
         "CreativeML OpenRAIL-M: commercial use allowed, some uses prohibited",
         2130,
@@ -157,8 +157,8 @@ DENOISERS = (
         "stable-diffusion",
         "score distillation with a flow model",
         Repository("stabilityai/stable-diffusion-3-medium-diffusers"),
-        "Stability AI Community: non-commercial, and commercial below a revenue limit; accept it "
-        "on the hub first",
+        "Stability AI Community: non-commercial, and commercial below a revenue limit (accept it "
+        "on the hub first)",
         15400,
         kind="denoiser",
     ),
@@ -167,14 +167,14 @@ DENOISERS = (
 #: Networks of perceptual distances. The linear layers of LPIPS come with the extra `lpips`
 #: (BSD-2-Clause). URLs and sizes are torchvision's.
 IMAGENET_LICENSE = (
-    "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are non-commercial research: "
+    "BSD-3-Clause (torchvision), trained on ImageNet, whose terms are non-commercial research: "
     "whether they extend to the weights is for the user to judge"
 )
 BACKBONES = (
     Model(
         "lpips-alex",
         "imagenet",
-        "--lpips; the fastest",
+        "--lpips, the fastest",
         None,
         IMAGENET_LICENSE,
         233,
@@ -184,7 +184,7 @@ BACKBONES = (
     Model(
         "lpips-vgg",
         "imagenet",
-        "--lpips; preserves textures better",
+        "--lpips, preserves textures better",
         None,
         IMAGENET_LICENSE,
         528,

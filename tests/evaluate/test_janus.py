@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from guidance.evaluate.janus import Janus, janus
-from guidance.evaluate.scoring import Sample, Shown, score_samples, summarize
+from guidance.evaluate.scoring import Sample, SampleImages, score_samples, summarize
 from guidance.evaluate.table import as_json, last_lines, sample_line
-from guidance.evaluate.views import VIEWS, show_mesh
+from guidance.evaluate.views import VIEWS, mesh_images
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
@@ -84,17 +84,17 @@ def two_faced(*azimuths_deg: float) -> Mesh:
 def test_a_mesh_with_two_faces_is_told_from_one_with_one(tmp_path: Path) -> None:
     made = {"one": two_faced(30.0), "two": two_faced(30.0, 210.0)}
     paths = [save_mesh(mesh, tmp_path / f"{name}.glb") for name, mesh in made.items()]
-    samples = [Sample(path.stem, "thing", 0, partial(show_mesh, path)) for path in paths]
+    samples = [Sample(path.stem, "thing", 0, partial(mesh_images, path)) for path in paths]
     one, two = score_samples(SideJudge(), samples)
     assert one.janus is not None and two.janus is not None
     assert one.janus.back == 0 and one.janus.front > 0.6
     assert one.janus.front_deg == 45  # the nearest of the eight views
     assert two.janus.back > 0.6
-    assert "front words on 0% of its back views (67% of its front views)" in sample_line(one)
+    assert "front recognized in 0% of back views (67% of front views)" in sample_line(one)
     total = summarize([one, two])
     assert total.janus_back == (one.janus.back + two.janus.back) / 2
     (last,) = [line for line in last_lines([one, two], "side") if line.startswith("R-Precision")]
-    assert f"front words on {total.janus_back:.0%} of back views" in last
+    assert f"front recognized in {total.janus_back:.0%} of back views" in last
     content = json.loads(as_json([one], "side"))
     assert content["samples"][0]["janus"]["back"] == 0
     assert content["summary"]["janus_back"] == 0
@@ -102,8 +102,8 @@ def test_a_mesh_with_two_faces_is_told_from_one_with_one(tmp_path: Path) -> None
 
 def test_pictures_have_no_sides() -> None:
     (score,) = score_samples(
-        SideJudge(), [Sample("flat", "thing", 0, lambda: Shown(torch.ones(1, 3, 8, 8)))]
+        SideJudge(), [Sample("flat", "thing", 0, lambda: SampleImages(torch.ones(1, 3, 8, 8)))]
     )
     assert score.janus is None and summarize([score]).janus_back is None
-    assert "front words" not in sample_line(score)
+    assert "front recognized" not in sample_line(score)
     assert VIEWS % 8 == 0  # fronts and backs are quarters

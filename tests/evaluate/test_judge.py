@@ -61,11 +61,11 @@ def test_a_prompt_given_twice_does_not_compete_with_itself() -> None:
 
 
 def test_a_family_used_as_a_loss_may_not_judge() -> None:
-    with pytest.raises(InputError, match="family 'color', which is used as a loss"):
+    with pytest.raises(InputError, match="family 'color', which a loss uses"):
         check_judge(ColorJudge(), [OtherFamily(), ColorJudge()])
     check_judge(ColorJudge(), [OtherFamily()])
 
 
 def test_prompts_and_samples_must_agree() -> None:
-    with pytest.raises(InputError, match="2 prompts for 1 samples"):
+    with pytest.raises(InputError, match="expected one prompt for each of 1 samples, got 2"):
         judge_scores(ColorJudge(), plain(1, 0, 0)[None, None], ["red", "blue"])

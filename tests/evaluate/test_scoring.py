@@ -10,19 +10,19 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError, MissingWeights
-from guidance.evaluate.disturb import DISTURBANCES, blurred, jpeg, shifted
-from guidance.evaluate.families import LossModel, judge_of
-from guidance.evaluate.judge import Listing, entry
+from guidance.evaluate.families import LossModel, load_judge_for
+from guidance.evaluate.judge import PromptRanking, normalize_text
+from guidance.evaluate.perturbations import PERTURBATIONS, blur, jpeg, shift
 from guidance.evaluate.scoring import (
     Sample,
+    SampleImages,
     SampleScore,
-    Shown,
     diversity,
     score_samples,
     summarize,
 )
 from guidance.evaluate.table import as_json, last_lines, sample_line
-from guidance.evaluate.views import show_mesh
+from guidance.evaluate.views import mesh_images
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
 from guidance.meshes import Mesh
@@ -32,7 +32,7 @@ from tests.evaluate.stand_ins import ColorJudge, checkered, plain
 
 def sample(prompt: str, *views: Tensor, seed: int = 0, textureless: Tensor | None = None) -> Sample:
     grey = None if textureless is None else textureless[None]
-    return Sample(f"runs/{prompt}", prompt, seed, lambda: Shown(torch.stack(views), grey))
+    return Sample(f"runs/{prompt}", prompt, seed, lambda: SampleImages(torch.stack(views), grey))
 
 
 def scores_of(*samples: Sample, others: tuple[str, ...] = ()) -> list[SampleScore]:
@@ -56,10 +56,15 @@ def test_all_views_count_alike() -> None:
 
 
 def test_case_and_articles_make_no_difference_between_texts() -> None:
-    assert entry("  The Red  Car") == entry("a red car") == entry("RED car") == "red car"
-    assert entry("an") == "an"
-    assert entry("apple") == "apple"
-    listing = Listing(ColorJudge(), ["a green", "green", "Red", "the red"])
+    assert (
+        normalize_text("  The Red  Car")
+        == normalize_text("a red car")
+        == normalize_text("RED car")
+        == "red car"
+    )
+    assert normalize_text("an") == "an"
+    assert normalize_text("apple") == "apple"
+    listing = PromptRanking(ColorJudge(), ["a green", "green", "Red", "the red"])
     assert len(listing) == 2
     assert listing.score(torch.tensor([[1.0, 0, 0, 0]]), "a green").rank == 2
 
@@ -67,7 +72,7 @@ def test_case_and_articles_make_no_difference_between_texts() -> None:
 def test_a_smooth_picture_has_no_gap() -> None:
     (score,) = scores_of(sample("red", plain(0.9, 0.1, 0.1, side=64)))
     assert score.gap == pytest.approx(0, abs=0.01)
-    assert set(score.after) == set(DISTURBANCES) == {"blur", "jpeg", "shift"}
+    assert set(score.after) == set(PERTURBATIONS) == {"blur", "jpeg", "shift"}
 
 
 def test_detail_of_single_pixels_has_a_gap() -> None:
@@ -85,29 +90,29 @@ def test_a_picture_that_gains_has_a_negative_gap() -> None:
 
 def test_disturbances_keep_shape_and_range() -> None:
     pictures = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
-    for disturb in DISTURBANCES.values():
-        found = disturb(pictures)
+    for perturb in PERTURBATIONS.values():
+        found = perturb(pictures)
         assert found.shape == pictures.shape
         assert found.min() >= 0
         assert found.max() <= 1
         assert not torch.equal(found, pictures)
     flat = plain(0.2, 0.4, 0.6, side=16)[None]
-    for disturb in (blurred, shifted):
-        assert torch.allclose(disturb(flat), flat, atol=1e-6)
+    for perturb in (blur, shift):
+        assert torch.allclose(perturb(flat), flat, atol=1e-6)
     assert torch.allclose(jpeg(flat), flat, atol=0.02)
 
 
 def test_a_shift_moves_right_and_down_by_one_pixel() -> None:
     dot = torch.zeros(1, 3, 4, 4)
     dot[..., 1, 1] = 1
-    assert shifted(dot)[0, 0].nonzero().tolist() == [[2, 2]]
+    assert shift(dot)[0, 0].nonzero().tolist() == [[2, 2]]
 
 
 def test_a_blur_keeps_the_light_and_grows_with_the_picture() -> None:
     for side in (33, 301):
         dot = torch.zeros(1, 3, side, side)
         dot[..., side // 2, side // 2] = 1
-        spread = blurred(dot)[0, 0]
+        spread = blur(dot)[0, 0]
         assert spread.sum().item() == pytest.approx(1, abs=1e-4)
         sigma = max(1.0, side / 100)
         assert spread.max().item() == pytest.approx(1 / (2 * torch.pi * sigma**2), rel=0.05)
@@ -169,24 +174,24 @@ def test_a_mesh_is_seen_from_around_with_and_without_colours(tmp_path) -> None:
     mesh = primitive("cube")
     red = torch.tensor([1.0, 0, 0]).expand_as(mesh.vertices)
     big = Mesh(mesh.vertices * 40 + 7, mesh.faces, red)
-    shown = show_mesh(save_mesh(big, tmp_path / "mesh.glb"))
-    assert shown.textureless is not None
-    assert shown.pictures.shape == shown.textureless.shape == (8, 3, 224, 224)
+    loaded = mesh_images(save_mesh(big, tmp_path / "mesh.glb"))
+    assert loaded.textureless is not None
+    assert loaded.images.shape == loaded.textureless.shape == (8, 3, 224, 224)
     # A cube looks the same after a quarter turn and different after an eighth.
-    assert (shown.pictures[0] - shown.pictures[2]).abs().mean() < 0.002
-    assert (shown.pictures[0] - shown.pictures[1]).abs().mean() > 0.01
-    inside = shown.pictures[0, :, 112, 112]
+    assert (loaded.images[0] - loaded.images[2]).abs().mean() < 0.002
+    assert (loaded.images[0] - loaded.images[1]).abs().mean() > 0.01
+    inside = loaded.images[0, :, 112, 112]
     assert inside[0] > 0.5
     assert inside[1:].max() < 0.01
-    grey = shown.textureless[0]
+    grey = loaded.textureless[0]
     assert (grey.amax(0) - grey.amin(0)).max() < 1e-5
-    assert shown.pictures[0, :, 0, 0].tolist() == [1, 1, 1]
+    assert loaded.images[0, :, 0, 0].tolist() == [1, 1, 1]
 
 
 def test_a_mesh_without_colours_is_refused(tmp_path) -> None:
     path = save_mesh(primitive("cube"), tmp_path / "mesh.glb")
-    with pytest.raises(InputError, match="has no colours of vertices and no maps"):
-        show_mesh(path)
+    with pytest.raises(InputError, match="expected a mesh with vertex colours or texture maps"):
+        mesh_images(path)
 
 
 def test_families_of_losses_need_no_weights() -> None:
@@ -223,8 +228,8 @@ def loaded(monkeypatch) -> list[str]:
 
 
 def test_the_judge_fits_all_losses(loaded: list[str]) -> None:
-    assert judge_of(["mini", "mini"]).family == "mini-judge"
-    assert judge_of(["mini"], "ViT-B-32/openai").family == "clip"
+    assert load_judge_for(["mini", "mini"]).family == "mini-judge"
+    assert load_judge_for(["mini"], "ViT-B-32/openai").family == "clip"
     assert loaded == ["mini-judge", "ViT-B-32/openai"]
 
 
@@ -232,8 +237,8 @@ def test_the_judge_fits_all_losses(loaded: list[str]) -> None:
 def test_a_judge_of_a_losss_family_is_refused_unloaded(
     loaded: list[str], loss: str, judge: str
 ) -> None:
-    with pytest.raises(InputError, match=f"which is used as a loss \\('{loss}'\\)"):
-        judge_of([loss], judge)
+    with pytest.raises(InputError, match=f"which a loss uses \\('{loss}'\\)"):
+        load_judge_for([loss], judge)
     assert loaded == []
 
 
@@ -242,10 +247,10 @@ def test_a_card_that_names_a_losss_family_is_refused(monkeypatch) -> None:
     judge = ColorJudge()
     judge.family = "mini-clip"
     monkeypatch.setattr("guidance.encoders.load_encoder", lambda *_: judge)
-    with pytest.raises(InputError, match="'mini-clip', which is used as a loss"):
-        judge_of(["mini"], "ViT-B-32/openai")
+    with pytest.raises(InputError, match="'mini-clip', which a loss uses"):
+        load_judge_for(["mini"], "ViT-B-32/openai")
 
 
 def test_losses_of_all_families_leave_no_judge(loaded: list[str]) -> None:
     with pytest.raises(InputError, match="no judge is left for losses of the families"):
-        judge_of([model.name for model in list_models()])
+        load_judge_for([model.name for model in list_models()])
