@@ -152,7 +152,7 @@ MOVED: dict[str, Any] = {**SMALL, **VARIED, "textureless": 0.5, "ambient_jitter"
     [SMALL_TEXTURE, SMALL_DEFORM, MOVED, {**SMALL_TEXTURE, **VARIED}],
     ids=["texture", "deform", "varied", "varied texture"],
 )
-def test_a_run_goes_on_from_a_snapshot_to_the_bit(small: dict[str, Any]) -> None:
+def test_a_run_resumes_bit_identically(small: dict[str, Any]) -> None:
     plan = made(TextToMesh, prompt="a red heart", device="cpu", **{**small, "steps": 4}).build()
     snapshots: list[dict[str, torch.Tensor]] = []
 
@@ -201,24 +201,32 @@ def test_a_users_mesh_comes_back_in_its_own_units(suffix: str, tmp_path: Path) -
         assert found.colors is not None and found.colors.std() > 0
 
 
-def test_repairs_are_told_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repairs_are_reported_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "doubled.obj"
     path.write_text(
         "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nf 2 3 4\n"
     )
     small = {**SMALL, "mesh": str(path)}
     result = made(TextToMesh, prompt="a heart", **small, judge=False, output=tmp_path).run()
-    assert "removed 1 faces that were there twice" in capsys.readouterr().err
-    assert "removed 1 faces that were there twice" in (result.folder / "DONE.json").read_text()
+    assert "removed 1 duplicate faces" in capsys.readouterr().err
+    assert "removed 1 duplicate faces" in (result.folder / "DONE.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
+        (
+            b"v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
+            "1 vertices have NaN or infinite values; export the mesh again",
+        ),
         (b"v 0 0 0\nv 1 0 0\n", "no faces"),
         (b"Dear diary, today I saw a cow.\n", "mesh.obj"),
-        (b"glTF\x02\x00\x00\x00\xff\xff\xff\x7f\xff\xff\xff\x7fJSON", "claims"),
+        (
+            b"glTF\x02\x00\x00\x00\xff\xff\xff\x7f\xff\xff\xff\x7fJSON",
+            "the header declares 2,147,483,647 bytes, but the file has 20",
+        ),
         (None, "no such file"),
     ],
     ids=["nan", "empty", "text", "claims gigabytes", "missing"],
@@ -232,9 +240,9 @@ def test_bad_meshes_exit_2_with_one_line(
     words = ["run", "text2mesh", "--mesh", str(path), "--prompt", "a cow", "--output", str(output)]
     with pytest.raises(SystemExit) as end:
         cli.main(words)
-    told = capsys.readouterr()
-    assert end.value.code == 2 and told.out == ""
-    assert told.err.count("\n") == 1 and message in told.err
+    captured = capsys.readouterr()
+    assert end.value.code == 2 and captured.out == ""
+    assert captured.err.count("\n") == 1 and message in captured.err
     assert not output.exists() or not any(output.iterdir())
 
 
