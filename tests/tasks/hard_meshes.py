@@ -1,4 +1,4 @@
-"""Meshes as they come: small files, each with something that breaks tools."""
+"""Small mesh files, each with a defect that breaks many tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rows = list[list[float]]
 def obj(
     vertices: Tensor | Rows, faces: Tensor | list[list[int]], more: str = "", digits: int = 17
 ) -> str:
-    """The text of an OBJ, faces counted from 0."""
+    """The text of an OBJ file; face indices start at 0."""
     rows = vertices.tolist() if isinstance(vertices, Tensor) else vertices
     corners = faces.tolist() if isinstance(faces, Tensor) else faces
     lines = ["v " + " ".join(f"{x:.{digits}g}" for x in row) for row in rows]
@@ -29,12 +29,12 @@ def obj(
 
 
 def ball() -> Mesh:
-    """Few triangles of about one size."""
+    """A coarse ball with triangles of similar size."""
     return subdivide(octahedron(), 0.8)
 
 
 def grid(cells: int, height: Callable[[Tensor, Tensor], Tensor]) -> Mesh:
-    """An open sheet above the square [-1, 1]^2, seen from +z."""
+    """An open height field over the square [-1, 1]^2, which faces +z."""
     line = torch.linspace(-1, 1, cells + 1)
     y, x = torch.meshgrid(line, line, indexing="ij")
     index = torch.arange((cells + 1) ** 2).view(cells + 1, cells + 1)
@@ -48,14 +48,14 @@ def _ball_at(scale: float, offset: float) -> str:
 
 
 def needle() -> str:
-    """A box that is twenty times as long as wide: at the ends of its range, a pixel."""
+    """A box that is twenty times as long as wide."""
     corners = [[x, y, z] for x in (-1, 1) for y in (-0.05, 0.05) for z in (-0.05, 0.05)]
     sides = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
     return obj(corners, sides)
 
 
 def slivers() -> str:
-    """A ball with triangles that are nearly lines between good ones."""
+    """A ball with some triangles of nearly no area."""
     mesh = ball()
     edge = mesh.vertices[mesh.faces[0, :2]].double()
     middle = edge.mean(0) + 1e-7 * edge[0].flip(0)
@@ -68,7 +68,7 @@ def slivers() -> str:
 
 
 def crowd() -> str:
-    """Sixty small bodies that do not touch."""
+    """Sixty separate bodies."""
     one = octahedron()
     places = torch.rand(60, 1, 3, generator=torch.Generator().manual_seed(0)) * 20
     vertices = (one.vertices + places).view(-1, 3)
@@ -77,21 +77,21 @@ def crowd() -> str:
 
 
 def torn() -> str:
-    """A sheet with a hole in its middle."""
+    """An open sheet with a hole in the middle."""
     mesh = grid(6, lambda x, y: 0.3 * x * y)
     kept = mesh.vertices[mesh.faces].mean(1).norm(dim=-1) > 0.4
     return obj(mesh.vertices, mesh.faces[kept])
 
 
 def fins() -> str:
-    """Five sheets that meet at one edge."""
+    """Five faces that share one edge."""
     rows: Rows = [[0.0, -1, 0], [0, 1, 0]]
     rows += [[math.cos(a), 0, math.sin(a)] for a in (0.0, 1.2, 2.5, 3.7, 5.0)]
     return obj(rows, [[0, 1, 2 + fin] for fin in range(5)])
 
 
 def hourglass() -> str:
-    """Two balls that share one vertex, and nothing else."""
+    """Two balls that share a single vertex."""
     mesh = ball()
     top = int(mesh.vertices[:, 1].argmax())
     moved = mesh.vertices + torch.tensor([0.0, 2.0, 0.0])
@@ -103,7 +103,7 @@ def hourglass() -> str:
 
 
 def soup() -> str:
-    """Each triangle with vertices of its own, every third one listed the other way round."""
+    """Triangles without shared vertices; every third has the opposite orientation."""
     mesh = ball()
     faces = torch.arange(3 * len(mesh.faces)).view(-1, 3)
     faces[::3] = faces[::3].flip(1)
@@ -111,7 +111,7 @@ def soup() -> str:
 
 
 def moebius() -> str:
-    """A band with one side."""
+    """A Moebius strip."""
     rows, faces = [], []
     for i in range(24):
         a = 2 * math.pi * i / 24
@@ -125,7 +125,7 @@ def moebius() -> str:
 
 
 def polygons() -> str:
-    """A prism over a star with ten corners, whose ends are single faces that are not convex."""
+    """A prism over a ten-pointed star; its ends are single non-convex faces."""
     star = [
         [(1.0 if i % 2 else 0.4) * math.cos(0.2 * math.pi * i), 0.0,
          (1.0 if i % 2 else 0.4) * math.sin(0.2 * math.pi * i)]
@@ -143,7 +143,7 @@ def far_stray() -> str:
 
 
 def crossing() -> str:
-    """Two balls that run through each other, the second inside out, and doubled faces."""
+    """Two intersecting balls, the second inside out, and duplicate faces."""
     one = ball()
     other = one.vertices + torch.tensor([0.7, 0.1, 0.2])
     faces = torch.cat([one.faces, one.faces.flip(1) + len(one.vertices), one.faces[:5]])
@@ -151,7 +151,7 @@ def crossing() -> str:
 
 
 def with_wild_uv() -> str:
-    """Texture coordinates that repeat, lie on one another, or have no area."""
+    """UV coordinates outside of the unit square, overlapping, or without area."""
     mesh = ball()
     uv = ["vt -2.5 7.25", "vt 3 7.25", "vt 0.5 9", "vt 0 0"]
     lines = [f"v {x} {y} {z}" for x, y, z in mesh.vertices.tolist()] + uv
@@ -163,7 +163,7 @@ def with_wild_uv() -> str:
 
 
 def textured_glb(path: Path) -> Path:
-    """A GLB with maps of a material inside."""
+    """A GLB with embedded texture maps."""
     mesh = ball()
     uv = torch.rand(3 * len(mesh.faces), 2, generator=torch.Generator().manual_seed(0))
     color = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -174,7 +174,7 @@ def textured_glb(path: Path) -> Path:
 
 
 def coloured_ply(path: Path) -> Path:
-    """Colours of vertices, black and white side by side."""
+    """Vertex colors that alternate between black and white."""
     mesh = ball()
     colors = (torch.arange(len(mesh.vertices)) % 2).float()[:, None].expand(-1, 3)
     return save_mesh(Mesh(mesh.vertices, mesh.faces, colors), path)
@@ -206,7 +206,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path]]] = {
 
 
 def write(name: str, folder: Path) -> Path:
-    """One of the meshes as a file."""
+    """Writes one of the meshes, and returns its path."""
     if name in TEXTS:
         path = folder / "mesh.obj"
         path.write_text(TEXTS[name]())

@@ -1,4 +1,4 @@
-"""Every mode takes meshes as they come, and gives them back where they were."""
+"""Every mode accepts meshes with defects, and exports them at their place."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_two_steps_on_a_hard_mesh(name: str, mode: str, tmp_path: Path) -> None:
     assert torch.tensor(result.losses).isfinite().all()
     alpha = result.rendering.alpha
     assert alpha is not None and result.images.isfinite().all()
-    assert alpha.amax() > 0.3  # something is seen
+    assert alpha.amax() > 0.3  # the mesh is visible
     assert show_normals(result.rendering).isfinite().all()
     out = tmp_path / "out"
     out.mkdir()

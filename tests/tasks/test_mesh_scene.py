@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.loop.events import StepEvent
 from guidance.loop.optimize import optimize
+from guidance.tasks.mesh import scene_file
 from guidance.tasks.mesh.scene_file import MOST_PARTS, read_scene
 from guidance.tasks.text2mesh import TextToMesh
 from tests.tasks.options import differ, made
@@ -58,6 +60,13 @@ def test_yaml_and_toml_give_the_same_scene(tmp_path: Path) -> None:
     assert one == other and one.names() == ("cube", "heart")
     assert [part.mesh for part in one.parts] == ["cube", str(tmp_path / "small.obj")]
     assert one.parts[1].position == (0, 1.5, 0) and one.parts[1].scale == 0.5
+
+
+def test_the_example_in_the_documentation_is_a_scene(tmp_path: Path) -> None:
+    assert scene_file.__doc__ is not None
+    example = textwrap.dedent(scene_file.__doc__.partition("\n\n")[2])
+    found = read_scene(scene(tmp_path, example))
+    assert found.names() == ("body", "hat") and found.parts[1].scale == 0.4
 
 
 def test_parts_get_unique_names(tmp_path: Path) -> None:
@@ -202,9 +211,9 @@ def _context() -> Any:
 def test_malformed_scenes_are_explained_in_one_line(
     text: str, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as error:
         read_scene(scene(tmp_path, text))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_files_that_cannot_be_read_are_explained(

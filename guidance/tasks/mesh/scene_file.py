@@ -1,14 +1,14 @@
 """The file of a scene: several meshes with their prompts, and a prompt for the whole.
 
-prompt: a snowman with a red hat
-parts:
-- mesh: body.obj            # as --mesh takes it; a path is relative to this file
-prompt: a snowman
-- mesh: cone
-name: hat                 # of its node and files; by default the name of the mesh
-prompt: a red hat
-position: [0, 1.2, 0]     # of its origin, in the units of the scene
-scale: 0.4                # from its own units to those of the scene
+    prompt: a snowman with a red hat
+    parts:
+      - mesh: body.obj            # as for --mesh; paths are relative to this file
+        prompt: a snowman
+      - mesh: cone
+        name: hat                 # of its node and files; by default the name of the mesh
+        prompt: a red hat
+        position: [0, 1.2, 0]     # of its origin, in the units of the scene
+        scale: 0.4                # from its own units to those of the scene
 """
 
 from __future__ import annotations
