@@ -112,7 +112,7 @@ class Images(Output):
 class Rendering(Images):
     """Images as tensors, and what is known about them.
 
-    With `alpha`, `image` is premultiplied by it (colour over black), so that
+    With `alpha`, `image` is premultiplied by it (color over black), so that
     `image + (1 - alpha) * background` is the image over a background. Without `alpha`, images are
     opaque.
     """

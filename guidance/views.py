@@ -36,7 +36,7 @@ class Cameras:
     width: int
     strength: Float[Tensor, "n v"] | None = None  # of the light; by default 1
     ambient: Float[Tensor, "n v"] | None = None  # added to the ambient light of the shading
-    textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape without colours
+    textureless: Bool[Tensor, "n v"] | None = None  # views that show the shape without colors
     #: The part of a scene that a view shows alone, or `WHOLE`; by default all views show the whole.
     #: The same for all samples; the views of a subject are contiguous.
     subject: Int[Tensor, "n v"] | None = None
@@ -100,7 +100,7 @@ View = Cameras | Windows | Frames
 class Warp:
     """An affine motion of flat images, from position x to `matrix @ (x, 1)`; on the CPU.
 
-    Positions are in [-1, 1]^2: x to the right, y down, 0 in the centre.
+    Positions are in [-1, 1]^2: x to the right, y down, 0 in the center.
     """
 
     matrix: Float[Tensor, "n 2 3"]  # float64
@@ -113,7 +113,7 @@ class Warp:
         pan: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> Warp:
-        """The same warp for all samples: rotation and zoom around the centre, then translation.
+        """The same warp for all samples: rotation and zoom around the center, then translation.
 
         Args:
             zoom: above 1 enlarges the image.

@@ -85,8 +85,8 @@ def test_every_option_changes_the_result(kind: type[Generator], option: str, val
         (lambda: make(Grid, export_size=30), "export_size: .* the 4 cells .* got 30; use e.g. 32"),
         (lambda: make(Grid, temperature=1.0), "Grid.temperature: applies only to a palette"),
         (lambda: make(Grid, palette=4, temperature="1 -> 0"), "values above 0, got '1 -> 0'"),
-        (lambda: make(Grid, palette=1), "Grid.palette: expected 2 to 256 colours, got 1"),
-        (lambda: make(Grid, palette=("red",)), r"a number or 2 to 256 colours.*got \('red',\)"),
+        (lambda: make(Grid, palette=1), "Grid.palette: expected 2 to 256 colors, got 1"),
+        (lambda: make(Grid, palette=("red",)), r"a number or 2 to 256 colors.*got \('red',\)"),
         (
             lambda: make(Grid, palette=("red", "#1")),
             "Grid.palette: expected a colour such as .* got '#1'",

@@ -1,4 +1,4 @@
-"""A single object on a transparent background: colour and alpha, each from a pyramid."""
+"""A single object on a transparent background: color and alpha, each from a pyramid."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Cutout(Generator):
     Args:
         seeds: one per sample, for the noise that it starts from.
         size: pixels per side of the image.
-        finest: cells per side of the finest level of colour and of alpha, a power of two.
+        finest: cells per side of the finest level of color and of alpha, a power of two.
         learning_rate: of Adam, for each level.
-        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         sharpness: factor on the levels of alpha before the sigmoid, a number or a schedule; higher
             values give sharper outlines. The fade at the margin is sharpened in proportion.
         margin: share of the side along the border where alpha fades to 0, so that the object is
@@ -53,7 +53,7 @@ class Cutout(Generator):
         start: an image to start from, of any size. Its alpha channel (straight), if any, is the
             initial alpha; otherwise that is a soft disc.
         coarse: cells per side of the finest level that is optimized from the first step. Finer
-            levels of colour follow from progress `DETAIL` on. Alpha has no finer levels: the
+            levels of color follow from progress `DETAIL` on. Alpha has no finer levels: the
             sharpness of an outline comes from its slope, and finer cells make it wavy. By default
             all levels of both.
     """
@@ -85,8 +85,8 @@ class Cutout(Generator):
             start=None if options.start is None else load_image(options.start, "start"),
         )
 
-    #: Alpha starts as a soft disc, 0.73 in the centre and 0.1 in the corners, so that colour gets a
-    #: gradient from the first step and the object stays in the centre (chosen by eye).
+    #: Alpha starts as a soft disc, 0.73 in the center and 0.1 in the corners, so that color gets a
+    #: gradient from the first step and the object stays in the center (chosen by eye).
     START_MIDDLE, START_FALL = 1.0, 3.5
 
     def __init__(
@@ -136,7 +136,7 @@ class Cutout(Generator):
         self.sharpness = self.sharpnesses(progress)
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        """Colour is mirrored at the border; alpha continues as the disc that it started from."""
+        """Color is mirrored at the border; alpha continues as the disc that it started from."""
         self.color.warp(warp)
         disc = self._disc(min(self.finest, self.coarse)) / self.sharpness
         self.outline.warp(warp, beyond=disc[None].to(next(self.parameters())))
@@ -151,7 +151,7 @@ class Cutout(Generator):
         return Rendering((color * alpha)[:, None], alpha[:, None])
 
     def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
-        """Colour and alpha of the whole images."""
+        """Color and alpha of the whole images."""
         color = squashed(self.color(self.size), decorrelate=self.decorrelate)
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
         fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
@@ -160,7 +160,7 @@ class Cutout(Generator):
     def _layers_through(
         self, windows: Windows, samples: slice = slice(None)
     ) -> tuple[Float[Tensor, "n v 3 pixels pixels"], Float[Tensor, "n v 1 pixels pixels"]]:
-        """Colour and alpha of some samples, through their windows."""
+        """Color and alpha of some samples, through their windows."""
         levels = self.color.through(windows, samples)
         color = squashed(levels.flatten(0, 1), decorrelate=self.decorrelate).view_as(levels)
         alpha = torch.sigmoid(self.sharpness * self.outline.through(windows, samples))

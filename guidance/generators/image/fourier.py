@@ -18,7 +18,7 @@ from guidance.views import Warp
 
 
 class Fourier(ImageGenerator):
-    """Images as a complex spectrum in decorrelated colours, followed by a sigmoid.
+    """Images as a complex spectrum in decorrelated colors, followed by a sigmoid.
 
     Source: Olah et al., "Feature Visualization" (2017), and lucid's optvis/param/spatial.py. The
     decay is a power of the frequency as in lucid (1) and aphantasia (1.5).
@@ -28,7 +28,7 @@ class Fourier(ImageGenerator):
         size: pixels per side.
         learning_rate: of Adam (aphantasia: 0.05).
         decay: how strongly high frequencies are damped; 0 damps none.
-        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         start_sd: standard deviation of the spectrum at the start (lucid: 0.01).
     """
 

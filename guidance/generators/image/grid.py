@@ -1,4 +1,4 @@
-"""Pixel art: a coarse grid of cells with free colours or colours of a small palette."""
+"""Pixel art: a coarse grid of cells with free colors or colors of a small palette."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from guidance.views import Warp, Windows
 
 
 class Grid(ImageGenerator):
-    """Cells of one colour each, enlarged without smoothing.
+    """Cells of one color each, enlarged without smoothing.
 
-    Without a palette, the parameters of a cell are its colour in [0, 1]. With a palette, they are
-    logits of its colours, and the cell has the most likely colour, during the run as in the
+    Without a palette, the parameters of a cell are its color in [0, 1]. With a palette, they are
+    logits of its colors, and the cell has the most likely color, during the run as in the
     exported image. The gradient is that of the mixture by `softmax(logits / temperature)`, a
     straight-through estimate. A high temperature moves all logits of a cell at once; a low one
-    mainly those of the most likely colours.
+    mainly those of the most likely colors.
 
     Source: Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons"
     (arXiv 1308.3432), for the straight-through estimate. The palette starts as Roberts' R3
     sequence ("The Unreasonable Effectiveness of Quasirandom Sequences", 2018), spread evenly.
 
     Args:
-        seeds: one per sample, for the colours or logits that it starts from.
+        seeds: one per sample, for the colors or logits that it starts from.
         size: pixels per side of the image, a multiple of the cells per side that it shows.
         cells: cells per side.
-        palette: None for free colours; a number of colours to optimize, 2 to 256; or the colours,
+        palette: None for free colors; a number of colors to optimize, 2 to 256; or the colors,
             as "#rrggbb" or CSS names.
         temperature: of the softmax, a number or a schedule; with a palette by default
-            "1 -> 0.02 log". Not available for free colours.
+            "1 -> 0.02 log". Not available for free colors.
         tileable: losses read the grid repeated 2 by 2, so that opposite borders fit; one tile is
             exported.
-        learning_rate: of Adam, for colours in units of the range of values; times `CHOICE_RATE` for
+        learning_rate: of Adam, for colors in units of the range of values; times `CHOICE_RATE` for
             logits.
         export_size: pixels per side of the exported image, a multiple of `cells`; by default
             `size`.
@@ -99,7 +99,7 @@ class Grid(ImageGenerator):
     def check_warp(self, warp: Warp) -> None:
         whole_cells(warp, self.cells)
 
-    CHOICE_RATE = 5.0  # measured with the default temperature on 8 and 16 colours: 1, 5, 25
+    CHOICE_RATE = 5.0  # measured with the default temperature on 8 and 16 colors: 1, 5, 25
     START_SD = 0.01  # as lucid's pixel parametrization
     palette: Tensor  # [n, k, 3]; learned or given
 
@@ -135,7 +135,7 @@ class Grid(ImageGenerator):
             return
         if isinstance(palette, int):
             if not 2 <= palette <= 256:
-                raise InputError(f"Grid.palette: expected 2 to 256 colours, got {palette}")
+                raise InputError(f"Grid.palette: expected 2 to 256 colors, got {palette}")
             self.palette = nn.Parameter(_spread_colors(start.uniform("palette", 3), palette))
         else:
             known = _read_colors(palette).expand(len(seeds), -1, -1)
@@ -158,7 +158,7 @@ class Grid(ImageGenerator):
         """One pixel per cell."""
         if self.is_free:
             return self.colors
-        # The values of the most likely colours, with the gradient of the mixture.
+        # The values of the most likely colors, with the gradient of the mixture.
         weights = (self.choices / self.temperature).softmax(1)
         mixed = torch.einsum("nkhw,nkc->nchw", weights, self.palette)
         chosen = self.choices.argmax(1).flatten(1)
@@ -239,7 +239,7 @@ def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 
 def _through(
     cells: Float[Tensor, "n 3 k k"], windows: Windows, repeats: int = 1
 ) -> Float[Tensor, "n v 3 pixels pixels"]:
-    """Repeated cells through windows; each pixel has the colour of one cell."""
+    """Repeated cells through windows; each pixel has the color of one cell."""
     count = cells.shape[-1]
     rows, columns = (
         # The weight of a pixel is 1 for its cell and 0 for the others, so the product is exact.
@@ -279,7 +279,7 @@ def _spread_colors(offset: Float[Tensor, "n 3"], count: int) -> Float[Tensor, "n
 def _read_colors(colors: Sequence[str]) -> Float[Tensor, "k 3"]:
     if isinstance(colors, str) or not 2 <= len(colors) <= 256:
         raise InputError(
-            f'Grid.palette: expected a number or 2 to 256 colours, e.g. ("#1a1c2c", "white"), got '
+            f'Grid.palette: expected a number or 2 to 256 colors, e.g. ("#1a1c2c", "white"), got '
             f"{colors!r}"
         )
     return torch.tensor([parse_color(color, "Grid.palette") for color in colors])

@@ -18,7 +18,7 @@ from guidance.views import Warp
 class Pixels(ImageGenerator):
     """Images as their own values in [0, 1], clamped after each step.
 
-    Neighbouring pixels are independent, so the adversarial texture of an encoder is fully visible.
+    Neighboring pixels are independent, so the adversarial texture of an encoder is fully visible.
     It is the baseline for the other generators.
 
     Args:

@@ -31,7 +31,7 @@ class Pyramid(ImageGenerator):
         finest: cells per side of the finest level, a power of two. If smaller than `size`, the
             image is interpolated between cells, which small encoders do not notice.
         learning_rate: of Adam, for each level.
-        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         start: an image to start from, of any size, resolved up to `finest` cells.
         coarse: cells per side of the finest level that is optimized from the first step; finer
             levels follow from progress `DETAIL` on. By default all.

@@ -1,4 +1,4 @@
-"""Images as small networks with sine activations, from position to colour."""
+"""Images as small networks with sine activations, from position to color."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from guidance.views import Warp, Windows
 
 
 class Siren(ImageGenerator):
-    """A sine network for each sample, from a position in [-1, 1]^2 to a colour, `(1 + tanh) / 2`.
+    """A sine network for each sample, from a position in [-1, 1]^2 to a color, `(1 + tanh) / 2`.
 
         x -> sin(omega (W x + b)) -> ... -> sin(omega (W x + b)) -> W x + b
 
@@ -45,7 +45,7 @@ class Siren(ImageGenerator):
         layers: hidden layers, at least 1.
         omega: the frequencies of the first layer reach `omega / pi` waves per side; higher values
             give finer detail, but also earlier noise (the paper: 30).
-        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB.
+        decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         export_size: pixels per side of the exported image; by default `size`.
 
     Raises:
@@ -97,7 +97,7 @@ class Siren(ImageGenerator):
         return self.images_at(self.size)
 
     def images_at(self, size: int) -> Float[Tensor, "n 3 h w"]:
-        """The images at any size, evaluated at the pixel centres."""
+        """The images at any size, evaluated at the pixel centers."""
         first = self.weights[0]
         line = (torch.arange(size, dtype=first.dtype, device=first.device) + 0.5) * 2 / size - 1
         y, x = torch.meshgrid(line, line, indexing="ij")

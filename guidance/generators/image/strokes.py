@@ -25,13 +25,13 @@ from guidance.views import Warp, Windows
 
 
 class Strokes(ImageGenerator):
-    """Cubic strokes with a width, a colour and an opacity, painted in order over a background.
+    """Cubic strokes with a width, a color and an opacity, painted in order over a background.
 
     All lengths are shares of the image's side, so that a drawing does not depend on the size.
 
     Source: Frans et al., "CLIPDraw" (arXiv 2106.14843), with its three learning rates, for
-    points, widths and colours: 1, 0.1 and 0.01 in pixels of an image of 224 and in units of
-    colour. Deviations: one cubic per stroke instead of one to three; strokes start evenly spread
+    points, widths and colors: 1, 0.1 and 0.01 in pixels of an image of 224 and in units of
+    color. Deviations: one cubic per stroke instead of one to three; strokes start evenly spread
     over the image; the background can be optimized; another renderer (`param/bezier.py`).
 
     Args:
@@ -39,14 +39,14 @@ class Strokes(ImageGenerator):
         size: pixels per side.
         num_strokes: strokes per sample (CLIPDraw: 256 to 512).
         widths: the least and the greatest width, as shares of the side.
-        ground: the background colour: "learned" (from white), "#rrggbb" or a CSS name.
+        ground: the background color: "learned" (from white), "#rrggbb" or a CSS name.
         learning_rate: of Adam, for points in pixels of an image of 224; the other rates are
             proportional to it.
         export_size: pixels per side of the exported image and drawing; by default `size`.
 
     Raises:
         InputError: a size or number of strokes below 1, widths that are not
-            0 < least < greatest <= 1, an unknown background colour.
+            0 < least < greatest <= 1, an unknown background color.
     """
 
     class Options(ImageOptions):
@@ -64,7 +64,7 @@ class Strokes(ImageGenerator):
         exported = export_arguments(options.export_size)
         return cls(canvas.seeds, canvas.size, num_strokes=options.num_strokes, **exported)
 
-    #: Learning rates at `learning_rate` 1: of points and widths in sides of the image, of colours.
+    #: Learning rates at `learning_rate` 1: of points and widths in sides of the image, of colors.
     POINT_RATE, WIDTH_RATE, COLOR_RATE = 1 / 224, 0.1 / 224, 0.01
     #: At the start: length of a stroke in sides, and standard deviation of its turn at each control
     #: point (chosen by eye: 512 such strokes cover most of the image, without straight lines).
@@ -108,7 +108,7 @@ class Strokes(ImageGenerator):
             self.register_buffer("ground", known.clone(), persistent=False)
 
     def _start_points(self, start: StepContext, count: int) -> Float[Tensor, "n s 4 2"]:
-        """Slightly curved strokes in all directions, with evenly spread centres.
+        """Slightly curved strokes in all directions, with evenly spread centers.
 
         Source: Roberts' R2 sequence, shifted by a random offset for each sample.
         """
@@ -149,7 +149,7 @@ class Strokes(ImageGenerator):
     def warp(self, warp: Warp, context: StepContext) -> None:
         """Exact for all strokes that stay in the image.
 
-        Those that leave it restart at a random position, faint and in the colour of the image
+        Those that leave it restart at a random position, faint and in the color of the image
         there; otherwise a zoom would lose all strokes.
         """
         matrix = warp.matrix.to(self.points)

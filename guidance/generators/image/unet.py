@@ -53,7 +53,7 @@ class UNet(ImageGenerator):
         seeds: one per sample, for the weights.
         content: the image, in [0, 1], of any size.
         widths: channels at full, half, quarter and eighth size.
-        learning_rate: of Adam; from 4e-3 on, some images become a single colour.
+        learning_rate: of Adam; from 4e-3 on, some images become a single color.
         original: the same image at its full size, which `export` transforms as well.
     """
 

@@ -19,7 +19,7 @@ from guidance.types import StepContext
 from guidance.views import Warp
 
 #: Lifting steps of the forward transform, and the gain of its low band that makes it (nearly)
-#: orthonormal. The steps alternately add a multiple of both neighbours to odd and even positions.
+#: orthonormal. The steps alternately add a multiple of both neighbors to odd and even positions.
 #: Source: Daubechies and Sweldens, "Factoring Wavelet Transforms into Lifting Steps" (1998), 7.7.
 CDF97 = ((-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522), 1.149604398)
 #: The smallest side of a level; it is not split further.
@@ -48,7 +48,7 @@ class Wavelet(ImageGenerator):
         skip_levels: how many of the finest levels stay 0. One level halves the resolution, which
             excludes the adversarial texture of single pixels.
         wavelet: "cdf97" is smooth; "haar" is blocky.
-        decorrelate: optimize along the decorrelated colour axes of photographs instead of RGB (in
+        decorrelate: optimize along the decorrelated color axes of photographs instead of RGB (in
             the same measurement: 0.617 without, 0.589 with it).
         start_sd: standard deviation of the coefficients at the start.
 
@@ -192,14 +192,14 @@ def _split(
 
 
 def _around_even(odd: Float[Tensor, "n c h odd"], count: int) -> Float[Tensor, "n c h even"]:
-    """The sum of both odd neighbours of each even position, mirrored at the border."""
+    """The sum of both odd neighbors of each even position, mirrored at the border."""
     inner = odd[..., :-1] + odd[..., 1:]
     end = [2 * odd[..., -1:]] if count > odd.shape[-1] else []
     return torch.cat([2 * odd[..., :1], inner, *end], -1)
 
 
 def _around_odd(even: Float[Tensor, "n c h even"], count: int) -> Float[Tensor, "n c h odd"]:
-    """The sum of both even neighbours of each odd position, mirrored at the border."""
+    """The sum of both even neighbors of each odd position, mirrored at the border."""
     inner = even[..., :-1] + even[..., 1:]
     end = [2 * even[..., -1:]] if count == even.shape[-1] else []
     return torch.cat([inner, *end], -1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.mesh.jacobians import DeformedMesh
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.stylized import StylizedMesh, Surface
+from guidance.generators.mesh.stylized import StylizedMesh
 from guidance.geometry.io.files import save_mesh, save_scene
 from guidance.geometry.normalization import Normalization
 from guidance.geometry.primitives import octahedron
@@ -43,7 +43,7 @@ class Assembly(MeshGenerator):
     """Several independent meshes; their own generators hold all parameters.
 
     The subjects of the cameras select what each view shows (`guidance.views.Cameras`): one part
-    alone, centred and of radius 1, or all parts at their places, scaled together to radius 1. If
+    alone, centered and of radius 1, or all parts at their places, scaled together to radius 1. If
     the cameras have subjects, the `scene` of the rendering holds the parts at radius 1 each, so
     that regularizers treat small and large parts alike; otherwise it holds what is rendered.
 
@@ -148,11 +148,11 @@ class Assembly(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Assembly:
-        surface = Surface(edge_length=0.8)
+        options = StylizedMesh.Options(edge_length=0.8)
         parts = [
             Part(
                 name,
-                StylizedMesh(octahedron(), range(first, first + num_samples), surface),
+                StylizedMesh(octahedron(), range(first, first + num_samples), options),
                 position,
                 0.4,
             )
@@ -161,7 +161,7 @@ class Assembly(MeshGenerator):
                 ("right", 100, (0.6, 0.0, 0.0)),
             )
         ]
-        return cls(parts, surface.shading)
+        return cls(parts, options.shading)
 
 
 def of_each(

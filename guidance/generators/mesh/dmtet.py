@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.param.field import Field
+from guidance.generators.mesh.param.field import FourierField
+from guidance.generators.mesh.param.options import GeneratedOptions
 from guidance.generators.mesh.param.symmetry import fold, symmetrized
 from guidance.generators.mesh.param.volume import Volume
 from guidance.geometry.normalization import fit_unit_sphere
@@ -19,7 +20,6 @@ from guidance.geometry.tetrahedra import TetrahedralGrid, march
 from guidance.meshes import Mesh, MeshScene, MeshScenes
 from guidance.outputs import Rendering
 from guidance.rendering.heterogeneous import render_meshes
-from guidance.rendering.shading import Shading
 from guidance.views import Cameras
 
 #: Half the side of the grid's cube, and the radius of the ball at the start.
@@ -31,23 +31,12 @@ MOST_OFFSET = 0.4
 START_SD = 0.02
 
 
-@dataclass(frozen=True)
-class SurfaceGrid:
-    """Resolution and colours of the surface."""
-
-    cells: int = 24  # per side of the bounding cube; each is cut into twelve tetrahedra
-    finest: int = 8  # cells per side of the finest level of the distances, a power of two
-    frequency: float = 0.7  # of the colour network, in waves per unit of length; see `Field`
-    symmetric: bool = False  # the left half (x < 0) mirrors the right half
-    shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
-
-
 class DMTet(MeshGenerator):
     """Signed distances and offsets at the vertices of a tetrahedral grid, separate for each sample.
 
     The surface is the zero level set, extracted in each forward pass by marching tetrahedra
     (`guidance.geometry.tetrahedra`), so its topology may change. It is closed, and scaled to radius
-    1. Colours are a function of position.
+    1. Colors are a function of position.
 
     Source: DMTet (Shen et al., arXiv 2111.04276). Deviations: distances are those of a ball plus a
     sum of coarse and fine levels, so that single vertices do not drift away; tetrahedra of one
@@ -55,47 +44,57 @@ class DMTet(MeshGenerator):
 
     Args:
         seeds: one per sample.
-        grid: see `SurfaceGrid`.
+        options: resolution and colors of the surface.
         learning_rate: of Adam for the levels of the distances, in units of length, and for the
-            offsets before tanh; times `PAINT` for the colours.
+            offsets before tanh; times `PAINT` for the colors.
 
     Raises:
         InputError: too few or too many cells; `finest` is not a power of two.
     """
+
+    class Options(GeneratedOptions):
+        """Resolution and colors of the surface."""
+
+        cells: int = Field(default=24, ge=6, le=80)
+        """Cells per side of the grid; each is cut into twelve tetrahedra."""
+        finest: int = Field(default=8, ge=1, le=128)
+        """Finest cells along the grid that distances are optimized in, a power of two."""
+        frequency: float = Field(default=0.7, gt=0, le=20)
+        """Of the features of the colors, in waves per radius: higher gives finer patterns."""
 
     PAINT = 0.8
 
     def __init__(
         self,
         seeds: Sequence[int],
-        grid: SurfaceGrid = SurfaceGrid(),
+        options: DMTet.Options = Options(),  # noqa: B008  (frozen)
         *,
         learning_rate: float = 0.005,
     ) -> None:
         super().__init__()
-        self.num_samples, self.grid, self.learning_rate = len(seeds), grid, learning_rate
-        self.lattice = TetrahedralGrid.of(grid.cells, HALF)
+        self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
+        self.lattice = TetrahedralGrid.of(options.cells, HALF)
         places = self.lattice.places
         # A surface within this radius has tetrahedra on all sides.
-        self.reach = min(1.0, HALF * (1 - 1.5 / grid.cells))
-        self.distances = Volume(seeds, 1, grid.finest, START_SD)
+        self.reach = min(1.0, HALF * (1 - 1.5 / options.cells))
+        self.distances = Volume(seeds, 1, options.finest, START_SD)
         self.offsets = nn.Parameter(torch.zeros(len(seeds), len(places), 3))
-        self.color = Field(seeds, 3, frequency=grid.frequency)
+        self.color = FourierField(seeds, 3, frequency=options.frequency)
         index, weights = self.distances.corners(self._folded(places))
-        mirror = self.lattice.mirrored() if grid.symmetric else None
+        mirror = self.lattice.mirrored() if options.symmetric else None
         ball = places.norm(dim=1) - START
         self.register_derived(index=index, weights=weights, ball=ball, mirror=mirror)
 
     def render(self, cameras: Cameras) -> Rendering:
         scenes = self.scenes()
         colors = [self._colors(mesh.vertices[0], i) for i, mesh in enumerate(scenes.meshes)]
-        return render_meshes(scenes, cameras, colors, self.grid.shading)
+        return render_meshes(scenes, cameras, colors, self.options.shading)
 
     def scenes(self) -> MeshScenes:
         """The current surfaces of all samples, and the distances that they are extracted from."""
         lattice = self.lattice = self.lattice.to(self.offsets.device)
         distances, places = self._distances(), self._places()
-        side = self.grid.cells + 1
+        side = self.options.cells + 1
         meshes = []
         for own, moved in zip(distances, places, strict=True):
             vertices, faces = march(lattice, own, moved)
@@ -123,15 +122,15 @@ class DMTet(MeshGenerator):
     def _places(self) -> Float[Tensor, "n p 3"]:
         """The positions of the grid vertices."""
         moved = torch.tanh(self.offsets)
-        if self.grid.symmetric:
+        if self.options.symmetric:
             moved = symmetrized(moved, self.get_buffer("mirror"))
         return self.lattice.places + MOST_OFFSET * self.lattice.spacing * moved
 
     def _folded(self, points: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:
-        return fold(points) if self.grid.symmetric else points
+        return fold(points) if self.options.symmetric else points
 
     def _colors(self, points: Float[Tensor, "q 3"], sample: int) -> Float[Tensor, "1 q 3"]:
-        """In [0, 1]. Detached from the positions, so that colours do not move the surface."""
+        """In [0, 1]. Detached from the positions, so that colors do not move the surface."""
         values = self.color(self._folded(points.detach()), slice(sample, sample + 1))
         return (1 + torch.tanh(values)) / 2
 
@@ -153,11 +152,11 @@ class DMTet(MeshGenerator):
 
     @torch.no_grad()
     def mesh(self, sample: int) -> Mesh:
-        """The mesh of one sample, with vertex colours."""
+        """The mesh of one sample, with vertex colors."""
         scene = self.scenes().meshes[sample]
         colors = self._colors(scene.vertices[0], sample)[0]
         return Mesh(scene.vertices[0].cpu(), scene.faces.cpu(), colors.cpu())
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DMTet:
-        return cls(range(num_samples), SurfaceGrid(cells=6, finest=4))
+        return cls(range(num_samples), cls.Options(cells=6, finest=4, symmetric=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from guidance.errors import InputError
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.normalized import NormalizedMesh
+from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import mirror_indices
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.export import save_meshes
@@ -22,7 +22,7 @@ from guidance.geometry.primitives import octahedron
 from guidance.geometry.untangle import Untangler, weakened
 from guidance.meshes import Mesh, MeshScene
 from guidance.outputs import Rendering
-from guidance.rendering.shading import GREY, Shading, render_mesh
+from guidance.rendering.shading import GREY, render_mesh
 from guidance.types import StepContext
 from guidance.views import Cameras
 
@@ -31,22 +31,13 @@ from guidance.views import Cameras
 START_SD = 1e-3
 
 
-@dataclass(frozen=True)
-class Clay:
-    """How a mesh is deformed and shown; lengths are in radii of the mesh."""
-
-    edge_length: float = 0.1  # longer edges are split before the run
-    symmetric: bool = False  # the deformation is symmetric in the plane x = 0
-    shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
-
-
 class DeformedMesh(MeshGenerator):
     """A mesh whose faces rotate, stretch and shear, separately for each sample.
 
     The parameters are one Jacobian per face, `[n, f, 3, 3]`; the vertices are those whose gradients
     fit the Jacobians best (`guidance.geometry.poisson`). So a change of one face moves all of the
-    surface a little, and noise in single faces moves nothing. The mesh is centred and scaled to
-    radius 1, and its long edges are split; exports undo the scaling. It keeps its colours, grey if
+    surface a little, and noise in single faces moves nothing. The mesh is centered and scaled to
+    radius 1, and its long edges are split; exports undo the scaling. It keeps its colors, grey if
     it has none.
 
     Source: TextDeformer (Gao et al., arXiv 2304.13348). Deviations: the Jacobians start near the
@@ -56,7 +47,7 @@ class DeformedMesh(MeshGenerator):
     Args:
         mesh: triangles with a positive extent.
         seeds: one per sample.
-        clay: see `Clay`.
+        options: how the mesh is split and shown.
         learning_rate: of Adam; by default `RATE` (TextDeformer: 0.0025 for 2,500 steps).
         inside: the faces that may change; all vertices of the others are fixed in the solve.
 
@@ -64,6 +55,13 @@ class DeformedMesh(MeshGenerator):
         InputError: the edge length requires too many vertices; no vertex may move; see also
             `Poisson`.
     """
+
+    class Options(ShadedOptions):
+        """How a mesh is split before the run, and shown."""
+
+        edge_length: EdgeLength = 0.1
+        symmetric: bool = False
+        """Moves both halves (x < 0 and x > 0) by the mean of each movement and its mirror image."""
 
     #: Learning rate of Adam for runs of some hundred steps.
     RATE: ClassVar = 0.03
@@ -74,15 +72,15 @@ class DeformedMesh(MeshGenerator):
         self,
         mesh: Mesh,
         seeds: Sequence[int],
-        clay: Clay = Clay(),
+        options: DeformedMesh.Options = Options(),  # noqa: B008  (frozen)
         *,
         learning_rate: float | None = None,
         inside: Bool[Tensor, "f"] | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.clay = len(seeds), clay
+        self.num_samples, self.options = len(seeds), options
         self.learning_rate = self.RATE if learning_rate is None else learning_rate
-        self.normalized = NormalizedMesh.of(mesh, clay.edge_length, inside)
+        self.normalized = NormalizedMesh.of(mesh, options.edge_length, inside)
         made, free = self.normalized.mesh, self.normalized.free
         self.poisson = Poisson(made.vertices, made.faces, None if free is None else ~free)
         self.notes = _notes(self.poisson)
@@ -90,7 +88,7 @@ class DeformedMesh(MeshGenerator):
         if colors is None:
             colors = torch.full_like(made.vertices, GREY)
         mirror = None
-        if clay.symmetric:
+        if options.symmetric:
             mirror = mirror_indices(made.vertices.double()[faces].mean(1))
         self.register_derived(rest=made.vertices, faces=faces, colors=colors.float(), mirror=mirror)
         self.register_derived(strength=None)  # set by `finish`
@@ -107,10 +105,10 @@ class DeformedMesh(MeshGenerator):
 
     def render(self, cameras: Cameras) -> Rendering:
         scene, colors = self.painted()
-        return render_mesh(scene, cameras, colors, self.clay.shading)
+        return render_mesh(scene, cameras, colors, self.options.shading)
 
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
-        """The meshes, in radii, with their Jacobians, and their vertex colours."""
+        """The meshes, in radii, with their Jacobians, and their vertex colors."""
         jacobians = self._jacobians()
         rest = self.get_buffer("rest")
         vertices = rest + self.poisson.displacements(jacobians)
@@ -125,7 +123,7 @@ class DeformedMesh(MeshGenerator):
     def _target_jacobians(self) -> Float[Tensor, "n f 3 3"]:
         """With symmetry, the mean of each face's Jacobian and the mirrored one of its mirror."""
         own = self._own_jacobians()
-        if not self.clay.symmetric:
+        if not self.options.symmetric:
             return own
         signs = own.new_tensor([-1.0, 1, 1])
         others = own.index_select(1, self.get_buffer("mirror"))
@@ -177,7 +175,7 @@ class DeformedMesh(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DeformedMesh:
-        return cls(octahedron(), range(num_samples), Clay(edge_length=0.8))
+        return cls(octahedron(), range(num_samples), cls.Options(edge_length=0.8))
 
 
 def _notes(poisson: Poisson) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from guidance.generators.mesh.jacobians import START_SD, Clay, DeformedMesh
-from guidance.geometry.primitives import octahedron
+from guidance.generators.mesh.jacobians import START_SD, DeformedMesh
 from guidance.geometry.rotations import nearest_rotation
 from guidance.types import StepContext
 
@@ -38,7 +37,7 @@ class NormalDeformedMesh(DeformedMesh):
     Args:
         mesh: triangles with a positive extent.
         seeds: one per sample.
-        clay: see `Clay`.
+        options: see `DeformedMesh.Options`.
         learning_rate: of Adam; by default `RATE` (the paper: 0.002 for 2,500 steps).
         inside: the faces that may change; all vertices of the others are fixed in the solve.
 
@@ -67,10 +66,6 @@ class NormalDeformedMesh(DeformedMesh):
 
     def project(self) -> None:
         self.normals.copy_(F.normalize(self.normals, dim=-1))
-
-    @classmethod
-    def tiny(cls, num_samples: int = 2) -> NormalDeformedMesh:
-        return cls(octahedron(), range(num_samples), Clay(edge_length=0.8))
 
 
 def _rings(

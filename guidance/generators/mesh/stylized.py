@@ -1,20 +1,20 @@
-"""A given mesh with new colours and small displacements along its normals."""
+"""A given mesh with new colors and small displacements along its normals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 
-from guidance.errors import InputError
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.param.field import Field
+from guidance.generators.mesh.param.field import FourierField
 from guidance.generators.mesh.param.normalized import NormalizedMesh
+from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import fold
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.export import save_meshes
@@ -22,66 +22,59 @@ from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene
 from guidance.outputs import Rendering
 from guidance.rendering.rasterizer.contract import vertex_normals
-from guidance.rendering.shading import GREY, Shading, render_mesh
+from guidance.rendering.shading import GREY, render_mesh
 from guidance.types import StepContext
 from guidance.views import Cameras
 
 
-@dataclass(frozen=True)
-class Surface:
-    """How a mesh is coloured and displaced; lengths are in radii of the mesh."""
-
-    paint: Literal["field", "vertices"] = "field"  # colours from a small network, or per vertex
-    frequency: float = 0.7  # of the features of the network, in waves per radius; see `Field`
-    max_displacement: float = 0.05  # along the normals (Text2Mesh: 0.1); 0 keeps the shape
-    edge_length: float = 0.08  # longer edges are split before the run
-    symmetric: bool = False  # the left half (x < 0) mirrors the right half
-    shading: Shading = Shading(ambient=0.6)  # noqa: RUF009  (frozen)
-
-    def __post_init__(self) -> None:
-        if self.paint not in ("field", "vertices"):
-            raise InputError(f"Surface.paint: expected field or vertices, got {self.paint!r}")
-        if not 0 <= self.max_displacement < 1:
-            raise InputError(
-                f"Surface.max_displacement: expected radii in [0, 1), got {self.max_displacement:g}"
-            )
-
-
 class StylizedMesh(MeshGenerator):
-    """Colours and displacements along the normals of a mesh, separate for each sample.
+    """Colors and displacements along the normals of a mesh, separate for each sample.
 
-    The mesh is centred and scaled to radius 1, and its long edges are split; exports undo the
-    scaling. The given vertices keep their order. Their colours are used only outside a region,
-    where colours (grey if the mesh has none) and positions stay bit-identical; see
+    The mesh is centered and scaled to radius 1, and its long edges are split; exports undo the
+    scaling. The given vertices keep their order. Their colors are used only outside a region,
+    where colors (grey if the mesh has none) and positions stay bit-identical; see
     `guidance.geometry.selection`.
 
     Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small networks, one for
-    colours and one for displacements, instead of one trunk with two heads; and the mesh is
+    colors and one for displacements, instead of one trunk with two heads; and the mesh is
     subdivided to an edge length before the run instead of by hand.
 
     Args:
         mesh: triangles with a positive extent.
         seeds: one per sample.
-        surface: see `Surface`.
-        learning_rate: of Adam for the colours; a third of it for the displacements.
+        options: how the mesh is colored and displaced.
+        learning_rate: of Adam for the colors; a third of it for the displacements.
         inside: the faces that may change, `[f]`; by default all.
 
     Raises:
         InputError: the edge length requires too many vertices; no vertex may change.
     """
 
+    class Options(ShadedOptions):
+        """How a mesh is colored and displaced."""
+
+        paint: Literal["field", "vertices"] = "field"
+        """Colors from a smooth function of the position, or for each vertex separately."""
+        frequency: float = Field(default=0.7, gt=0, le=20)
+        """Of the features of --paint field, in waves per radius: higher gives finer patterns."""
+        max_displacement: float = Field(default=0.05, ge=0, lt=1)
+        """How far the surface may move along its normals, in radii; 0 keeps the shape."""
+        edge_length: EdgeLength = 0.08
+        symmetric: bool = False
+        """Paints and moves the left half (x < 0) like the right half."""
+
     def __init__(
         self,
         mesh: Mesh,
         seeds: Sequence[int],
-        surface: Surface = Surface(),
+        options: StylizedMesh.Options = Options(),  # noqa: B008  (frozen)
         *,
         learning_rate: float = 0.004,
         inside: Bool[Tensor, "f"] | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.surface, self.learning_rate = len(seeds), surface, learning_rate
-        self.normalized = NormalizedMesh.of(mesh, surface.edge_length, inside)
+        self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
+        self.normalized = NormalizedMesh.of(mesh, options.edge_length, inside)
         unit = self.normalized.mesh
         faces = unit.faces.long()
         normals = vertex_normals(unit.vertices[None], faces)[0]
@@ -92,26 +85,26 @@ class StylizedMesh(MeshGenerator):
             self.register_derived(own=own.float(), free=free, reach=reach)
         self.color = self._values(seeds, 3, "color")
         self.displacement = (
-            self._values(seeds, 1, "displacement") if surface.max_displacement else None
+            self._values(seeds, 1, "displacement") if options.max_displacement else None
         )
 
     def _values(self, seeds: Sequence[int], channels: int, purpose: str) -> nn.Module:
-        if self.surface.paint == "field":
-            return Field(seeds, channels, frequency=self.surface.frequency)
+        if self.options.paint == "field":
+            return FourierField(seeds, channels, frequency=self.options.frequency)
         return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
 
     def render(self, cameras: Cameras) -> Rendering:
         scene, colors = self.painted()
-        return render_mesh(scene, cameras, colors, self.surface.shading)
+        return render_mesh(scene, cameras, colors, self.options.shading)
 
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
-        """The meshes, in radii, and their vertex colours in [0, 1]."""
+        """The meshes, in radii, and their vertex colors in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
-        points = fold(rest) if self.surface.symmetric else rest
+        points = fold(rest) if self.options.symmetric else rest
         colors = (1 + torch.tanh(self.color(points))) / 2
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
-            along = self.surface.max_displacement * torch.tanh(self.displacement(points))
+            along = self.options.max_displacement * torch.tanh(self.displacement(points))
             if self.normalized.free is not None:
                 along = self.get_buffer("reach") * along
             vertices = rest + along * normals
@@ -128,7 +121,7 @@ class StylizedMesh(MeshGenerator):
 
     @torch.no_grad()
     def deformation(self, sample: int) -> Deformation:
-        """Colours and displacements of one sample, in the units of the given mesh."""
+        """Colors and displacements of one sample, in the units of the given mesh."""
         scene, colors = self.painted()
         moved = (scene.vertices[sample] - scene.rest_vertices).cpu().double()
         mesh = Mesh(self.normalized.given, scene.faces.cpu(), colors[sample].cpu())
@@ -138,7 +131,7 @@ class StylizedMesh(MeshGenerator):
         return self.deformation(sample).at(1.0)
 
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb and the other formats, with vertex colours.
+        """Writes mesh.glb and the other formats, with vertex colors.
 
         If the vertices are displaced, also deformation.npz: the rest shape and the displacements,
         for `guide tune` and `guide eval`.
@@ -149,7 +142,7 @@ class StylizedMesh(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> StylizedMesh:
-        return cls(octahedron(), range(num_samples), Surface(edge_length=0.8))
+        return cls(octahedron(), range(num_samples), cls.Options(edge_length=0.8))
 
 
 class _PerVertex(nn.Module):

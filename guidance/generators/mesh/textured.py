@@ -1,19 +1,21 @@
-"""Material maps for a given mesh of fixed shape: colour, roughness, metallic and normals."""
+"""Material maps for a given mesh of fixed shape: color, roughness, metallic and normals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.masked_maps import MaskedMaps, side_of
+from guidance.generators.mesh.param.options import FinestColors
 from guidance.generators.mesh.param.symmetry import fold
 from guidance.generators.mesh.param.volume import Volume, texel_rows
 from guidance.geometry.normalization import Normalization
@@ -22,6 +24,7 @@ from guidance.geometry.selection import Selection
 from guidance.geometry.unwrap import with_uv
 from guidance.media.srgb import srgb_to_linear
 from guidance.meshes import Material, Mesh
+from guidance.options import Options as ComponentOptions
 from guidance.outputs import Rendering
 from guidance.rendering.bake import Bake, bake
 from guidance.rendering.environment import find_environment
@@ -32,31 +35,10 @@ from guidance.views import Cameras
 SMOOTHEST, MOST_METAL = 0.08, 0.9
 #: Roughness and metallic at the start, before the sigmoid: matte like chalk.
 START_ROUGH, START_METAL = 1.0, -2.5
-#: Learning rate of roughness, metallic and normals relative to that of colours.
+#: Learning rate of roughness, metallic and normals relative to that of colors.
 SLOWER = 1 / 3
-
-
-@dataclass(frozen=True)
-class Maps:
-    """Resolution and limits of the maps."""
-
-    finest: int = 32  # cells of the volume along the mesh's diameter, a power of two
-    texels: int = 256  # per side of the maps during the run
-    exported: int = 1024  # per side of the exported maps
-    relief: float = 0.5  # steepest slope of the normal map; 0 disables the normal map
-    environment: str = "studio"  # lights the images
-    symmetric: bool = False  # the left half (x < 0) mirrors the right half
-    unwrap: bool = False  # creates new UV coordinates even if the mesh has some
-
-    def __post_init__(self) -> None:
-        find_environment(self.environment)
-        if min(self.texels, self.exported) < 1:
-            raise InputError(
-                f"Maps: expected texels and exported of at least 1, got {self.texels} and "
-                f"{self.exported}"
-            )
-        if not 0 <= self.relief <= 2:
-            raise InputError(f"Maps.relief: expected a slope in [0, 2], got {self.relief:g}")
+#: Texels per side of the exported maps, unless the mesh has maps that are kept in part.
+MAP_SIZE = 1024
 
 
 class TexturedMesh(MeshGenerator):
@@ -72,42 +54,65 @@ class TexturedMesh(MeshGenerator):
     Args:
         mesh: triangles with a positive extent. Its UV coordinates are kept, if it has any.
         seeds: one per sample.
-        maps: see `Maps`.
-        learning_rate: of Adam for colours; see `SLOWER` for the rest.
+        options: resolution and limits of the maps.
+        learning_rate: of Adam for colors; see `SLOWER` for the rest.
         region: what may change. Outside, the texels of the mesh's maps stay bit-identical, at their
             own size; see `MaskedMaps` for meshes without maps.
 
     Raises:
         InputError: the mesh cannot be unwrapped; `finest` is not a power of two; a region without
-            texels; the maps outside a region have another size than `maps.exported`.
+            texels; options that do not fit the maps outside a region.
     """
+
+    class Options(ComponentOptions):
+        """Resolution and limits of the maps."""
+
+        texels: int = Field(default=256, ge=16, le=2048)
+        """Texels per side of the maps during the run."""
+        map_size: Annotated[int, Field(ge=16, le=4096)] | Literal["auto"] = "auto"
+        """Texels per side of the maps in the files. "auto" is 1024, or the size of the maps of the
+        mesh, which stay outside of a region."""
+        finest: FinestColors = 32
+        relief: float = Field(default=0.5, ge=0, le=2)
+        """Steepest slope of the normal map; 0 leaves the surface smooth."""
+        environment: Literal["studio", "sky", "sunset"] = "studio"
+        """The light of the views."""
+        symmetric: bool = False
+        """Paints the left half (x < 0) like the right half."""
+        unwrap: bool = False
+        """Makes new UV coordinates even if the mesh has some."""
 
     def __init__(
         self,
         mesh: Mesh,
         seeds: Sequence[int],
-        maps: Maps = Maps(),
+        options: TexturedMesh.Options = Options(),  # noqa: B008  (frozen)
         *,
         learning_rate: float = 0.02,
         region: Selection | None = None,
     ) -> None:
         super().__init__()
-        self.num_samples, self.maps, self.learning_rate = len(seeds), maps, learning_rate
-        self.given, self.notes = with_uv(mesh, anew=maps.unwrap)
+        self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
+        self.given, self.notes = with_uv(mesh, anew=options.unwrap)
         if self.given.uv is not mesh.uv:  # the mesh's maps do not fit the new coordinates
             self.given = replace(self.given, material=None)
+            if region is not None and options.unwrap and mesh.material is not None:
+                raise InputError(
+                    "unwrap: outside of the region the maps of the mesh stay, with their UV "
+                    "coordinates; remove one of the two"
+                )
             if region is not None and region.masks:
                 raise InputError(
                     "region: a mask needs the mesh's own UV coordinates, but new ones are created; "
                     "give a box or a phrase"
                 )
-        self.region = region
+        self.region, self.map_size = region, self._map_size(region)
         points = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()
         unit = replace(self.given, vertices=points)
         self.register_derived(**vars(MaterialMesh.of(unit)))
-        self.volume = Volume(seeds, 8 if maps.relief else 5, maps.finest)
-        self.environment = find_environment(maps.environment)
-        baked = bake(unit, maps.texels)
+        self.volume = Volume(seeds, 8 if options.relief else 5, options.finest)
+        self.environment = find_environment(options.environment)
+        baked = bake(unit, options.texels)
         index, weights, across = self._corners(baked)
         self.kept = self._kept(baked)
         self.register_derived(index=index, weights=weights, across=across)
@@ -116,7 +121,7 @@ class TexturedMesh(MeshGenerator):
         index, weights, across = (self.get_buffer(n) for n in ("index", "weights", "across"))
         color, *rest = self._maps(index, weights, across)
         values = torch.cat([color, *rest], -1).mT
-        texels = values.reshape(self.num_samples, 8, self.maps.texels, self.maps.texels)
+        texels = values.reshape(self.num_samples, 8, self.options.texels, self.options.texels)
         if self.kept is not None:
             texels = self.kept.under(texels)
         texels = torch.cat([srgb_to_linear(texels[:, :3]), texels[:, 3:]], 1)
@@ -126,17 +131,23 @@ class TexturedMesh(MeshGenerator):
         names = (field.name for field in fields(MaterialMesh))
         return MaterialMesh(**{name: self.get_buffer(name) for name in names})
 
+    def _map_size(self, region: Selection | None) -> int:
+        """Texels per side of the exported maps: those of the maps that are kept in part."""
+        size, kept = self.options.map_size, self.given.material
+        if region is None or kept is None:
+            return MAP_SIZE if size == "auto" else size
+        side = side_of(kept)
+        if size not in ("auto", side):
+            raise InputError(
+                f"map_size: the maps of the mesh, which stay outside of the region, have {side} "
+                "texels per side; remove map_size"
+            )
+        return side
+
     def _kept(self, baked: Bake) -> MaskedMaps | None:
         """The maps of the mesh outside the region, at the size of the bake."""
         if self.region is None:
             return None
-        if self.given.material is not None:
-            side = side_of(self.given.material, "TexturedMesh")
-            if side != self.maps.exported:
-                raise InputError(
-                    f"Maps.exported: expected {side}, the texels per side of the mesh's maps, "
-                    f"which are kept outside the region; got {self.maps.exported}"
-                )
         return MaskedMaps.of(self.given, self.region, baked)
 
     @torch.no_grad()
@@ -150,7 +161,7 @@ class TexturedMesh(MeshGenerator):
         tangents = baked.interpolate(mesh.tangents, mesh.face_tangents, rows)
         bitangent = torch.linalg.cross(normal, tangents[:, :3]) * tangents[:, 3:].sign()
         across = F.normalize(torch.stack([tangents[:, :3], bitangent], 1), dim=-1)
-        if self.maps.symmetric:
+        if self.options.symmetric:
             # The slopes of a mirrored relief have the opposite sign in x.
             signs = across.new_tensor([-1.0, 1, 1])
             across = torch.where(points[:, :1, None] < 0, across * signs, across)
@@ -164,14 +175,14 @@ class TexturedMesh(MeshGenerator):
         across: Float[Tensor, "m 2 3"],
         samples: slice = slice(None),
     ) -> tuple[Float[Tensor, "n m c"], ...]:
-        """The colour in sRGB, roughness, metallic and normal of texels."""
+        """The color in sRGB, roughness, metallic and normal of texels."""
         values = self.volume(index, weights, samples)
         color = (1 + torch.tanh(values[..., :3])) / 2
         rough, metal = (SLOWER * values[..., 3:5]).split(1, -1)
         roughness = SMOOTHEST + (1 - SMOOTHEST) * torch.sigmoid(START_ROUGH + rough)
         metallic = MOST_METAL * torch.sigmoid(START_METAL + metal)
-        if self.maps.relief:
-            tilt = self.maps.relief / 3**0.5 * torch.tanh(SLOWER * values[..., 5:])
+        if self.options.relief:
+            tilt = self.options.relief / 3**0.5 * torch.tanh(SLOWER * values[..., 5:])
             slope = (tilt[..., None, :] * across).sum(-1)
             normal = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
         else:
@@ -187,7 +198,7 @@ class TexturedMesh(MeshGenerator):
 
         The maps are padded: texels beside the surface continue it.
         """
-        size = self.maps.exported
+        size = self.map_size
         flat = bake(self.given, size)
         baked = flat.to(self.get_buffer("vertices").device)
         pieces = []
@@ -203,12 +214,12 @@ class TexturedMesh(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> TexturedMesh:
-        maps = Maps(finest=4, texels=32, exported=32)
-        return cls(octahedron(), range(num_samples), maps)
+        options = cls.Options(finest=4, texels=32, map_size=32)
+        return cls(octahedron(), range(num_samples), options)
 
     @classmethod
     def tiny_render(cls, mesh: Mesh, cameras: Cameras) -> Rendering:
         assert mesh.material is not None
         texels = pack_material(mesh.material)[None]
-        environment = find_environment(Maps().environment)
+        environment = find_environment(cls.Options().environment)
         return render_material(MaterialMesh.of(mesh), texels, cameras, environment)

@@ -45,7 +45,7 @@ class Tiles(NamedTuple):
         return torch.stack([x, y], -1).flatten(0, 1)
 
     def centers(self, like: Tensor) -> Float[Tensor, "m 2"]:
-        """The centre of each pixel of a tile, relative to its corner."""
+        """The center of each pixel of a tile, relative to its corner."""
         line = torch.arange(self.pixels, dtype=like.dtype, device=like.device) + 0.5
         y, x = torch.meshgrid(line, line, indexing="ij")
         return torch.stack([x, y], -1).flatten(0, 1)
@@ -73,7 +73,7 @@ def paint(
         points: control points, x to the right and y down, in pixels.
         width: in pixels, at least 0.
         color: red, green, blue and opacity in [0, 1].
-        ground: the background colour.
+        ground: the background color.
         size: pixels per side.
     """
     n, s = width.shape
@@ -100,11 +100,11 @@ def paint(
 def _reached(
     points: Float[Tensor, "n s 4 2"], width: Float[Tensor, "n s"], tiles: Tiles
 ) -> Bool[Tensor, "n c s"]:
-    """Whether a stroke may colour a pixel of a tile; conservative: it may be true needlessly."""
+    """Whether a stroke may color a pixel of a tile; conservative: it may be true needlessly."""
     curve = _polynomial(points)
     steps = torch.linspace(0, 1, TRIED, dtype=points.dtype, device=points.device)
     points_on = [_along(curve, step) for step in steps]
-    # Between two points, the distance of the curve from the centre of their chord is at most half
+    # Between two points, the distance of the curve from the center of their chord is at most half
     # the chord plus the largest second derivative (at an end, for a cubic) times the squared step
     # over 8.
     bend = torch.maximum(curve[2].norm(dim=-1), (curve[2] + 3 * curve[3]).norm(dim=-1)) * 2

@@ -1,4 +1,4 @@
-"""Decorrelated colour axes, along which photographs vary independently, and tanh images."""
+"""Decorrelated color axes, along which photographs vary independently, and tanh images."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: Square root of the colour covariance of ImageNet. Source: lucid, optvis/param/color.py.
+#: Square root of the color covariance of ImageNet. Source: lucid, optvis/param/color.py.
 COVARIANCE_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
 
 def to_rgb(decorrelated: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """Converts brightness, blue-yellow and green-purple axes to RGB, before any squashing.
 
-    Along these axes the colours of photographs are uncorrelated, so an optimizer finds even
-    colours earlier than coloured noise. As in lucid, the matrix is divided by its largest column
+    Along these axes the colors of photographs are uncorrelated, so an optimizer finds even
+    colors earlier than colored noise. As in lucid, the matrix is divided by its largest column
     norm, so that the strongest axis keeps its scale.
     """
     return torch.einsum("rc,nchw->nrhw", _mix(decorrelated), decorrelated)

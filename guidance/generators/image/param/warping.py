@@ -45,7 +45,7 @@ def inside_before(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "
 
 
 def _origins(maps: Float[Tensor, "n c h w"], warp: Warp) -> Float[Tensor, "n h w 2"]:
-    """The position of the centre of each cell before the warp."""
+    """The position of the center of each cell before the warp."""
     height, width = maps.shape[2:]
     columns, rows = _centers(width).to(maps), _centers(height).to(maps)
     y, x = torch.meshgrid(rows, columns, indexing="ij")

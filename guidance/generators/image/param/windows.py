@@ -58,7 +58,7 @@ def whole_and_parts(
 def rows_and_columns(
     windows: Windows,
 ) -> tuple[Float[Tensor, "n v pixels"], Float[Tensor, "n v pixels"]]:
-    """The positions of the centres of each window's rows and columns, in shares of the image."""
+    """The positions of the centers of each window's rows and columns, in shares of the image."""
     line = (torch.arange(windows.pixels, dtype=torch.float64) + 0.5) / windows.pixels
     steps = windows.side[..., None] * line
     return windows.top[..., None] + steps, windows.left[..., None] + steps

@@ -75,7 +75,7 @@ class MeshGenerator(Generator):
 
     @classmethod
     def tiny_render(cls, mesh: Mesh, cameras: Cameras) -> Rendering:
-        """Renders a loaded mesh like the generator; by default by the colours of its vertices."""
+        """Renders a loaded mesh like the generator; by default by the colors of its vertices."""
         assert mesh.colors is not None
         scene = MeshScene(mesh.vertices[None], mesh.faces.long(), mesh.vertices)
         return render_mesh(scene, cameras, mesh.colors[None], Shading(ambient=0.6))

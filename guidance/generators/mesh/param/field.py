@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from guidance.types import StepContext
 
 
-class Field(nn.Module):
+class FourierField(nn.Module):
     """A small network for each sample: Fourier features of a position, two hidden layers, outputs.
 
     Samples share no weights; their networks run in parallel as batched matrix products.

@@ -24,13 +24,13 @@ class MaskedMaps:
     """The maps to keep, and a mask of the texels where new ones replace them."""
 
     share: Float[Tensor, "1 h w"]  # 0 where the maps are kept, 1 where new ones replace them
-    maps: Float[Tensor, "8 h w"]  # sRGB colour, roughness, metallic, normal
+    maps: Float[Tensor, "8 h w"]  # sRGB color, roughness, metallic, normal
 
     @classmethod
     def of(cls, mesh: Mesh, region: Selection, baked: Bake) -> MaskedMaps:
         """The maps of the mesh, resized if the bake has another size.
 
-        For a mesh without maps, its vertex colours, or grey, on a matte surface.
+        For a mesh without maps, its vertex colors, or grey, on a matte surface.
 
         Raises:
             InputError: the region holds no texel, or all of them.
@@ -65,12 +65,12 @@ class MaskedMaps:
 
 
 def stacked(material: Material) -> Float[Tensor, "8 h w"]:
-    """All maps of a material as channels: sRGB colour, roughness, metallic, normal."""
+    """All maps of a material as channels: sRGB color, roughness, metallic, normal."""
     maps = material.base_color, material.roughness, material.metallic, material.normal
     return torch.cat(maps)
 
 
-def side_of(material: Material, where: str) -> int:
+def side_of(material: Material) -> int:
     """Texels per side of the maps.
 
     Raises:
@@ -78,9 +78,7 @@ def side_of(material: Material, where: str) -> int:
     """
     height, width = material.base_color.shape[-2:]
     if height != width:
-        raise InputError(
-            f"{where}: expected square maps, got {width} x {height} texels; resize them"
-        )
+        raise InputError(f"mesh: expected square maps, got {width} x {height} texels; resize them")
     return int(height)
 
 

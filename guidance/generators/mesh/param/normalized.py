@@ -1,4 +1,4 @@
-"""A mesh prepared for a run: centred, of radius 1, subdivided, and fixed outside a region."""
+"""A mesh prepared for a run: centered, of radius 1, subdivided, and fixed outside a region."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RAMP = 0.15
 class NormalizedMesh:
     """A mesh as generators use it, and the transform back to the units of its file."""
 
-    mesh: Mesh  # centred, of radius 1, with its long edges split
+    mesh: Mesh  # centered, of radius 1, with its long edges split
     given: Float[Tensor, "p 3"]  # the same vertices in the file's units, in float64
     free: Bool[Tensor, "p"] | None  # the vertices that may change; None for all
     normalization: Normalization

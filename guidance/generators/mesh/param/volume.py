@@ -20,7 +20,7 @@ AT_ONCE = 2**18
 class Volume(nn.Module):
     """Values in the cube [-1, 1]^3: the sum of levels of 1, 2, 4, ... `finest` cells per side.
 
-    The three-dimensional version of the levels of an image pyramid. A surface coloured by position
+    The three-dimensional version of the levels of an image pyramid. A surface colored by position
     has no seams, however its UV map is cut.
 
     Args:
