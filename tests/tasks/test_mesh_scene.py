@@ -64,7 +64,7 @@ def test_yaml_and_toml_give_the_same_scene(tmp_path: Path) -> None:
 
 def test_the_example_in_the_documentation_is_a_scene(tmp_path: Path) -> None:
     assert scene_file.__doc__ is not None
-    example = textwrap.dedent(scene_file.__doc__.partition("\n\n")[2])
+    example = textwrap.dedent(scene_file.__doc__.partition("YAML:\n\n")[2])
     found = read_scene(scene(tmp_path, example))
     assert found.names() == ("body", "hat") and found.parts[1].scale == 0.4
 

@@ -1,5 +1,7 @@
 """The file of a scene: several meshes with their prompts, and a prompt for the whole.
 
+An example in YAML:
+
     prompt: a snowman with a red hat
     parts:
       - mesh: body.obj            # as for --mesh; paths are relative to this file
