@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.losses.hub import play_hub
 def denoisers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Diffusion models of 16 pixels that read long prompts, by name.
 
-    "one" and "other" are Stable Diffusion 1, "flow" and "other flow" have a flow.
+    "one" and "other" are Stable Diffusion 1; "flow" and "other flow" predict a velocity, and scale
+    their latents differently.
     """
     pytest.importorskip("diffusers", reason="the extra [diffusion] is not installed")
     from tests.diffusion import tiny
@@ -26,7 +28,8 @@ def denoisers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         tiny.save("StableDiffusionPipeline", root / "one")
         tiny.save("StableDiffusionPipeline", root / "other", prediction_type="v_prediction")
         tiny.save("StableDiffusion3Pipeline", root / "flow")
-        tiny.save("FluxPipeline", root / "other flow")
+        config = tiny.save("StableDiffusion3Pipeline", root / "other flow") / "vae" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"scaling_factor": 0.5}))
     return {path.name: f"local-dir:{path}" for path in root.iterdir()}
 
 
