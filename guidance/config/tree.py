@@ -86,9 +86,10 @@ def tree_of(
             node.children[key] = []
             continue
         before = choice.entries(node.values.pop(key)) if key in node.values else None
-        entries = before if before is not None else choice.entries(info.get_default())
         if key in chosen and not isinstance(choice, Switch):
             entries = _again(choice.entries(chosen[key]), before or [])
+        else:
+            entries = before if before is not None else choice.entries(info.get_default())
         if isinstance(choice, Switch) and choice.opener in chosen and not entries:
             entries = choice.entries({})
         node.children[key] = [
