@@ -96,9 +96,7 @@ WITH: dict[str, dict[str, Any]] = {
     "text2image pyramid": {"finest": 16},
     "text2image grid": {"cells": 8},
     "text2image strokes": {"num_strokes": 5},
-    "stylize unet frames_per_step": {
-        **{"image": "VIDEO", "size": 16, "loss": "patches", "crops": 4},
-    },
+    "stylize unet frames_per_step": {"image": "VIDEO", "size": 16, "loss": "patches", "crops": 4},
 }
 
 
