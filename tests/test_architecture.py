@@ -33,6 +33,8 @@ ALLOWED = {
     ("runs", "evaluate"),
     ("rendering", "loop"),
     ("geometry", "media"),  # texture maps are images
+    ("options", "parsed"),
+    ("options", "errors"),
     ("types", "errors"),
     ("types", "options"),
     ("types", "outputs"),
@@ -52,9 +54,9 @@ LOOP_KNOWS = {"types", "outputs", "views", "errors", "schedule", "media"}
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {
     "tasks": {"Task"},
-    "tasks/mesh/modes": {"MeshMode", "ShadedMode"},
+    "tasks/mesh/modes": {"MeshMode", "GeneratedMode", "GivenMeshMode", "ShadedMode"},
     "tasks/style/generators": {"StyleGenerator"},
-    "generators/image": {"Generator"},
+    "generators/image": {"Generator", "ImageGenerator"},
     "generators/mesh": {"Generator", "MeshGenerator"},
     "losses": {"Loss"},
     "rendering/cameras": {"CameraRig"},

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from guidance.config.choices import LossChoice, choice_of
 from guidance.config.files import validated
-from guidance.config.flags import peek, read_flags, read_tree, unknown
+from guidance.config.flags import load_named_files, peek, read_flags, read_tree, unknown
 from guidance.config.help import help_text
 from guidance.config.renamed import old_flags, old_values
 from guidance.config.tree import Node, assign, holders
@@ -36,6 +36,8 @@ def task_help(
     minutes: Mapping[str, str],
 ) -> str:
     """The help page, with the options of the components that the words name."""
+    if peek(words, "encoder") and not peek(words, "loss"):
+        words = [f"--loss={_default_losses(cls)}", *words]  # encoders are options of a loss
     node = read_tree(cls, {}, words, only_chosen=True)
     shown = [each for each in node.walk() if each is not node]
     return help_text(name, node, shown, common, minutes)
@@ -66,9 +68,10 @@ def task_of(
         values = old_values(name, values, losses)
     own = {k: v for k, v in values.items() if k in cls.model_fields}
     flat = {k: v for k, v in values.items() if k not in cls.model_fields}
+    load_named_files(cls, words)
     _checked(cls, own, where)
     words, notes = old_flags(name, words, lambda key: _is_known(cls, own, words, flat, key), losses)
-    node = read_tree(cls, own, words, opened=list(flat))
+    node = read_tree(cls, own, words, flat=flat)
     for key, value in flat.items():
         if not assign(node, key, value) and version != 1:
             raise InputError(_unknown_key(node, key, where))
@@ -102,7 +105,7 @@ def _is_known(
     flat: Mapping[str, Any],
     key: str,
 ) -> bool:
-    return bool(holders(read_tree(cls, values, words, opened=list(flat)), key))
+    return bool(holders(read_tree(cls, values, words, flat=flat), key))
 
 
 def _default_losses(cls: type[BaseModel]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from guidance.config.choices import Switch
-from guidance.config.kinds import Kind, load_file, names, options_of
+from guidance.config.kinds import ENCODERS, Kind, load_file, names, options_of
 from guidance.config.tree import (
     Node,
     choices,
@@ -53,7 +53,7 @@ def read_tree(
     cls: type[BaseModel],
     values: Mapping[str, Any],
     words: Sequence[str],
-    opened: Sequence[str] = (),
+    flat: Mapping[str, Any] | None = None,
     *,
     only_chosen: bool = False,
 ) -> Node:
@@ -61,12 +61,13 @@ def read_tree(
 
     Args:
         values: of the options of the task.
-        opened: options that a file gives and that switch others on.
+        flat: options of components that a file lists beside those of the task; flags take
+            precedence.
         only_chosen: see `tree_of`.
     """
-    chosen: dict[str, Any] = dict.fromkeys(opened, True)
+    chosen: dict[str, Any] = {}
     while True:
-        node = tree_of(cls, values, chosen, only_chosen=only_chosen)
+        node = tree_of(cls, values, {**(flat or {}), **chosen}, only_chosen=only_chosen)
         open_ = {
             key: choice
             for each in node.walk()
@@ -100,13 +101,13 @@ def _load_files(kind: Kind, text: str) -> None:
 
 def load_named_files(cls: type[BaseModel], words: Sequence[str]) -> list[str]:
     """Runs the Python files that flags of choices name; returns the names of the other flags."""
-    found = choices(cls)
-    for key, choice in found.items():
+    kinds = {key: choice.kind for key, choice in choices(cls).items()}
+    kinds |= {"encoder": ENCODERS}  # chosen within a loss
+    for key, kind in kinds.items():
         for given in peek(words, key):
-            if not isinstance(choice, Switch):
-                _load_files(choice.kind, given)
+            _load_files(kind, given)
     keys = (key_of(word) for word in words)
-    return [key for key in keys if key is not None and key not in found]
+    return [key for key in keys if key is not None and key not in kinds]
 
 
 def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, Any]:
