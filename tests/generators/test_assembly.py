@@ -11,8 +11,8 @@ import torch
 
 from guidance.errors import InputError
 from guidance.generators.mesh.assembly import Assembly, Part, of_each
-from guidance.generators.mesh.jacobians import Clay, DeformedMesh
-from guidance.generators.mesh.stylized import StylizedMesh, Surface
+from guidance.generators.mesh.jacobians import DeformedMesh
+from guidance.generators.mesh.stylized import StylizedMesh
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.losses.rigidity import Rigidity
@@ -24,7 +24,7 @@ from guidance.views import WHOLE
 
 ORBIT = Orbit(num_views=2, size=(32, 32))
 MOMENT = StepContext((3,), step=1)
-PLAIN = Surface(edge_length=0.8, max_displacement=0.0)
+PLAIN = StylizedMesh.Options(edge_length=0.8, max_displacement=0.0)
 
 
 def pair(left: float = -3.0, right: float = 5.0) -> Assembly:
@@ -69,7 +69,12 @@ def test_parts_stand_where_they_are_put() -> None:
 
 def test_regularizers_see_each_part_at_its_own_size() -> None:
     small = [
-        Part(name, DeformedMesh(octahedron(), [0], Clay(edge_length=0.8)), (place, 0.0, 0.0), scale)
+        Part(
+            name,
+            DeformedMesh(octahedron(), [0], DeformedMesh.Options(edge_length=0.8)),
+            (place, 0.0, 0.0),
+            scale,
+        )
         for name, place, scale in (("large", -1.0, 1.0), ("small", 1.0, 0.01))
     ]
     scene = Assembly(small, Shading(ambient=0.6))
@@ -82,7 +87,11 @@ def test_regularizers_see_each_part_at_its_own_size() -> None:
 
 def test_parts_are_untangled_at_the_end_each_by_itself() -> None:
     parts = [
-        Part(name, DeformedMesh(primitive("torus"), [0], Clay(edge_length=2.0)), (place, 0.0, 0.0))
+        Part(
+            name,
+            DeformedMesh(primitive("torus"), [0], DeformedMesh.Options(edge_length=2.0)),
+            (place, 0.0, 0.0),
+        )
         for name, place in (("calm", -1.0), ("wound", 1.0))
     ]
     scene, wound = Assembly(parts, Shading(ambient=0.6)), parts[1].generator
@@ -136,13 +145,13 @@ def test_scenes_that_cannot_be_are_told() -> None:
 
 def test_shapes_are_kept_where_a_part_is_far_from_its_origin(tmp_path: Path) -> None:
     mesh = Mesh(octahedron().vertices.double() * 2 + 5000, octahedron().faces)
-    surface = Surface(edge_length=2.0, max_displacement=0.0)
+    options = StylizedMesh.Options(edge_length=2.0, max_displacement=0.0)
     scene = Assembly(
         [
-            Part("far", StylizedMesh(mesh, [0], surface), (-5000.0, -5000.0, -5000.0)),
-            Part("near", StylizedMesh(octahedron(), [0], surface), (4.0, 0.0, 0.0)),
+            Part("far", StylizedMesh(mesh, [0], options), (-5000.0, -5000.0, -5000.0)),
+            Part("near", StylizedMesh(octahedron(), [0], options), (4.0, 0.0, 0.0)),
         ],
-        surface.shading,
+        options.shading,
     )
     scene.export(tmp_path, 0)
     whole = load_mesh(tmp_path / "mesh.glb").mesh

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.mesh.dmtet import DMTet, SurfaceGrid
+from guidance.generators.mesh.dmtet import DMTet
+from guidance.geometry.tetrahedra import TetrahedralGrid
 from guidance.geometry.topology import edge_sides
 from guidance.losses.eikonal import Eikonal
 from guidance.losses.normal_consistency import NormalConsistency
@@ -17,7 +18,12 @@ from guidance.meshes import MeshScene, MeshScenes
 from guidance.outputs import Rendering
 from guidance.types import StepContext
 
-SMALL = SurfaceGrid(cells=10, finest=8)
+SMALL = DMTet.Options(cells=10, finest=8, symmetric=False)
+
+
+def changed(**values: Any) -> DMTet.Options:
+    """`SMALL` with other values."""
+    return DMTet.Options(**{**dict(SMALL), **values})
 
 
 def with_distances(generator: DMTet, function: object) -> DMTet:
@@ -48,7 +54,7 @@ def euler(mesh: MeshScene) -> int:
 
 
 def test_it_starts_as_a_ball_that_fills_its_pictures() -> None:
-    scenes = DMTet([3, 4], replace(SMALL, cells=24)).scenes()
+    scenes = DMTet([3, 4], changed(cells=24)).scenes()
     for mesh in scenes.meshes:
         assert edge_sides(mesh.faces).is_closed() and euler(mesh) == 2
         radius = mesh.vertices[0].detach().norm(dim=1)
@@ -56,7 +62,7 @@ def test_it_starts_as_a_ball_that_fills_its_pictures() -> None:
 
 
 def test_each_sample_has_a_topology_of_its_own() -> None:
-    generator = DMTet([0, 1], replace(SMALL, cells=20))
+    generator = DMTet([0, 1], changed(cells=20))
     y = generator.lattice.places[:, 1]
     with torch.no_grad():  # the second one is cut in two at its waist
         level = generator.distances.levels[-1]
@@ -96,7 +102,7 @@ def test_a_surface_that_has_vanished_comes_back_and_the_others_stay() -> None:
 
 
 def test_symmetric_ones_stay_symmetric() -> None:
-    mesh = perturbed(DMTet([0], replace(SMALL, symmetric=True))).mesh(0)
+    mesh = perturbed(DMTet([0], changed(symmetric=True))).mesh(0)
     mirror = mesh.vertices * torch.tensor([-1.0, 1, 1])
     found = apart(mesh.vertices, mirror).min(1)
     assert found.values.max() < 1e-4
@@ -120,7 +126,7 @@ def test_losses_read_each_samples_mesh_and_distances() -> None:
 
 
 def test_distances_of_a_ball_cost_nearly_nothing_and_others_what_they_rise() -> None:
-    ball = DMTet([0], replace(SMALL, cells=24))
+    ball = DMTet([0], changed(cells=24))
     found = [
         Eikonal()(with_distances(ball, function)(DMTet.tiny_views(1)), StepContext((0,))).item()
         for function in (
@@ -134,17 +140,15 @@ def test_distances_of_a_ball_cost_nearly_nothing_and_others_what_they_rise() -> 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (
-            lambda: DMTet([0], SurfaceGrid(cells=1)),
-            "TetrahedralGrid: expected 2 to 80 cells, got 1",
-        ),
-        (lambda: DMTet([0], SurfaceGrid(cells=8, finest=3)), "finest: expected a power of two"),
+        (lambda: DMTet.Options(cells=1), "Input should be greater than or equal to 6"),
+        (lambda: TetrahedralGrid.of(1, 1.0), "TetrahedralGrid: expected 2 to 80 cells, got 1"),
+        (lambda: DMTet([0], DMTet.Options(cells=8, finest=3)), "finest: expected a power of two"),
         (DMTet.tiny(), "DMTet: needs cameras; give views=Orbit"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
     assert callable(make)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

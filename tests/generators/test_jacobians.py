@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.generators.mesh.jacobians import START_SD, Clay, DeformedMesh
+from guidance.generators.mesh.jacobians import START_SD, DeformedMesh
 from guidance.geometry import intersections
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.intersections import intersecting_faces
@@ -20,7 +20,7 @@ from guidance.losses.rigidity import Rigidity
 from guidance.meshes import Mesh, MeshScene
 from guidance.types import StepContext
 
-COARSE = Clay(edge_length=2.0)  # nothing is split
+COARSE = DeformedMesh.Options(edge_length=2.0)  # nothing is split
 
 
 def with_jacobian(generator: DeformedMesh, jacobian: torch.Tensor) -> DeformedMesh:
@@ -78,7 +78,7 @@ def test_colors_are_the_meshs_own_or_grey(tmp_path: Path) -> None:
 
 
 def test_symmetric_meshes_stay_symmetric() -> None:
-    generator = DeformedMesh(primitive("cube"), [0], Clay(symmetric=True))
+    generator = DeformedMesh(primitive("cube"), [0], DeformedMesh.Options(symmetric=True))
     noise = StepContext((5,)).normal("test", *generator.jacobians.shape[1:])
     with torch.no_grad():
         generator.jacobians.add_(noise)
@@ -115,13 +115,13 @@ def test_rigidity_pulls_back_to_the_rest_shape() -> None:
     assert torch.allclose(scene(moved).vertices, scene(moved).rest_vertices, atol=1e-6)
 
 
-def curled(turn: float, clay: Clay = COARSE) -> DeformedMesh:
+def curled(turn: float, options: DeformedMesh.Options = COARSE) -> DeformedMesh:
     """Two samples of a torus: the second is wound around its axis by an angle, and so cut open.
 
     Each Jacobian turns by a multiple of the place's own angle; the solve does the best it can.
     """
     mesh = primitive("torus")
-    generator = DeformedMesh(mesh, [0, 1], clay)
+    generator = DeformedMesh(mesh, [0, 1], options)
     rest, faces = generator.get_buffer("rest"), generator.get_buffer("faces")
     middle = rest[faces].mean(1)
     flat = middle[:, [0, 2]] if rest[:, 1].std() < rest[:, 2].std() else middle[:, :2]
@@ -148,7 +148,7 @@ def unlike(vertices: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_crossings_are_undone_at_the_end_and_told(symmetric: bool, tmp_path: Path) -> None:
-    generator = curled(4.0, Clay(edge_length=2.0, symmetric=symmetric))
+    generator = curled(4.0, DeformedMesh.Options(edge_length=2.0, symmetric=symmetric))
     before = crossed(generator)
     assert before[0] == 0 and before[1] > 5
     first = generator.mesh(0).vertices

@@ -9,7 +9,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.evaluate.shape import measure
-from guidance.generators.mesh.stylized import StylizedMesh, Surface
+from guidance.generators.mesh.stylized import StylizedMesh
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron, primitive
@@ -26,13 +26,13 @@ def test_cameras_are_needed() -> None:
 
 
 def test_a_displacement_of_a_whole_radius_is_refused() -> None:
-    with pytest.raises(InputError, match=r"Surface.max_displacement: expected radii in \[0, 1\)"):
-        Surface(max_displacement=1.0)
+    with pytest.raises(ValueError, match="Input should be less than 1"):
+        StylizedMesh.Options(max_displacement=1.0)
 
 
 def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
-    surface = Surface(paint="vertices", max_displacement=0.0, edge_length=1.0)
-    generator = StylizedMesh(primitive("cube"), (0,), surface)
+    options = StylizedMesh.Options(paint="vertices", max_displacement=0.0, edge_length=1.0)
+    generator = StylizedMesh(primitive("cube"), (0,), options)
     before = generator.mesh(0)
     orbit = Orbit(num_views=1, size=(16, 16))
     optimize(generator, Target([0.3]) + Laplacian(), steps=2, views=orbit)
@@ -43,7 +43,9 @@ def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
 
 def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
     mesh = Mesh(100 * octahedron().vertices + 7, octahedron().faces)
-    generator = StylizedMesh(mesh, (0,), Surface(edge_length=0.4, max_displacement=0.3))
+    generator = StylizedMesh(
+        mesh, (0,), StylizedMesh.Options(edge_length=0.4, max_displacement=0.3)
+    )
     orbit = Orbit(num_views=1, size=(16, 16))
     optimize(generator, Target([0.3]) + Laplacian(), steps=2, views=orbit)
     files = generator.export(tmp_path, 0)
@@ -58,6 +60,6 @@ def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
 
 
 def test_a_mesh_that_keeps_its_shape_leaves_no_deformation(tmp_path: Path) -> None:
-    surface = Surface(max_displacement=0.0, edge_length=1.0)
-    files = StylizedMesh(primitive("cube"), (0,), surface).export(tmp_path, 0)
+    options = StylizedMesh.Options(max_displacement=0.0, edge_length=1.0)
+    files = StylizedMesh(primitive("cube"), (0,), options).export(tmp_path, 0)
     assert [file.name for file in files] == ["mesh.glb", "mesh.obj"]

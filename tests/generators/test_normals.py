@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from guidance.generators.mesh.jacobians import START_SD, Clay
+from guidance.generators.mesh.jacobians import START_SD
 from guidance.generators.mesh.normals import STRENGTH, NormalDeformedMesh
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.meshes import Mesh
 
-COARSE = Clay(edge_length=2.0)  # nothing is split
+COARSE = NormalDeformedMesh.Options(edge_length=2.0)  # nothing is split
 
 
 def at_rest(generator: NormalDeformedMesh) -> NormalDeformedMesh:
@@ -25,8 +25,10 @@ def at_rest(generator: NormalDeformedMesh) -> NormalDeformedMesh:
     return generator
 
 
-def noisy(amount: float, clay: Clay = COARSE, name: str = "torus") -> NormalDeformedMesh:
-    generator = NormalDeformedMesh(primitive(name), [0], clay)
+def noisy(
+    amount: float, options: NormalDeformedMesh.Options = COARSE, name: str = "torus"
+) -> NormalDeformedMesh:
+    generator = NormalDeformedMesh(primitive(name), [0], options)
     noise = torch.randn(generator.normals.shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         generator.normals.add_(amount * noise)
@@ -106,7 +108,7 @@ def test_a_target_stays_of_length_one() -> None:
 
 
 def test_symmetric_meshes_stay_symmetric() -> None:
-    generator = noisy(0.5, Clay(symmetric=True), "cube")
+    generator = noisy(0.5, NormalDeformedMesh.Options(symmetric=True), "cube")
     found = generator.deformation(0)
     places = found.at(1.0).vertices
     assert torch.cdist(places, places * torch.tensor([-1.0, 1, 1])).amin(1).max() < 1e-4

@@ -75,6 +75,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "generate_grid": {
         **SHADED,
         "cells": 10,
+        "finest": 4,
         "frequency": 2.0,
         "symmetric": False,
         "eikonal": 7.0,

@@ -96,11 +96,11 @@ def test_textures_refuse_what_does_not_fit(tmp_path: Path) -> None:
     textured(tmp_path)
     given = {**SMALL_TEXTURE, "mesh": str(tmp_path / "given.glb"), "prompt": "a"}
     with pytest.raises(
-        InputError, match=r"map-size: the maps of .* have 64 texels per side; remove"
+        InputError, match=r"map_size: the maps of the mesh, .* have 64 texels per side; remove"
     ):
         made(TextToMesh, **given, region=UPPER).build()
     del given["map_size"]
-    with pytest.raises(InputError, match="--unwrap: outside of --region the maps of the mesh stay"):
+    with pytest.raises(InputError, match="unwrap: outside of the region the maps of the mesh stay"):
         made(TextToMesh, **given, region=UPPER, unwrap=True).build()
     with pytest.raises(InputError, match="region: covers the whole mesh; remove it"):
         made(TextToMesh, **given, region="box:,,,,,").build()
@@ -111,5 +111,5 @@ def test_textures_refuse_what_does_not_fit(tmp_path: Path) -> None:
     maps = bytes_of(8, 64, 128)
     wide = Material(maps[:3], maps[3:4], maps[4:5], 2 * maps[5:] - 1)
     save_mesh(replace(mesh, material=wide), tmp_path / "given.glb")
-    with pytest.raises(InputError, match=r"expected square maps, got 128 x 64 texels"):
+    with pytest.raises(InputError, match=r"mesh: expected square maps, got 128 x 64 texels"):
         made(TextToMesh, **given, region=UPPER).build()

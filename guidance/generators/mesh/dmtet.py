@@ -159,4 +159,5 @@ class DMTet(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> DMTet:
-        return cls(range(num_samples), cls.Options(cells=6, finest=4, symmetric=False))
+        tiny = cls.Options(cells=6, finest=4, symmetric=False, ambient=0.6)
+        return cls(range(num_samples), tiny)

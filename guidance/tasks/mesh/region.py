@@ -151,28 +151,6 @@ def select(
     return Selected(selection, faces, (told, *notes), files)
 
 
-def side_of_maps(where: str, mesh: Mesh, asked: int | None) -> int | None:
-    """Texels per side of the maps that stay outside the region; None if the mesh has no maps.
-
-    Args:
-        asked: the size that the user asked for.
-
-    Raises:
-        InputError: the maps are not square, or another size was asked for.
-    """
-    from guidance.generators.mesh.param.masked_maps import side_of
-
-    if mesh.material is None:
-        return None
-    side = side_of(mesh.material, where)
-    if asked not in (None, side):
-        raise InputError(
-            f"--map-size: the maps of {where}, which stay outside the region, have {side} texels "
-            "per side; remove --map-size"
-        )
-    return side
-
-
 def _mask(path: Path, mesh: Mesh, where: str) -> torch.Tensor:
     from guidance.media.read_image import load_image
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guidance.errors import InputError
 from guidance.prompts import Prompt
-from guidance.tasks.mesh.mode import MeshJob, MeshMode, ShadedMode
+from guidance.tasks.mesh.mode import MeshJob, MeshMode
 from guidance.tasks.mesh.scene_file import Scene
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ def scene_generator(
     from guidance.generators.mesh.jacobians import DeformedMesh
     from guidance.generators.mesh.stylized import StylizedMesh
     from guidance.geometry.io.files import load_mesh
-    from guidance.rendering.shading import Shading
 
-    if not mode.takes_scenes or not isinstance(mode, ShadedMode):
+    if not mode.takes_scenes:
         raise InputError(f"--scene: --mode {mode.kind()} changes one mesh; use stylize or deform")
     parts, notes = [], []
     for index, (name, part) in enumerate(zip(scene.names(), scene.parts, strict=True)):
@@ -47,7 +46,7 @@ def scene_generator(
         assert isinstance(generator, StylizedMesh | DeformedMesh)
         parts.append(Part(name, generator, part.position, part.scale))
         notes += [f"{name}: {note}" for note in (*loaded.notes, *generator.notes)]
-    return Assembly(parts, Shading(ambient=mode.ambient)), tuple(notes)
+    return Assembly(parts, parts[0].generator.options.shading), tuple(notes)
 
 
 def scene_losses(
