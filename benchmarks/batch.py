@@ -19,7 +19,7 @@ from dataclasses import replace
 from measure import report
 
 from guidance.commands.memory import keep_freed_memory
-from guidance.config.discovery import find_task
+from guidance.config.kinds import TASKS, find
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
 
@@ -52,7 +52,7 @@ def whole_process(task: str, prompts: tuple[str, ...], steps: int) -> float:
 def step_seconds(task: str, prompts: tuple[str, ...]) -> float:
     """The median time of a step, without validations and files."""
     fields = {"prompt": list(prompts), "preset": "draft", "steps": STEPS, "device": "cpu"}
-    plan = find_task(task)(**fields).build()
+    plan = find(TASKS, task)(**fields).build()
     stamps: list[float] = []
 
     def listen(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What text2mesh's modes came to, each by itself, and whether they made shapes."""
+"""Scores of the modes of text2mesh, and whether their shapes match without texture."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from guidance.encoders.base import Encoder
 from guidance.evaluate.judge import judge_scores
 from guidance.evaluate.scoring import SampleScore
 from guidance.evaluate.views import textureless_images
+from guidance.prompts import plain_text
 from guidance.tasks.base import Task
 
-#: Modes whose shape has to say something by itself.
+#: Modes that change the shape.
 SHAPING = ("deform", "generate")
 
 
@@ -24,7 +25,8 @@ def before(task: Task, judge: Encoder) -> list[float]:
     generator: Any = task.build().generator
     meshes = [generator.mesh(i) for i in range(generator.num_samples)]
     views = torch.stack([textureless_images(mesh) for mesh in meshes])
-    return [score.similarity for score in judge_scores(judge, views, task.sample_prompts)]
+    texts = [plain_text(prompt) for prompt in task.sample_prompts]
+    return [score.similarity for score in judge_scores(judge, views, texts)]
 
 
 def by_mode(

@@ -1,15 +1,15 @@
-"""How often an edit makes an image of one thing into one of another, as the judge sees it.
+"""How often an edit changes one object into another, by the held-out judge.
 
     python benchmarks/edit.py [--denoiser mini-diffusion] [--preset normal] [--sheet edits.png]
     python benchmarks/edit.py --set loss=pds --set guidance_scale=15
 
-The denoiser draws the source of each case of `edits.txt`, lines of "source | target"; the task
-`edit` changes it, every other case through a mask, in turn a centred box and a centred disc. Then
-the embedded judge, which no loss has seen, compares: a case counts where the target's similarity is
-above the source's after the edit. Beside it: the same before the edit; of the cases that were seen
-as the source before, how many turned; and how far the pixels outside of the mask moved (not a bit,
-where the case has it; the others are measured by the same shapes, and show how much an edit
-spreads). Sources, masks and run folders stay in `--output`.
+The lines of `edits.txt` are "source | target". The denoiser samples an image of each source and the
+task `edit` changes it; every second case has a mask, alternately a centred box and a centred disc.
+A case counts if the embedded judge, which no loss uses, rates the image more similar to the target
+than to the source after the edit. Also reported: the same before the edit; the share that changed
+of the cases that matched the source before; and the mean change of pixels outside the mask (zero
+with a mask; without one, it is measured outside the same shapes and shows how far an edit spreads).
+Sources, masks and run folders stay in `--output`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from guidance.tasks.shared.guides import DENOISER
 from jaxtyping import Bool, UInt8
 from measure import machine, report
 from PIL import Image
 
-from guidance.commands.evaluate import read_texts
 from guidance.commands.memory import keep_freed_memory
+from guidance.config.commandline import task_of
 from guidance.diffusion import load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.encoders.base import Encoder
 from guidance.evaluate.families import load_judge_for
+from guidance.evaluate.finished import read_texts
 from guidance.evaluate.judge import judge_scores
 from guidance.media.contact_sheet import contact_sheet
 from guidance.media.pixels import to_uint8
@@ -45,16 +45,16 @@ from guidance.tasks.edit import Edit
 
 BAR = 0.80
 HERE = Path(__file__).parent
-#: Of the masks, in shares of the image's side: the box's side and the disc's diameter.
+#: Side of the box and diameter of the disc, as shares of the side of the image.
 BOX, DISC = 0.75, 0.85
 COLUMNS = 10
 
-Picture = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "h w 3"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the list, and where it may change."""
+    """One line of the list, and the shape of its mask."""
 
     source: str
     target: str
@@ -64,19 +64,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a case."""
+    """The result of a case."""
 
     source: str
     target: str
     mask: str | None
     before: tuple[float, float]  # similarity to the source and to the target
     after: tuple[float, float]
-    outside: float  # mean difference outside of the shape, in levels of 255
+    outside: float  # mean absolute difference outside the shape, in 1/255
     inside: float
 
 
 def read_cases(path: Path) -> list[Case]:
-    """The lines of a list; every other one has a mask, in turn a box and a disc."""
+    """The lines of a list; every second one has a mask, alternately a box and a disc."""
     cases = []
     for number, line in enumerate(read_texts(path)):
         parts = [part.strip() for part in line.split("|")]
@@ -88,71 +88,73 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def mask_of(shape: str, size: int) -> Bool[np.ndarray, "h w"]:
-    """True inside of a centred box or disc."""
+    """True inside a centred box or disc."""
     line = np.abs((np.arange(size) + 0.5) / size - 0.5) * 2
     x, y = np.meshgrid(line, line)
     return np.hypot(x, y) < DISC if shape == "disc" else np.maximum(x, y) < BOX
 
 
 def draw_sources(cases: Sequence[Case], options: argparse.Namespace) -> list[Path]:
-    """Images of the sources by the denoiser itself, as files."""
+    """Samples images of the sources and writes them to files."""
     denoiser = load_denoiser(options.denoiser, "cuda" if torch.cuda.is_available() else "cpu")
     seeds = range(options.seed, options.seed + len(cases))
-    pictures = sample(denoiser, [case.source for case in cases], seeds, steps=options.sampler_steps)
+    images = sample(denoiser, [case.source for case in cases], seeds, steps=options.sampler_steps)
     paths = [options.output / "sources" / f"{number:03d}.png" for number in range(len(cases))]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for path, picture in zip(paths, pictures.cpu(), strict=True):
-        Image.fromarray(to_uint8(picture)).save(path)
+    for path, image in zip(paths, images.cpu(), strict=True):
+        Image.fromarray(to_uint8(image)).save(path)
     return paths
 
 
-def edit(case: Case, path: Path, options: argparse.Namespace) -> tuple[Picture, Picture]:
-    """Runs the task on one case; the image before and after."""
+def edit(case: Case, path: Path, options: argparse.Namespace) -> tuple[Pixels, Pixels]:
+    """Runs the task on one case; returns the image before and after."""
     before = np.asarray(Image.open(path))
     mask = None
     if case.masked:
         mask = options.output / "masks" / f"{case.shape}.png"
         mask.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(255 * mask_of(case.shape, len(before)).astype(np.uint8)).save(mask)
-    fields: dict[str, Any] = {"size": len(before), "judge": False} | options.set
-    result = Edit(
-        prompt=[case.target],
-        source=case.source,
-        picture=path,
-        mask=mask,
-        denoiser=options.denoiser,
-        preset=options.preset,
-        output=options.output,
-        **fields,
-    ).run()
+    values = {
+        "prompt": [case.target],
+        "source": case.source,
+        "image": path,
+        "mask": mask,
+        "denoiser": options.denoiser,
+        "preset": options.preset,
+        "output": options.output,
+        "size": len(before),
+        "judge": False,
+        **options.set,
+    }
+    result = task_of(Edit, "edit", [], values)[0].run()
     return before, np.asarray(Image.open(result.samples[0].folder / "image.png"))
 
 
-def similarities(judge: Encoder, picture: Picture, case: Case) -> tuple[float, float]:
-    """Of an image to the source and to the target."""
-    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
-    both = judge_scores(judge, pixels.expand(2, 1, -1, -1, -1), [case.source, case.target])
+def similarities(judge: Encoder, pixels: Pixels, case: Case) -> tuple[float, float]:
+    """The similarity of an image to the source and to the target."""
+    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+    both = judge_scores(judge, image.expand(2, 1, -1, -1, -1), [case.source, case.target])
     return both[0].similarity, both[1].similarity
 
 
-def compare(judge: Encoder, case: Case, before: Picture, after: Picture) -> Found:
-    """The judge's figures of one case, and how far pixels moved."""
-    moved = np.abs(after.astype(float) - before).mean(2)
-    within = mask_of(case.shape, len(before))
+def compare(judge: Encoder, case: Case, before: Pixels, after: Pixels) -> Found:
+    """The judge's similarities of one case, and the change of its pixels."""
+    change = np.abs(after.astype(float) - before).mean(2)
+    inside = mask_of(case.shape, len(before))
     return Found(
         case.source,
         case.target,
         case.shape if case.masked else None,
         similarities(judge, before, case),
         similarities(judge, after, case),
-        float(moved[~within].mean()),
-        float(moved[within].mean()),
+        float(change[~inside].mean()),
+        float(change[inside].mean()),
     )
 
 
-def draw_sheet(pairs: Sequence[tuple[Picture, Picture]], found: Sequence[Found]) -> bytes:
-    """Rows of images before, each above its row of those after."""
-    tiles: list[Picture] = []
+def draw_sheet(pairs: Sequence[tuple[Pixels, Pixels]], found: Sequence[Found]) -> bytes:
+    """A contact sheet: rows of images before the edit, each above the row after it."""
+    tiles: list[Pixels] = []
     captions: list[str] = []
     blank = np.full_like(pairs[0][0], 255)
     for start in range(0, len(found), COLUMNS):
@@ -164,8 +166,8 @@ def draw_sheet(pairs: Sequence[tuple[Picture, Picture]], found: Sequence[Found])
     return contact_sheet(tiles, captions, COLUMNS)
 
 
-def _is_target(seen: tuple[float, float]) -> bool:
-    return seen[1] > seen[0]
+def _is_target(similarity: tuple[float, float]) -> bool:
+    return similarity[1] > similarity[0]
 
 
 def _caption(one: Found, which: int) -> str:
@@ -196,7 +198,7 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edits", type=Path, default=HERE / "edits.txt")
-    parser.add_argument("--denoiser", default=DENOISER)
+    parser.add_argument("--denoiser", default="mini-diffusion")
     parser.add_argument("--preset", choices=("draft", "normal", "best"), default="normal")
     of_task = "any other option of the task, e.g. steps=60; may be repeated"
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=of_task)

@@ -33,13 +33,14 @@ from typing import Any
 import yaml
 from by_mode import SHAPING, before, by_mode, mode_line
 from cases import LISTS, MODES, Case, batches, here, read_cases, with_files
-from guidance.config.discovery import find_task
 from measure import machine, report
 
-from guidance.commands.evaluate import read_run
 from guidance.commands.memory import keep_freed_memory
+from guidance.config.commandline import task_of
 from guidance.config.files import as_mapping, read_config
+from guidance.config.kinds import TASKS, find
 from guidance.evaluate.families import load_judge_for
+from guidance.evaluate.finished import read_run
 from guidance.evaluate.judge import PromptRanking
 from guidance.evaluate.scoring import Sample, SampleScore, diversity, score_samples, summarize
 from guidance.evaluate.table import sample_line, sample_mapping
@@ -75,8 +76,9 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
     fields |= options.set
     for batch in batches(cases, max(1, options.at_once // options.seeds)):
         start = time.perf_counter()
-        told, mode = batch[0].fields() | fields, batch[0].mode
-        task = find_task(options.task)(prompt=[case.prompt for case in batch], **told)
+        values, mode = batch[0].fields() | fields, batch[0].mode
+        values["prompt"] = [case.prompt for case in batch]
+        task, _ = task_of(find(TASKS, options.task), options.task, [], values)
         result = (finished_before(task) if options.go_on else None) or task.run()
         run = read_run(result.folder)
         losses.update(run.losses)
@@ -108,9 +110,9 @@ def names_of(judge: str) -> list[str]:
     return list(card["training"]["names"])
 
 
-def found_among(listing: PromptRanking, scores: Sequence[SampleScore]) -> float:
-    """Share of samples whose prompt comes first on another list."""
-    return fmean(listing.score(score.vector[None], score.prompt).retrieved for score in scores)
+def found_among(ranking: PromptRanking, scores: Sequence[SampleScore]) -> float:
+    """Share of the samples whose prompt has rank 1 in another ranking."""
+    return fmean(ranking.score(score.vector[None], score.prompt).retrieved for score in scores)
 
 
 def without_place(mapping: dict[str, Any]) -> dict[str, Any]:

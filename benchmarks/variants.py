@@ -1,13 +1,13 @@
-"""The methods of score distillation at the same number of answers of the denoiser.
+"""The methods of score distillation at the same number of denoiser evaluations.
 
     python benchmarks/variants.py [--prompts 20] [--answers 600] [--generator latent]
 
-Each method gets the steps that `--answers` pay for, one look at the image a step, at its own
-guidance scale; the model's own samples, at as many answers at most, are the row to compare with.
-The embedded judge, which no loss has seen, says how often it names the prompt first (among the
-prompts of the list, and among all concepts that it knows), and how different two seeds of a prompt
-are. Saturation is the mean of HSV's S over the pixels. Prompts are spread evenly over
-`prompts.txt`. Writes a table, `--out`, and a contact sheet, a row a method.
+Each method runs for as many steps as `--answers` evaluations of the denoiser allow, with one crop a
+step and its own guidance scale. Samples of the denoiser, with at most as many evaluations, are the
+reference. The embedded judge, which no loss uses, measures R-Precision (among the prompts of the
+list, and among all concepts that it was trained on) and the diversity of the seeds of a prompt.
+Saturation is the mean of S in HSV over the pixels. Prompts are spaced evenly over `prompts.txt`.
+Writes a table, `--out`, and a contact sheet with one row for each method.
 """
 
 from __future__ import annotations
@@ -21,52 +21,53 @@ from statistics import fmean
 from typing import Any
 
 import yaml
-from guidance.tasks.shared.guides import DENOISER, DISTILLATIONS
 from jaxtyping import Float
 from kornia.color import rgb_to_hsv
 from measure import machine
 from quality import names_of
 from torch import Tensor
 
-from guidance.commands.evaluate import read_texts
 from guidance.commands.memory import keep_freed_memory
+from guidance.config.commandline import task_of
 from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.sampling import sample
 from guidance.evaluate.families import load_judge_for
+from guidance.evaluate.finished import read_texts
 from guidance.evaluate.judge import PromptRanking
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
+from guidance.losses.sds.methods import METHODS
 from guidance.media.contact_sheet import contact_sheet
 from guidance.media.pixels import to_uint8
 from guidance.models.judges import MINI_JUDGE
 from guidance.tasks.text2image import TextToImage
 
 HERE = Path(__file__).parent
-SHOWN = 10  # of each row of the sheet
+SHOWN = 10  # images in each row of the contact sheet
 
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one method."""
+    """The scores of one method."""
 
     method: str
     steps: int
-    answers: float  # of the denoiser, a sample
+    answers: float  # evaluations of the denoiser for each sample
     seconds: float
     r_precision: float
     of_all_concepts: float
     similarity: float
-    diversity: float | None  # of one seed: none
+    diversity: float | None  # None for a single seed
     saturation: float
 
 
 @dataclass(frozen=True)
 class Made:
-    """The images of one method: of each prompt all seeds, one after another."""
+    """The images of one method, ordered by prompt, then by seed."""
 
     name: str
-    pictures: Float[Tensor, "n 3 h w"]
+    images: Float[Tensor, "n 3 h w"]
     steps: int
     answers: float
     seconds: float
@@ -74,59 +75,59 @@ class Made:
 
 @dataclass(frozen=True)
 class Judge:
-    """The held-out model with the texts that it chooses among."""
+    """The held-out judge with its rankings."""
 
-    listed: PromptRanking
-    everything: PromptRanking
+    listed: PromptRanking  # among the prompts of the list
+    everything: PromptRanking  # among all concepts
 
 
 class Counter:
-    """Counts the answers of a denoiser, and is taken off it at the end."""
+    """Counts the evaluations of a denoiser until it is closed."""
 
     def __init__(self, denoiser: Denoiser) -> None:
-        self.denoiser, self.count, self.ask = denoiser, 0, denoiser.answer
-        denoiser.answer = self  # type: ignore[method-assign,assignment]
+        self.denoiser, self.count, self.original = denoiser, 0, denoiser.output
+        denoiser.output = self  # type: ignore[method-assign,assignment]
 
     def __call__(self, noisy: Tensor, *rest: Any) -> Tensor:
         self.count += len(noisy)
-        return self.ask(noisy, *rest)
+        return self.original(noisy, *rest)
 
     def close(self) -> None:
-        del self.denoiser.answer
+        del self.denoiser.output
 
 
 def distilled(
     method: str, prompts: list[str], options: argparse.Namespace, steps: int
 ) -> tuple[Float[Tensor, "n 3 h w"], list[int]]:
-    """Images of a run, and how many answers had been given after each step."""
+    """The images of a run, and the number of evaluations after each step."""
     denoiser = load_denoiser(options.denoiser)
-    counter, told = Counter(denoiser), [0]
-    task = TextToImage(
-        prompt=prompts,
-        samples=options.seeds,
-        loss=method,
-        denoiser=options.denoiser,
-        generator=options.generator,
-        crops=1,
-        steps=steps,
-        device="cpu",
+    counter, counts = Counter(denoiser), [0]
+    values = {
+        "prompt": prompts,
+        "samples": options.seeds,
+        "loss": method,
+        "denoiser": options.denoiser,
+        "generator": options.generator,
+        "crops": 1,
+        "steps": steps,
+        "device": "cpu",
         **options.set,
-    )
-    plan = task.build()
+    }
+    plan = task_of(TextToImage, "text2image", [], values)[0].build()
 
     def listen(event: Event) -> None:
         if isinstance(event, StepEvent):
-            told.append(counter.count)
+            counts.append(counter.count)
 
     settings = Settings(**{**vars(plan.settings), "validations": 1})
     result = optimize(plan.generator, plan.losses, settings, views=plan.views, listeners=[listen])
     counter.close()
-    return result.images[:, 0], told
+    return result.images[:, 0], counts
 
 
 def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: Judge) -> Row:
-    """What the judge says of one method's images."""
-    vectors = judge.listed.embed(made.pictures)
+    """The judge's scores of one method's images."""
+    vectors = judge.listed.embed(made.images)
     texts = [prompt for prompt in prompts for _ in range(options.seeds)]
     pairs = list(zip(vectors, texts, strict=True))
     scores = [judge.listed.score(one[None], text) for one, text in pairs]
@@ -143,30 +144,30 @@ def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: 
         round(fmean(of_all), 3),
         round(fmean(score.similarity for score in scores), 3),
         round(1 - float(cosines.mean()) / pairs, 3) if pairs else None,
-        round(float(rgb_to_hsv(made.pictures)[:, 1].mean()), 3),
+        round(float(rgb_to_hsv(made.images)[:, 1].mean()), 3),
     )
 
 
 def own_samples(prompts: list[str], options: argparse.Namespace) -> Made:
-    """What the model draws by itself."""
+    """Samples of the denoiser."""
     started = time.perf_counter()
     texts = [prompt for prompt in prompts for _ in range(options.seeds)]
     seeds = list(range(options.seeds)) * len(prompts)
     steps = min(options.sampler_steps, options.answers // 2)
-    pictures = sample(load_denoiser(options.denoiser), texts, seeds, steps=steps)
-    return Made("its own samples", pictures, steps, 2.0 * steps, time.perf_counter() - started)
+    images = sample(load_denoiser(options.denoiser), texts, seeds, steps=steps)
+    return Made("its own samples", images, steps, 2.0 * steps, time.perf_counter() - started)
 
 
 def by_method(method: str, prompts: list[str], options: argparse.Namespace) -> Made:
-    """What a method makes of as many answers."""
+    """Images of a method with the same number of evaluations."""
     alone = argparse.Namespace(**{**vars(options), "seeds": 1})
-    _, told = distilled(method, ["a heart"], alone, 3)
-    answers = told[2] - told[1]
+    _, counts = distilled(method, ["a heart"], alone, 3)
+    answers = counts[2] - counts[1]
     steps = max(1, options.answers // answers)
     started = time.perf_counter()
-    pictures, _ = distilled(method, prompts, options, steps)
+    images, _ = distilled(method, prompts, options, steps)
     seconds = time.perf_counter() - started
-    return Made(method, pictures, steps, float(steps * answers), seconds)
+    return Made(method, images, steps, float(steps * answers), seconds)
 
 
 def parse() -> argparse.Namespace:
@@ -174,13 +175,17 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prompts", type=int, default=20, help="how many of the list")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--answers", type=int, default=600, help="of the denoiser, a sample")
-    parser.add_argument("--methods", nargs="+", default=None, help="default: all that fit")
-    parser.add_argument("--denoiser", default=DENOISER)
+    parser.add_argument(
+        "--answers", type=int, default=600, help="evaluations of the denoiser for each sample"
+    )
+    parser.add_argument("--methods", nargs="+", default=None, help="default: all suitable ones")
+    parser.add_argument("--denoiser", default="mini-diffusion")
     parser.add_argument("--generator", default="latent")
     of_task = "any other option of text2image, e.g. guidance_scale=20; may be repeated"
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help=of_task)
-    parser.add_argument("--sampler-steps", type=int, default=50, help="of the model's own samples")
+    parser.add_argument(
+        "--sampler-steps", type=int, default=50, help="of the samples of the denoiser"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "results" / "variants.json")
     parser.add_argument("--sheet", type=Path, default=Path("outputs/variants.png"))
     options = parser.parse_args()
@@ -201,14 +206,15 @@ def main() -> None:
     judge = Judge(PromptRanking(named, listed), PromptRanking(named, every_name))
     denoiser = load_denoiser(options.denoiser)
     flow = denoiser.prediction == "flow"
-    methods = options.methods or [m for m in DISTILLATIONS if (m == "rfds") <= flow]
+    drawing = [name for name, method in METHODS.items() if not method.edits]
+    methods = options.methods or [name for name in drawing if (name == "rfds") <= flow]
     rows, tiles, captions = [], [], []
     for name in ("", *methods):
         made = by_method(name, prompts, options) if name else own_samples(prompts, options)
         rows.append(measure(made, prompts, options, judge))
         print(json.dumps(vars(rows[-1])), flush=True)
-        shown = made.pictures[:: options.seeds][:SHOWN]
-        tiles += [to_uint8(picture) for picture in shown]
+        shown = made.images[:: options.seeds][:SHOWN]
+        tiles += [to_uint8(image) for image in shown]
         captions += [f"{made.name}: {prompt}" for prompt in prompts[: len(shown)]]
     options.sheet.parent.mkdir(parents=True, exist_ok=True)
     options.sheet.write_bytes(contact_sheet(tiles, captions, min(SHOWN, len(prompts))))

@@ -207,7 +207,7 @@ MISTAKES = [
         "--frames: input should be greater than or equal to 2",
     ),
     (["run", "edit", "--encoder", "mini"], "--encoder belongs to --loss clip"),
-    (["run", "--resume", "nowhere"], "nowhere: no such folder; give the folder of a run"),
+    (["run", "--resume", "nowhere"], "nowhere: no such folder; expected the folder of a run"),
     (["run", "--resume", DOT.parent], "has no config.yaml, so it is not the folder of a run"),
     (["run", "--resume"], "--resume: expected a value"),
     (["rerun", "nowhere.png"], "nowhere.png: no such file"),
@@ -305,7 +305,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, capsys, monkeypatch) -> N
     (tmp_path / "file").write_text("")
     words = ["run", DOT, "--prompt", "a", "--output"]
     line = refused(capsys, *words, tmp_path / "file" / "deeper")
-    assert "is a file, not a folder; give another --output" in line
+    assert "is a file, not a folder; choose another" in line
     monkeypatch.setattr("os.access", lambda *_: False)
     assert "no permission to write" in refused(capsys, *words, tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

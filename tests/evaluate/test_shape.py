@@ -131,7 +131,7 @@ def test_area_distortion_is_the_mean_logarithm() -> None:
 
 def test_what_cannot_be_measured_is_told() -> None:
     mesh = octahedron()
-    with pytest.raises(InputError, match="expected the same faces in the mesh and in its rest shape"):
+    with pytest.raises(InputError, match="expected the same faces in the mesh and in its rest"):
         measure(mesh, Mesh(mesh.vertices, mesh.faces.flip(0)))
     with pytest.raises(InputError, match="vertices with NaN or infinite values"):
         measure(Mesh(mesh.vertices * float("nan"), mesh.faces))

@@ -23,7 +23,7 @@ def test_it_runs_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(tiny, "LENGTH", 96)
     tiny.save("StableDiffusionPipeline", tmp_path / "denoiser")
     words = ["variants.py", "--denoiser", f"local-dir:{tmp_path / 'denoiser'}", "--prompts", "2"]
-    words += ["--answers", "13", "--methods", "sds", "csd", "ism", "--set", "guidance_scale=null"]
+    words += ["--answers", "13", "--methods", "sds", "csd", "ism", "--set", "optimizer=adam"]
     words += ["--out", str(tmp_path / "variants.json"), "--sheet", str(tmp_path / "sheet.png")]
     monkeypatch.setattr(sys, "argv", words)
     variants.main()

@@ -1,4 +1,4 @@
-"""Stylized clips: each frame by its own source, one network for all, the same again to the bit."""
+"""Stylized videos: each frame is compared with itself, and one network makes all frames."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ from guidance.media.read_video import open_video
 from guidance.outputs import Rendering
 from guidance.runs import checkpoint
 from guidance.runs import recorder as record_run
-from guidance.tasks.shared import video as filming
-from guidance.tasks.shared.running import run_task
+from guidance.tasks.style import video as style_video
 from guidance.tasks.stylize import Stylize
 from guidance.types import Loss, StepContext
 from guidance.views import Frames, Windows
 from tests.losses.stand_ins import Linear, context
 from tests.media.videos import flicker, moving_scene, read_clip, write_clip, write_gif
-from tests.tasks.options import differ, trace
+from tests.tasks.options import differ, made, trace
 
 SMALL: dict[str, Any] = {"prompt": "fire", "size": 32, "crops": 4, "steps": 2, "device": "cpu"}
 
@@ -66,7 +65,7 @@ def moved(film: Video) -> Video:
 
 @pytest.fixture(scope="module")
 def plain(clip: Path) -> list[Any]:
-    return trace(Stylize, picture=clip, **without("device"))
+    return trace(Stylize, image=clip, **without("device"))
 
 
 def without(*names: str) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def without(*names: str) -> dict[str, Any]:
 
 
 def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Path) -> None:
-    result = Stylize(picture=clip, output=tmp_path, judge=False, **SMALL).run()
+    result = made(Stylize, image=clip, output=tmp_path, judge=False, **SMALL).run()
     (sample,) = result.samples
     assert [path.name for path in sample.files] == ["image.png", "stylized.mp4", "progress.mp4"]
     video = result.folder / "stylized.mp4"
@@ -85,7 +84,7 @@ def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Pa
 
 
 def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
-    plan = Stylize(picture=clip, **SMALL).build()
+    plan = made(Stylize, image=clip, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
     film, footage = moved(plan.generator), open_video(clip)
     frames = list(plan.artifacts[0].frames(0))
@@ -99,7 +98,7 @@ def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
 
 
 def test_the_same_again_is_the_same_to_the_bit(clip: Path, plain: list[Any]) -> None:
-    assert not differ(plain, trace(Stylize, picture=clip, **without("device")))
+    assert not differ(plain, trace(Stylize, image=clip, **without("device")))
 
 
 @pytest.mark.parametrize(
@@ -108,9 +107,9 @@ def test_the_same_again_is_the_same_to_the_bit(clip: Path, plain: list[Any]) -> 
         ("frames_per_step", 2),
         ("mask", "MASK"),
         ("image", "OTHER"),
-        ("content", 2.0),
-        ("direction", 0.5),
-        ("patch", 0.5),
+        ("loss", "patches,directional:0.06,content:2,contrastive:0.2"),
+        ("loss", "patches,directional:0.5,content:0.5,contrastive:0.2"),
+        ("loss", "patches:0.5,directional:0.06,content:0.5,contrastive:0.2"),
         ("source", "a drawing"),
         ("seed", 7),
     ],
@@ -129,10 +128,10 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
     # One step: convolutions round otherwise in other batches, and each further step of Adam blows
     # that up where a gradient is next to nothing.
     small = {**SMALL, "steps": 1, "judge": False}
-    both = Stylize(
-        picture=clip, output=tmp_path / "both", **small | {"prompt": ["fire", "a forest"]}
+    both = made(
+        Stylize, image=clip, output=tmp_path / "both", **small | {"prompt": ["fire", "a forest"]}
     ).run()
-    alone = Stylize(picture=clip, output=tmp_path / "alone", **small).run()
+    alone = made(Stylize, image=clip, output=tmp_path / "alone", **small).run()
     videos = [
         read_clip(sample.folder / "stylized.mp4") for sample in (*both.samples, *alone.samples)
     ]
@@ -141,7 +140,7 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
 
 
 def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
-    plan = Stylize(picture=clip, mask=mask, **SMALL).build()
+    plan = made(Stylize, image=clip, mask=mask, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
     film = moved(plan.generator)
     shown = film(Frames(torch.tensor([[0, 3, 7]])))
@@ -171,12 +170,12 @@ def test_resumed_runs_are_the_same_to_the_bit(
             raise Killed
 
     fields = {**SMALL, "steps": 5, "judge": False, "image": clip}
-    whole = Stylize(**fields, output=tmp_path / "whole").run().folder
-    task = Stylize(**fields, output=tmp_path / "killed")
+    whole = made(Stylize, **fields, output=tmp_path / "whole").run().folder
+    task = made(Stylize, **fields, output=tmp_path / "killed")
     with pytest.raises(Killed):
-        run_task(task, listeners=[kill])
+        task.run([kill])
     (folder,) = (tmp_path / "killed" / "stylize").iterdir()
-    resumed = run_task(task, folder=folder).folder
+    resumed = task.run(folder=folder).folder
     for name in ("metrics.jsonl", "image.png"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
     # The configuration inside tells the same but for nothing: the bytes are the same.
@@ -251,7 +250,7 @@ def test_a_reference_that_is_given_goes_before_the_source() -> None:
 
 def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
     """A network with random weights, which changes much; noise of its own would show here."""
-    plan = Stylize(picture=clip, **SMALL).build()
+    plan = made(Stylize, image=clip, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
     moved(plan.generator)
     made, given = list(plan.artifacts[0].frames(0)), list(open_video(clip).images())
@@ -267,27 +266,29 @@ def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
 
 def test_what_a_clip_has_not_is_refused(clip: Path, mask: Path, tmp_path: Path) -> None:
     given: dict[str, Any] = {"prompt": "fire", "image": clip}
-    with pytest.raises(InputError, match="a pyramid is the pixels of one image; a clip needs"):
-        Stylize(**given, generator="pyramid").build()
-    with pytest.raises(InputError, match="full_size: a clip is made in its own size anyway"):
-        Stylize(**given, full_size=True).build()
-    Image.fromarray(moving_scene(1)[0]).save(tmp_path / "still.png")
-    with pytest.raises(InputError, match="frames_per_step: a still image has one frame"):
-        Stylize(prompt="fire", picture=tmp_path / "still.png", frames_per_step=2).build()
+    with pytest.raises(
+        InputError,
+        match="--generator pyramid changes the pixels of one image; use --generator unet",
+    ):
+        made(Stylize, **given, generator="pyramid").build()
+    with pytest.raises(
+        InputError, match="--full-size: videos are always written in their own size"
+    ):
+        made(Stylize, **given, full_size=True).build()
     other = write_clip(tmp_path / "other.mp4", moving_scene(2, (40, 48)))
     with pytest.raises(InputError, match="expected the image's 48 x 40 pixels, got 48 x 36"):
-        Stylize(prompt="fire", picture=other, mask=mask).build()
+        made(Stylize, prompt="fire", image=other, mask=mask).build()
     Image.new("L", (48, 36)).save(tmp_path / "black.png")
     with pytest.raises(InputError, match="mask: is black everywhere"):
-        Stylize(**given, mask=tmp_path / "black.png").build()
+        made(Stylize, **given, mask=tmp_path / "black.png").build()
 
 
 def test_clips_that_are_too_large_to_be_held_are_told(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filming, "MAX_HELD", 1000)
+    monkeypatch.setattr(style_video, "MAX_HELD", 1000)
     with pytest.raises(InputError, match=r"8 frames of 32 x 24 pixels are .*use a smaller --size"):
-        Stylize(picture=clip, **SMALL).build()
+        made(Stylize, image=clip, **SMALL).build()
 
 
 def test_a_film_takes_frames_only() -> None:
@@ -302,7 +303,7 @@ def test_a_film_takes_frames_only() -> None:
 
 def test_a_clip_shorter_than_a_step_looks_at(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "two.gif", moving_scene(2))
-    plan = Stylize(picture=path, **SMALL).build()
+    plan = made(Stylize, image=path, **SMALL).build()
     assert plan.views is not None
     looks = plan.views(StepContext((0,)))
     assert isinstance(looks, Frames) and looks.index.shape == (1, 2)
