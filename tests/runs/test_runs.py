@@ -193,7 +193,7 @@ def test_missing_metrics_are_refused_before_anything_changes(tmp_path: Path) -> 
     lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "metrics.jsonl").write_bytes(b"".join(lines[:3]))
     before = (folder / "metrics.jsonl").read_bytes()
-    with pytest.raises(InputError, match="holds 2 of the 5 steps"):
+    with pytest.raises(InputError, match="expected the 5 steps of the checkpoint, found 2"):
         task.run(folder=folder)
     assert (folder / "metrics.jsonl").read_bytes() == before
     (folder / "metrics.jsonl").unlink()
