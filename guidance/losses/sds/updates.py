@@ -32,7 +32,7 @@ PDS_STRIDE = 2
 
 
 def sds(batch: LatentBatch) -> Tensor:
-    """cfg(100) - e.
+    """Score distillation sampling (DreamFusion): cfg(100) - e.
 
     Source: DreamFusion, Poole et al. 2022 (arXiv 2209.14988), equation 3.
     """
@@ -40,7 +40,7 @@ def sds(batch: LatentBatch) -> Tensor:
 
 
 def csd(batch: LatentBatch) -> Tensor:
-    """e_y - e_0, changing over the run to e_y - e_negative.
+    """Classifier score distillation: e_y - e_0, changing over the run to e_y - e_negative.
 
     Source: classifier score distillation, Yu et al. 2023 (arXiv 2310.19415).
     """
@@ -50,7 +50,7 @@ def csd(batch: LatentBatch) -> Tensor:
 
 
 def nfsd(batch: LatentBatch) -> Tensor:
-    """7.5 (e_y - e_0) + (e_0 at low noise, else e_0 - e_negative).
+    """Noise-free score distillation: 7.5 (e_y - e_0) + (e_0 at low noise, else e_0 - e_negative).
 
     Source: noise-free score distillation, Katzir et al. 2023 (arXiv 2310.17590).
     """
@@ -61,7 +61,7 @@ def nfsd(batch: LatentBatch) -> Tensor:
 
 
 def bridge(batch: LatentBatch) -> Tensor:
-    """40 (e_fine - e_poor), for the prompt with a suffix of high and of low quality.
+    """SDS-Bridge: 40 (e_fine - e_poor), for the prompt with a suffix of high and of low quality.
 
     Source: SDS-Bridge, McAllister et al. 2024 (arXiv 2406.09417). Deviation: shorter suffixes.
     """
@@ -70,7 +70,7 @@ def bridge(batch: LatentBatch) -> Tensor:
 
 
 def asd(batch: LatentBatch) -> Tensor:
-    """cfg(7.5) - e_y at a slightly higher noise level, with the same noise.
+    """Asynchronous score distillation: cfg(7.5) - e_y at a slightly higher noise level.
 
     Source: asynchronous score distillation, ScaleDreamer, Ma et al. 2024 (arXiv 2407.02040).
     """
@@ -82,7 +82,7 @@ def asd(batch: LatentBatch) -> Tensor:
 
 
 def ism(batch: LatentBatch) -> Tensor:
-    """cfg(7.5) at t - e_0 at s, on the path of an unconditional DDIM inversion.
+    """Interval score matching: cfg(7.5) at t - e_0 at s, on an unconditional DDIM inversion.
 
     Source: interval score matching, LucidDreamer, Liang et al. 2023 (arXiv 2311.11284). Deviation:
     two even steps up to s, instead of steps of 200 timesteps.
@@ -96,7 +96,7 @@ def ism(batch: LatentBatch) -> Tensor:
 
 
 def sdi(batch: LatentBatch) -> Tensor:
-    """cfg(7.5) - the noise that a DDIM inversion finds.
+    """Score distillation via inversion: cfg(7.5) - the noise that a DDIM inversion finds.
 
     It moves z to the clean latent of the prediction. Source: Lukoianov et al. 2024 (arXiv
     2405.15891), with the authors' guidance scale of the inversion, -7.5. Deviation: the inversion
@@ -108,7 +108,7 @@ def sdi(batch: LatentBatch) -> Tensor:
 
 
 def fsd(batch: LatentBatch) -> Tensor:
-    """cfg(7.5) - e, with one noise per image for the whole run, while the time decreases.
+    """Flow score distillation: cfg(7.5) - e, with one noise per image for the whole run.
 
     The latents then follow the path of a DDIM sampler. Source: flow score distillation, Yan et al.
     2024 (arXiv 2405.10988). Deviation: the noise is fixed in the coordinates of the latent, not by
@@ -118,7 +118,7 @@ def fsd(batch: LatentBatch) -> Tensor:
 
 
 def dds(batch: LatentBatch) -> Tensor:
-    """cfg(7.5) of the edited image - cfg(7.5) of the source image, with the same noise.
+    """Delta denoising score, for edits: cfg(7.5) of the edited image - that of the source.
 
     Source: delta denoising score, Hertz et al. 2023 (arXiv 2304.07090).
     """
@@ -129,7 +129,7 @@ def dds(batch: LatentBatch) -> Tensor:
 
 
 def pds(batch: LatentBatch) -> Tensor:
-    """The difference between the stochastic latents of the edited and of the source image.
+    """Posterior distillation sampling, for edits: the difference of two stochastic latents.
 
     `psi (z - z_source) + chi (cfg_z - cfg_source)`: DDS with a term that keeps z near the source.
 
@@ -153,7 +153,7 @@ def pds(batch: LatentBatch) -> Tensor:
 
 
 def rfds(batch: LatentBatch) -> Tensor:
-    """The velocity of cfg - (e - z), of flow models: cfg - e divided by 1 - sigma.
+    """Rectified flow distillation, for flow models: cfg - e divided by 1 - sigma.
 
     Source: rectified flow distillation sampling, Yang et al. 2024 (arXiv 2406.03293).
     """
