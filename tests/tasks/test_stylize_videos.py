@@ -40,9 +40,9 @@ SMALL: dict[str, Any] = {"prompt": "fire", "size": 32, "crops": 4, "steps": 2, "
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight frames of 36 x 48."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "ball.mp4", moving_scene(8), 12)
+    return write_clip(tmp_path_factory.mktemp("videos") / "ball.mp4", moving_scene(8), 12)
 
 
 @pytest.fixture(scope="module")
@@ -54,51 +54,51 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def moved(film: Video) -> Video:
-    """Away from the start, where frames are as they were."""
+def moved(generator: Video) -> Video:
+    """The generator with other parameters: those of the start do not change the frames."""
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in film.parameters():
+        for parameter in generator.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=random))
-    return film
+    return generator
 
 
 @pytest.fixture(scope="module")
-def plain(clip: Path) -> list[Any]:
-    return trace(Stylize, image=clip, **without("device"))
+def plain(ball: Path) -> list[Any]:
+    return trace(Stylize, image=ball, **without("device"))
 
 
 def without(*names: str) -> dict[str, Any]:
     return {name: value for name, value in SMALL.items() if name not in names}
 
 
-def test_a_run_leaves_the_clip_in_its_own_size_and_rate(clip: Path, tmp_path: Path) -> None:
-    result = made(Stylize, image=clip, output=tmp_path, judge=False, **SMALL).run()
+def test_a_run_writes_a_video_of_the_same_size_and_rate(ball: Path, tmp_path: Path) -> None:
+    result = made(Stylize, image=ball, output=tmp_path, judge=False, **SMALL).run()
     (sample,) = result.samples
     assert [path.name for path in sample.files] == ["image.png", "stylized.mp4", "progress.mp4"]
     video = result.folder / "stylized.mp4"
-    assert open_video(video) == open_video(clip).__class__(video, 8, Fraction(12), 36, 48)
+    assert open_video(video) == open_video(ball).__class__(video, 8, Fraction(12), 36, 48)
     assert Image.open(result.folder / "image.png").size == (32, 24)
     assert extract(video)["prompt"] == ["fire"]
-    assert "8 frames of 48 x 36 pixels, 12 a second" in (result.folder / "DONE.json").read_text()
+    assert "8 frames of 48 x 36 pixels, 12 per second" in (result.folder / "DONE.json").read_text()
 
 
-def test_the_video_is_what_the_network_makes_of_each_frame(clip: Path) -> None:
-    plan = made(Stylize, image=clip, **SMALL).build()
+def test_the_video_is_the_network_applied_to_each_frame(ball: Path) -> None:
+    plan = made(Stylize, image=ball, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
-    film, footage = moved(plan.generator), open_video(clip)
+    generator, footage = moved(plan.generator), open_video(ball)
     frames = list(plan.artifacts[0].frames(0))
     assert len(frames) == 8
-    for made, given in zip(frames, footage.images(), strict=True):
+    for frame, given in zip(frames, footage.images(), strict=True):
         source = torch.from_numpy(given).permute(2, 0, 1) / 255
         alone = UNet((0,), source)
-        alone.load_state_dict(film.network.state_dict())
+        alone.load_state_dict(generator.network.state_dict())
         wanted = (alone().image[0, 0] * 255).permute(1, 2, 0).detach().numpy()
-        assert np.abs(made - wanted).max() <= 0.6
+        assert np.abs(frame - wanted).max() <= 0.6
 
 
-def test_the_same_again_is_the_same_to_the_bit(clip: Path, plain: list[Any]) -> None:
-    assert not differ(plain, trace(Stylize, image=clip, **without("device")))
+def test_the_same_run_gives_the_same_bits(ball: Path, plain: list[Any]) -> None:
+    assert not differ(plain, trace(Stylize, image=ball, **without("device")))
 
 
 @pytest.mark.parametrize(
@@ -115,23 +115,23 @@ def test_the_same_again_is_the_same_to_the_bit(clip: Path, plain: list[Any]) -> 
     ],
 )
 def test_options_change_the_result(
-    option: str, value: Any, clip: Path, mask: Path, plain: list[Any]
+    option: str, value: Any, ball: Path, mask: Path, plain: list[Any]
 ) -> None:
     if value == "OTHER":
-        value = write_gif(clip.with_name("other.gif"), moving_scene(5, seed=3))
+        value = write_gif(ball.with_name("other.gif"), moving_scene(5, seed=3))
     value = mask if value == "MASK" else value
-    given = {"image": clip, **without("device"), option: value}
+    given = {"image": ball, **without("device"), option: value}
     assert differ(plain, trace(Stylize, **given))
 
 
-def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_path: Path) -> None:
-    # One step: convolutions round otherwise in other batches, and each further step of Adam blows
-    # that up where a gradient is next to nothing.
+def test_samples_have_separate_videos_and_are_independent(ball: Path, tmp_path: Path) -> None:
+    # One step: convolutions round differently in batches of another size, and each further step of
+    # Adam amplifies that where a gradient is nearly 0.
     small = {**SMALL, "steps": 1, "judge": False}
     both = made(
-        Stylize, image=clip, output=tmp_path / "both", **small | {"prompt": ["fire", "a forest"]}
+        Stylize, image=ball, output=tmp_path / "both", **small | {"prompt": ["fire", "a forest"]}
     ).run()
-    alone = made(Stylize, image=clip, output=tmp_path / "alone", **small).run()
+    alone = made(Stylize, image=ball, output=tmp_path / "alone", **small).run()
     videos = [
         read_clip(sample.folder / "stylized.mp4") for sample in (*both.samples, *alone.samples)
     ]
@@ -139,18 +139,18 @@ def test_samples_have_a_video_each_and_do_not_touch_one_another(clip: Path, tmp_
     assert np.abs(np.stack(videos[0]).astype(int) - np.stack(videos[2])).max() <= 2
 
 
-def test_outside_the_mask_frames_stay_as_they_are(clip: Path, mask: Path) -> None:
-    plan = made(Stylize, image=clip, mask=mask, **SMALL).build()
+def test_pixels_outside_the_mask_do_not_change(ball: Path, mask: Path) -> None:
+    plan = made(Stylize, image=ball, mask=mask, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
-    film = moved(plan.generator)
-    shown = film(Frames(torch.tensor([[0, 3, 7]])))
-    assert shown.source is not None and film.mask is not None
-    outside = (film.mask == 0).expand_as(shown.image[0])
+    generator = moved(plan.generator)
+    shown = generator(Frames(torch.tensor([[0, 3, 7]])))
+    assert shown.source is not None and generator.mask is not None
+    outside = (generator.mask == 0).expand_as(shown.image[0])
     assert torch.equal(shown.image[0][outside], shown.source[0][outside])
     assert not torch.equal(shown.image, shown.source)
     own = np.asarray(Image.open(mask)) == 0
-    for made, given in zip(plan.artifacts[0].frames(0), open_video(clip).images(), strict=True):
-        assert (made[own] == given[own]).all() and (made[~own] != given[~own]).any()
+    for frame, given in zip(plan.artifacts[0].frames(0), open_video(ball).images(), strict=True):
+        assert (frame[own] == given[own]).all() and (frame[~own] != given[~own]).any()
 
 
 class Killed(BaseException):
@@ -159,7 +159,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_resumed_runs_are_the_same_to_the_bit(
-    step: int, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, ball: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_run, "FIRST_CHECKPOINT", 1)
     monkeypatch.setattr(record_run, "SECONDS_BETWEEN", 0)
@@ -169,7 +169,7 @@ def test_resumed_runs_are_the_same_to_the_bit(
         if isinstance(event, StepEvent) and event.step == step:
             raise Killed
 
-    fields = {**SMALL, "steps": 5, "judge": False, "image": clip}
+    fields = {**SMALL, "steps": 5, "judge": False, "image": ball}
     whole = made(Stylize, **fields, output=tmp_path / "whole").run().folder
     task = made(Stylize, **fields, output=tmp_path / "killed")
     with pytest.raises(Killed):
@@ -178,45 +178,45 @@ def test_resumed_runs_are_the_same_to_the_bit(
     resumed = task.run(folder=folder).folder
     for name in ("metrics.jsonl", "image.png"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
-    # The configuration inside tells the same but for nothing: the bytes are the same.
+    # The configuration inside is the same too.
     assert (resumed / "stylized.mp4").read_bytes() == (whole / "stylized.mp4").read_bytes()
     ours, theirs = (load_file(f / checkpoint.DATA) for f in (resumed, whole))
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
-def test_steps_look_at_frames_by_seed_and_step() -> None:
+def test_frames_of_a_step_are_drawn_by_seed_and_step() -> None:
     first = drawn_frames(StepContext((3, 4), step=5), 100, 4)
     assert torch.equal(first.index, drawn_frames(StepContext((3, 4), step=5), 100, 4).index)
     assert torch.equal(first.index[1:], drawn_frames(StepContext((4,), step=5), 100, 4).index)
     assert not torch.equal(first.index, drawn_frames(StepContext((3, 4), step=6), 100, 4).index)
     seen = torch.cat([drawn_frames(StepContext((0,), step=i), 9, 2).index for i in range(200)])
     assert sorted(set(seen.flatten().tolist())) == list(range(9))
-    assert (seen[:, 0] <= 4).all() and (seen[:, 1] >= 4).all()  # a stretch each
+    assert (seen[:, 0] <= 4).all() and (seen[:, 1] >= 4).all()  # one of each half
     fixed = drawn_frames(StepContext((0,), phase="validation"), 8, 4)
     assert fixed.index.tolist() == [[1, 3, 5, 7]]
 
 
-def film(frames: Tensor) -> Video:
+def network_of(frames: Tensor) -> Video:
     return moved(Video(UNet((0, 1), frames[0] / 255, widths=(4, 4, 4, 4)), frames))
 
 
-def pictures(t: int = 4) -> Tensor:
+def random_frames(t: int = 4) -> Tensor:
     random = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (t, 3, 16, 16), generator=random, dtype=torch.uint8)
 
 
-def test_frames_do_not_depend_on_those_beside_them() -> None:
-    made = film(pictures())
+def test_frames_do_not_depend_on_other_frames() -> None:
+    made = network_of(random_frames())
     both = made(Frames(torch.tensor([[0, 2], [3, 1]])))
     for sample, index in ((0, 2), (1, 1)):
         alone = made(Frames(torch.full((2, 1), index)))
         assert torch.allclose(both.image[sample, 1], alone.image[sample, 0], atol=1e-6)
-        assert torch.equal(both.source[sample, 1], pictures()[index] / 255)
+        assert torch.equal(both.source[sample, 1], random_frames()[index] / 255)
 
 
 @pytest.mark.parametrize("kind", ["patches", "directional", "content"])
 def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
-    """As a still image of each frame is compared with that frame, averaged over frames."""
+    """The loss is that of still images, each compared with its frame, averaged over frames."""
     made: dict[str, Any] = {
         "patches": lambda: PatchDirectional(
             "fire", encoder=Linear(), crops=2, crop_size=1.0, threshold=0.0
@@ -226,10 +226,10 @@ def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
         ),
         "content": lambda: Content(encoder=Linear(), size=9),
     }
-    clip = film(pictures())
+    video = network_of(random_frames())
     loss: Loss = made[kind]()
-    loss.prepare(clip(Frames(torch.tensor([[0, 1, 2], [0, 1, 2]]))).detach())
-    seen = clip(Frames(torch.tensor([[3, 1], [2, 0]]))).detach()
+    loss.prepare(video(Frames(torch.tensor([[0, 1, 2], [0, 1, 2]]))).detach())
+    seen = video(Frames(torch.tensor([[3, 1], [2, 0]]))).detach()
     assert seen.source is not None
     found = loss(seen, context())
     still: Loss = made[kind]()
@@ -240,23 +240,23 @@ def test_each_frame_is_compared_with_its_own_source(kind: str) -> None:
     assert not torch.allclose(found, loss(swapped, context()), rtol=1e-3)
 
 
-def test_a_reference_that_is_given_goes_before_the_source() -> None:
-    clip = film(pictures())
-    seen = clip(Frames(torch.tensor([[0, 1], [0, 1]]))).detach()
+def test_an_explicit_reference_takes_precedence_over_the_source() -> None:
+    video = network_of(random_frames())
+    seen = video(Frames(torch.tensor([[0, 1], [0, 1]]))).detach()
     loss = Content(encoder=Linear(), size=9, reference=seen.image)
     loss.prepare(seen)
     assert loss(seen, context()).abs().max() < 1e-9
 
 
-def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
-    """A network with random weights, which changes much; noise of its own would show here."""
-    plan = made(Stylize, image=clip, **SMALL).build()
+def test_it_flickers_no_more_than_its_source(ball: Path) -> None:
+    """With random weights, which change the frames much, the network adds no noise."""
+    plan = made(Stylize, image=ball, **SMALL).build()
     assert isinstance(plan.generator, Video) and plan.artifacts
     moved(plan.generator)
-    made, given = list(plan.artifacts[0].frames(0)), list(open_video(clip).images())
-    change = np.abs(np.stack(made).astype(int) - np.stack(given)).mean()
+    found, given = list(plan.artifacts[0].frames(0)), list(open_video(ball).images())
+    change = np.abs(np.stack(found).astype(int) - np.stack(given)).mean()
     assert change > 10
-    assert flicker(made) < 1.5 * flicker(given)
+    assert flicker(found) < 1.5 * flicker(given)
     still = [given[0]] * 3
     network = plan.generator.network
     source = torch.from_numpy(given[0]).permute(2, 0, 1) / 255
@@ -264,8 +264,10 @@ def test_it_flickers_no_more_than_its_source(clip: Path) -> None:
     assert torch.equal(twice[0], twice[1])
 
 
-def test_what_a_clip_has_not_is_refused(clip: Path, mask: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"prompt": "fire", "image": clip}
+def test_options_that_videos_do_not_support_are_refused(
+    ball: Path, mask: Path, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"prompt": "fire", "image": ball}
     with pytest.raises(
         InputError,
         match="--generator pyramid changes the pixels of one image; use --generator unet",
@@ -283,25 +285,25 @@ def test_what_a_clip_has_not_is_refused(clip: Path, mask: Path, tmp_path: Path) 
         made(Stylize, **given, mask=tmp_path / "black.png").build()
 
 
-def test_clips_that_are_too_large_to_be_held_are_told(
-    clip: Path, monkeypatch: pytest.MonkeyPatch
+def test_videos_that_are_too_large_for_memory_are_refused(
+    ball: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style_video, "MAX_HELD", 1000)
     with pytest.raises(InputError, match=r"8 frames of 32 x 24 pixels are .*use a smaller --size"):
-        made(Stylize, image=clip, **SMALL).build()
+        made(Stylize, image=ball, **SMALL).build()
 
 
-def test_a_film_takes_frames_only() -> None:
+def test_the_generator_of_videos_takes_frames_only() -> None:
     nothing = torch.zeros(2, 1)
-    with pytest.raises(InputError, match="Video: a clip takes no windows; give frames or nothing"):
+    with pytest.raises(InputError, match="Video: a video takes no windows; give frames or nothing"):
         Video.tiny()(Windows(nothing, nothing, nothing + 1, 8))
     with pytest.raises(InputError, match="UNet: a flat image takes no frames"):
         UNet.tiny()(Frames(torch.zeros(2, 1, dtype=torch.long)))
-    with pytest.raises(InputError, match="mask: expected the clip's 16 x 16 pixels, got 8 x 8"):
-        Video(UNet.tiny(), pictures(), torch.ones(1, 8, 8))
+    with pytest.raises(InputError, match="mask: expected the video's 16 x 16 pixels, got 8 x 8"):
+        Video(UNet.tiny(), random_frames(), torch.ones(1, 8, 8))
 
 
-def test_a_clip_shorter_than_a_step_looks_at(tmp_path: Path) -> None:
+def test_a_video_with_fewer_frames_than_a_step_uses(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "two.gif", moving_scene(2))
     plan = made(Stylize, image=path, **SMALL).build()
     assert plan.views is not None
