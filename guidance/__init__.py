@@ -14,6 +14,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from guidance.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from guidance.augment import Augment as Augment
     from guidance.augment.whole import Whole as Whole
@@ -113,7 +115,6 @@ if TYPE_CHECKING:
         Windows as Windows,
     )
 
-__version__ = "0.2.0"
 
 #: The public API: each name with the module that defines it.
 _PUBLIC = {

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from guidance.errors import GuidanceError, InputError
+from guidance.version import __version__
 
 HELP = """\
 guide: optimize anything differentiable until it matches words
@@ -61,9 +62,7 @@ def _dispatch(words: list[str]) -> int:
         print(HELP, end="")
         return 0
     if words[0] == "--version":
-        import guidance
-
-        print(guidance.__version__)
+        print(__version__)
         return 0
     if words[0] not in COMMANDS:
         raise InputError(f"no command {words[0]!r:.40}; use one of {', '.join(COMMANDS)}")

@@ -24,7 +24,18 @@ LAYERS = [
     {"rendering", "loop", "encoders", "diffusion", "augment"},
     {"config"},
     {"geometry", "media", "models"},
-    {"types", "outputs", "views", "meshes", "options", "prompts", "schedule", "parsed", "errors"},
+    {
+        "types",
+        "outputs",
+        "views",
+        "meshes",
+        "options",
+        "prompts",
+        "schedule",
+        "parsed",
+        "errors",
+        "version",
+    },
 ]
 #: Pairs within a layer that may go one way.
 ALLOWED = {

@@ -16,6 +16,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.runs.atomic import os_errors
+from guidance.version import __version__
 
 #: Packages whose versions change results.
 PACKAGES = (
@@ -109,11 +110,9 @@ def environment(
         encoders: names of models that `load_encoder` loads from files.
         denoisers: names and autoencoders, as `load_denoiser` takes them.
     """
-    import guidance
-
     versions = {name: _version(name) for name in PACKAGES}
     return {
-        "guidance": guidance.__version__,
+        "guidance": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "versions": {name: version for name, version in versions.items() if version},
