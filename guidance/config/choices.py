@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import core_schema
 
-from guidance.config.kinds import Kind, options_of
+from guidance.config.kinds import Kind, names, options_of
 from guidance.errors import InputError
 from guidance.options import Options
 from guidance.prompts import CURVE, NUMBER
@@ -156,10 +156,14 @@ class LossChoice(Choice):
         match = WEIGHTED.fullmatch(text.strip())
         if match is None:
             raise InputError(f"{self.kind.name} {text!r:.60}: expected names such as clip,fsd:0.5")
-        entry = self._named(match["name"].strip(), {}, match["weight"] or 1.0)
-        if ":" in entry.cls.kind():
-            raise InputError(f"{self.kind.name} {text!r:.60}: the weight is not a number")
-        return entry
+        name = match["name"].strip()
+        before, colon, weight = name.rpartition(":")
+        if colon and (before in names(self.kind) or before in self.kind.aliases):
+            raise InputError(
+                f"{self.kind.name} {name!r:.60}: expected a weight such as 0.5 or a schedule, got "
+                f"{weight!r:.40}"
+            )
+        return self._named(name, {}, match["weight"] or 1.0)
 
     def value(self, entries: Sequence[Entry]) -> tuple[WeightedLoss, ...]:
         weighted = []

@@ -155,9 +155,12 @@ def _switch(node: Node, key: str) -> bool:
 def unknown(node: Node, key: str, help_line: str) -> str:
     """Why a flag is not known: another component has it, or it is misspelt."""
     flag = f"--{key.replace('_', '-')}"
-    owners = [f"--{field} {name}" for field, name in owners_of(node, key)]
+    owners: dict[str, list[str]] = {}
+    for field, name in owners_of(node, key):
+        owners.setdefault(field, []).append(name)
     if owners:
-        return f"{flag} belongs to {' or '.join(owners)}; {help_line}"
+        where = " or ".join(f"--{field} {', '.join(those)}" for field, those in owners.items())
+        return f"{flag} belongs to {where}; {help_line}"
     known = [name for each in node.walk() for name in each.cls.model_fields]
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean --{close[0].replace('_', '-')}?" if close else help_line
