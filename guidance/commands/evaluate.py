@@ -88,7 +88,9 @@ def evaluate(request: Request) -> Iterator[str]:
 
     runs = [read_run(folder) for folder in dict.fromkeys(request.runs)]
     others = read_texts(request.against) if request.against else []
-    judge = load_judge_for([name for run in runs for name in run.losses], request.judge)
+    families = {name: family for run in runs for name, family in run.families.items()}
+    names = [name for run in runs for name in run.losses]
+    judge = load_judge_for(names, request.judge, families)
     scores: list[SampleScore] = []
     for score in score_samples(judge, [s for run in runs for s in run.samples], others):
         scores.append(score)

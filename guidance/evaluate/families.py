@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,12 +43,15 @@ class LossModel:
         return cls(name, family_of(name))
 
 
-def load_judge_for(losses: Iterable[str], name: str | None = None) -> Encoder:
+def load_judge_for(
+    losses: Iterable[str], name: str | None = None, families: Mapping[str, str] | None = None
+) -> Encoder:
     """A judge of a family that none of these models has, in float32.
 
     Args:
         losses: names of the models of the losses of all runs that are compared.
         name: the name of the judge; by default the preferred one on this machine.
+        families: those that are known from the records of the runs, by name.
 
     Raises:
         InputError: no judge is left, or `name` has the family of one of the models.
@@ -57,7 +60,11 @@ def load_judge_for(losses: Iterable[str], name: str | None = None) -> Encoder:
     from guidance.encoders import load_encoder
     from guidance.models.judges import judge_for
 
-    used = [LossModel.of(loss) for loss in dict.fromkeys(losses)]
+    known = families or {}
+    used = [
+        LossModel(loss, known[loss]) if loss in known else LossModel.of(loss)
+        for loss in dict.fromkeys(losses)
+    ]
     if name is None:
         name = judge_for({model.family for model in used})
     else:

@@ -28,6 +28,7 @@ class FinishedRun:
 
     folder: Path
     losses: tuple[str, ...]  # names of the models of its losses
+    families: Mapping[str, str]  # of some of them, by name
     samples: tuple[Sample, ...]
 
 
@@ -55,28 +56,31 @@ def read_run(folder: Path) -> FinishedRun:
         _sample(sample_folder(folder, index, len(said)), prompt, seed)
         for index, (prompt, seed) in enumerate(said)
     ]
-    return FinishedRun(folder, _losses(folder, judge), tuple(samples))
+    losses, families = _losses(folder, judge)
+    return FinishedRun(folder, losses, families, tuple(samples))
 
 
-def _losses(folder: Path, judge: str | None) -> tuple[str, ...]:
-    """The models in the configuration, and those that a user's task named by itself."""
+def _losses(folder: Path, judge: str | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The models in the configuration and in the record of a run, and the recorded families."""
     config = folder / CONFIG
     _, _, fields = strip_header(read_config(config), str(config))
-    models = list(_models_in(fields))
+    models, families = list(_models_in(fields)), dict[str, str]()
     record = folder / ENVIRONMENT
     if record.is_file():
         try:
-            models += [name for name in dict(_read_json(record)["models"]) if name != judge]
+            content = _read_json(record)
+            models += [name for name in dict(content["models"]) if name != judge]
+            families = {str(k): str(v) for k, v in dict(content.get("families", {})).items()}
         except (ValueError, TypeError, KeyError, RecursionError):
             raise InputError(
                 f"{record}: is damaged, so it is unknown which judge may score the run; run it "
                 f"again: guide rerun {config}"
             ) from None
+    if families:  # an encoder in a Python file is recorded by the name that it gives itself
+        models = [name for name in models if not name.endswith(".py")] + list(families)
     if not models:
-        raise InputError(
-            f"{config}: names no model, so it is unknown which judge may score the run"
-        )
-    return tuple(dict.fromkeys(models))
+        raise InputError(f"{config}: names no model, so no judge can be chosen for the run")
+    return tuple(dict.fromkeys(models)), families
 
 
 def _models_in(value: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from io import BufferedWriter
 from pathlib import Path
@@ -102,13 +102,17 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
 
 
 def environment(
-    device: str, encoders: Iterable[str], denoisers: Iterable[tuple[str, str]] = ()
+    device: str,
+    encoders: Iterable[str],
+    denoisers: Iterable[tuple[str, str]] = (),
+    families: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Versions, device, and hashes of the weights of the models that a run used.
 
     Args:
         encoders: names of models that `load_encoder` loads from files.
         denoisers: names and autoencoders, as `load_denoiser` takes them.
+        families: of the encoders of the losses, by name, for judges of the finished run.
     """
     versions = {name: _version(name) for name in PACKAGES}
     return {
@@ -119,6 +123,7 @@ def environment(
         "device": device,
         "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
+        "families": dict(families or {}),
         "models": {
             **{name: _encoder_hash(name) for name in dict.fromkeys(encoders)},
             **{name: _denoiser_hashes(name, vae) for name, vae in dict.fromkeys(denoisers)},

@@ -17,7 +17,7 @@ from guidance.commands.evaluate import Request, parse
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.evaluate import families
-from guidance.evaluate.families import LossModel
+from guidance.evaluate.families import LossModel, load_judge_for
 from guidance.evaluate.finished import read_run, read_texts
 from guidance.evaluate.judge import check_judge
 from guidance.geometry.deformation import Deformation
@@ -35,7 +35,9 @@ def judged(monkeypatch) -> list[str]:
     """`guide eval` asks the judge of colours; gives the losses that it must not share."""
     asked: list[str] = []
 
-    def load_judge_for(losses: list[str], name: str | None = None) -> Encoder:
+    def load_judge_for(
+        losses: list[str], name: str | None = None, families: dict[str, str] | None = None
+    ) -> Encoder:
         asked.extend(losses)
         judge = ColorJudge()
         check_judge(judge, [LossModel(loss, loss) for loss in losses])
@@ -126,6 +128,19 @@ def test_models_are_found_in_the_options_of_components(tmp_path: Path) -> None:
     assert read_run(run).losses == ("mini-diffusion", "mini", "own.py", "sd-1.5")
 
 
+def test_families_of_a_users_encoders_come_from_the_record(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
+    config = {"loss": {"kind": "clip", "encoder": [{"kind": "./own.py", "sharpness": 3}, "mini"]}}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    record = {"models": {"mini": {}}, "families": {"own": "siglip", "mini": "mini-clip"}}
+    (run / "environment.json").write_text(json.dumps(record))
+    found = read_run(run)
+    assert found.losses == ("mini", "own")
+    assert found.families == {"own": "siglip", "mini": "mini-clip"}
+    with pytest.raises(InputError, match="is of the family 'siglip', which a loss uses"):
+        load_judge_for(found.losses, "ViT-B-16-SigLIP/webli", found.families)
+
+
 def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> None:
     run = Dot(prompt=["a red heart", "a key"], samples=2, preset="draft", output=tmp_path).run()
     capsys.readouterr()
@@ -191,7 +206,7 @@ def test_damaged_records_are_told(tmp_path: Path, judged, capsys, text: str) -> 
 def test_runs_of_unknown_losses_are_refused(tmp_path: Path, judged, capsys, encoder) -> None:
     run = write_run(tmp_path / "run", [plain(1, 0, 0)], ["red"])
     (run / "config.yaml").write_text(yaml.safe_dump({"encoder": encoder}))
-    assert "names no model, so it is unknown which judge may score" in refused(capsys, "eval", run)
+    assert "names no model, so no judge can be chosen" in refused(capsys, "eval", run)
 
 
 def test_runs_of_a_newer_version_are_refused(tmp_path: Path, judged, capsys) -> None:

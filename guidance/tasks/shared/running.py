@@ -65,11 +65,12 @@ def _run(job: Job, folder: Path | None, listeners: Sequence[Listener]) -> RunRes
     files += [judge.name] if judge else []
     travels = {key: value for key, value in job.options.items() if key not in OF_THE_PLACE}
     device, denoisers = plan.settings.device, job.denoisers
+    families = {encoder.name: encoder.family for encoder in encoders}
     info = RunInfo(
         job.task,
         as_yaml(job.options),
         job.output,
-        lambda: json.dumps(environment(device, files, denoisers), indent=2) + "\n",
+        lambda: json.dumps(environment(device, files, denoisers, families), indent=2) + "\n",
         json.dumps(travels, ensure_ascii=False) if job.metadata else None,
         folder,
     )
