@@ -16,6 +16,7 @@ from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.loop.events import StepEvent
 from guidance.loop.optimize import optimize
+from guidance.rendering.shading import Shading
 from guidance.tasks.mesh import scene_file
 from guidance.tasks.mesh.scene_file import MOST_PARTS, read_scene
 from guidance.tasks.text2mesh import TextToMesh
@@ -137,6 +138,12 @@ def test_parts_and_samples_start_differently(tmp_path: Path) -> None:
     one, other = (part.generator.color.values for part in plan.generator.parts)
     assert plan.prompts == ("a red heart on a box",) * 2
     assert not torch.equal(one[0], one[1]) and not torch.equal(one, other)
+
+
+def test_a_scene_is_shaded_as_its_mode_says(tmp_path: Path) -> None:
+    light = {"ambient": 0.9, "bare": "normals"}
+    plan = made(TextToMesh, scene=scene(tmp_path), **SMALL, **light).build()
+    assert plan.generator.shading == Shading(ambient=0.9, bare="normals")
 
 
 def test_a_scene_resumes_bit_identically(tmp_path: Path) -> None:
