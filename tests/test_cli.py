@@ -192,7 +192,7 @@ MISTAKES = [
     (["run", DOT, "--preset"], "--preset: expected a value"),
     (["run", DOT, "--loss", "l2"], "unknown loss 'l2'; choose from"),
     (["run", DOT, "--loss", "clop"], "unknown loss 'clop'; did you mean 'clip'?"),
-    (["run", DOT, "--loss", "clip:x"], "unknown loss 'clip:x'"),
+    (["run", DOT, "--loss", "clip:x"], "loss 'clip:x': expected a weight"),
     (["run", DOT, "--learning-rate", "1 -> x"], "schedule '1 -> x': expected one of"),
     (["run", DOT, "--prompt", "a", "--device", "abacus"], "device 'abacus' is not available"),
     (["run", DOT, "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
