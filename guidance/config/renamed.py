@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guidance.config.flags import key_of
+from guidance.config.flags import key_of, peek
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Rule:
     when: Any = None  # the value for which the component is chosen; others need nothing
     value: Callable[[Any], Any] | None = None  # from the old value to the new one
     switch: bool = False  # a flag without a value
+    example: str = ""  # added to the advice
 
     def advice(self, old: str) -> str:
         """What to write instead."""
@@ -34,26 +35,19 @@ class Rule:
             return f'--loss "...,{self.loss}:WEIGHT"'
         if self.component is not None:
             return f"--{self.component[0]} {self.component[1]}"
-        new = f"--{(self.name or old).replace('_', '-')}"
+        new = f"--{(self.name or old).replace('_', '-')}{self.example}"
         return f'--loss "...,{self.of_loss}" {new}' if self.of_loss else new
-
-
-def _as_style(paths: Any) -> str:
-    """Image prompts as the style of all prompts."""
-    items = paths if isinstance(paths, list) else [paths]
-    return " | ".join(f"image:{path}" for path in items)
 
 
 #: For all tasks.
 ALL = {
     "sharpen": Rule("contrastive_weight"),
     "view_words": Rule("view_prompts", switch=True),
-    "image_prompt": Rule("style", value=_as_style),
+    "image_prompt": Rule("style", example=" image:FILE"),
 }
 OF_TASK: dict[str, dict[str, Rule]] = {
     "text2image": {
         "region": Rule("region_prompt"),
-        "noise_norm": Rule("norm_weight"),
         "palette": Rule("palette", of_loss="palette"),
         "palette_weight": Rule(loss="palette"),
         "edge": Rule("border_color", of_loss="border"),
@@ -101,6 +95,8 @@ def old_flags(
     found: list[str] = []
     notes: list[str] = []
     extra: dict[str, Any] = {}
+    last: list[str] = []  # take precedence over flags with the same name
+    images: list[str] = []
     waiting = list(words)
     while waiting:
         word = waiting.pop(0)
@@ -114,16 +110,19 @@ def old_flags(
             value = waiting.pop(0)
         given: Any = True if rule.switch else value
         notes.append(f"--{key.replace('_', '-')} is an old name; use {rule.advice(key)}")
+        if key == "image_prompt":
+            images.append(value)
+            continue
         for new, what in _new(rule, key, given, extra).items():
             flag = new.replace("_", "-")
-            found += (
-                [f"--{flag}" if what else f"--no-{flag}"] if rule.switch else [f"--{flag}={what}"]
+            (last if rule.component else found).append(
+                f"--{flag}={what}" if not rule.switch else f"--{flag}" if what else f"--no-{flag}"
             )
+    found += last
+    if images:
+        found.append(f"--style={_style(images, peek(found, 'style'))}")
     if extra:
-        texts = [w for w in found if key_of(w) == "loss" and "=" in w]
-        at = next((i for i, w in enumerate(found) if w == "--loss"), None)
-        base = texts[-1].partition("=")[2] if texts else found[at + 1] if at is not None else loss
-        found.append(f"--loss={_with(base, extra)}")
+        found.append(f"--loss={_with([loss, *peek(found, 'loss')][-1], extra)}")
     return found, notes
 
 
@@ -131,18 +130,46 @@ def old_values(task: str, values: Mapping[str, Any], loss: str) -> dict[str, Any
     """The values of a configuration of schema version 1 by their new names."""
     table = rules(task)
     found: dict[str, Any] = {}
+    last: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    for key, value in values.items():
-        rule = table.get(key)
-        if value is None or (rule is not None and value in (False, [], "")):
+    for key, value in _independent(task, values).items():
+        if value is None or value == []:  # version 1 wrote these for what was not given
             continue
+        rule = table.get(key)
         if rule is None:
             found[key] = value
         else:
-            found |= _new(rule, key, value, extra)
+            (last if rule.component else found).update(_new(rule, key, value, extra))
+    found |= last
     if extra:
         found["loss"] = _with(str(found.get("loss", loss)), extra)
     return found
+
+
+def _independent(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of version 1, where the meaning of some depended on others."""
+    found = dict(values)
+    if images := found.pop("image_prompt", None):
+        style = found.get("style")
+        found["style"] = _style(images, [style] if style else [])
+    if task == "text2image" and found.get("generator") == "grid":
+        # Its only colors; other generators were drawn to them by a loss.
+        colors = found.pop("palette", None)
+        if colors:
+            found["generator"] = {"kind": "grid", "palette": colors}
+    if task == "text2mesh" and found.get("mode") == "generate":
+        found["symmetric"] = not found.pop("asymmetric", False)
+    elif task == "text2mesh":
+        found.pop("asymmetric", None)
+    if task == "stylize":
+        found.pop("loss", None)  # always "cosine"
+    return found
+
+
+def _style(images: Any, styles: Sequence[str]) -> str:
+    """The style with images, which every prompt gets."""
+    paths = images if isinstance(images, list) else [images]
+    return " | ".join([*(f"image:{path}" for path in paths), *styles[-1:]])
 
 
 def _new(rule: Rule, old: str, value: Any, extra: MutableMapping[str, Any]) -> dict[str, Any]:
