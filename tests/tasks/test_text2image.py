@@ -78,6 +78,15 @@ def test_options_of_other_components_are_refused(words: str, message: str) -> No
         flags(TextToImage, "--prompt", "a heart", *words.split())
 
 
+def test_unknown_options_are_refused_in_python() -> None:
+    with pytest.raises(ValueError, match="grid has no such option; its options: total_variation, "):
+        TextToImage(prompt="a heart", generator={"kind": "grid", "outline": 2})
+    with pytest.raises(ValueError, match="cells"):
+        TextToImage(prompt="a heart", cells=8)
+    with pytest.raises(ValueError, match="unknown generator 'gird'; did you mean 'grid'"):
+        TextToImage(prompt="a heart", generator="gird")
+
+
 def test_colors_are_counted_or_named() -> None:
     with pytest.raises(InputError, match="colors"):
         made(TextToImage, prompt="a heart", generator="grid", colors=4, palette=["red", "blue"])
