@@ -136,7 +136,7 @@ def test_parts_and_samples_start_differently(tmp_path: Path) -> None:
         TextToMesh, scene=scene(tmp_path, text), samples=2, paint="vertices", **SMALL
     ).build()
     one, other = (part.generator.color.values for part in plan.generator.parts)
-    assert plan.prompts == ("a red heart on a box",) * 2
+    assert [prompt.text for prompt in plan.prompts] == ["a red heart on a box"] * 2
     assert not torch.equal(one[0], one[1]) and not torch.equal(one, other)
 
 

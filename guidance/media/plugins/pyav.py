@@ -47,6 +47,16 @@ class VideoReader(PyAVPlugin):
         """Decodes the frames one after the other, each an `av.VideoFrame`."""
         yield from self.stream.container.decode(self.stream)
 
+    def close(self) -> None:
+        """Closes the file, without the garbage collection that `PyAVPlugin.close` runs twice.
+
+        It frees filter graphs, and we use none. With torch imported it takes 0.13 s each time.
+        """
+        self._video_stream = None
+        container: Any = self._container
+        container.close()
+        self.request.finish()
+
 
 class VideoWriter(PyAVPlugin):
     """Encodes H.264 with our options, which `PyAVPlugin.init_video_stream` does not take."""
