@@ -53,8 +53,8 @@ class VideoReader(PyAVPlugin):
         It frees filter graphs, and we use none. With torch imported it takes 0.13 s each time.
         """
         self._video_stream = None
-        container: Any = self._container
-        container.close()
+        if self._container is not None:  # it is None when the file could not be opened
+            self._container.close()
         self.request.finish()
 
 
