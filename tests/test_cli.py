@@ -156,6 +156,7 @@ def test_listing_and_help_import_nothing_heavy() -> None:
         "import sys\nfrom guidance import cli\n"
         f"for words in (['--help'], ['list'], ['run', '--help'], ['run', {str(DOT)!r}, '--help'],\n"
         "              ['models', 'list'], ['run', 'nonsense'],\n"
+        f"              *(['run', name, '--help'] for name in {list(names(TASKS))}),\n"
         "              ['models', 'fetch', 'nonsense']):\n"
         "    try:\n        cli.main(words)\n    except SystemExit:\n        pass\n"
         "heavy = {'torch', 'numpy', 'PIL', 'av', 'open_clip'} & set(sys.modules)\n"
