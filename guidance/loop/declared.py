@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
+from functools import partial
+from types import MethodType
 from typing import Any
 
 from torch import nn
@@ -20,7 +22,8 @@ def check_declared(loss: Loss) -> None:
 
     Encoders and denoisers are recognized by what they have in common: they are modules with the
     methods `encode_image` and `encode_text`, or with a `family`, and have a `name`. They are found
-    in the attributes of the loss, in containers and dataclasses there, and in losses inside it.
+    in the attributes of the loss, in containers, dataclasses, bound methods and partial functions
+    there, and in losses inside it.
 
     Raises:
         InputError: a model is in neither `encoders` nor `denoisers`, itself or by its name.
@@ -58,5 +61,9 @@ def _held(value: Any) -> Iterator[Any]:
         yield from value.values()
     elif isinstance(value, list | tuple | set | frozenset):
         yield from value
+    elif isinstance(value, MethodType):
+        yield value.__self__
+    elif isinstance(value, partial):
+        yield from (value.func, *value.args, *value.keywords.values())
     elif isinstance(value, nn.Module) or (is_dataclass(value) and not isinstance(value, type)):
         yield from vars(value).values()

@@ -17,7 +17,7 @@ from guidance.losses.images.encoding import frozen
 from guidance.losses.text.context import LossContext
 from guidance.losses.text.options import EncoderOptions
 from guidance.outputs import Images, Rendering
-from guidance.types import Loss, StepContext
+from guidance.types import Loss, StepContext, Terms
 
 #: Which blocks to compare, as shares of the depth of the image tower. The second and third of the
 #: four blocks of the mini CLIP have an eighth of the image's resolution, like conv4_2 of VGG.
@@ -55,9 +55,11 @@ class Content(Loss):
         """Options of "content"."""
 
     @classmethod
-    def from_options(cls, options: Any, context: LossContext) -> Content:
-        # The maps of one encoder describe the content well enough.
-        return cls(encoder=options.encoders()[0], reference=context.reference)
+    def from_options(cls, options: Any, context: LossContext) -> Terms:
+        terms = Terms()
+        for encoder in options.encoders():
+            terms = terms + cls(encoder=encoder, reference=context.reference)
+        return terms
 
     name = "content"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from torch import Tensor
@@ -36,6 +37,16 @@ class InModule(Secretive):
         return encoder
 
 
+class OnlyItsMethod(Secretive):
+    def hold(self, encoder: Linear) -> object:
+        return encoder.encode_image
+
+
+class OnlyPartOfItsMethod(Secretive):
+    def hold(self, encoder: Linear) -> object:
+        return partial(encoder.encode_text, [""])
+
+
 class Misspelt(Secretive):
     def prepare(self, start: Images) -> None:
         super().prepare(start)
@@ -59,7 +70,9 @@ class Within(Loss):
         return self.loss(rendering, context)
 
 
-@pytest.mark.parametrize("kind", [Secretive, InModule, Misspelt])
+@pytest.mark.parametrize(
+    "kind", [Secretive, InModule, OnlyItsMethod, OnlyPartOfItsMethod, Misspelt]
+)
 def test_a_loss_must_declare_its_encoders(kind: type[Secretive]) -> None:
     message = rf"{kind.__name__}: uses the model 'stand-in' .* self.encoders = \('stand-in',\)"
     with pytest.raises(InputError, match=message):

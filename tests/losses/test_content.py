@@ -10,6 +10,7 @@ from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.content import Content
+from guidance.losses.text.context import LossContext
 from guidance.outputs import Rendering
 from tests.losses.stand_ins import Linear, context, everything
 
@@ -98,3 +99,9 @@ def test_the_mini_clip_shows_its_maps_at_any_size() -> None:
 def test_other_towers_fit_pictures_to_their_size() -> None:
     maps = load_encoder("mini-judge").image_maps(torch.rand(1, 3, 200, 100))
     assert len(maps) == 5 and maps[-1].shape[-2:] == (3, 3)
+
+
+def test_the_losses_of_several_encoders_are_summed() -> None:
+    names = ("mini", "ViT-B-32/openai")
+    terms = Content.from_options(Content.Options(encoder=names), LossContext(prompts=()))
+    assert [term.loss.encoders for term in terms] == [(name,) for name in names]
