@@ -1,9 +1,10 @@
-"""One command with 8 prompts against 8 commands with one prompt each, on the mini model.
+"""The time of 8 commands with one prompt each relative to one command with all 8 prompts.
 
     python benchmarks/batch.py [--task text2image] [--steps 100]
 
-Whole processes are timed, start to end; besides, the step alone in one process: 8 samples at once
-over 8 times one sample, as the median of alternating runs.
+Whole processes are timed, from start to exit, with the mini model. Also reported: the time of a
+step with 8 samples divided by 8 times that of a step with one sample, both in this process, as the
+median of alternating runs.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ STEPS, WARM_UP, ROUNDS = 12, 4, 3
 
 
 def whole_process(task: str, prompts: tuple[str, ...], steps: int) -> float:
-    """Seconds of one command."""
+    """Wall-clock seconds of one command."""
     words = [word for prompt in prompts for word in ("--prompt", prompt)]
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "guidance.cli", "run", task, *words]
@@ -50,7 +51,7 @@ def whole_process(task: str, prompts: tuple[str, ...], steps: int) -> float:
 
 
 def step_seconds(task: str, prompts: tuple[str, ...]) -> float:
-    """The median time of a step, without validations and files."""
+    """The median seconds of a step, without validations and files."""
     fields = {"prompt": list(prompts), "preset": "draft", "steps": STEPS, "device": "cpu"}
     plan = find(TASKS, task)(**fields).build()
     stamps: list[float] = []
@@ -80,7 +81,7 @@ def main() -> None:
     ratio = statistics.median(eight / (8 * one) for eight, one in pairs)
     eight, one = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"step of 8 samples {eight * 1e3:.1f} ms, of one {one * 1e3:.1f} ms")
-    print(f"8 samples at once over 8 times one: {ratio:.3f}")
+    print(f"step of 8 samples / (8 x step of one): {ratio:.3f}")
     name = f"8 commands / one command with 8 prompts, {task}, {arguments.steps} steps"
     more = {"step_n8_over_8_n1": round(ratio, 3)}
     report(name, apart / together, "times as fast", BAR, lower_is_better=False, more=more)

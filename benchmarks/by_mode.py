@@ -32,11 +32,11 @@ def before(task: Task, judge: Encoder) -> list[float]:
 def by_mode(
     scores: Sequence[SampleScore], modes: Sequence[str], bare: Sequence[float | None]
 ) -> dict[str, dict[str, float]]:
-    """Means of each mode that there is.
+    """Means over the samples of each mode.
 
     Args:
         modes: of each sample.
-        bare: what `before` says of each sample of a mode of `SHAPING`.
+        bare: the result of `before` for each sample of a mode of `SHAPING`, None for others.
     """
     found = {}
     for mode in MODES:
@@ -79,7 +79,7 @@ def _figures(
 
 
 def mode_line(mode: str, figures: dict[str, float]) -> str:
-    """One mode's figures in words."""
+    """The figures of one mode as a line of text."""
     line = f"{mode}: {figures['samples']} samples, R-Precision {figures['r_precision']:.3f}"
     if "textureless_rose" in figures:
         line += (

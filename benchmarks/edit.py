@@ -3,8 +3,8 @@
     python benchmarks/edit.py [--denoiser mini-diffusion] [--preset normal] [--sheet edits.png]
     python benchmarks/edit.py --set loss=pds --set guidance_scale=15
 
-The lines of `edits.txt` are "source | target". The denoiser samples an image of each source and the
-task `edit` changes it; every second case has a mask, alternately a centred box and a centred disc.
+The lines of `edits.txt` are "source | target". The denoiser samples an image of each source, and
+the task `edit` changes it; every second case has a mask, alternately a centered box and disc.
 A case counts if the embedded judge, which no loss uses, rates the image more similar to the target
 than to the source after the edit. Also reported: the same before the edit; the share that changed
 of the cases that matched the source before; and the mean change of pixels outside the mask (zero
@@ -88,7 +88,7 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def mask_of(shape: str, size: int) -> Bool[np.ndarray, "h w"]:
-    """True inside a centred box or disc."""
+    """True inside a centered box or disc."""
     line = np.abs((np.arange(size) + 0.5) / size - 0.5) * 2
     x, y = np.meshgrid(line, line)
     return np.hypot(x, y) < DISC if shape == "disc" else np.maximum(x, y) < BOX
@@ -213,7 +213,7 @@ def parse() -> argparse.Namespace:
         for name, _, value in (pair.partition("=") for pair in options.set)
     }
     if "size" in options.set:
-        parser.error("--set size: images are compared in the size that the denoiser draws")
+        parser.error("--set size: images are compared in the size of the denoiser")
     options.sheet = options.sheet or options.output / "sheet.png"
     return options
 
@@ -247,7 +247,7 @@ def main() -> None:
     wins = total.pop("target_wins_after")
     more = {name: round(share, 4) for name, share in total.items()}
     given = [options.preset, *(f"{name} {value}" for name, value in options.set.items())]
-    name = f"Edits that the judge sees, {len(found)} cases, {', '.join(given)}"
+    name = f"Edits that the judge recognizes, {len(found)} cases, {', '.join(given)}"
     report(name, wins, "share", BAR, lower_is_better=False, more=more)
 
 

@@ -1,4 +1,4 @@
-"""What every benchmark shares: ratios of alternating pairs, and the line they end with."""
+"""Shared by all benchmarks: ratios of alternating pairs, and the last line of the output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 
 def machine() -> str:
-    """The processor, as torch and the system name it."""
+    """The processor, its number of threads and the version of torch, for results."""
     able = torch.cpu.get_capabilities()
     name = able.get("cpu_name", platform.processor())
     matrix = " with AMX" if able.get("amx_bf16") else ""
@@ -20,7 +20,7 @@ def machine() -> str:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """How long one call takes, on the clock."""
+    """Wall-clock seconds of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -29,13 +29,13 @@ def seconds_of(work: Callable[[], object]) -> float:
 def ratio_of_alternating(
     a: Callable[[], object], b: Callable[[], object], repeats: int, warm_up: int = 2
 ) -> float:
-    """Time of `a` over time of `b`: the median of the ratios of pairs that alternate.
+    """The time of `a` divided by that of `b`: the median over pairs of alternating calls.
 
-    What disturbs the machine then disturbs both, and one bad pair does not count.
+    Other load on the machine then affects both, and single outliers do not change the median.
     """
     pairs = [(seconds_of(a), seconds_of(b)) for _ in range(warm_up + repeats)][warm_up:]
     slow, fast = (statistics.median(times) for times in zip(*pairs, strict=True))
-    print(f"{1e3 * slow:.2f} ms against {1e3 * fast:.2f} ms (medians of {repeats})")
+    print(f"{1e3 * slow:.2f} ms and {1e3 * fast:.2f} ms (medians of {repeats})")
     return statistics.median(first / second for first, second in pairs)
 
 
@@ -48,7 +48,7 @@ def report(
     lower_is_better: bool = True,
     more: Mapping[str, float] | None = None,
 ) -> bool:
-    """Prints the last line of a benchmark, one JSON object; says whether the bar holds."""
+    """Prints the result as one line of JSON; returns whether the value meets the bar."""
     holds = value <= bar if lower_is_better else value >= bar
     line = {
         "name": name,

@@ -1,10 +1,10 @@
-"""Peak memory of whole runs of growing size, each in a process of its own.
+"""Peak memory of whole runs with increasing image sizes, each in its own process.
 
     python benchmarks/memory.py [--steps 8] [--generator cutout]
 
-The largest resident set that the system saw, from the command's start to its last file: steps from
-afar, steps through windows, validations, the judge and the export. 128 px is what a process needs
-at least; above 512 px, the image must add almost nothing.
+The maximum resident set size, from the start of the command to its last file: steps on the whole
+image, steps on windows, validations, the judge and the export. 128 px shows what every process
+needs; above 512 px, the memory must hardly depend on the size.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ RESULTS = Path(__file__).parent / "results" / "memory.json"
 
 
 def peak_mebibytes(size: int, steps: int, generator: str) -> float:
-    """Of one command; raises SystemExit if it fails or its image is not of that size."""
+    """The peak of one command. Raises SystemExit if it fails or its image has another size."""
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "guidance.cli", "run", "text2image"]
         command += ["--prompt", "a red heart", "--size", str(size), "--steps", str(steps)]
         command += ["--generator", generator, "--device", "cpu", "--output", output]
-        with (Path(output) / "said").open("wb") as said:
-            process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-            # Of this child alone: RUSAGE_CHILDREN would be the largest of all so far.
+        with (Path(output) / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            # For this child alone: RUSAGE_CHILDREN is the maximum over all children so far.
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise SystemExit((Path(output) / "said").read_text()[-2000:])
-        (picture,) = Path(output).glob("*/*/image.png")
-        with Image.open(picture) as image:
+            raise SystemExit((Path(output) / "log").read_text()[-2000:])
+        (path,) = Path(output).glob("*/*/image.png")
+        with Image.open(path) as image:
             if image.size != (size, size):
                 raise SystemExit(f"expected an image of {size} px, got {image.size}")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes on Linux
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kibibytes on Linux
     return float(used.ru_maxrss * unit / 2**20)
 
 

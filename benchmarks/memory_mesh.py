@@ -1,8 +1,8 @@
-"""Peak memory of a whole run on a large mesh, in a process of its own.
+"""Peak memory of a whole run on a large mesh, in its own process.
 
     python benchmarks/memory_mesh.py [--triangles 500000] [--mode stylize] [--steps 4]
 
-The largest resident set that the system saw, from the command's start to its last file: reading,
+The maximum resident set size, from the start of the command to its last file: reading the mesh,
 steps, validations, the judge, turntables and all formats of the export.
 """
 
@@ -28,7 +28,7 @@ RESULTS = Path(__file__).parent / "results" / "memory_mesh.json"
 
 
 def bumpy_ball(triangles: int) -> Mesh:
-    """A closed surface of about so many triangles, in rows and columns, with bumps."""
+    """A closed surface with bumps and about this many triangles, in rows and columns."""
     columns = max(3, round(math.sqrt(triangles)))
     rows = max(3, round(triangles / (2 * columns)))
     height = torch.linspace(0, math.pi, rows + 2)[1:-1, None]
@@ -51,19 +51,19 @@ def bumpy_ball(triangles: int) -> Mesh:
 
 
 def peak_mebibytes(mesh: Path, options: argparse.Namespace, output: Path) -> float:
-    """Of one command; raises SystemExit if it fails."""
+    """The peak of one command. Raises SystemExit if it fails."""
     command = [sys.executable, "-m", "guidance.cli", "run", "text2mesh", "--mesh", str(mesh)]
     command += ["--prompt", "a watermelon", "--preset", "draft", "--mode", options.mode]
     command += ["--steps", str(options.steps), "--device", "cpu", "--output", str(output)]
     if options.mode != "texture":
         command += ["--formats", "glb,obj,ply,stl"]
-    with (output / "said").open("wb") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+    with (output / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit((output / "said").read_text()[-2000:])
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes on Linux
+        raise SystemExit((output / "log").read_text()[-2000:])
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kibibytes on Linux
     return float(used.ru_maxrss * unit / 2**20)
 
 

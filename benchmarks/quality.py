@@ -1,22 +1,22 @@
-"""How often the judge names what a task was asked for: R-Precision over a committed list.
+"""R-Precision of a task over a committed list of prompts, by the held-out judge.
 
     python benchmarks/quality.py --task text2image [--prompts FILE] [--seeds 3] [--preset normal]
     python benchmarks/quality.py --task text2mesh  [--meshes FOLDER] [--at-once 8]
     python benchmarks/quality.py --loss sds --set generator=latent
 
-Runs the task over `prompts.txt` (one a line) or `pairs.txt` (mesh, prompt and mode, with tabs
-between) in batches, then asks the held-out judge, which no loss has seen. A sample counts where the
-judge finds its prompt first among all of the list; the share of those is R-Precision. Beside it:
-the same among all concepts that the judge lists, the gap that blur, JPEG and a shift by one pixel
-open, the similarity before and after, diversity over seeds.
+Runs the task in batches over `prompts.txt` (one prompt per line) or `pairs.txt` (mesh, prompt and
+mode, separated by tabs), then scores the results with the held-out judge, which no loss uses.
+R-Precision is the share of the samples whose prompt has rank 1 among all prompts of the list. Also
+reported: R-Precision among all concepts of the judge, the gap under blur, JPEG and a shift by one
+pixel, the similarity before and after, and the diversity over seeds.
 
-Of text2mesh, R-Precision also by mode; of what was deformed or generated, whether the shape in
-plain grey fits better than before the first step; of deformed meshes, self-intersections. The
-meshes spot, suzanne and teapot are not in the project: `--meshes` names a folder with spot.obj ...,
-and without it their pairs are left out. `--set mode=deform` is for all pairs.
+For text2mesh also: R-Precision by mode; for deformed and generated meshes, whether the shape in
+plain grey matches better than before the first step; for deformed meshes, self-intersections. The
+meshes spot, suzanne and teapot are not included in the project: `--meshes` names a folder with
+spot.obj ...; without it, their pairs are skipped. `--set mode=deform` applies to all pairs.
 
-Run folders stay in `--output`; `--go-on` takes those of the same configuration as they are, after
-a benchmark that was stopped.
+Run folders stay in `--output`. After a benchmark that was stopped, `--go-on` reuses the finished
+runs of the same configuration.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ CONCEPTS = "the names on the judge's card, its alternatives, and the list"
 
 @dataclass(frozen=True)
 class Made:
-    """One sample of a case, and what the run's own judge said before and after."""
+    """One sample of a case, with the similarities in the record of its run."""
 
     sample: Sample
     before: float
     after: float
     mode: str | None = None  # of text2mesh
-    bare: float | None = None  # similarity of the grey mesh before, where the mode makes shapes
+    bare: float | None = None  # similarity of the grey mesh before, for modes of `SHAPING`
 
 
 def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made], set[str]]:
-    """Runs the task; gives all samples, and the encoders that the losses used."""
+    """Runs the task; returns all samples, and the names of the models of the losses."""
     made: list[Made] = []
     losses: set[str] = set()
     fields = {"samples": options.seeds, "preset": options.preset, "output": options.output}
@@ -85,8 +85,8 @@ def make(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Made]
         bare: list[Any] = [None] * len(run.samples)
         if mode in SHAPING:
             bare = before(task, load_judge_for(run.losses))
-        for sample, said, grey in zip(run.samples, result.samples, bare, strict=True):
-            first, last = said.judge_before or {}, said.judge_after or {}
+        for sample, recorded, grey in zip(run.samples, result.samples, bare, strict=True):
+            first, last = recorded.judge_before or {}, recorded.judge_after or {}
             made.append(Made(sample, first["similarity"], last["similarity"], mode, grey))
         seconds = time.perf_counter() - start
         print(f"{len(made)} of {len(cases) * options.seeds} samples, {seconds:.0f} s", flush=True)
@@ -102,7 +102,7 @@ def finished_before(task: Task) -> RunResult | None:
 
 
 def names_of(judge: str) -> list[str]:
-    """All concepts that an embedded judge was trained on; none of others."""
+    """All concepts that an embedded judge was trained on; empty for other judges."""
     model = find_model(judge)
     if model is None or model.folder is None:
         return []
@@ -116,7 +116,7 @@ def found_among(ranking: PromptRanking, scores: Sequence[SampleScore]) -> float:
 
 
 def without_place(mapping: dict[str, Any]) -> dict[str, Any]:
-    """A sample's scores without its name, which is a folder of this machine."""
+    """The scores of a sample without its name, which is a path on this machine."""
     return {key: value for key, value in mapping.items() if key != "name"}
 
 
@@ -135,10 +135,10 @@ def draw_contact_sheet(made: Sequence[Made], scores: Sequence[SampleScore], seed
 def measure(
     cases: Sequence[Case], listed: Sequence[Case], options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Runs, scores, writes the contact sheet; gives what goes into the JSON file.
+    """Runs and scores the cases, writes the contact sheet, and returns the content of the JSON.
 
     Args:
-        listed: all of the list, among which prompts are ranked.
+        listed: the whole list, among which prompts are ranked.
     """
     started = time.perf_counter()
     made, losses = make(cases, options)
@@ -231,7 +231,7 @@ def main() -> None:
         listed = [case.with_mode(options.set["mode"]) for case in listed]
     cases = here(listed, options.meshes)
     if len(cases) < len(listed):
-        print(f"{len(listed) - len(cases)} of {len(listed)} pairs left out; see --meshes")
+        print(f"{len(listed) - len(cases)} of {len(listed)} pairs skipped; see --meshes")
     cases = with_files(cases, options.output / "meshes", options.meshes)
     found = measure(cases, listed, options)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""Kills real runs with SIGKILL at random moments, resumes them, and compares every bit.
+"""Kills runs with SIGKILL at random times, resumes them, and compares the results bit by bit.
 
     python benchmarks/resume.py [--times 20] [--task text2image] [--steps 150]
 
-Each run is killed at a context between the appearance of its folder and its end, goes on with
-`guide run --resume`, and must come to the uninterrupted run's pixels or vertices, loss
-curve and tensors.
+Each run is killed at a random time between the creation of its folder and its end, and resumed with
+`guide run --resume`. Pixels or vertices, loss curve and tensors must equal those of an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ GUIDE = (sys.executable, "-m", "guidance.cli")
 
 
 def command(arguments: argparse.Namespace, output: Path) -> list[str]:
-    """A short run of two prompts."""
+    """The command of a short run with two prompts."""
     prompts = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
     options = ["--preset", "draft", "--steps", str(arguments.steps), "--output", str(output)]
     return [*GUIDE, "run", arguments.task, *prompts, *options, "--device", "cpu"]
 
 
 def run_folder(output: Path, patience: float = 120.0) -> Path:
-    """The folder of the one run in there, as soon as it appears."""
+    """Waits until the only run of an output folder has created its folder, and returns it."""
     give_up = time.monotonic() + patience
     while time.monotonic() < give_up:
         found = [path.parent for path in output.glob("*/*/config.yaml")]
@@ -52,7 +52,7 @@ def start(arguments: argparse.Namespace, output: Path) -> subprocess.Popen[bytes
 
 
 def killed(arguments: argparse.Namespace, output: Path, after: float) -> tuple[Path, int]:
-    """A run that was killed some seconds after its folder appeared, and the steps it had done."""
+    """Kills a run some seconds after its folder appeared; returns folder and finished steps."""
     process = start(arguments, output)
     folder = run_folder(output)
     time.sleep(after)
@@ -63,7 +63,7 @@ def killed(arguments: argparse.Namespace, output: Path, after: float) -> tuple[P
 
 
 def difference(whole: Path, resumed: Path) -> str:
-    """What differs between two finished runs, or nothing."""
+    """The first difference between two finished runs, empty if there is none."""
     if not (resumed / "DONE.json").exists():
         return "no DONE.json"
     if (whole / "metrics.jsonl").read_bytes() != (resumed / "metrics.jsonl").read_bytes():
@@ -71,16 +71,16 @@ def difference(whole: Path, resumed: Path) -> str:
     a, b = (load_file(folder / "checkpoint.safetensors") for folder in (whole, resumed))
     if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):
         return "tensors"
-    pictures = sorted(path.relative_to(whole) for path in whole.rglob("image.png"))
+    images = sorted(path.relative_to(whole) for path in whole.rglob("image.png"))
     meshes = sorted(path.relative_to(whole) for path in whole.rglob("mesh.obj"))
-    for path in pictures:
+    for path in images:
         one, other = (np.asarray(Image.open(folder / path)) for folder in (whole, resumed))
         if not np.array_equal(one, other):
             return str(path)
     for path in meshes:
         if (whole / path).read_bytes() != (resumed / path).read_bytes():
             return str(path)
-    return "" if pictures or meshes else "no images and no meshes"
+    return "" if images or meshes else "no images and no meshes"
 
 
 def main() -> None:
@@ -99,17 +99,17 @@ def main() -> None:
         began = time.monotonic()
         if process.wait() != 0:
             raise SystemExit("the uninterrupted run failed")
-        lasts = time.monotonic() - began
+        duration = time.monotonic() - began
         for index in range(arguments.times):
-            after = draw.uniform(0, lasts)
+            after = draw.uniform(0, duration)
             folder, steps = killed(arguments, base / str(index), after)
             own_file = [arguments.task] if arguments.task.endswith(".py") else []
-            told = subprocess.run(
+            done = subprocess.run(
                 [*GUIDE, "run", *own_file, "--resume", str(folder)],
                 capture_output=True,
                 check=False,
             )
-            wrong = difference(whole, folder) or ("" if told.returncode == 0 else "exit code")
+            wrong = difference(whole, folder) or ("" if done.returncode == 0 else "exit code")
             same += not wrong
             print(
                 f"killed after {after:.2f} s and {steps} steps: {wrong or 'the same'}", flush=True

@@ -1,12 +1,12 @@
-"""A whole optimization step against the frozen encoder alone: what all the rest costs.
+"""The time of an optimization step relative to that of the frozen encoder alone.
 
     python benchmarks/step.py [--tower ViT-B-32 | ViT-L-14] [--precision auto | fp32]
 
-The step is the real loop's: a pyramid of 512 pixels, augmented crops, the Clip loss, Adam. The
-encoder alone is its forward and the gradient to as many images of the tower's size, in the same
-batch. Weights are random, which speed does not depend on. Both are measured in one process, in
-alternating pairs, and the ratio is the median of the pairs'. The process keeps its freed memory,
-as `guide run` does.
+The step is that of the real loop: a pyramid of 512 pixels, augmented crops, the Clip loss, Adam.
+The encoder alone is the forward pass and the gradient with respect to as many images of the tower's
+size, in the same batch. Weights are random; the speed does not depend on them. Both are measured in
+one process, in alternating pairs, and the result is the median ratio of the pairs. The process
+keeps freed memory, as `guide run` does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from guidance.models.torchvision import import_torchvision
 
 BAR = 1.10
 SIZE = 512
-#: ViT-L/14 takes 19 times as long for a crop, so it gets fewer; the fixed costs weigh more then.
+#: ViT-L/14 takes 19 times as long per crop, so it gets fewer crops; fixed costs then weigh more.
 CROPS = {"ViT-B-32": 16, "ViT-L-14": 8}
 PAIRS = {"ViT-B-32": 15, "ViT-L-14": 4}
 
@@ -44,24 +44,24 @@ def random_encoder(tower: str, precision: str) -> OpenClip:
     import_torchvision()
     import open_clip
 
-    logging.disable(logging.WARNING)  # open_clip warns that there are no weights; there are none
+    logging.disable(logging.WARNING)  # open_clip warns about the missing weights
     model = open_clip.create_model(tower, pretrained_text=False)
     stored = PREPROCESSING | {"size": model.visual.image_size}
     preprocessing = Preprocessing.parse(stored, tower)
     return OpenClip(model, preprocessing, Card(), tower, precision=precision)
 
 
-def seconds_alone(encoder: OpenClip, pictures: torch.Tensor) -> float:
-    """Forward and gradient to the images, which is what no loop can do without."""
+def seconds_alone(encoder: OpenClip, images: torch.Tensor) -> float:
+    """Forward pass and gradient with respect to the images: the lower bound of a step."""
     start = time.perf_counter()
-    torch.autograd.grad(encoder.encode_image(pictures)[:, 0].sum(), pictures)
+    torch.autograd.grad(encoder.encode_image(images)[:, 0].sum(), images)
     return time.perf_counter() - start
 
 
 def measure(encoder: OpenClip, crops: int, pairs: int) -> list[tuple[float, float]]:
     """Seconds of each step of a run, and of the encoder alone right after it."""
     size = encoder.image_size
-    pictures = torch.rand(crops, 3, size, size).requires_grad_()
+    images = torch.rand(crops, 3, size, size).requires_grad_()
     seconds: list[tuple[float, float]] = []
     start = 0.0
 
@@ -69,7 +69,7 @@ def measure(encoder: OpenClip, crops: int, pairs: int) -> list[tuple[float, floa
         nonlocal start
         if isinstance(event, StepEvent):
             step = time.perf_counter() - start
-            seconds.append((step, seconds_alone(encoder, pictures)))
+            seconds.append((step, seconds_alone(encoder, images)))
         start = time.perf_counter()
 
     optimize(

@@ -1,13 +1,13 @@
-"""A step of score distillation against its frozen models alone: what all the rest costs.
+"""The time of a step of score distillation relative to that of the frozen models alone.
 
     python benchmarks/step_sds.py [--model small | sd-1.5] [--size 256] [--vae full | tiny]
 
-The step is the real loop's: a pyramid, the loss Distillation by SDS, Adam. The frozen models alone
-are the network's forward on the pair of answers that guidance needs, and the autoencoder's encoder
-both ways, in the same batch. Weights are random, which speed does not depend on. Both are measured
-in one process, in alternating pairs, and the ratio is the median of the pairs'. "sd-1.5" has the
-sizes of Stable Diffusion 1.5 (860 M parameters, 3.5 GB in float32); "small" is a network of the
-same build with a twentieth of the parameters, which two cores can do.
+The step is that of the real loop: a pyramid, the loss Distillation with SDS, Adam. The frozen
+models alone are the two noise predictions that guidance needs, and the forward and backward pass of
+the image encoder, in the same batch. Weights are random; the speed does not depend on them. Both
+are measured in one process, in alternating pairs, and the result is the median ratio of the pairs.
+"sd-1.5" has the sizes of Stable Diffusion 1.5 (860 M parameters, 3.5 GB in float32); "small" has
+the same architecture with a twentieth of the parameters, which two cores can run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from guidance.losses.distillation import Distillation
 from guidance.models.torchvision import import_torchvision
 
 BAR = 1.10
-#: Channels of the network and of the autoencoder, and the width of words.
+#: Channels of the network and of the autoencoder, and the size of the text embeddings.
 SIZES = {
     "small": ((64, 128, 256, 256), (32, 64, 128, 128), 256),
     "sd-1.5": ((320, 640, 1280, 1280), (128, 256, 512, 512), 768),
@@ -43,7 +43,7 @@ SCHEDULER = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_
 
 
 class Random(Pipeline):
-    """A network with random weights, which reads random words."""
+    """A network with random weights, and random text embeddings."""
 
     words: int
 
@@ -53,7 +53,7 @@ class Random(Pipeline):
 
 
 def random_denoiser(model: str, size: int, vae: str, dtype: torch.dtype) -> Random:
-    """A denoiser of those sizes, for images of `size` pixels a side."""
+    """A denoiser with the sizes of a model, for images of `size` pixels per side."""
     import_torchvision()
     import diffusers
 
@@ -91,20 +91,20 @@ def random_denoiser(model: str, size: int, vae: str, dtype: torch.dtype) -> Rand
     return made
 
 
-def seconds_alone(denoiser: Random, pictures: torch.Tensor, condition: Condition) -> float:
-    """The encoder both ways and the pair of answers, which is what no loop can do without."""
+def seconds_alone(denoiser: Random, images: torch.Tensor, condition: Condition) -> float:
+    """The image encoder, forward and backward, and two predictions: the lower bound of a step."""
     start = time.perf_counter()
-    latents = denoiser.encode_image(pictures)
+    latents = denoiser.encode_image(images)
     two = torch.cat([latents.detach()] * 2)
     denoiser.noise(two, denoiser.level(torch.full((2,), 0.5), two), condition)
-    torch.autograd.grad(latents.sum(), pictures)
-    if pictures.is_cuda:
+    torch.autograd.grad(latents.sum(), images)
+    if images.is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
 def seconds_of_network(denoiser: Random, size: int, condition: Condition, device: str) -> float:
-    """The pair of answers alone."""
+    """The two predictions alone."""
     two = torch.randn(2, 4, size // 8, size // 8, device=device)
     level = denoiser.level(torch.full((2,), 0.5), two)
     start = time.perf_counter()
@@ -116,7 +116,7 @@ def seconds_of_network(denoiser: Random, size: int, condition: Condition, device
 
 def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[float, ...]]:
     """Seconds of each step, of the frozen models right after it, and of the network alone."""
-    pictures = torch.rand(1, 3, size, size, device=device).requires_grad_()
+    images = torch.rand(1, 3, size, size, device=device).requires_grad_()
     condition = denoiser.encode_text(["", "a red apple"])
     seconds: list[tuple[float, ...]] = []
     start = 0.0
@@ -126,7 +126,7 @@ def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[
         if isinstance(event, StepEvent):
             float(event.losses["sds"].sum())  # waits for the device
             step = time.perf_counter() - start
-            alone = seconds_alone(denoiser, pictures, condition)
+            alone = seconds_alone(denoiser, images, condition)
             network = seconds_of_network(denoiser, size, condition, device)
             seconds.append((step, alone, network))
         start = time.perf_counter()
@@ -144,7 +144,9 @@ def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=SIZES, default="small")
-    parser.add_argument("--size", type=int, default=256, help="pixels a side; 512 is SD 1.5's own")
+    parser.add_argument(
+        "--size", type=int, default=256, help="pixels per side; SD 1.5: 512"
+    )
     parser.add_argument("--vae", choices=("full", "tiny"), default="full")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--device", default="cpu")

@@ -1,9 +1,9 @@
 """The methods of score distillation at the same number of denoiser evaluations.
 
-    python benchmarks/variants.py [--prompts 20] [--answers 600] [--generator latent]
+    python benchmarks/variants.py [--prompts 20] [--evaluations 600] [--generator latent]
 
-Each method runs for as many steps as `--answers` evaluations of the denoiser allow, with one crop a
-step and its own guidance scale. Samples of the denoiser, with at most as many evaluations, are the
+Each method runs for as many steps as `--evaluations` of the denoiser allow, with one crop per step
+and its own guidance scale. Samples of the denoiser, with at most as many evaluations, are the
 reference. The embedded judge, which no loss uses, measures R-Precision (among the prompts of the
 list, and among all concepts that it was trained on) and the diversity of the seeds of a prompt.
 Saturation is the mean of S in HSV over the pixels. Prompts are spaced evenly over `prompts.txt`.
@@ -53,7 +53,7 @@ class Row:
 
     method: str
     steps: int
-    answers: float  # evaluations of the denoiser for each sample
+    evaluations: float  # of the denoiser, for each sample
     seconds: float
     r_precision: float
     of_all_concepts: float
@@ -69,7 +69,7 @@ class Made:
     name: str
     images: Float[Tensor, "n 3 h w"]
     steps: int
-    answers: float
+    evaluations: float
     seconds: float
 
 
@@ -138,7 +138,7 @@ def measure(made: Made, prompts: list[str], options: argparse.Namespace, judge: 
     return Row(
         made.name,
         made.steps,
-        round(made.answers, 1),
+        round(made.evaluations, 1),
         round(made.seconds, 1),
         round(fmean(score.retrieved for score in scores), 3),
         round(fmean(of_all), 3),
@@ -153,7 +153,7 @@ def own_samples(prompts: list[str], options: argparse.Namespace) -> Made:
     started = time.perf_counter()
     texts = [prompt for prompt in prompts for _ in range(options.seeds)]
     seeds = list(range(options.seeds)) * len(prompts)
-    steps = min(options.sampler_steps, options.answers // 2)
+    steps = min(options.sampler_steps, options.evaluations // 2)
     images = sample(load_denoiser(options.denoiser), texts, seeds, steps=steps)
     return Made("its own samples", images, steps, 2.0 * steps, time.perf_counter() - started)
 
@@ -162,12 +162,12 @@ def by_method(method: str, prompts: list[str], options: argparse.Namespace) -> M
     """Images of a method with the same number of evaluations."""
     alone = argparse.Namespace(**{**vars(options), "seeds": 1})
     _, counts = distilled(method, ["a heart"], alone, 3)
-    answers = counts[2] - counts[1]
-    steps = max(1, options.answers // answers)
+    per_step = counts[2] - counts[1]
+    steps = max(1, options.evaluations // per_step)
     started = time.perf_counter()
     images, _ = distilled(method, prompts, options, steps)
     seconds = time.perf_counter() - started
-    return Made(method, images, steps, float(steps * answers), seconds)
+    return Made(method, images, steps, float(steps * per_step), seconds)
 
 
 def parse() -> argparse.Namespace:
@@ -176,7 +176,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--prompts", type=int, default=20, help="how many of the list")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
-        "--answers", type=int, default=600, help="evaluations of the denoiser for each sample"
+        "--evaluations", type=int, default=600, help="evaluations of the denoiser for each sample"
     )
     parser.add_argument("--methods", nargs="+", default=None, help="default: all suitable ones")
     parser.add_argument("--denoiser", default="mini-diffusion")
@@ -206,8 +206,8 @@ def main() -> None:
     judge = Judge(PromptRanking(named, listed), PromptRanking(named, every_name))
     denoiser = load_denoiser(options.denoiser)
     flow = denoiser.prediction == "flow"
-    drawing = [name for name, method in METHODS.items() if not method.edits]
-    methods = options.methods or [name for name in drawing if (name == "rfds") <= flow]
+    generating = [name for name, method in METHODS.items() if not method.edits]
+    methods = options.methods or [name for name in generating if (name == "rfds") <= flow]
     rows, tiles, captions = [], [], []
     for name in ("", *methods):
         made = by_method(name, prompts, options) if name else own_samples(prompts, options)

@@ -1,12 +1,12 @@
-"""Which variety of views helps meshes: the judge's similarity with each option, against without.
+"""The effect of each option of the views of meshes on the judge's similarity.
 
     python benchmarks/views.py [--mode stylize] [--preset draft] [--every 3] [--start 0]
 
-Takes every third pair of `views.txt`, optimizes them with each option by itself, and asks the
-held-out judge about eight views all around, as `guide eval` does, in colours and in plain grey.
-What counts is the mean difference to the same prompt and seed without the option, beside its
-standard error. The defaults of `text2mesh` follow from it: an option is on where it gains more than
-two of them, and again on another third of the list (`--start 1`).
+Optimizes every third pair of `views.txt` with one option at a time, and scores eight views all
+around with the held-out judge, as `guide eval` does, in color and in plain grey. Reports the mean
+difference from the same prompt and seed without the option, and its standard error. The defaults of
+`text2mesh` follow from it: an option is on if it gains more than two standard errors, and again on
+another third of the list (`--start 1`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cases import Case, batches, read_cases, with_files
 from measure import machine, seconds_of
 
 from guidance.commands.memory import keep_freed_memory
+from guidance.config.commandline import task_of
 from guidance.encoders import load_judge
 from guidance.evaluate.judge import judge_scores
 from guidance.loop.optimize import optimize
@@ -44,34 +45,34 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "anchor auto": {"anchor": "auto"},
     "textureless 0.25": {"textureless": 0.25},
 }
-#: Options that a mode has not: a texture's light is its own, and these meshes have no colours.
-HAS_NOT = {"texture": ("ambient_jitter", "textureless"), "deform": ("textureless",)}
+#: Options that a mode lacks: textures have a light of their own, and these meshes have no colors.
+LACKS = {"texture": ("ambient_jitter", "textureless"), "deform": ("textureless",)}
 RESULTS = Path(__file__).parent / "results"
 
 
 @torch.no_grad()
 def judged(plan: Any, prompts: Sequence[str], judge: Any) -> list[tuple[float, float]]:
-    """Similarity of each sample in its colours, and of its shape in plain grey."""
+    """Similarity of each sample in its colors, and of its shape in plain grey."""
     cameras = Orbit(size=(224, 224)).ring(len(prompts), 8)
     grey = replace(cameras, textureless=torch.ones(len(prompts), 8, dtype=torch.bool))
     found = []
-    for looks in (cameras, grey):
-        pictures = plan.generator(looks).over().clamp(0, 1)
-        found.append([score.similarity for score in judge_scores(judge, pictures, prompts)])
+    for views in (cameras, grey):
+        images = plan.generator(views).over().clamp(0, 1)
+        found.append([score.similarity for score in judge_scores(judge, images, prompts)])
     return list(zip(*found, strict=True))
 
 
 def scores_of(
     cases: Sequence[Case], options: argparse.Namespace, given: Mapping[str, Any]
 ) -> list[tuple[float, float]]:
+    """The result of `judged` for each case, with the given options of the task."""
     judge = load_judge()
     scores = []
     for batch in batches(cases, options.at_once):
         prompts = [case.prompt for case in batch]
-        task = TextToMesh(
-            prompt=prompts, mesh=batch[0].mesh, mode=options.mode, preset=options.preset, **given
-        )
-        plan = task.build()
+        values = {"prompt": prompts, "mesh": batch[0].mesh, "mode": options.mode}
+        values |= {"preset": options.preset, **given}
+        plan = task_of(TextToMesh, "text2mesh", [], values)[0].build()
         settings = replace(plan.settings, validations=2)
         optimize(plan.generator, plan.losses, settings, views=plan.views)
         scores += judged(plan, prompts, judge)
@@ -79,7 +80,7 @@ def scores_of(
 
 
 def difference(scores: Sequence[float], before: Sequence[float]) -> tuple[float, float]:
-    """Mean of the pairs' differences, and its standard error."""
+    """The mean of the differences of pairs, and its standard error."""
     gains = [one - other for one, other in zip(scores, before, strict=True)]
     return fmean(gains), stdev(gains) / math.sqrt(len(gains))
 
@@ -88,8 +89,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mode", choices=("stylize", "deform", "texture"), default="stylize")
     parser.add_argument("--preset", default="draft")
-    parser.add_argument("--every", type=int, default=3, help="of the list's pairs")
-    parser.add_argument("--start", type=int, default=0, help="the first of them")
+    parser.add_argument("--every", type=int, default=3, help="use every n-th pair of the list")
+    parser.add_argument("--start", type=int, default=0, help="index of the first pair")
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--only", action="append", choices=VARIANTS)
     parser.add_argument("--out", type=Path, help="default: results/views_MODE_START.json")
@@ -103,7 +104,7 @@ def main() -> None:
     for name, given in VARIANTS.items():
         if options.only and name not in options.only and given:
             continue
-        if set(given) & set(HAS_NOT.get(options.mode, ())):
+        if set(given) & set(LACKS.get(options.mode, ())):
             continue
         found: list[list[tuple[float, float]]] = []
         seconds = seconds_of(lambda: found.append(scores_of(cases, options, given)))  # noqa: B023

@@ -1,4 +1,4 @@
-"""The benchmark of methods: each gets the steps that the same number of answers pays for."""
+"""The benchmark of methods: each gets the steps that the same number of evaluations allows."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_it_runs_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(tiny, "LENGTH", 96)
     tiny.save("StableDiffusionPipeline", tmp_path / "denoiser")
     words = ["variants.py", "--denoiser", f"local-dir:{tmp_path / 'denoiser'}", "--prompts", "2"]
-    words += ["--answers", "13", "--methods", "sds", "csd", "ism", "--set", "optimizer=adam"]
+    words += ["--evaluations", "13", "--methods", "sds", "csd", "ism", "--set", "optimizer=adam"]
     words += ["--out", str(tmp_path / "variants.json"), "--sheet", str(tmp_path / "sheet.png")]
     monkeypatch.setattr(sys, "argv", words)
     variants.main()
     content = json.loads((tmp_path / "variants.json").read_text())
     rows = {row["method"]: row for row in content["rows"]}
-    asked = {name: (row["steps"], row["answers"]) for name, row in rows.items()}
+    asked = {name: (row["steps"], row["evaluations"]) for name, row in rows.items()}
     assert asked == {
         "its own samples": (6, 12),
         "sds": (6, 12),
