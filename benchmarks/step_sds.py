@@ -144,9 +144,7 @@ def measure(denoiser: Random, size: int, pairs: int, device: str) -> list[tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=SIZES, default="small")
-    parser.add_argument(
-        "--size", type=int, default=256, help="pixels per side; SD 1.5: 512"
-    )
+    parser.add_argument("--size", type=int, default=256, help="pixels per side; SD 1.5: 512")
     parser.add_argument("--vae", choices=("full", "tiny"), default="full")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--device", default="cpu")

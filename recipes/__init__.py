@@ -1,1 +1,1 @@
-"""How each embedded model was made: data, training, evaluation. See README.md."""
+"""How the embedded models were made: data, training, evaluation. See README.md."""

@@ -1,4 +1,4 @@
-"""Plain captions that a prompt is contrasted with by the logit loss; all of them were trained."""
+"""Everyday captions, the distractors of the logit loss; all of them occur in the training data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The L2 attack that makes a model's gradient look like images.
 
 A model trained on images that were pushed against it, within a small ball, has gradients that
-follow outlines and colours instead of noise. Source: Engstrom et al., "Adversarial Robustness as
+follow outlines and colors instead of noise. Source: Engstrom et al., "Adversarial Robustness as
 a Prior for Learned Representations" (arXiv 1906.00945); attack: Madry et al. (arXiv 1706.06083)
 in its L2 form, with one or two steps.
 """
@@ -19,11 +19,11 @@ from torch import Tensor
 class Attack:
     """`eps` is the L2 radius for a whole image in [0, 1]; it grows with the training.
 
-    Before `start` of the training (a share) there is none, after `full` it is whole. The growing
-    part takes one step, the rest `steps`: a small ball needs no more.
+    `start` and `full` are shares of the training: the radius is 0 before `start` and `eps` after
+    `full`. While it grows, the attack takes one step, later `steps`: a small ball needs only one.
 
-    A face is attacked within `faces` of the radius. Its mouth covers twenty pixels, and the whole
-    radius can repaint it: a smile that may be painted over is not worth learning.
+    Faces are attacked within the share `faces` of the radius. A mouth covers twenty pixels, and the
+    full radius could repaint it, so that smiles would not be learned.
     """
 
     eps: float
@@ -33,7 +33,7 @@ class Attack:
     faces: float = 0.15
 
     def again(self) -> Attack:
-        """For a further schedule of a model that has been attacked before: whole soon."""
+        """For a further schedule of a model that was attacked before: full radius early."""
         return replace(self, start=0.0, full=0.1)
 
     def at(self, progress: float) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""From stored images to what a model trains on: placed, on a background, a little spoiled.
+"""Augmentation: stored images are placed on backgrounds and slightly degraded.
 
 Everything is a batched torch operation on `b` images; one call costs a few per cent of the
 training step that it feeds.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recipes.data.colours import NAMES, PALETTE
+from recipes.data.colors import NAMES, PALETTE
 
 _PALETTE = torch.tensor(list(PALETTE.values())).float() / 255
 
@@ -22,7 +22,7 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | flo
 
     `rgba` is float `[b, 4, h, w]` in [0, 1], straight alpha; `strength`, one or `[b]`, says how
     much of all that. Returns `[b, 4, size, size]` with
-    the colours multiplied by alpha, so that edges do not pick up what is stored outside.
+    the colors multiplied by alpha, so that edges do not pick up what is stored outside.
     """
     b = len(rgba)
     strength = torch.as_tensor(strength).expand(b)
@@ -31,7 +31,7 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | flo
     aspect = torch.exp(0.1 * strength * torch.randn(b, generator=draw))
     angle = 0.2 * strength * torch.randn(b, generator=draw)
     shear = 0.1 * strength * torch.randn(b, generator=draw)
-    # Big images may leave the frame by a third, small ones stay inside.
+    # Large images may extend beyond the frame by a third, small ones stay inside.
     room = (1 - scale).abs() + 0.12
     reach = strength * room / scale
     shift = (torch.rand(b, 2, generator=draw) * 2 - 1) * reach[:, None]
@@ -50,10 +50,10 @@ def place(rgba: Tensor, size: int, draw: torch.Generator, strength: Tensor | flo
 
 
 def backgrounds(b: int, size: int, draw: torch.Generator) -> tuple[Tensor, list[str]]:
-    """Images to stand behind, `[b, 3, size, size]`, and the name of each plain one's colour.
+    """Background images `[b, 3, size, size]`, and the color names of the plain ones.
 
-    A third are plain colours with a name, a tenth white, the others any plain colour, a gradient
-    of two colours or smooth noise; these have the name "".
+    A third are plain colors with a name, a tenth white, the others any plain color, a gradient
+    of two colors or smooth noise; these have the name "".
     """
     kind = torch.rand(b, generator=draw)
     chosen = torch.randint(len(NAMES), (b,), generator=draw)
@@ -80,7 +80,7 @@ def backgrounds(b: int, size: int, draw: torch.Generator) -> tuple[Tensor, list[
 
 
 def spoil(rgb: Tensor, draw: torch.Generator) -> Tensor:
-    """Small changes of brightness, contrast and saturation, blur of a third, noise on half."""
+    """Random brightness, contrast and saturation; blur for a third of them, noise for half."""
     b = len(rgb)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -103,10 +103,10 @@ def _soft(pictures: Tensor) -> Tensor:
 
 
 def restyle(rgba: Tensor, share: float, draw: torch.Generator) -> Tensor:
-    """As if by other hands: contours around a share of the drawings, fewer tones, other textures.
+    """Other drawing styles: contours for a share of the drawings, fewer tones, other textures.
 
-    `rgba` is float `[b, 4, h, w]`, colours multiplied by alpha. Each of the three changes comes to
-    its own random share of the images; none changes which colour a plain area has. Texture: a
+    `rgba` is float `[b, 4, h, w]`, colors multiplied by alpha. Each of the three changes comes to
+    its own random share of the images; none changes which color a plain area has. Texture: a
     random convolution (Xu et al., "Robust and Generalizable Visual Representation Learning via
     Random Convolutions", arXiv 2007.13003), here one kernel for all channels that sums to 1.
     """
@@ -142,7 +142,7 @@ def compose(
     """Stored images `uint8 [b, 4, 96, 96]` as training images `[b, 3, size, size]` in [0, 1].
 
     `restyled` is the share of `restyle`, `strength` that of `place`. Also returns each plain
-    background's colour name, or "".
+    background's color name, or "".
     """
     placed = place(pictures.float() / 255, size, draw, strength)
     if restyled:
@@ -154,7 +154,7 @@ def compose(
 def framed(
     pictures: Tensor, size: int, draw: torch.Generator, white: float, strength: float
 ) -> tuple[Tensor, list[str]]:
-    """Stored images nearly whole and straight, `white` of them on white, none spoiled.
+    """Stored images nearly whole and upright, the share `white` of them on white, not degraded.
 
     What a model that draws is to learn; shapes and names as of `compose`, "" on white too, so
     that white is what is drawn when nothing is said. `strength` is of moving and scaling, 1 as in
@@ -169,8 +169,8 @@ def framed(
     return (placed[:, :3] + (1 - placed[:, 3:]) * behind).clamp(0, 1), names
 
 
-def centred(pictures: Tensor, size: int, gray: float = 1.0) -> Tensor:
-    """The same images as a user would show them: whole, on one plain background."""
+def centered(pictures: Tensor, size: int, gray: float = 1.0) -> Tensor:
+    """The images whole and centered, on one plain background, for evaluation."""
     rgba = pictures.float() / 255
     flat = rgba[:, :3] * rgba[:, 3:] + gray * (1 - rgba[:, 3:])
     return F.interpolate(flat, size=(size, size), mode="bilinear", antialias=True)

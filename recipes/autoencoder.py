@@ -1,9 +1,9 @@
 """The small autoencoder of the mini diffusion model: 64-pixel images as latents [4, 16, 16].
 
 diffusers' AutoencoderTiny, which is made of 3x3 convolutions and ReLU: it has no attention and no
-norms, and costs a tenth of an AutoencoderKL of this size. Latents are pushed to mean 0 and
-variance 1 in each channel, which diffusion wants, and are decoded with a little noise on them, so
-that what a denoiser leaves behind is not seen.
+norms, and costs a tenth of an AutoencoderKL of this size. Latents are regularized to mean 0 and
+variance 1 in each channel, as diffusion assumes, and are decoded with a little added noise, so
+that small errors of a denoiser are not visible.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def loss(network: AutoencoderTiny, images: Tensor, draw: torch.Generator) -> Ten
 
 
 def train(corpus: Corpus, path: Path, minutes: float, device: torch.device) -> AutoencoderTiny:
-    """The network after `minutes` of training; goes on from `path`, and ends there."""
+    """The network after `minutes` of training; resumes from the checkpoint `path`."""
     torch.manual_seed(7)
     network = build().to(device)
     optimizer = torch.optim.AdamW(

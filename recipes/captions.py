@@ -1,4 +1,4 @@
-"""What is said about an image: templates, articles, contradictions, and the vocabulary."""
+"""The texts of images: templates, articles, contradictions, and the vocabulary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from recipes.data.colours import NAMES
+from recipes.data.colors import NAMES
 
 # "{}" is the bare caption, "{a}" the caption after its article.
 TEMPLATES = (

@@ -1,4 +1,4 @@
-"""How far a training is: its minutes, counted in seconds of its own steps and not of pauses."""
+"""The progress of a training run: the time of its steps, without pauses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_STEP_SECONDS = 5.0  # a step that took longer was interrupted; only this
 
 @dataclass
 class Clock:
-    """The schedule of a training by the clock; a slower machine makes fewer steps of it."""
+    """A schedule in minutes of training; a slower machine makes fewer steps in it."""
 
     minutes: float
     spent_seconds: float = 0.0
@@ -26,13 +26,13 @@ class Clock:
 
     @property
     def rate(self) -> float:
-        """Share of the learning rate: a hundred steps of warming up, then a cosine to 2%."""
+        """Factor on the learning rate: a warm-up of a hundred steps, then a cosine to 2%."""
         warm = min(1.0, (self.step + 1) / 100)
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
 
     @contextmanager
     def stepping(self) -> Iterator[None]:
-        """Counts what runs inside as one step, without the time that other processes took."""
+        """Counts the block as one step, without the time that other processes took."""
         began = time.monotonic(), time.process_time()
         yield
         wall, own = time.monotonic() - began[0], time.process_time() - began[1]

@@ -17,8 +17,8 @@ from recipes.data import faces, groups, meshes, packs, pictograms, shapes, solid
 from recipes.data.pool import Pool, cached
 
 KOREAN_NAMES = 40  # in a batch
-#: Of the moving and scaling of faces: at a scale of 0.6 a mouth has three pixels, and nobody could
-#: say what it does.
+#: Strength of moving and scaling for faces: at a scale of 0.6 a mouth has three pixels, and its
+#: expression cannot be recognized.
 CALM = 0.35
 HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is held out
 
@@ -40,7 +40,7 @@ class Batch:
 
 
 class Corpus:
-    """Pools, the share of each in a batch, and the drawings that training must not see."""
+    """Pools, the share of each in a batch, and the held-out drawings."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Corpus:
         makers = {
             "pictograms": lambda: shown,
             "recoloured": lambda: cached(
-                f"recoloured-{seed}", cache, lambda: pictograms.recoloured(shown, 3000, seed)
+                f"recoloured-{seed}", cache, lambda: pictograms.recolored(shown, 3000, seed)
             ),
             "groups": lambda: cached(
                 f"groups-{seed}", cache, lambda: groups.make(shown, common, 2500, seed)
@@ -146,7 +146,7 @@ class Corpus:
     def framed(
         self, size: int, b: int, seed: int, *, white: float = 0.6, strength: float = 0.25
     ) -> tuple[Tensor, list[str]]:
-        """Images `[b, 3, size, size]` as one would want them drawn, and a caption of each.
+        """Images `[b, 3, size, size]` as a generator should draw them, with a caption each.
 
         `white` is the share on white, `strength` that of moving and scaling.
         """
@@ -169,10 +169,10 @@ class Corpus:
 def _on(
     said: list[str], behind: list[str], share: float, random: python_random.Random
 ) -> list[str]:
-    """The captions, a share of those on a plain colour with "on a ... background"."""
+    """The captions, a share of those on a plain color with "on a ... background"."""
     return [
-        f"{c} on a {colour} background" if colour and random.random() < share else c
-        for c, colour in zip(said, behind, strict=True)
+        f"{c} on a {color} background" if color and random.random() < share else c
+        for c, color in zip(said, behind, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The denoiser of the mini diffusion model, and the text tower that it reads words with.
+"""The denoiser of the mini diffusion model, and its text tower.
 
 A UNet2DConditionModel on latents [4, 16, 16] and a CLIPTextModel, both as Stable Diffusion has
 them. The text tower starts as the mini CLIP's and is trained along.
@@ -30,7 +30,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 BATCH, LEARNING_RATE, NO_WORDS = 64, 8e-4, 0.12
-#: Things lie in the middle, most on white: where and how large they are is not to be learnt, too.
+#: Objects are centered, most on white, so that position and size need not be learned.
 ON_WHITE, MOVED = 0.85, 0.08
 WIDTH, LAYERS, HEADS = 128, 3, 4  # the mini CLIP's text tower
 AVERAGED_STEPS = 1500
@@ -43,11 +43,11 @@ SCHEDULE = {
 
 
 def build_network() -> UNet2DConditionModel:
-    """The untrained denoiser, 8.6 M parameters; words are looked at in 8x8 and 4x4 cells.
+    """The untrained denoiser, 8.6 M parameters, with cross-attention at 8x8 and 4x4 cells.
 
-    What the words say as a whole is added to the embedding of the timestep as well, so that every
-    block knows it. (Added in the middle of the first training, with other changes, and not compared
-    by itself.)
+    The pooled text embedding is added to the embedding of the timestep as well, so that every block
+    gets it. (Added during the first training run together with other changes, so its effect was not
+    measured separately.)
     """
     return UNet2DConditionModel(
         sample_size=autoencoder.SIZE // autoencoder.FACTOR,
@@ -123,7 +123,7 @@ def _renamed(
 
 @dataclass
 class Drawer:
-    """What draws: the denoiser, its text tower and tokenizer, and the autoencoder."""
+    """The parts of the model: denoiser, text tower, tokenizer and autoencoder."""
 
     network: UNet2DConditionModel
     tower: CLIPTextModel
@@ -159,7 +159,7 @@ class Drawer:
 
 
 def published(folder: Path) -> tuple[Drawer, dict[str, float]]:
-    """What draws in a published folder, and how long it was trained."""
+    """The model in a published folder, and how long it was trained."""
     network = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", dtype=torch.float32)
     tower = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
     images = AutoencoderTiny.from_pretrained(folder, subfolder="vae", dtype=torch.float32)
@@ -216,7 +216,7 @@ class Training:
         partial.rename(self.path)
 
     def resume(self) -> None:
-        """Goes on from its own checkpoint, if there is one."""
+        """Resumes from its own checkpoint, if there is one."""
         if self.path.exists():
             state = torch.load(self.path, weights_only=True, map_location=self.device)
             self.parts.load_state_dict(state["parts"])
@@ -235,7 +235,7 @@ class Training:
         with autocast(self.device.type):
             with torch.no_grad():
                 latents = autoencoder.encode(self.drawer.images, images.to(self.device))
-            # Stratified: a batch meets all levels of noise.
+            # Stratified: each batch covers all levels of noise.
             place = (torch.arange(BATCH) + torch.rand(BATCH, generator=draw)) / BATCH
             t = (place * len(self.alpha)).long().to(self.device)
             noise = torch.randn(latents.shape, generator=draw).to(latents)
@@ -254,7 +254,7 @@ class Training:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Moves the running average: a mean over the last steps, sooner at first."""
+        """Updates the moving average of the weights, over fewer steps at first."""
         keep = min(1 - 1 / AVERAGED_STEPS, (1 + self.clock.step) / (10 + self.clock.step))
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.parts.parameters()), 1 - keep
@@ -267,7 +267,7 @@ class Training:
 
 
 def train(training: Training, corpus: Corpus, sheet: Any) -> None:
-    """Runs until the minutes are spent; saves, reports and draws on the way.
+    """Trains until the minutes are used up; saves, reports and samples regularly.
 
     `sheet(drawer)` is called with the averaged weights after each report.
     """

@@ -1,8 +1,8 @@
-"""How well the published models name what training never showed them.
+"""Evaluates the published models on held-out data.
 
     python -m recipes.evaluate --data DIR --work DIR
 
-Loads the folders as any user would, with open_clip, and writes `recipes/results.json` and the
+Loads the folders with open_clip, as users do, and writes `recipes/results.json` and the
 `evaluation` of each `guidance.json`.
 """
 
@@ -94,7 +94,7 @@ def korean_retrieval(
 
 
 def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[str]]:
-    """All figures of one published model, and the names of all concepts."""
+    """All metrics of one published model, and the names of all concepts."""
     import open_clip
 
     recipe, folder = publish.RECIPES[name], publish.WEIGHTS / name

@@ -1,9 +1,9 @@
-"""How well the judge names what the published mini diffusion model samples.
+"""R-Precision of samples of the published mini diffusion model, by the judge.
 
     python -m recipes.evaluate_diffusion [--sheet samples.png]
 
 Samples the prompts of `benchmarks/prompts.txt` with DDIM and classifier-free guidance, one seed
-each. The judge's R-Precision of these is the ceiling of what distillation can reach. Writes the
+each. It is the upper bound for score distillation with this model. Writes the
 figures on the model's card and into `recipes/results.json`.
 """
 
@@ -33,7 +33,7 @@ STEPS, SCALES = 25, (2.0, 4.0, 7.5)
 
 @torch.no_grad()
 def sample(texts: list[str], scale: float, seed: int = 0) -> torch.Tensor:
-    """Images `[b, 3, 64, 64]` in [0, 1] by the pipeline of diffusers, as any user calls it."""
+    """Images `[b, 3, 64, 64]` in [0, 1] by the pipeline of diffusers, as users call it."""
     pipe = StableDiffusionPipeline.from_pretrained(FOLDER, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     found = [

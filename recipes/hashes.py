@@ -1,4 +1,4 @@
-"""Writes the hashes of the embedded models, which `guide models verify` compares them with.
+"""Writes the hashes of the embedded models for `guide models verify`.
 
 Run it after the last training: `python -m recipes.hashes`.
 """

@@ -1,4 +1,4 @@
-"""The mini CLIP: a 64-pixel tower trained against an L2 attack, so that its gradient draws.
+"""The mini CLIP: a 64-pixel tower trained with an L2 attack, for gradients without noise.
 
 python -m recipes.mini_clip --data DIR --work DIR --minutes 80
 """

@@ -29,7 +29,7 @@ MIX = {
     "meshes": 0.04,
     "solids": 0.1,
 }
-#: Flat ones, as few styles are less to learn; not compared with all of them by themselves.
+#: Flat styles: fewer styles are easier to learn; the effect was not measured separately.
 STYLES = ("twemoji", "fluent-emoji-flat")
 SEED = 37
 AUTOENCODER_SHARE = 0.15  # of the minutes
@@ -59,9 +59,9 @@ def save_sheet(pictures: torch.Tensor, path: Path, columns: int = 8) -> None:
 
 
 def begin(corpus: Corpus, work: Path, minutes: float, device: torch.device) -> denoiser.Drawer:
-    """A trained autoencoder, and a denoiser that knows nothing; `autoencoder.png` shows the first.
+    """A trained autoencoder and an untrained denoiser; writes `autoencoder.png`.
 
-    Of the sheet's images, the upper half is given and the lower half is what comes back.
+    Its upper half shows the images, its lower half their reconstructions.
     """
     tokens.write(words(corpus), work / "tokenizer")
     tokenizer = CLIPTokenizer(

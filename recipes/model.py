@@ -1,4 +1,4 @@
-"""An open_clip model while it trains: a compact embedding table, the full one when it is saved."""
+"""An open_clip model in training, with a compact embedding table that is expanded when saved."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build(config: dict[str, Any], rows: int) -> nn.Module:
 
 
 def normalized(images: Tensor, config: dict[str, Any]) -> Tensor:
-    """Images in [0, 1] as the tower wants them."""
+    """Images in [0, 1] with the normalization of the tower."""
     preprocess = config["preprocess_cfg"]
     mean = torch.tensor(preprocess["mean"])[:, None, None]
     std = torch.tensor(preprocess["std"])[:, None, None]
@@ -117,7 +117,7 @@ def published(folder: Path) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
 def expanded(state: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     """The weights with all 49,408 rows, in fp16; rows never trained are zero.
 
-    A zero row says nothing, where a random one would say something at random.
+    A zero row has no effect; a random one would have a random effect.
     """
     full = torch.zeros(FULL_VOCABULARY, state[TABLE].shape[1])
     full[rows] = state[TABLE].float()

@@ -1,8 +1,8 @@
-"""Writes a checkpoint's averaged weights as an open_clip folder, with its card and licences.
+"""Writes a checkpoint's averaged weights as an open_clip folder, with its card and licenses.
 
     python -m recipes.publish mini_clip --work DIR
 
-The files are written beside the old ones and renamed over them, so that a reader never meets half.
+The files are written under other names and then renamed, so that no file is ever incomplete.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def publish(recipe: Recipe, work: Path, share: float = 1.0) -> Path:
     """Writes the four files of a model; returns the folder.
 
     Args:
-        share: of the checkpoint in the weights; what is there before has the rest, see `blended`.
+        share: of the checkpoint in the weights; the rest is the published model, see `blended`.
 
     Raises:
         ValueError: the folder would be larger than the package may carry.
@@ -124,11 +124,11 @@ def publish(recipe: Recipe, work: Path, share: float = 1.0) -> Path:
 
 
 def blended(old: dict[str, Tensor], new: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weights between two, `share` of the way to the new ones, which began with the old ones.
+    """Interpolated weights, the share `share` of the new ones, which were fine-tuned from the old.
 
-    What further training had lost comes back before what it brought is gone. Source: WiSE-FT,
-    Wortsman et al., arXiv 2109.01903, where one end knows nothing of the new task. Words that
-    only the new ones know are theirs.
+    Interpolation restores most of what fine-tuning lost, and keeps most gains. Source: WiSE-FT,
+    Wortsman et al., arXiv 2109.01903, where one end is a zero-shot model. Tokens that only
+    the new weights have are taken from them.
     """
     found = {}
     for name, value in new.items():
@@ -144,7 +144,7 @@ def blended(old: dict[str, Tensor], new: dict[str, Tensor], share: float) -> dic
 
 
 def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    """What open_clip's configuration has no place for; evaluate.py adds the figures."""
+    """What open_clip's configuration cannot hold; evaluate.py adds the metrics."""
     preprocess = config["preprocess_cfg"]
     return {
         "family": recipe.name.replace("_", "-"),
@@ -168,7 +168,7 @@ def card(recipe: Recipe, config: dict[str, Any], state: dict[str, Any]) -> dict[
 
 
 def add_evaluation(name: str, figures: dict[str, Any], names: list[str]) -> None:
-    """Puts a model's figures on its card, and the names of all concepts that it was shown."""
+    """Writes a model's metrics and the names of its concepts to its card."""
     path = WEIGHTS / name / "guidance.json"
     stored = json.loads(path.read_text())
     training = {**stored["training"], "names": names}
@@ -176,7 +176,7 @@ def add_evaluation(name: str, figures: dict[str, Any], names: list[str]) -> None
 
 
 def licence(name: str) -> str:
-    """The text of LICENSE.md: the licence of the weights and the sources of the data."""
+    """The text of LICENSE.md: the license of the weights and the sources of the data."""
     lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in SOURCES]
     return "\n".join(
         [

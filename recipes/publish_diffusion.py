@@ -1,4 +1,4 @@
-"""Writes the mini diffusion model as a folder of diffusers, with its card and licences.
+"""Writes the mini diffusion model as a folder of diffusers, with its card and licenses.
 
     python -m recipes.publish_diffusion --work DIR
 
@@ -27,7 +27,7 @@ NAME = "mini_diffusion"
 
 
 def load(work: Path) -> tuple[denoiser.Drawer, dict[str, Any]]:
-    """What is drawn with, from the checkpoints, and the state of the denoiser's training."""
+    """The model from the checkpoints, and the state of the denoiser's training."""
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     state = torch.load(work / f"{NAME}.pt", weights_only=True, map_location="cpu")
     images = autoencoder.build()
@@ -41,7 +41,7 @@ def load(work: Path) -> tuple[denoiser.Drawer, dict[str, Any]]:
 
 
 def pipeline(drawer: denoiser.Drawer) -> StableDiffusionPipeline:
-    """The same parts as diffusers puts them together."""
+    """The parts as a pipeline of diffusers."""
     return StableDiffusionPipeline(
         vae=drawer.images,
         text_encoder=drawer.tower,
@@ -86,7 +86,7 @@ def _leave_out(path: Path, key: str) -> None:
 
 
 def card(state: dict[str, Any]) -> dict[str, Any]:
-    """How it was trained, and on what; evaluate_diffusion.py adds the figures."""
+    """The data and the training of the model; evaluate_diffusion.py adds the metrics."""
     return {
         "family": "mini-diffusion",
         "training": {

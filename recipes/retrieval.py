@@ -1,4 +1,4 @@
-"""Naming held-out drawings: the figure that training reports and evaluation publishes."""
+"""Retrieval of names for held-out drawings, the metric of training and evaluation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def retrieval(
 def whole(pool: Pool, config: dict[str, Any]) -> Tensor:
     """A pool's images on white, `[b, 3, size, size]` at the model's size."""
     pictures = torch.from_numpy(pool.pictures).permute(0, 3, 1, 2)
-    return augment.centred(pictures, config["model_cfg"]["vision_cfg"]["image_size"])
+    return augment.centered(pictures, config["model_cfg"]["vision_cfg"]["image_size"])
 
 
 def ranked(
@@ -66,7 +66,7 @@ def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:
 def attribute_accuracy(
     model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
 ) -> dict[str, float]:
-    """Share of unseen avatars whose hair colour, expression and glasses are named rightly.
+    """Accuracy of hair color, expression and glasses on held-out avatars.
 
     "smile" counts whether smiling is told from all other expressions.
     """

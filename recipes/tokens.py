@@ -11,7 +11,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def pieces(texts: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The vocabulary and the merges with which these texts are cut as CLIP's tokenizer cuts them.
+    """The vocabulary and the merges that tokenize these texts as CLIP's tokenizer does.
 
     All 512 letters stay, so that any other text can be read too, in smaller pieces. The merges of
     a word are found again by its pieces: whatever merge made a piece made its halves before.

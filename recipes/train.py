@@ -1,8 +1,8 @@
-"""One training for both embedded models: contrast, optionally against an attack, by the clock.
+"""The training of both embedded encoders: contrastive, optionally with an adversarial attack.
 
 A recipe is a `Recipe`; `train` runs it for a number of minutes, writes a checkpoint every minute
-and goes on from it when it is called again. The learning rate and the attack follow the share of
-the minutes spent, so a slower machine makes fewer steps of the same schedule.
+and resumes from it when it is called again. The learning rate and the attack depend on the share of
+the minutes that have passed, so a slower machine makes fewer steps of the same schedule.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recipes.retrieval import attribute_accuracy, retrieval
 
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
-# Faces are a fourth of a batch, and the contrast has mostly their hair to go by.
+# Faces are a quarter of a batch; the contrastive loss distinguishes them mostly by their hair.
 QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3}
 KOREAN_WEIGHT = 0.6
 
@@ -82,9 +82,9 @@ def contrast(
 def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch: Batch) -> Tensor:
     """Classification of drawings and of names among all names, through learned anchors.
 
-    `anchors [c, d]`, one free unit vector for each of the c names. A batch contrasts a drawing
-    with a hundred texts, this with every name, for the price of one product; the anchors go when
-    the training ends. `texts` are all texts of the batch, the extra names last.
+    `anchors [c, d]` are learned class vectors, one for each of the c names. A batch contrasts a
+    drawing with a hundred texts, this loss with every name, at the cost of one product; the anchors
+    are discarded when the training ends. `texts` are all texts of the batch, the extra names last.
     """
     named = batch.concepts >= 0
     drawings = F.cross_entropy(scale * images[named] @ anchors.T, batch.concepts[named])
@@ -94,7 +94,7 @@ def naming(images: Tensor, texts: Tensor, anchors: Tensor, scale: Tensor, batch:
 
 @dataclass(frozen=True)
 class Spoken:
-    """The unit vectors of all that is said about a batch."""
+    """The unit vectors of all texts of a batch."""
 
     texts: Tensor  # [b + e, d], captions of the images and extra names
     opposites: Tensor  # [b, d]; zero rows where a caption has no contradiction
@@ -151,7 +151,7 @@ class Training:
 
     @property
     def attack(self) -> Attack | None:
-        """The recipe's, which begins late, but for a model that was attacked before."""
+        """The attack of the recipe; it begins early for a model that was attacked before."""
         attack = self.recipe.attack
         return attack.again() if attack and self.earlier["steps"] else attack
 
@@ -172,7 +172,7 @@ class Training:
         partial.rename(self.path)
 
     def resume(self) -> None:
-        """Goes on from this recipe's own checkpoint, if there is one."""
+        """Resumes from the checkpoint of this recipe, if there is one."""
         if self.path.exists():
             state = torch.load(self.path, weights_only=True)
             self.model.load_state_dict(state["model"])
@@ -232,7 +232,7 @@ class Training:
         )
 
     def _encode_texts(self, batch: Batch) -> Spoken:
-        """Everything English in one call; Korean apart, whose texts are three times as long."""
+        """English texts in one call; Korean ones, which are three times as long, separately."""
         stated = [i for i, text in enumerate(batch.opposites) if text]
         texts = batch.texts + batch.asked + [batch.opposites[i] for i in stated]
         encoded = self._texts(texts)
@@ -246,7 +246,7 @@ class Training:
         return towers.encode_text(self.model, self.vocabulary.tokenize(texts, towers.CONTEXT))
 
     def _attacked(self, batch: Batch, spoken: Spoken, eps: float, draw: torch.Generator) -> Tensor:
-        """The batch's images after the attack, which sees running batch-norm statistics."""
+        """The images of the batch after the attack, which uses running batch-norm statistics."""
         attack = self.attack
         assert attack is not None
         steps = attack.at(self.clock.progress)[1]
@@ -264,7 +264,7 @@ class Training:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Moves the running average: a mean over the last thousand steps, sooner at first."""
+        """Updates the moving average of the weights, over a thousand steps, fewer at first."""
         keep = min(0.999, (1 + self.clock.step) / (10 + self.clock.step))
         new = self.model.state_dict()
         for name, value in self.average.state_dict().items():
@@ -279,7 +279,7 @@ class Training:
         return retrieval(self.average, self._names, self.config, self.corpus, drawings)
 
     def smiles(self) -> dict[str, float]:
-        """Share of unseen avatars whose smile, or none, the averaged weights tell; by view."""
+        """Accuracy of the averaged weights for smiles on held-out avatars, by view."""
         return {
             view: attribute_accuracy(self.average, self._names, self.config, shown)["smile"]
             for view, shown in self.corpus.unseen_faces.items()
@@ -291,7 +291,7 @@ class Training:
 
 
 def train(training: Training) -> None:
-    """Runs until the minutes are spent, reporting and saving on the way."""
+    """Trains until the minutes are used up; reports and saves regularly."""
     saved = reported = time.monotonic()
     pictures = 0
     while training.clock.progress < 1:

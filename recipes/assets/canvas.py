@@ -1,4 +1,4 @@
-"""A canvas of layers: each a coverage and a colour, drawn from functions of the place."""
+"""A canvas of layers: each a coverage and a color, drawn from functions of the place."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Canvas:
     Places are in units of the height, from the top left: `x` to the right, `y` downwards.
     """
 
-    def __init__(self, width: int, height: int, colour: str = "#ffffff") -> None:
+    def __init__(self, width: int, height: int, color: str = "#ffffff") -> None:
         rows, columns = np.mgrid[0 : height * FINE, 0 : width * FINE] + 0.5
         self.x, self.y = columns / (height * FINE), rows / (height * FINE)
         self.pixel = 1 / height
-        self.pixels = np.broadcast_to(rgb(colour), (*self.x.shape, 3)).copy()
+        self.pixels = np.broadcast_to(rgb(color), (*self.x.shape, 3)).copy()
 
-    def paint(self, coverage: Array, colour: Array | str) -> None:
-        """Blends a colour `[3]` or colours `[h, w, 3]` in where `coverage [h, w]` is above 0."""
-        colours = rgb(colour) if isinstance(colour, str) else colour
-        self.pixels += np.clip(coverage, 0, 1)[..., None] * (colours - self.pixels)
+    def paint(self, coverage: Array, color: Array | str) -> None:
+        """Blends a color `[3]` or colors `[h, w, 3]` in where `coverage [h, w]` is above 0."""
+        colors = rgb(color) if isinstance(color, str) else color
+        self.pixels += np.clip(coverage, 0, 1)[..., None] * (colors - self.pixels)
 
     def inside(self, distance: Array, soft: float = 0.0) -> Array:
         """Coverage of where a distance is negative, with an edge of `soft` units of the height."""
@@ -62,12 +62,12 @@ class Canvas:
 
 
 def rgb(code: str) -> Array:
-    """The colour of a code such as "#ff8800", in [0, 1]."""
+    """The color of a code such as "#ff8800", in [0, 1]."""
     return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
 def mixed(first: str | Array, second: str | Array, share: Array) -> Array:
-    """Colours `[h, w, 3]` between two, by a share `[h, w]` of the second."""
+    """Colors `[h, w, 3]` between two, by a share `[h, w]` of the second."""
     a, b = (rgb(c) if isinstance(c, str) else c for c in (first, second))
     return a + np.clip(share, 0, 1)[..., None] * (b - a)
 

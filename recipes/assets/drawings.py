@@ -79,8 +79,8 @@ def landscape(width: int = 384, height: int = 288) -> Array:
     _tree(canvas, 0.98, 0.76, 1.0)
     for k, (u, v) in enumerate(np.random.default_rng(8).uniform((0, 0.86), (1.34, 0.99), (70, 2))):
         if abs(u - 0.50 - 0.1 * (v - 0.8)) > 0.12:
-            colour = ("#f4d03f", "#f5f5f0", "#e2574c")[k % 3]
-            canvas.paint(canvas.inside(canvas.disc(u, v, 0.006 + 0.012 * (v - 0.85))), colour)
+            color = ("#f4d03f", "#f5f5f0", "#e2574c")[k % 3]
+            canvas.paint(canvas.inside(canvas.disc(u, v, 0.006 + 0.012 * (v - 0.85))), color)
     return canvas.levels()
 
 

@@ -12,14 +12,14 @@ Array = np.ndarray
 Solid = Callable[[Array], Array]
 
 
-def ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Solid:
+def ellipsoid(center: tuple[float, float, float], radii: tuple[float, float, float]) -> Solid:
     """An ellipsoid whose axes are parallel to x, y and z.
 
     Source: Quilez, "Ellipsoid - distance": an approximation that is accurate near the surface.
     """
 
     def distance(points: Array) -> Array:
-        shifted = points - np.array(centre)
+        shifted = points - np.array(center)
         outer = np.linalg.norm(shifted / radii, axis=1)
         slope = np.linalg.norm(shifted / np.square(radii), axis=1)
         return outer * (outer - 1) / np.maximum(slope, 1e-9)
@@ -46,15 +46,15 @@ def tapered(path: list[tuple[float, float, float, float]]) -> Solid:
     return distance
 
 
-def turned(solid: Solid, centre: tuple[float, float, float], axis: str, degrees: float) -> Solid:
-    """The solid turned around a line through `centre` that is parallel to an axis."""
+def turned(solid: Solid, center: tuple[float, float, float], axis: str, degrees: float) -> Solid:
+    """The solid turned around a line through `center` that is parallel to an axis."""
     angle, fixed = np.radians(degrees), "xyz".index(axis)
     first, second = [(1, 2), (2, 0), (0, 1)][fixed]
     matrix = np.eye(3)
     matrix[[first, second], [first, second]] = np.cos(angle)
     matrix[second, first], matrix[first, second] = np.sin(angle), -np.sin(angle)
     # Row vectors times the matrix are turned backwards.
-    return lambda points: solid((points - np.array(centre)) @ matrix + np.array(centre))
+    return lambda points: solid((points - np.array(center)) @ matrix + np.array(center))
 
 
 def mirrored(solid: Solid) -> Solid:
@@ -118,7 +118,7 @@ def surface(solid: Solid, axes: tuple[Array, Array, Array]) -> tuple[Array, Arra
 
 
 def _evened(solid: Solid, vertices: Array, quads: Array, rounds: int = 12) -> Array:
-    """Vertices moved towards the mean of their neighbours and back to the zero level."""
+    """Vertices moved towards the mean of their neighbors and back to the zero level."""
     pairs = np.concatenate([quads[:, [i, (i + 1) % 4]] for i in range(4)])
     for _ in range(rounds):
         sums, counts = np.zeros_like(vertices), np.zeros((len(vertices), 1))

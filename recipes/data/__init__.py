@@ -1,1 +1,1 @@
-"""Where the images and captions come from; every module makes one `Pool`."""
+"""The sources of images and captions; each module makes one `Pool`."""

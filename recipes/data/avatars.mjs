@@ -19,7 +19,7 @@ const STYLES = {
     mouths: { smiling: ['smile', 'twinkle'], sad: ['sad', 'concerned'], serious: ['serious'],
       surprised: ['disbelief', 'screamOpen'] },
     eyes: ['default', 'happy', 'side'],
-    facialHairProbability: 0, // moustaches hide mouths
+    facialHairProbability: 0, // mustaches hide mouths
     eyebrows: ['default', 'defaultNatural'],
     top: ['bob', 'bun', 'curly', 'curvy', 'dreads', 'fro', 'longButNotTooLong', 'miaWallace',
       'straight01', 'straight02', 'shaggy', 'shortCurly', 'shortFlat', 'shortRound', 'shortWaved',

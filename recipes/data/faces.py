@@ -1,4 +1,4 @@
-"""Avatar faces whose hair colour, glasses and expression are known, drawn by DiceBear.
+"""Avatar faces whose hair color, glasses and expression are known, drawn by DiceBear.
 
 `avatars.mjs` writes them as SVG (Node); resvg draws the images. Styles and designers:
 avataaars (Pablo Stanley, free for personal and commercial use), personas (Draftbit, CC BY 4.0),
@@ -33,7 +33,7 @@ MOUTHS = {
     "serious": ("serious",),
     "surprised": ("surprised",),
 }
-# What is asked of a face, two ways to say each, and the answers.
+# The attributes of a face, two templates for each, and their values.
 QUESTIONS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     "hair": (
         ("face with {} hair", "person with {} hair"),
@@ -97,7 +97,7 @@ def cached_pool(data: Path, cache: Path) -> Pool:
 
 
 def attributes(pool: Pool) -> list[dict[str, Any]]:
-    """Hair colour, glasses and expression of each face, read back from its captions."""
+    """Hair color, glasses and expression of each face, read back from its captions."""
     found = []
     for captions in pool.captions:
         mouth, _, _, hair = captions[0].split()[:4]

@@ -7,7 +7,7 @@ import numpy as np
 from recipes.data.pool import SIDE, Pool
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
-# Centres of n things in units of a side, and the share of a side that each takes.
+# Centers of n things in units of a side, and the share of a side that each takes.
 PLACES: dict[int, tuple[tuple[tuple[float, float], ...], float]] = {
     2: (((0.26, 0.5), (0.74, 0.5)), 0.48),
     3: (((0.27, 0.28), (0.73, 0.28), (0.5, 0.74)), 0.46),
@@ -59,9 +59,9 @@ def _lay_out(canvas: np.ndarray, things: list[np.ndarray], random: np.random.Gen
     """Draws the things side by side into an empty canvas, each a little off its place."""
     from PIL import Image
 
-    centres, share = PLACES[len(things)]
+    centers, share = PLACES[len(things)]
     turned = random.random() < 0.3
-    for (x, y), thing in zip(centres, things, strict=True):
+    for (x, y), thing in zip(centers, things, strict=True):
         side = int(SIDE * share * random.uniform(0.85, 1.0))
         left, top = (
             int(np.clip(SIDE * c - side / 2 + random.normal(0, 2), 0, SIDE - side))

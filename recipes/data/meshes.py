@@ -1,4 +1,4 @@
-"""Solid things seen from all sides: meshes and primitives with colours, patterns, decals.
+"""Solid things seen from all sides: meshes and primitives with colors, patterns, decals.
 
 A small numba z-buffer draws them. Names and looks come from two tables, so that a caption such as
 "golden teapot" or "cow with zebra stripes" is true by construction.
@@ -13,11 +13,11 @@ import numba
 import numpy as np
 import trimesh
 
-from recipes.data import colours
+from recipes.data import colors
 from recipes.data.pool import SIDE, Pool
 
 FINE = 2 * SIDE  # pixels a side before averaging
-#: Places [m, 3] and the faces [m] on which they are -> colours [m, 3] in 0..255.
+#: Places [m, 3] and the faces [m] on which they are -> colors [m, 3] in 0..255.
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FILES = {"cow": "spot.obj", "monkey head": "suzanne.obj", "teapot": "teapot.obj"}
 PRIMITIVES: dict[str, Callable[[], trimesh.Trimesh]] = {
@@ -31,7 +31,7 @@ PRIMITIVES: dict[str, Callable[[], trimesh.Trimesh]] = {
 # The axis of symmetry of trimesh's primitives is z; y is up here.
 UPRIGHT = ("cone", "cylinder", "capsule")
 ALSO = {"sphere": "ball", "cube": "box", "torus": "donut shape", "monkey head": "monkey"}
-MATERIALS = {  # base colour, share of it that is a reflection, how narrow the highlight is
+MATERIALS = {  # base color, share of it that is a reflection, how narrow the highlight is
     "golden": ((212, 160, 40), 0.75, 12),
     "silver": ((170, 175, 182), 0.8, 14),
     "shiny black": ((28, 28, 32), 0.5, 60),
@@ -90,12 +90,12 @@ def _view(random: np.random.Generator, angles: tuple[float, float] | None) -> np
 
 def _surface(
     look: str,
-    colour: np.ndarray,
+    color: np.ndarray,
     second: np.ndarray,
     place: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Colours `[m, 3]` of points `place [m, 3]` in the object's own axes."""
+    """Colors `[m, 3]` of points `place [m, 3]` in the object's own axes."""
     pitch = random.uniform(7, 14)
     shifted = place * pitch + random.uniform(0, 6, 3)
     if look == "striped":
@@ -115,7 +115,7 @@ def _surface(
     else:
         mix = np.zeros(len(place))
     mix = np.asarray(mix, np.float64)[:, None]
-    return (1 - mix) * colour + mix * second
+    return (1 - mix) * color + mix * second
 
 
 def _direction(random: np.random.Generator) -> np.ndarray:
@@ -124,7 +124,7 @@ def _direction(random: np.random.Generator) -> np.ndarray:
 
 
 def _decal(picture: np.ndarray, place: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """A drawing wrapped around the y axis, twice, over the colour `ground`."""
+    """A drawing wrapped around the y axis, twice, over the color `ground`."""
     unit = place / np.linalg.norm(place, axis=1, keepdims=True)
     u = (np.arctan2(unit[:, 0], unit[:, 2]) / np.pi + 1) % 1
     v = 0.5 - np.arcsin(np.clip(unit[:, 1], -1, 1)) / 2.2
@@ -135,7 +135,7 @@ def _decal(picture: np.ndarray, place: np.ndarray, ground: np.ndarray) -> np.nda
 
 
 class Studio:
-    """Meshes, each centred in a ball of radius one, and the camera."""
+    """Meshes, each centered in a ball of radius one, and the camera."""
 
     def __init__(self) -> None:
         self.meshes: dict[str, tuple[np.ndarray, np.ndarray, bool]] = {}
@@ -156,16 +156,16 @@ class Studio:
     def add(
         self, noun: str, vertices: np.ndarray, faces: np.ndarray, *, merge: bool = True
     ) -> tuple[np.ndarray, float]:
-        """Keeps a mesh under a name; returns the centre and the radius that it had.
+        """Keeps a mesh under a name; returns the center and the radius that it had.
 
         `merge` joins vertices at one place, by which what is shaded smoothly has no seams.
         """
-        centre = (vertices.max(0) + vertices.min(0)) / 2
-        radius = float(np.linalg.norm(vertices - centre, axis=1).max())
-        mesh = trimesh.Trimesh((vertices - centre) / radius, faces, process=merge)
+        center = (vertices.max(0) + vertices.min(0)) / 2
+        radius = float(np.linalg.norm(vertices - center, axis=1).max())
+        mesh = trimesh.Trimesh((vertices - center) / radius, faces, process=merge)
         smooth = noun not in ("cube", "cone", "cylinder")
         self.meshes[noun] = (np.asarray(mesh.vertices), np.asarray(mesh.faces), smooth)
-        return centre, radius
+        return center, radius
 
     def draw(
         self,
@@ -175,7 +175,7 @@ class Studio:
         random: np.random.Generator,
         angles: tuple[float, float] | None = None,
     ) -> np.ndarray:
-        """One image `uint8 [96, 96, 4]`; `paint` colours points in the object's own axes.
+        """One image `uint8 [96, 96, 4]`; `paint` colors points in the object's own axes.
 
         `gloss` is how strong the highlight is and how narrow, `angles` the azimuth and the
         elevation of the camera in degrees, any by default.
@@ -211,9 +211,9 @@ class Studio:
         diffuse = ambient + (1.05 - ambient) * np.clip(normals @ light, 0, 1)
         half = light + np.array([0, 0, 1.0])
         highlight = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** gloss[1]
-        colour = paint(place, f) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
+        color = paint(place, f) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
         fine = np.zeros((FINE, FINE, 4))
-        fine[covered, :3] = np.clip(colour, 0, 255)
+        fine[covered, :3] = np.clip(color, 0, 255)
         fine[covered, 3] = 255
         blocks = fine.reshape(SIDE, 2, SIDE, 2, 4)
         alpha = blocks[..., 3:].sum((1, 3))
@@ -249,7 +249,7 @@ def make(folder: Path, drawings: Pool, count: int, seed: int) -> Pool:
     for k in range(count):
         if random.random() < 1 / 6:
             i = int(random.integers(len(drawings.captions)))
-            ground = colours.paint(str(random.choice(colours.NAMES)), random)
+            ground = colors.paint(str(random.choice(colors.NAMES)), random)
             paint = _decal_painter(drawings.pictures[i], ground)
             pictures[k] = studio.draw("sphere", paint, (0.15, 20.0), random)
             name = drawings.captions[i][0]
@@ -257,8 +257,8 @@ def make(folder: Path, drawings: Pool, count: int, seed: int) -> Pool:
             continue
         noun = str(random.choice(list(studio.meshes)))
         look = str(random.choice(LOOKS, p=(0.4, 0.13, 0.1, 0.1, 0.07, 0.05, 0.1, 0.05)))
-        names = [str(c) for c in random.choice(colours.NAMES, 2, replace=False)]
-        first, second = (colours.paint(c, random) for c in names)
+        names = [str(c) for c in random.choice(colors.NAMES, 2, replace=False)]
+        first, second = (colors.paint(c, random) for c in names)
         gloss = (random.uniform(0, 0.35), random.uniform(8, 40))
         if look == "material":
             names[0] = str(random.choice(list(MATERIALS)))

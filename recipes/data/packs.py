@@ -1,7 +1,7 @@
-"""Further drawings of the same concepts, by other hands: icon packs from npm.
+"""Further drawings of the same concepts in other styles: icon packs from npm.
 
 A pack is `packs/NAME.json`, the `icons.json` of `@iconify-json/NAME`: SVG bodies under slugs of
-the concepts' names. Packs and licences: twemoji (Twitter, CC BY 4.0), fluent-emoji and
+the concepts' names. Packs and licenses: twemoji (Twitter, CC BY 4.0), fluent-emoji and
 fluent-emoji-flat (Microsoft, MIT), emojione (EmojiOne, CC BY 4.0).
 """
 

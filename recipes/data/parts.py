@@ -1,4 +1,4 @@
-"""What solid things are put together from: lathed outlines, balls, sticks, blades, and colours."""
+"""The parts of solid objects: surfaces of revolution, ellipsoids, rods, leaves, and colors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trimesh
 from scipy.interpolate import PchipInterpolator
 
 Random = np.random.Generator
-Paint = Callable[[np.ndarray], np.ndarray]  # places [m, 3] -> colours [m, 3] in 0..255
+Paint = Callable[[np.ndarray], np.ndarray]  # places [m, 3] -> colors [m, 3] in 0..255
 # y is up; what is called front looks along +z.
 GREEN, DARK_GREEN, BROWN, RED = (70, 160, 60), (30, 110, 50), (120, 75, 40), (215, 40, 40)
 WHITE, BLACK, YELLOW, ORANGE = (245, 245, 242), (35, 35, 38), (250, 205, 60), (240, 140, 30)
@@ -18,15 +18,15 @@ WHITE, BLACK, YELLOW, ORANGE = (245, 245, 242), (35, 35, 38), (250, 205, 60), (2
 
 @dataclass
 class Part:
-    """A piece of a thing and its colours."""
+    """A piece of a thing and its colors."""
 
     mesh: trimesh.Trimesh
     paint: Paint
 
 
-def plain(colour: tuple[int, int, int], random: Random) -> Paint:
-    """One colour, a little other each time."""
-    tint = np.clip(np.array(colour) + random.normal(0, 9, 3), 0, 255)
+def plain(color: tuple[int, int, int], random: Random) -> Paint:
+    """One color, slightly varied."""
+    tint = np.clip(np.array(color) + random.normal(0, 9, 3), 0, 255)
     return lambda place: np.broadcast_to(tint, place.shape)
 
 
@@ -36,7 +36,7 @@ def two(
     second: tuple[int, int, int],
     random: Random,
 ) -> Paint:
-    """The second colour where `mask` of the places holds, else the first."""
+    """The second color where `mask` of the places holds, else the first."""
     a, b = plain(first, random), plain(second, random)
     return lambda place: np.where(mask(place)[:, None], b(place), a(place))
 

@@ -1,4 +1,4 @@
-"""Pictograms: 4,004 drawings of 1,663 concepts in three styles, and recoloured copies.
+"""Pictograms: 4,004 drawings of 1,663 concepts in three styles, and recolored copies.
 
 The folder holds `captions.json` (file, style, name, keywords of each drawing) and the drawings,
 96-pixel RGBA WebP: googlefonts/noto-emoji and C1710/blobmoji (Apache-2.0), mozilla/fxemoji
@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recipes.data import colours
+from recipes.data import colors
 from recipes.data.pool import SIDE, Pool
 
-# What people say for what the character tables name otherwise.
+# Everyday names of concepts whose Unicode names are unusual.
 EVERYDAY = {
     "deciduous tree": ["green tree", "tree", "leafy tree"],
     "evergreen tree": ["pine tree", "fir tree"],
@@ -62,11 +62,11 @@ def drawings(folder: Path) -> tuple[Pool, list[str]]:
 
 
 def _captions(name: str, keywords: list[str], picture: np.ndarray) -> list[str]:
-    """The name, then other true things: everyday names, colour with name, keywords."""
+    """The name, then other true things: everyday names, color with name, keywords."""
     found = [name, *EVERYDAY.get(name, [])]
-    colour = colours.dominant(picture)
-    if colour and not any(word in name.split() for word in colours.NAMES):
-        found.append(f"{colour} {name}")
+    color = colors.dominant(picture)
+    if color and not any(word in name.split() for word in colors.NAMES):
+        found.append(f"{color} {name}")
     useful = [k.strip() for k in keywords[1:] if k.strip().lower() != name.lower()]
     useful = [k for k in useful if len(k) > 1 and not k.endswith("-square")]
     found += [f"{name}, {k}" for k in useful[:4]] + useful
@@ -87,13 +87,13 @@ def korean(names: list[str]) -> dict[str, str]:
 
 
 def recaptioned(captions: list[str], picture: np.ndarray) -> list[str]:
-    """The captions of a concept for another drawing of it, whose colour may differ."""
+    """The captions of a concept for another drawing of it, whose color may differ."""
     name = captions[0]
-    coloured = {f"{colour} {name}" for colour in colours.NAMES}
-    found = [caption for caption in captions if caption not in coloured]
-    colour = colours.dominant(picture)
-    if colour and not any(word in name.split() for word in colours.NAMES):
-        found.insert(1, f"{colour} {name}")
+    colored = {f"{color} {name}" for color in colors.NAMES}
+    found = [caption for caption in captions if caption not in colored]
+    color = colors.dominant(picture)
+    if color and not any(word in name.split() for word in colors.NAMES):
+        found.insert(1, f"{color} {name}")
     return found
 
 
@@ -104,7 +104,7 @@ def joined(pools: list[Pool]) -> Pool:
 
 
 def held_out(pool: Pool, styles: list[str], share: float, seed: int) -> np.ndarray:
-    """Which drawings training must not see: one style of some concepts that have others.
+    """The held-out drawings: one style of some concepts that have several.
 
     Returns `bool [m]`. `share` counts concepts among those drawn in two styles or more.
     """
@@ -119,25 +119,25 @@ def held_out(pool: Pool, styles: list[str], share: float, seed: int) -> np.ndarr
     return hidden
 
 
-def recoloured(pool: Pool, count: int, seed: int) -> Pool:
-    """Copies of drawings turned to another colour, captioned with colour and name.
+def recolored(pool: Pool, count: int, seed: int) -> Pool:
+    """Copies of drawings turned to another color, captioned with color and name.
 
-    Only drawings of one saturated colour are used: hue says little about the others.
+    Only drawings of one saturated color are used: hue says little about the others.
     """
     random = np.random.default_rng(seed)
     sources = [
-        (i, colour)
+        (i, color)
         for i, captions in enumerate(pool.captions)
-        if (colour := colours.dominant(pool.pictures[i], 0.45)) in colours.HUES
+        if (color := colors.dominant(pool.pictures[i], 0.45)) in colors.HUES
         and "flag" not in captions[0]
     ]
     pictures = np.empty((count, SIDE, SIDE, 4), np.uint8)
     captions = []
     for k in range(count):
-        i, colour = sources[random.integers(len(sources))]
-        target = str(random.choice([name for name in colours.HUES if name != colour]))
-        pictures[k] = colours.shift(pool.pictures[i], target, random)
-        words = [w for w in pool.captions[i][0].split() if w not in colours.NAMES]
+        i, color = sources[random.integers(len(sources))]
+        target = str(random.choice([name for name in colors.HUES if name != color]))
+        pictures[k] = colors.shift(pool.pictures[i], target, random)
+        words = [w for w in pool.captions[i][0].split() if w not in colors.NAMES]
         if not words:
             words = ["shape"]
         captions.append([f"{target} {' '.join(words)}"])

@@ -1,4 +1,4 @@
-"""A pool: images with transparent surroundings, and what may be said about each."""
+"""A pool: images with transparent surroundings, and the captions of each."""
 
 from __future__ import annotations
 

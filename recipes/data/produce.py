@@ -1,4 +1,4 @@
-"""Fruit, vegetables and a mushroom as solids; every build is a little different."""
+"""Fruit, vegetables and a mushroom as solids; each instance is slightly different."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flat shapes with a colour and a pattern, drawn from their inequalities."""
+"""Flat shapes with a color and a pattern, drawn from their inequalities."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recipes.data import colours
+from recipes.data import colors
 from recipes.data.pool import SIDE, Pool
 
 Grid = tuple[np.ndarray, np.ndarray]
@@ -52,7 +52,7 @@ PATTERNS = ("plain", "striped", "dotted", "checkered", "gradient")
 
 
 def pattern(kind: str, x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """How much of the second colour shows, in [0, 1], at each place of the plane."""
+    """How much of the second color shows, in [0, 1], at each place of the plane."""
     turn = random.uniform(0, np.pi)
     u, v = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
     pitch = random.uniform(7, 16)
@@ -68,7 +68,7 @@ def pattern(kind: str, x: np.ndarray, y: np.ndarray, random: np.random.Generator
 
 
 def phrases(first: str, second: str, kind: str, noun: str) -> list[str]:
-    """Ways to say a pattern of two colours on a noun; the fullest one first."""
+    """Ways to say a pattern of two colors on a noun; the fullest one first."""
     if kind == "plain":
         return [f"{first} {noun}", f"{noun} that is {first}", noun]
     if kind == "gradient":
@@ -83,7 +83,7 @@ def phrases(first: str, second: str, kind: str, noun: str) -> list[str]:
 
 
 def make(count: int, seed: int) -> Pool:
-    """`count` shapes, every name and colour as often as any other; half of them plain."""
+    """`count` shapes, every name and color as often as any other; half of them plain."""
     random = np.random.default_rng(seed)
     fine = 2 * SIDE
     axis = (np.arange(fine) + 0.5) / fine * 2 - 1
@@ -93,10 +93,10 @@ def make(count: int, seed: int) -> Pool:
     for k in range(count):
         noun = str(random.choice(list(SHAPES)))
         kind = str(random.choice(PATTERNS, p=(0.5, 0.15, 0.13, 0.13, 0.09)))
-        first, second = (str(c) for c in random.choice(colours.NAMES, 2, replace=False))
+        first, second = (str(c) for c in random.choice(colors.NAMES, 2, replace=False))
         inside = SHAPES[noun](x, y) > 0
         mix = pattern(kind, x, y, random)[..., None]
-        rgb = (1 - mix) * colours.paint(first, random) + mix * colours.paint(second, random)
+        rgb = (1 - mix) * colors.paint(first, random) + mix * colors.paint(second, random)
         rgba = np.concatenate([rgb, 255.0 * inside[..., None]], -1)
         if random.random() < 0.25:
             rim = inside & (SHAPES[noun](1.1 * x, 1.1 * y) < 0)

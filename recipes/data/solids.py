@@ -1,8 +1,8 @@
-"""Everyday things as solids with a few coloured parts, seen from all sides.
+"""Everyday things as solids with a few colored parts, seen from all sides.
 
 Pictograms show a pineapple from one side only. These are built from lathed outlines, balls and
-cones, so that a model also learns what the sides, the back and the top of such a thing look like:
-what shaping a mesh from words asks. Every build varies in proportions and tints.
+cones, so that a model also learns the sides, the back and the top of such an object, which the
+generation of meshes from prompts needs. Each instance varies in proportions and tints.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ SOLIDS: dict[tuple[str, ...], Callable[[Random], list[Part]]] = {
 
 @dataclass
 class Painted:
-    """The colours of places on the parts of one thing; what `Studio.draw` asks."""
+    """The colors of points on the parts of one object, for `Studio.draw`."""
 
     parts: list[Part]
     owner: np.ndarray  # [f], the number of each face's part
-    centre: np.ndarray  # of the thing before the studio moved it ...
+    center: np.ndarray  # of the thing before the studio moved it ...
     radius: float  # ... and scaled it
 
     def __call__(self, place: np.ndarray, face: np.ndarray) -> np.ndarray:
-        own, found = place * self.radius + self.centre, np.empty_like(place)
+        own, found = place * self.radius + self.center, np.empty_like(place)
         for number, part in enumerate(self.parts):
             mine = self.owner[face] == number
             found[mine] = part.paint(own[mine])
@@ -74,7 +74,7 @@ class Painted:
 
 
 def side(azimuth: float, elevation: float) -> str:
-    """The words of a view from there, in degrees, as `view_prompts` adds them to prompts."""
+    """The text of a view from these angles in degrees, as `view_prompts` adds it to prompts."""
     if elevation > 50:
         return "overhead view"
     facing = abs((azimuth + 180) % 360 - 180)
@@ -93,8 +93,8 @@ def make(count: int, seed: int) -> Pool:
         owner = np.repeat(np.arange(len(parts)), [len(part.mesh.faces) for part in parts])
         whole = joined([part.mesh for part in parts])
         vertices, faces = np.asarray(whole.vertices), np.asarray(whole.faces)
-        centre, radius = studio.add("solid", vertices, faces, merge=False)
-        paint = Painted(parts, owner, centre, radius)
+        center, radius = studio.add("solid", vertices, faces, merge=False)
+        paint = Painted(parts, owner, center, radius)
         azimuth = random.uniform(0, 360)
         elevation = random.uniform(-15, 40) if random.random() < 0.85 else random.uniform(40, 85)
         gloss = (random.uniform(0, 0.25), random.uniform(8, 40))

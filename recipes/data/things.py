@@ -1,4 +1,4 @@
-"""Trees, toys, food and a house as solids; every build is a little different."""
+"""Trees, toys, food and a house as solids; each instance is slightly different."""
 
 from __future__ import annotations
 
@@ -205,11 +205,11 @@ def cup(random: Random) -> list[Part]:
     wall = lathe((0, -0.7), (0.6, -0.7), (0.68, 0.6), (0.58, 0.6), (0.55, 0.4), (0, 0.4))
     handle = trimesh.creation.torus(0.34, 0.09, 32, 16)
     handle.apply_translation((0.75, 0, 0))
-    colour = (WHITE, RED, (70, 130, 200))[int(random.integers(3))]
+    color = (WHITE, RED, (70, 130, 200))[int(random.integers(3))]
 
     def coffee(place: np.ndarray) -> np.ndarray:
         inside = np.hypot(place[:, 0], place[:, 2]) < 0.545
         return inside & (place[:, 1] > 0.35) & (place[:, 1] < 0.45)
 
-    return [Part(wall, two(coffee, colour, (95, 60, 35), random)),
-            Part(handle, plain(colour, random))]  # fmt: skip
+    return [Part(wall, two(coffee, color, (95, 60, 35), random)),
+            Part(handle, plain(color, random))]  # fmt: skip

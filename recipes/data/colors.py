@@ -1,10 +1,10 @@
-"""Named colours: painting with them, recognizing them, shifting an image to one of them."""
+"""Named colors: painting with them, recognizing them, shifting an image to one of them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Centre of each name in sRGB; chosen to look like what a person calls by that word.
+# A typical color of each name in sRGB, chosen by eye.
 PALETTE: dict[str, tuple[int, int, int]] = {
     "red": (220, 40, 40),
     "orange": (245, 140, 30),
@@ -19,34 +19,33 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "gray": (135, 138, 142),
 }
 NAMES = tuple(PALETTE)
-_CENTRES = np.array(list(PALETTE.values()), np.float32)
+_CENTERS = np.array(list(PALETTE.values()), np.float32)
 
-# Hue in degrees that a recoloured image is shifted to, where hue alone makes the name.
+# Hue in degrees of a recolored image, for the names that hue alone determines.
 HUES = {"red": 2, "orange": 30, "yellow": 50, "green": 125, "blue": 218, "purple": 275, "pink": 328}
 
 
 def paint(name: str, random: np.random.Generator, spread: float = 14.0) -> np.ndarray:
-    """A colour that goes by that name, `float [3]` in [0, 255], a little different each time."""
+    """A random color of that name, `float [3]` in [0, 255]."""
     return np.clip(np.array(PALETTE[name]) + random.normal(0, spread, 3), 0, 255)
 
 
 def dominant(picture: np.ndarray, least: float = 0.55) -> str | None:
-    """The one colour name that covers at least this share of an image's opaque pixels.
+    """The one color name that covers at least this share of an image's opaque pixels.
 
-    `image` is `uint8 [h, w, 4]`; every seventh pixel is counted. None where no name covers
-    so much.
+    `picture` is `uint8 [h, w, 4]`; every seventh pixel is counted. None if no name covers so much.
     """
     opaque = picture[picture[..., 3] > 128][::7, :3].astype(np.float32)
     if len(opaque) < 10:
         return None
-    nearest = ((opaque[:, None] - _CENTRES) ** 2).sum(-1).argmin(1)
+    nearest = ((opaque[:, None] - _CENTERS) ** 2).sum(-1).argmin(1)
     counts = np.bincount(nearest, minlength=len(NAMES))
     best = int(counts.argmax())
     return NAMES[best] if counts[best] >= least * len(opaque) else None
 
 
 def shift(picture: np.ndarray, name: str, random: np.random.Generator) -> np.ndarray:
-    """The image `uint8 [h, w, 4]` with every saturated pixel turned to the hue of that name.
+    """The image `uint8 [h, w, 4]` with every saturated pixel shifted to the hue of that name.
 
     Shading and details of light and dark stay; grays stay gray.
     """
