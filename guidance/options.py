@@ -55,7 +55,7 @@ class Options(BaseModel):
 
 
 def as_lists(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """The values of options; a single value of a list becomes a list, e.g. `palette: red`."""
+    """The values, where a single value of a list option becomes a list, e.g. `palette: red`."""
     lists = [name for name, info in fields.items() if get_origin(info.annotation) in (list, tuple)]
     single = (name for name in lists if isinstance(values.get(name), str | Path | Parsed))
     return {**values, **{name: [values[name]] for name in single}}

@@ -2,9 +2,10 @@
 
 Written as `0.1` (constant), `"30 -> 0.6"` (straight line), `"0.1 -> 0 cosine"` (half a cosine),
 `"0.02 -> 0.001 log"` (a straight line of logarithms) or with more corners,
-`"0 -> 1 @ 0.25 -> 1"`, where `@` says at which progress a corner stands.
+`"0 -> 1 @ 0.25 -> 1"`, where the number after `@` is the progress of a corner.
 
-Schedules run on progress in [0, 1], never on steps: halving the steps keeps the recipe's shape.
+Schedules depend on progress in [0, 1], not on the step: a run with half the steps has the same
+schedule.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Schedule(Parsed):
 
     @property
     def is_zero(self) -> bool:
-        """Whether the value is 0 at any progress."""
+        """Whether the value is 0 at every progress."""
         return not any(self.values)
 
     def scaled(self, factor: float) -> Schedule:
@@ -103,7 +104,7 @@ class Schedule(Parsed):
 
 
 def _spread(places: tuple[float, ...]) -> tuple[float, ...]:
-    """Fills the places that were not given: the ends at 0 and 1, the others evenly between."""
+    """Fills in missing places: the ends at 0 and 1, the others evenly spaced between known ones."""
     filled = list(places)
     if math.isnan(filled[0]):
         filled[0] = 0.0

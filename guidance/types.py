@@ -3,8 +3,10 @@
 Legend of shape letters, used by every annotation in the package:
 
     n  samples: independent prompts or seeds, optimized side by side
-    v  views of one sample          h w  pixels            k  crops
-    d  embedding dimensions         p    points, vertices  f  faces
+    v  views of one sample          h w  pixels            k  crops of one view
+    b  images of all samples        c    channels          d  embedding dimensions
+    p  points, vertices             f    faces             e  edges, or pairs of faces
+    q  UV coordinates               m    other selections, explained where they occur
 
 Images are float, sRGB, in [0, 1].
 """
@@ -41,7 +43,7 @@ class StepContext:
     seeds: tuple[int, ...]
     step: int = 0
     progress: float = 0.0  # 0 at the first step, 1 at the last
-    phase: str = "step"
+    phase: str = "step"  # "start" for initial parameters, "step", or "validation"
 
     def at_start(self) -> StepContext:
         """The first step of this phase, for draws that stay the same during a run."""
@@ -137,7 +139,7 @@ class Generator(Component, nn.Module):
         """The generator that `options`, an instance of `cls.Options`, describe.
 
         Args:
-            canvas: what the task says of all generators; for images, see
+            canvas: settings of the task that all its generators share; for images, a
                 `guidance.generators.image.param.canvas.Canvas`.
         """
         return cls(canvas.seeds, canvas.size, **dict(options))

@@ -1,7 +1,7 @@
 """Random crops of images. They prevent images that match the prompt only at exact pixel positions.
 
 A crop is one homography (crop, rotation, perspective, flip), a background where the image is
-transparent, one colour matrix, and noise. All samples, views and crops are computed at once, in
+transparent, one color matrix, and noise. All samples, views and crops are computed at once, in
 micro-batches of any size. The random draws of a sample do not depend on the other samples.
 """
 
@@ -105,13 +105,15 @@ class Augment:
     Images with alpha are composited over `backgrounds`. Where a crop extends beyond the border of
     an image without alpha, the image is reflected. If `scale` exceeds 1, crops show the whole
     image from farther away, and `backgrounds` surround it instead.
+
+    Raises:
+        InputError: a strength outside `LIMITS`, an unknown background, a scale that is not
+            0 < least <= greatest, or no crops.
     """
 
     crops: int = 16  # per sample and step, divided evenly among its views, at least one per view
-    scale: tuple[Strength, Strength] = (
-        0.6,
-        1.0,
-    )  # of the side, in shorter sides
+    #: Range of the side of a crop, relative to the shorter side of the image.
+    scale: tuple[Strength, Strength] = (0.6, 1.0)
     aspect: Strength = 1.0  # width / height within [1 / aspect, aspect]
     rotation_deg: Strength = 8.0  # within +- this
     perspective: Strength = 0.2  # corners move by up to this share of a quarter side, in [0, 1)
@@ -142,7 +144,11 @@ class Augment:
         )
 
     def draw(self, context: StepContext, rendering: Images, size: int) -> Crops:
-        """Draws the crops of one step, `size` pixels a side; draws do not depend on the pixels."""
+        """Draws the crops of one step, `size` pixels per side; draws do not depend on the pixels.
+
+        Raises:
+            InputError: the number of seeds differs from the number of samples.
+        """
         n, v, _, height, width = rendering.shape
         if len(context.seeds) != n:
             raise InputError(

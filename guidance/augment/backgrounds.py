@@ -16,9 +16,9 @@ from guidance.augment.grain import Grain
 Kind = Literal["solid", "checker", "noise", "blur", "none"]
 KINDS: tuple[Kind, ...] = ("solid", "checker", "noise", "blur", "none")
 
-FIELD = 6  # cells a side of the random field that is enlarged for "blur"
-MAX_CELLS = 12  # squares a side of the finest checkerboard; the coarsest has 2
-NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colours, cells and phase of the checkerboard, the field
+FIELD = 6  # cells per side of the random field that is enlarged for "blur"
+MAX_CELLS = 12  # squares per side of the finest checkerboard; the coarsest has 2
+NUM_DRAWS = 9 + 3 * FIELD * FIELD  # two colors, cells and phase of the checkerboard, the field
 
 
 def paint(

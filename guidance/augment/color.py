@@ -1,4 +1,4 @@
-"""Colour jitter as one affine matrix per crop."""
+"""Color jitter as one affine matrix per crop."""
 
 from __future__ import annotations
 

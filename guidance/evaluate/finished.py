@@ -18,7 +18,7 @@ from guidance.prompts import plain_text
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sample_folder
 
 IMAGE, MESH = "image.png", "mesh.glb"
-#: DONE.json has a few kilobytes, a list of texts not much more.
+#: Limit of the files that are read: DONE.json has a few kilobytes, a list of texts not much more.
 MAX_BYTES = 2**24
 
 
@@ -44,17 +44,17 @@ def read_run(folder: Path) -> FinishedRun:
         raise InputError(f"{folder}: is not finished; resume it: guide run --resume {folder}")
     try:
         content = _read_json(done)
-        said = [(str(entry["prompt"]), int(entry["seed"])) for entry in content["samples"]]
+        entries = [(str(entry["prompt"]), int(entry["seed"])) for entry in content["samples"]]
         judge = content["judge"]
-        if not said:
+        if not entries:
             raise ValueError("no samples")
     except (ValueError, TypeError, KeyError, RecursionError):
         raise InputError(
             f"{done}: is damaged; run it again: guide rerun {folder / CONFIG}"
         ) from None
     samples = [
-        _sample(sample_folder(folder, index, len(said)), prompt, seed)
-        for index, (prompt, seed) in enumerate(said)
+        _sample(sample_folder(folder, index, len(entries)), prompt, seed)
+        for index, (prompt, seed) in enumerate(entries)
     ]
     losses, families = _losses(folder, judge)
     return FinishedRun(folder, losses, families, tuple(samples))
@@ -76,7 +76,7 @@ def _losses(folder: Path, judge: str | None) -> tuple[tuple[str, ...], dict[str,
                 f"{record}: is damaged, so it is unknown which judge may score the run; run it "
                 f"again: guide rerun {config}"
             ) from None
-    if families:  # an encoder in a Python file is recorded by the name that it gives itself
+    if families:  # an encoder in a Python file is recorded by its `name`
         models = [name for name in models if not name.endswith(".py")] + list(families)
     if not models:
         raise InputError(f"{config}: names no model, so no judge can be chosen for the run")

@@ -30,8 +30,8 @@ class Janus:
     """Shares of the views for which the judge prefers the text of the front.
 
     The ideal share of the back is 0. If `front` is not larger than `back`, then either the front
-    appears on the back, or the judge distinguishes no sides: the object has none, as a ball, or the
-    judge does not know these phrases.
+    appears on the back, or the judge distinguishes no sides: the object has none, like a ball, or
+    the judge does not know these phrases.
     """
 
     back: float  # share of the views of the back

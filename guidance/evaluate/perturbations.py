@@ -22,20 +22,20 @@ from guidance.media.write_image import encode_jpeg
 BLUR_PIXELS, BLUR_SHARE = 1.0, 0.01
 JPEG_QUALITY = 50
 
-Images = Float[Tensor, "v 3 h w"]
+Views = Float[Tensor, "v 3 h w"]
 
 
-def blur(images: Images) -> Images:
+def blur(images: Views) -> Views:
     """Images after a Gaussian blur; the borders are replicated."""
     from kornia.filters import gaussian_blur2d
 
     sigma = max(BLUR_PIXELS, BLUR_SHARE * min(images.shape[-2:]))
     side = 2 * math.ceil(3 * sigma) + 1
-    blurred: Images = gaussian_blur2d(images, side, (sigma, sigma), "replicate")
+    blurred: Views = gaussian_blur2d(images, side, (sigma, sigma), "replicate")
     return blurred.clamp(0, 1)
 
 
-def jpeg(images: Images) -> Images:
+def jpeg(images: Views) -> Views:
     """Images after JPEG compression of quality 50."""
     found = []
     for image in images:
@@ -44,12 +44,12 @@ def jpeg(images: Images) -> Images:
     return torch.stack(found).to(images)
 
 
-def shift(images: Images) -> Images:
+def shift(images: Views) -> Views:
     """Images shifted by one pixel to the right and down; the borders are replicated."""
     return F.pad(images, (1, 0, 1, 0), mode="replicate")[..., :-1, :-1]
 
 
-PERTURBATIONS: dict[str, Callable[[Images], Images]] = {
+PERTURBATIONS: dict[str, Callable[[Views], Views]] = {
     "blur": blur,
     "jpeg": jpeg,
     "shift": shift,

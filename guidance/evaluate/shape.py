@@ -21,7 +21,7 @@ class Shape:
 
     self_intersections: float  # share of the faces that intersect another face
     edge_spread: float  # standard deviation of the edge lengths, divided by their mean
-    # The following are None if the rest shape is unknown.
+    # These are None if the rest shape is unknown.
     self_intersections_at_rest: float | None = None
     new_self_intersections: float | None = None  # not near those of the rest shape
     area_distortion: float | None = None  # see `area_distortion`

@@ -28,14 +28,14 @@ LIGHT = "studio"
 
 @torch.no_grad()
 def mesh_images(path: Path, deformation: Path | None = None) -> SampleImages:
-    """Eight views around a mesh over white, with and without its colours, and its quality.
+    """Eight views around a mesh over white, with and without its colors, and its quality.
 
     Args:
         path: a mesh file.
         deformation: a file with the mesh's rest shape, relative to which quality is measured.
 
     Raises:
-        InputError: the file cannot be read as a mesh, or has no colours.
+        InputError: the file cannot be read as a mesh, or has no colors.
     """
     mesh = load_mesh(path, maps=True).mesh
     scene, cameras = _scene(mesh), _cameras()
@@ -47,8 +47,8 @@ def mesh_images(path: Path, deformation: Path | None = None) -> SampleImages:
         rendering = render_mesh(scene, cameras, mesh.colors[None])
     else:
         raise InputError(
-            f"{path}: expected a mesh with vertex colours or texture maps, got one without; export "
-            "it with colours"
+            f"{path}: expected a mesh with vertex colors or texture maps, got one without; export "
+            "it with colors"
         )
     if deformation is None:
         shape = measure(mesh)
@@ -66,7 +66,7 @@ def textureless_images(mesh: Mesh) -> Float[Tensor, "v 3 h w"]:
 
 
 def _scene(mesh: Mesh) -> MeshScene:
-    """The mesh centred and scaled to radius 1."""
+    """The mesh centered and scaled to radius 1."""
     vertices = Normalization.of(mesh.vertices).apply(mesh.vertices).float()
     return MeshScene(vertices[None], mesh.faces, vertices)
 

@@ -32,7 +32,7 @@ AZIMUTHS, ELEVATIONS_DEG = 24, (0.0, 30.0)
 SIDE = 224
 #: If the cosines of all azimuths lie within this range, no view is better than the others.
 ALIKE = 0.01
-#: Cosines that differ by less than this are equal but for the rounding of pixels.
+#: Cosines that differ by less than this count as equal; rounding of pixels causes such differences.
 EQUAL = 0.002
 #: The texts of the two sides; {} stands for the phrase.
 FRONT, BACK = "front view of {}", "back view of {}"
@@ -54,7 +54,7 @@ def find_aim(
     prompts: Sequence[Prompt],
     localizer: Localizer,
 ) -> CameraAim:
-    """The front and the anchors as given, or found by the encoders.
+    """The front and the anchors as given, or found with the encoders.
 
     Args:
         front: azimuth in degrees (0 is +z, 90 is +x), or "auto".

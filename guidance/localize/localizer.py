@@ -1,4 +1,4 @@
-"""The encoders that images of a mesh are compared with texts by."""
+"""The encoders that compare images of a mesh with texts."""
 
 from __future__ import annotations
 

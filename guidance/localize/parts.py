@@ -30,7 +30,7 @@ MIN_COVERAGE = 0.1
 BATCH = 128
 #: Smoothing rounds over neighboring faces, before the threshold.
 ROUNDS = 8
-#: Contrast in logits from which on a part counts as recognized: e^2 is odds of seven to one.
+#: Least contrast in logits of a part that counts as recognized: e^2 is odds of seven to one.
 CLEAR = 2.0
 
 #: Maps images `[b, 3, h, w]` to logits `[b]` of how well they match a text.
@@ -90,7 +90,7 @@ def find_part(mesh: Mesh, scorers: Sequence[Scorer]) -> MeshPart:
 
     Source: Otsu 1979, A Threshold Selection Method from Gray-Level Histograms. Sliding windows are
     those of early object detectors. Two alternatives were worse: gradients of the score with
-    respect to faces respond to edges, and hiding faces finds what the whole is recognized by.
+    respect to faces respond to edges, and occluding faces finds what identifies the whole object.
     """
     scores, area = _face_scores(mesh, scorers), face_areas(mesh)
     scores = _smooth(scores, area, face_pairs(mesh.faces.long()))

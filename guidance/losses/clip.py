@@ -193,7 +193,9 @@ class Clip(Loss):
             self.prepare(rendering)
         prepared = len(self._comparisons[0].prompts.phrases)
         if prepared != n:
-            raise InputError(f"Clip was prepared for {prepared} samples, got images of {n}")
+            raise InputError(
+                f"Clip was prepared for {prepared} samples, got images of {n}; use a new loss"
+            )
         views = views_of(rendering, "Clip") if self.view_prompts else None
         for comparison in self._comparisons:
             now = comparison.at(context.progress)

@@ -134,15 +134,15 @@ class Distillation(Loss):
         self.name, self.method = method, find_method(method)
         self.prompts, self.sources = as_prompts(prompt), as_prompts(source or ())
         negatives = as_prompts(negative)
-        check_arguments(
-            method,
-            guidance_scale=guidance_scale is not None,
-            source=bool(self.sources),
-            reference=reference is not None,
-            negative=bool(negatives),
-            perp_neg=perp_neg,
-            view_prompts=view_prompts,
-        )
+        given = {
+            "guidance_scale": guidance_scale is not None,
+            "source": bool(self.sources),
+            "reference": reference is not None,
+            "negative": bool(negatives),
+            "perp_neg": perp_neg,
+            "view_prompts": view_prompts,
+        }
+        check_arguments(method, [name for name, is_given in given.items() if is_given])
         self.guidance_scale = parse_guidance_scale(self.method, guidance_scale)
         self.negatives = negative_phrases(negatives or self.method.negative or ())
         check_phrases(self.negatives)
@@ -205,7 +205,7 @@ class Distillation(Loss):
         if conditioning.num_samples != n:
             raise InputError(
                 f"{self.name} was prepared for {conditioning.num_samples} samples, got images of "
-                f"{n}"
+                f"{n}; use a new loss"
             )
         views = self._views(rendering)
         size = self.size or conditioning.denoiser.image_size

@@ -19,6 +19,9 @@ class EdgeLength(Loss):
     It keeps triangles from collapsing and stretching. Rest lengths below a hundredth of their mean
     are replaced by that value in the denominator, so that very short edges do not dominate.
     Differentiable in the vertices.
+
+    Source: `mesh_edge_loss` of PyTorch3D (Ravi et al. 2020, arXiv 2007.08501). Deviation: each edge
+    has its own target, its rest length, and the change is relative to it.
     """
 
     name = "edgelength"

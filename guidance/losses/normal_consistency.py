@@ -19,6 +19,8 @@ class NormalConsistency(Loss):
 
     Faces must have consistent orientation. A flat surface costs 0, a surface folded onto itself 2.
     Degenerate faces have no normal and receive no gradient. Differentiable in the vertices.
+
+    Source: `mesh_normal_consistency` of PyTorch3D (Ravi et al. 2020, arXiv 2007.08501).
     """
 
     name = "normalconsistency"

@@ -78,28 +78,10 @@ def render_mesh(
     Raises:
         InputError: sizes or devices do not match.
     """
+    _check(scene, cameras, colors)
     shading = shading or Shading()
     vertices = scene.vertices
     n, v = cameras.light.shape[:2]
-    if n != len(vertices):
-        raise InputError(
-            f"render_mesh: expected cameras for {len(vertices)} meshes, got cameras for {n} samples"
-        )
-    if cameras.view.device != vertices.device:
-        raise InputError(
-            f"render_mesh: the cameras are on {cameras.view.device}, the meshes on "
-            f"{vertices.device}; pass device={str(vertices.device)!r} to Orbit"
-        )
-    if isinstance(colors, Paint) and colors.attributes.shape[:2] != vertices.shape[:2]:
-        raise InputError(
-            f"render_mesh: expected Paint attributes for each vertex, "
-            f"{list(vertices.shape[:2])}, got {list(colors.attributes.shape[:2])}"
-        )
-    if isinstance(colors, Tensor) and colors.shape != vertices.shape:
-        raise InputError(
-            f"render_mesh: expected a color for each vertex, {list(vertices.shape)}, got "
-            f"{list(colors.shape)}"
-        )
     clip = to_clip(vertices, cameras)
     fragments = rasterize(clip, scene.faces, cameras.height, cameras.width, shading.backend)
     normals = vertex_normals(vertices, scene.faces, fragments.backend.name)
@@ -151,6 +133,32 @@ def normals_as_colors(
     # Rounding can make unit vectors slightly longer than 1.
     colors = ((in_view + 1) / 2).clamp(0, 1) * covered
     return torch.cat([colors, covered], -1)
+
+
+def _check(
+    scene: MeshScene, cameras: Cameras, colors: Float[Tensor, "n p 3"] | Paint | None
+) -> None:
+    """Raises InputError if sizes or devices do not match."""
+    vertices, n = scene.vertices, len(cameras.light)
+    if n != len(vertices):
+        raise InputError(
+            f"render_mesh: expected cameras for {len(vertices)} meshes, got cameras for {n} samples"
+        )
+    if cameras.view.device != vertices.device:
+        raise InputError(
+            f"render_mesh: the cameras are on {cameras.view.device}, the meshes on "
+            f"{vertices.device}; pass device={str(vertices.device)!r} to Orbit"
+        )
+    if isinstance(colors, Paint) and colors.attributes.shape[:2] != vertices.shape[:2]:
+        raise InputError(
+            f"render_mesh: expected Paint attributes for each vertex, "
+            f"{list(vertices.shape[:2])}, got {list(colors.attributes.shape[:2])}"
+        )
+    if isinstance(colors, Tensor) and colors.shape != vertices.shape:
+        raise InputError(
+            f"render_mesh: expected a color for each vertex, {list(vertices.shape)}, got "
+            f"{list(colors.shape)}"
+        )
 
 
 def _lights(

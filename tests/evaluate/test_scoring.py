@@ -190,7 +190,7 @@ def test_a_mesh_is_seen_from_around_with_and_without_colours(tmp_path) -> None:
 
 def test_a_mesh_without_colours_is_refused(tmp_path) -> None:
     path = save_mesh(primitive("cube"), tmp_path / "mesh.glb")
-    with pytest.raises(InputError, match="expected a mesh with vertex colours or texture maps"):
+    with pytest.raises(InputError, match="expected a mesh with vertex colors or texture maps"):
         mesh_images(path)
 
 

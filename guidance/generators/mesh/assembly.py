@@ -127,7 +127,7 @@ class Assembly(MeshGenerator):
 
     def mesh(self, sample: int) -> Mesh:
         """All parts as one mesh, in the units of the scene."""
-        return _one(self._nodes(sample))
+        return _as_mesh(self._nodes(sample))
 
     def _nodes(self, sample: int) -> list[PlacedMesh]:
         return [
@@ -142,7 +142,9 @@ class Assembly(MeshGenerator):
         files = []
         for kind in self.formats:
             path = folder / f"mesh.{kind}"
-            files.append(save_scene(nodes, path) if kind == "glb" else save_mesh(_one(nodes), path))
+            files.append(
+                save_scene(nodes, path) if kind == "glb" else save_mesh(_as_mesh(nodes), path)
+            )
             files += [save_mesh(node.mesh, folder / f"mesh_{node.name}.{kind}") for node in nodes]
         return files
 
@@ -179,7 +181,7 @@ def of_each(
     return subjects
 
 
-def _one(nodes: Sequence[PlacedMesh]) -> Mesh:
+def _as_mesh(nodes: Sequence[PlacedMesh]) -> Mesh:
     """All parts as one mesh, in the units of the scene."""
     meshes = [node.mesh for node in nodes]
     colors = [mesh.colors for mesh in meshes if mesh.colors is not None]

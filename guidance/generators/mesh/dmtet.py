@@ -46,7 +46,7 @@ class DMTet(MeshGenerator):
         seeds: one per sample.
         options: resolution and colors of the surface.
         learning_rate: of Adam for the levels of the distances, in units of length, and for the
-            offsets before tanh; times `PAINT` for the colors.
+            offsets before tanh; times `COLOR_RATE` for the colors.
 
     Raises:
         InputError: too few or too many cells; `finest` is not a power of two.
@@ -58,11 +58,12 @@ class DMTet(MeshGenerator):
         cells: int = Field(default=24, ge=6, le=80)
         """Cells per side of the grid; each is cut into twelve tetrahedra."""
         finest: int = Field(default=8, ge=1, le=128)
-        """Finest cells along the grid that distances are optimized in, a power of two."""
+        """Cells per side of the finest level of the distances, a power of two."""
         frequency: float = Field(default=0.7, gt=0, le=20)
-        """Of the features of the colors, in waves per radius: higher gives finer patterns."""
+        """Frequency of the color features, in waves per radius: higher gives finer patterns."""
 
-    PAINT = 0.8
+    #: Learning rate of the colors, relative to that of the shape.
+    COLOR_RATE = 0.8
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class DMTet(MeshGenerator):
         shape, paint = [*self.distances.parameters(), self.offsets], list(self.color.parameters())
         return [
             {"params": shape, "lr": self.learning_rate},
-            {"params": paint, "lr": self.PAINT * self.learning_rate},
+            {"params": paint, "lr": self.COLOR_RATE * self.learning_rate},
         ]
 
     def project(self) -> None:

@@ -92,9 +92,9 @@ class DeformedMesh(MeshGenerator):
             mirror = mirror_indices(made.vertices.double()[faces].mean(1))
         self.register_derived(rest=made.vertices, faces=faces, colors=colors.float(), mirror=mirror)
         self.register_derived(strength=None)  # set by `finish`
-        self._begin(seeds)
+        self._create_parameters(seeds)
 
-    def _begin(self, seeds: Sequence[int]) -> None:
+    def _create_parameters(self, seeds: Sequence[int]) -> None:
         """Creates the parameters that `_own_jacobians` reads."""
         count = len(self.get_buffer("faces"))
         noise = StepContext(tuple(seeds), phase="start").normal("jacobians", count, 3, 3)

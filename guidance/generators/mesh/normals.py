@@ -48,9 +48,9 @@ class NormalDeformedMesh(DeformedMesh):
     #: Chosen by eye and by the judge: when a cow becomes a pig, at 0.03 its legs bend and cross.
     RATE: ClassVar = 0.01
 
-    def _begin(self, seeds: Sequence[int]) -> None:
-        normals, bundles = _rings(*map(self.get_buffer, ("rest", "faces")))
-        self.register_derived(rest_normals=normals, bundles=bundles)
+    def _create_parameters(self, seeds: Sequence[int]) -> None:
+        normals, covariances = _rings(*map(self.get_buffer, ("rest", "faces")))
+        self.register_derived(rest_normals=normals, covariances=covariances)
         noise = StepContext(tuple(seeds), phase="start").normal("normals", len(normals), 3)
         self.normals = nn.Parameter(F.normalize(normals + START_SD * noise, dim=-1))
 
@@ -62,7 +62,7 @@ class NormalDeformedMesh(DeformedMesh):
         """The local step: the rotation of each vertex, for its edges and its normal."""
         targets = F.normalize(self.normals, dim=-1)
         pull = targets[..., :, None] * self.get_buffer("rest_normals")[:, None, :]
-        return nearest_rotation(self.get_buffer("bundles") + STRENGTH * pull)
+        return nearest_rotation(self.get_buffer("covariances") + STRENGTH * pull)
 
     def project(self) -> None:
         self.normals.copy_(F.normalize(self.normals, dim=-1))
@@ -95,6 +95,6 @@ def _rings(
     # Where the faces of a vertex cancel out it has no normal, so any direction will do.
     lost = normals.norm(dim=-1) < 0.5
     normals[lost] = torch.tensor([0.0, 0.0, 1.0], dtype=normals.dtype)
-    bundles = 6 * gathered(plane) / around.clamp_min(1e-30)[:, None, None]
-    bundles[~known] = torch.eye(3, dtype=bundles.dtype)
-    return normals.float(), bundles.float()
+    covariances = 6 * gathered(plane) / around.clamp_min(1e-30)[:, None, None]
+    covariances[~known] = torch.eye(3, dtype=covariances.dtype)
+    return normals.float(), covariances.float()

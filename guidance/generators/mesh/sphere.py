@@ -49,7 +49,7 @@ class SphereMesh(MeshGenerator):
     Args:
         seeds: one per sample.
         options: how the sphere is displaced and colored.
-        learning_rate: of Adam for the colors; times `PACE` for the displacements.
+        learning_rate: of Adam for the colors; times `SHAPE_RATE` for the displacements.
 
     Raises:
         InputError: the edge length requires too many vertices; `finest` is not a power of two.
@@ -66,7 +66,8 @@ class SphereMesh(MeshGenerator):
         map_size: int = Field(default=1024, ge=16, le=4096)
         """Texels per side of the texture in the files."""
 
-    PACE = 0.5
+    #: Learning rate of the displacements, relative to that of the colors.
+    SHAPE_RATE = 0.5
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class SphereMesh(MeshGenerator):
     def param_groups(self) -> list[dict[str, Any]]:
         return [
             {"params": list(self.volume.parameters()), "lr": self.learning_rate},
-            {"params": [self.displacements], "lr": self.PACE * self.learning_rate},
+            {"params": [self.displacements], "lr": self.SHAPE_RATE * self.learning_rate},
         ]
 
     @torch.no_grad()

@@ -56,7 +56,8 @@ class StylizedMesh(MeshGenerator):
         paint: Literal["field", "vertices"] = "field"
         """Colors from a smooth function of the position, or for each vertex separately."""
         frequency: float = Field(default=0.7, gt=0, le=20)
-        """Of the features of --paint field, in waves per radius: higher gives finer patterns."""
+        """Frequency of the features of --paint field, in waves per radius: higher gives finer
+        patterns."""
         max_displacement: float = Field(default=0.05, ge=0, lt=1)
         """How far the surface may move along its normals, in radii; 0 keeps the shape."""
         edge_length: EdgeLength = 0.08

@@ -18,7 +18,7 @@ further prompts declares `suffixes`. A method with another scalar for validation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -111,7 +111,7 @@ METHODS = {
         edits=True,
         predictions=("epsilon", "v"),
     ),
-    # The guidance scale is not the source's: chosen by judgement, between those of SDS and of
+    # The guidance scale is not the source's: chosen by judgment, between those of SDS and of
     # samplers.
     "rfds": Method(updates.rfds, validation.guided, 50.0, weighting="one", predictions=("flow",)),
 }
@@ -140,36 +140,32 @@ def parse_guidance_scale(method: Method, given: float | str | Schedule | None) -
     return schedule
 
 
-def check_arguments(
-    name: str,
-    *,
-    guidance_scale: bool,
-    source: bool,
-    reference: bool,
-    negative: bool,
-    perp_neg: bool,
-    view_prompts: bool,
-) -> None:
-    """Checks which arguments were given to a method.
+def check_arguments(name: str, given: Collection[str]) -> None:
+    """Checks which arguments of `Distillation` were given to a method.
+
+    Args:
+        name: of the method.
+        given: those of guidance_scale, source, reference, negative, perp_neg and view_prompts that
+            were given.
 
     Raises:
         InputError: an argument that the method does not use, or a missing source.
     """
     method = METHODS[name]
-    if guidance_scale and method.guidance_scale is None:
+    if "guidance_scale" in given and method.guidance_scale is None:
         raise InputError(f"guidance_scale: {name} does not use one; remove it")
-    if method.edits and not source:
+    if method.edits and "source" not in given:
         raise InputError(
             f"{name}: edits an image, so it needs a prompt of what the image shows before; give "
             "source"
         )
-    if not method.edits and (source or reference):
+    if not method.edits and ("source" in given or "reference" in given):
         editing = " and ".join(key for key, each in METHODS.items() if each.edits)
         raise InputError(
             f"{name}: source and reference apply only to {editing}; remove them, or use one of "
             "these methods"
         )
-    if (negative or perp_neg) and not method.takes_negative:
+    if ("negative" in given or "perp_neg" in given) and not method.takes_negative:
         raise InputError(f"{name}: has a fixed negative prompt; remove negative and perp_neg")
-    if perp_neg and not (negative or view_prompts):
+    if "perp_neg" in given and not ("negative" in given or "view_prompts" in given):
         raise InputError("perp_neg: there are no negatives; give negative, or remove perp_neg")

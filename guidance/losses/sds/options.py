@@ -18,7 +18,7 @@ from guidance.schedule import Schedule
 #: Weight of the methods that edit, relative to total variation.
 EDIT_WEIGHT = 1e-3
 #: Crops for an encoder per crop for a denoiser, which is evaluated at least twice per crop. A
-#: preset then takes about as long with either. Chosen by judgement, without comparison.
+#: preset then takes about as long with either. Chosen by judgment, without comparison.
 CROPS_FOR_ONE = 5
 #: With fixed noise, the image must not move relative to the noise: the whole image is used, over
 #: white, scaled and shifted by less than one latent, which hides the grid of the autoencoder in

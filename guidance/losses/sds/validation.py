@@ -11,7 +11,7 @@ from torch import Tensor
 from guidance.diffusion.base import Level
 from guidance.losses.sds.predictions import NoisePredictions
 
-#: The times at which validation adds noise.
+#: The times at which validation adds noise: evenly spaced, without the ends.
 FIXED_TIMES = (0.2, 0.4, 0.6, 0.8)
 #: Factors of the unconditional error, and of the difference that each group of prompts adds to it.
 ErrorFactors = tuple[float, dict[str, float]]

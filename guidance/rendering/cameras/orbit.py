@@ -80,7 +80,7 @@ class Orbit(CameraRig):
         fov_jitter: float = Field(default=0.0, ge=0, le=30)
         """The field of view is 45 degrees plus or minus this; the mesh keeps its size."""
         light_jitter: float = Field(default=0.4, ge=0, le=2)
-        """Variation of the light's direction: 1 is up to 45 degrees."""
+        """Variation of the light's direction: 0.4 is up to 20 degrees, 1 up to 52."""
         strength_jitter: float = Field(default=0.0, ge=0, le=1)
         """Variation of the light's strength: 0.2 is a strength of 0.8 to 1."""
 

@@ -15,7 +15,7 @@ from guidance.meshes import Material, Mesh
 from guidance.rendering.bake import Bake
 from guidance.rendering.shading import GREY
 
-#: Of surfaces without maps: matte like chalk, as generated maps start.
+#: Material of surfaces without maps: matte, like generated maps at the start.
 ROUGHNESS, METALLIC = 0.75, 0.0
 
 

@@ -22,7 +22,7 @@ FinestColors = Annotated[
     Field(
         ge=1,
         le=128,
-        description="Finest cells along the mesh that colors are optimized in, a power of two.",
+        description="Cells per side of the finest level of the colors, a power of two.",
     ),
 ]
 
@@ -41,7 +41,7 @@ class ShadedOptions(Options):
 
 
 class GeneratedOptions(ShadedOptions):
-    """Options of meshes that are made from nothing."""
+    """Options of meshes that are generated from a prompt alone."""
 
     ambient: Ambient = 0.4
     symmetric: bool = True
