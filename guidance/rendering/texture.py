@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.rendering.rasterizer.backend import Fragments
-from guidance.rendering.rasterizer.reference import edge_functions
+from guidance.rendering.rasterizer.screen import Centers, edge_functions
 
 Pixels = Int[Tensor, "m"]
 
@@ -55,12 +55,13 @@ class UVPixels:
         corner_uv = uv[face_uv.long()[triangle]]  # [m, 3, 2]
         weights = fragments.barycentrics[covered]
         here = (weights[..., None] * corner_uv).sum(1)
-        edges = edge_functions(corners, column, row, height, width)
+        edges = edge_functions(corners, Centers.of(column, row, height, width))
         total = edges.sum(-1, keepdim=True)
         total = torch.where(total == 0, 1, total)
         derivatives = []
         for columns, rows in ((column + 1, row), (column, row + 1)):
-            step = (edge_functions(corners, columns, rows, height, width) - edges) / total
+            shifted = Centers.of(columns, rows, height, width)
+            step = (edge_functions(corners, shifted) - edges) / total
             change = (step[..., None] * corner_uv).sum(1) - here * step.sum(-1, keepdim=True)
             derivatives.append(change)
         return cls(image, row, column, triangle, weights, here, derivatives[0], derivatives[1])

@@ -84,12 +84,17 @@ class StylizedMesh(MeshGenerator):
             own = torch.full_like(unit.vertices, GREY) if unit.colors is None else unit.colors
             free, reach = self.normalized.free[:, None], self.normalized.reach()
             self.register_derived(own=own.float(), free=free, reach=reach)
+        points = fold(unit.vertices) if options.symmetric else unit.vertices
         self.color = self._values(seeds, 3, "color")
         self.displacement = (
             self._values(seeds, 1, "displacement") if options.max_displacement else None
         )
+        # Both networks have the same frequencies, which depend on the seeds alone.
+        self.register_derived(features=self.color.features(points))
 
-    def _values(self, seeds: Sequence[int], channels: int, purpose: str) -> nn.Module:
+    def _values(
+        self, seeds: Sequence[int], channels: int, purpose: str
+    ) -> FourierField | _PerVertex:
         if self.options.paint == "field":
             return FourierField(seeds, channels, frequency=self.options.frequency)
         return _PerVertex(seeds, len(self.get_buffer("rest")), channels, purpose)
@@ -101,11 +106,13 @@ class StylizedMesh(MeshGenerator):
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
         """The meshes, in radii, and their vertex colors in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
-        points = fold(rest) if self.options.symmetric else rest
-        colors = (1 + torch.tanh(self.color(points))) / 2
+        features = self.get_buffer("features")
+        colors = (1 + torch.tanh(self.color.of_features(features))) / 2
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
-            along = self.options.max_displacement * torch.tanh(self.displacement(points))
+            along = self.options.max_displacement * torch.tanh(
+                self.displacement.of_features(features)
+            )
             if self.normalized.free is not None:
                 along = self.get_buffer("reach") * along
             vertices = rest + along * normals
@@ -156,5 +163,8 @@ class _PerVertex(nn.Module):
         noise = StepContext(tuple(seeds), phase="start").normal(purpose, vertices, channels)
         self.values = nn.Parameter(self.START_SD * noise)
 
-    def forward(self, points: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
+    def features(self, points: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:
+        return points
+
+    def of_features(self, features: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
         return self.values

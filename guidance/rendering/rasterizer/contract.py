@@ -11,7 +11,7 @@ the coverage of pixels at silhouettes (`antialias`).
 
 Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering (arXiv
 2011.03277). Deviation: silhouettes are found as edges of the mesh, not as differences between the
-triangles of neighboring pixels; see `reference.antialias`.
+triangles of neighboring pixels; see `silhouettes.antialias`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from guidance.errors import InputError
 from guidance.rendering.rasterizer.backend import Fragments
+from guidance.rendering.rasterizer.cached import once_per_tensor
 from guidance.rendering.rasterizer.selection import BackendChoice, choose_backend, load_backend
-
-_index_ranges: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def rasterize(
@@ -152,13 +150,10 @@ def _check_faces(vertices: Float[Tensor, "n p c"], faces: Int[Tensor, "f 3"], wh
         )
 
 
+@once_per_tensor
 def _index_range(faces: Int[Tensor, "f 3"]) -> tuple[int, int]:
-    """Lowest and highest vertex index; cached, since the faces are the same in every step."""
-    known: tuple[int, int, int] | None = _index_ranges.get(faces, None)  # type: ignore[no-untyped-call]
-    if known is None or known[0] != faces._version:
-        low, high = (int(faces.min()), int(faces.max())) if len(faces) else (0, -1)
-        _index_ranges[faces] = known = (faces._version, low, high)
-    return known[1:]
+    """Lowest and highest vertex index."""
+    return (int(faces.min()), int(faces.max())) if len(faces) else (0, -1)
 
 
 def _check_sets(sets: Float[Tensor, "a p c"], fragments: Fragments, what: str) -> None:

@@ -59,11 +59,22 @@ class FourierField(nn.Module):
         self, points: Float[Tensor, "p 3"], samples: slice = slice(None)
     ) -> Float[Tensor, "n p outputs"]:
         """Values of some samples at points, which should lie within a few units of the origin."""
+        return self.of_features(self.features(points, samples), samples)
+
+    def features(
+        self, points: Float[Tensor, "p 3"], samples: slice = slice(None)
+    ) -> Float[Tensor, "n p features"]:
+        """The inputs of the networks. They are constant if the points are."""
         frequencies = self.get_buffer("frequencies")[samples]
         waves = 2 * math.pi * torch.matmul(points, frequencies)
         positions = points.expand(frequencies.shape[0], -1, -1)
-        values = torch.cat([waves.sin(), waves.cos(), positions], dim=-1)
-        last = len(self.weights) - 1
+        return torch.cat([waves.sin(), waves.cos(), positions], dim=-1)
+
+    def of_features(
+        self, features: Float[Tensor, "n p features"], samples: slice = slice(None)
+    ) -> Float[Tensor, "n p outputs"]:
+        """Values of some samples, given what `features` returns for them."""
+        values, last = features, len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = torch.baddbmm(bias[samples], values, weight[samples])
             if layer < last:

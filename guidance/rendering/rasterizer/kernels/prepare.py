@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from guidance.geometry.topology import edge_sides
+from guidance.rendering.rasterizer.cached import once_per_tensor
 
 Array = Any
 #: Each band has its own set of gradients; with more vertices than this in all sets together, each
@@ -24,25 +24,18 @@ MAX_VERTICES = 4_000_000
 class Topology:
     """Faces and their edges as arrays."""
 
-    version: int
     faces: Array
     sides: tuple[Array, Array, Array, Array]  # of `EdgeSides`: edges, start, faces, along
 
 
-_known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
+@once_per_tensor
 def topology(faces: Int[Tensor, "f 3"]) -> Topology:
-    """The topology of a list of faces; cached, since the faces are the same in every step."""
-    known: Topology | None = _known.get(faces, None)  # type: ignore[no-untyped-call]
-    if known is None or known.version != faces._version:
-        sides = edge_sides(faces)
-        arrays = (sides.edges, sides.start, sides.faces, sides.along)
-        edges, start, owners, along = (tensor.int().numpy() for tensor in arrays)
-        indices = faces.detach().int().contiguous().numpy()
-        known = Topology(faces._version, indices, (edges, start, owners, along.astype(np.int8)))
-        _known[faces] = known
-    return known
+    """The topology of a list of faces."""
+    sides = edge_sides(faces)
+    arrays = (sides.edges, sides.start, sides.faces, sides.along)
+    edges, start, owners, along = (tensor.int().numpy() for tensor in arrays)
+    indices = faces.detach().int().contiguous().numpy()
+    return Topology(indices, (edges, start, owners, along.astype(np.int8)))
 
 
 def arrays(*tensors: Tensor) -> tuple[Array, ...]:

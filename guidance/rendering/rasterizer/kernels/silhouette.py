@@ -18,7 +18,7 @@ MOST = 0.999
 def find_blends(  # noqa: PLR0915  (a function call for each edge would dominate the runtime)
     mesh: tuple[Array, Array, Array], sides: tuple[Array, Array, Array, Array], depth: Array
 ) -> Any:
-    """All blends of an image; see `reference.antialias`.
+    """All blends of an image; see `silhouettes.antialias`.
 
     Args:
         mesh: clip coordinates, screen positions, and 1 or -1 for front and back faces.
