@@ -45,8 +45,6 @@ class Border(Loss):
     def from_options(cls, options: Any, context: Any) -> Border:
         return cls(options.border_color)
 
-    name = "edge"
-
     def __init__(self, color: str = "white", thickness: float = 0.05) -> None:
         super().__init__()
         if not 0 < thickness <= 0.5:

@@ -24,7 +24,6 @@ class EdgeLength(Loss):
     has its own target, its rest length, and the change is relative to it.
     """
 
-    name = "edgelength"
     reads_scene = True
 
     def __init__(self) -> None:

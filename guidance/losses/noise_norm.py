@@ -30,7 +30,6 @@ class NoiseNorm(Loss):
 
     chosen_by_name = False
 
-    name = "noise-norm"
     reads_scene = True
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:

@@ -23,7 +23,6 @@ class NormalConsistency(Loss):
     Source: `mesh_normal_consistency` of PyTorch3D (Ravi et al. 2020, arXiv 2007.08501).
     """
 
-    name = "normalconsistency"
     reads_scene = True
 
     def __init__(self) -> None:

@@ -20,8 +20,6 @@ class TotalVariation(Loss):
     Source: Rudin, Osher, Fatemi 1992, in the anisotropic form.
     """
 
-    name = "totalvariation"
-
     def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, in [0, 2] for images in [0, 1]."""
         image = rendering.image

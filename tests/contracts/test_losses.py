@@ -90,17 +90,17 @@ def gradients(loss: Loss, rendering: Rendering) -> tuple[Tensor, list[Tensor]]:
 
 #: Names in the metrics of runs, which are compared across versions.
 NAMES = {
-    "Border": "edge",
+    "Border": "border",
     "Clip": "clip",
     "Content": "content",
     "Directional": "directional",
     "Distillation": "sds",
-    "EdgeLength": "edgelength",
+    "EdgeLength": "edge_length",
     "Eikonal": "eikonal",
     "Laplacian": "laplacian",
     "Lpips": "lpips",
-    "NoiseNorm": "noise-norm",
-    "NormalConsistency": "normalconsistency",
+    "NoiseNorm": "noise_norm",
+    "NormalConsistency": "normal_consistency",
     "OnSubject": "clip of whole",
     "Outline": "outline",
     "Palette": "palette",
@@ -109,7 +109,7 @@ NAMES = {
     "Rigidity": "rigidity",
     "Smoothness": "smoothness",
     "Symmetry": "symmetry",
-    "TotalVariation": "totalvariation",
+    "TotalVariation": "total_variation",
 }
 
 
