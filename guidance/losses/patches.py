@@ -18,6 +18,7 @@ from guidance.losses.text.arguments import KeyframeArgument, PromptArgument
 from guidance.losses.text.context import LossContext
 from guidance.losses.text.direction import Direction, DirectionPrompts
 from guidance.losses.text.options import TextOptions
+from guidance.models.catalogue import find_model
 from guidance.outputs import Images
 from guidance.types import Loss, StepContext, Terms
 
@@ -115,7 +116,8 @@ class PatchDirectional(Loss):
     def from_options(cls, options: Any, context: LossContext) -> Terms:
         terms = Terms()
         for name, encoder in zip(options.models(), options.encoders(), strict=True):
-            usual = 0.2 if name.startswith("mini") else 0.7
+            known = find_model(name)
+            usual = 0.2 if known is not None and known.folder is not None else 0.7
             terms = terms + cls(
                 context.prompts,
                 context.source_of("patches"),
