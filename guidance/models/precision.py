@@ -36,7 +36,7 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
 def has_bf16(device_type: str) -> bool:
     """Whether devices of a type multiply matrices in bfloat16 by instructions of their own."""
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device_type == "cpu":
         able = torch.cpu.get_capabilities()
         return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
