@@ -17,6 +17,7 @@ from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import mirror_indices
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.export import save_meshes
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.untangle import Untangler, weakened
@@ -112,6 +113,9 @@ class DeformedMesh(MeshGenerator):
         jacobians = self._jacobians()
         rest = self.get_buffer("rest")
         vertices = rest + self.poisson.displacements(jacobians)
+        if self.normalized.free is None:
+            # Otherwise a growing mesh leaves the views; exports keep its size.
+            vertices = fit_unit_sphere(vertices)
         scene = MeshScene(vertices, self.get_buffer("faces"), rest, jacobians)
         return scene, self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
 
