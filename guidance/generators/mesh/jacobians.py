@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -106,16 +107,18 @@ class DeformedMesh(MeshGenerator):
 
     def render(self, cameras: Cameras) -> Rendering:
         scene, colors = self.painted()
-        return render_mesh(scene, cameras, colors, self.options.shading)
+        shown = scene
+        if self.normalized.free is None:
+            # Otherwise a growing mesh leaves the views. Its scene and its exports keep the size.
+            shown = replace(scene, vertices=fit_unit_sphere(scene.vertices))
+        rendering = render_mesh(shown, cameras, colors, self.options.shading)
+        return replace(rendering, scene=scene)
 
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
         """The meshes, in radii, with their Jacobians, and their vertex colors."""
         jacobians = self._jacobians()
         rest = self.get_buffer("rest")
         vertices = rest + self.poisson.displacements(jacobians)
-        if self.normalized.free is None:
-            # Otherwise a growing mesh leaves the views; exports keep its size.
-            vertices = fit_unit_sphere(vertices)
         scene = MeshScene(vertices, self.get_buffer("faces"), rest, jacobians)
         return scene, self.get_buffer("colors").expand(self.num_samples, -1, -1).contiguous()
 
