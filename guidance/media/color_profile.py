@@ -47,29 +47,28 @@ def _converted(image: Image, profile: bytes, name: str) -> Image | None:
     """The image in mode RGB, or None if the profile cannot be used or is that of sRGB."""
     from PIL import ImageCms
 
-    def ignored(reason: str) -> None:
-        warnings.warn(
-            f"{name}: its color profile is ignored ({reason}); the colors are read as sRGB",
-            InputWarning,
-            stacklevel=2,
-        )
-
-    if len(profile) > MAX_PROFILE:
-        return ignored(f"it has {len(profile) >> 20} MiB")
     try:
+        if len(profile) > MAX_PROFILE:
+            raise ValueError(f"it has {len(profile) >> 20} MiB")
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         space = source.profile.xcolor_space.strip()
         mode = MODES.get(space)
         if image.mode == "L" and mode == "RGB":
             image = image.convert("RGB")
         if image.mode != mode:
-            return ignored(f"it describes {space} values, the image has {image.mode}")
+            raise ValueError(f"it describes {space} values, the image has {image.mode}")
         transform = _transform(profile, mode)
         if mode == "RGB" and _keeps_colors(transform):
             return None
         return ImageCms.applyTransform(image, transform)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        return ignored(" ".join(str(error).split()) or "it is damaged")
+        reason = " ".join(str(error).split()) or "it is damaged"
+        warnings.warn(
+            f"{name}: its color profile is ignored ({reason}); the colors are read as sRGB",
+            InputWarning,
+            stacklevel=2,
+        )
+        return None
 
 
 @lru_cache(maxsize=4)

@@ -163,13 +163,13 @@ def is_animated(file: Readable, form: str) -> bool:
 
 def _opened(file: Readable, form: str) -> Image:
     """Opens an image with Pillow's reader of one format."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         return Image.open(file, formats=[form])
     except Image.DecompressionBombError:
         raise TooLarge("claims far too many pixels; shrink it first") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValueError(
             f"a {form} that is damaged or of an unknown kind; save it again as PNG"
         ) from None

@@ -148,7 +148,7 @@ def _check_length(video: VideoStream, path: Path) -> None:
     hidden = HIDDEN if video.stream.codec_context.name.startswith(("vp8", "vp9")) else 1
     height, width = video.size
     number, first, last = 0, float("inf"), float("-inf")
-    for number, time in enumerate(video.packets(), 1):  # noqa: B007
+    for number, time in enumerate(video.packets(), 1):
         first, last = (first, last) if time is None else (min(first, time), max(last, time))
         if number > MAX_FRAMES * hidden or last - first > MAX_SECONDS:
             raise _too_long(path)

@@ -100,7 +100,7 @@ class VideoStream:
             own = av.CodecContext.create(ALPHA_DECODERS[codec.name], "r")
         except av.codec.codec.UnknownCodecError:
             raise InputError(
-                f"has an alpha channel, which this build of FFmpeg cannot decode; convert it to "
+                "has an alpha channel, which this build of FFmpeg cannot decode; convert it to "
                 "MP4, or install PyAV from PyPI"
             ) from None
         own.options = {"max_pixels": str(self.max_pixels)}

@@ -26,7 +26,5 @@ class VideoFile(Artifact):
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         for sample in range(run.num_samples):
             frames = self.frames(sample)
-            video = encode_mp4(
-                frames, self.rate, run.comment, least_side=2, times=self.times
-            )
+            video = encode_mp4(frames, self.rate, run.comment, least_side=2, times=self.times)
             yield run.write(self.name, video, sample)
