@@ -139,7 +139,7 @@ def _tiff(file: Readable, size: int) -> None:
             tile[tag] = value if kind != 3 or order == "<" else value >> (48 if big else 16)
     if total > MAX_TAGS:
         raise TooLarge(
-            f"has {total >> 20} MiB of tags, more than the {MAX_TAGS >> 20} that are read"
+            f"has {total >> 20} MiB of tags, more than the {MAX_TAGS >> 20} MiB that are read"
         )
     check_pixels(tile[TILE_WIDTH], tile[TILE_LENGTH])
 

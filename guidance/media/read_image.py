@@ -44,6 +44,7 @@ DAMAGED = (
     AttributeError,
     OverflowError,
     ZeroDivisionError,
+    RuntimeError,  # of the decoder of AVIF
     struct.error,
 )
 ORIENTATION = 0x0112
@@ -195,6 +196,10 @@ def _levels(image: Image, name: str) -> Image:
     """The first frame in 8 bits, in mode L, LA, RGB, RGBA, CMYK or LAB."""
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep(image)
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple) and any("16" in str(tile[3]) for tile in image.tile):
+        # Pillow keeps the high bytes of 16 bits, but not those of the color that is transparent.
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
     image.load()
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB") and "transparency" not in image.info:
         return image

@@ -47,6 +47,8 @@ class VideoStream:
         if not found:
             raise InputError("has no video, only sound, text or a cover picture")
         self.stream = found[0]
+        if self.stream.codec_context is None:
+            raise InputError("has a video of a codec that is not known; convert it to MP4")
         self.stream.codec_context.options = {"max_pixels": str(max_pixels)}
         self.max_pixels = max_pixels
 

@@ -89,14 +89,15 @@ class Strokes(ImageGenerator):
     ) -> None:
         super().__init__()
         check_counts("Strokes", size=min(sides(size)), num_strokes=num_strokes)
-        check_counts("Strokes", export_size=min(sides(size if export_size is None else export_size)))
+        exported = size if export_size is None else export_size
+        check_counts("Strokes", export_size=min(sides(exported)))
         if not 0 < widths[0] < widths[1] <= 1:
             raise InputError(
                 f"Strokes.widths: expected shares of the side, 0 < least < greatest <= 1, got "
                 f"{widths}"
             )
         self.num_samples, self.size, self.widths = len(seeds), size, widths
-        self.learning_rate, self.export_size = learning_rate, export_size or size
+        self.learning_rate, self.export_size = learning_rate, exported
         start = StepContext(tuple(seeds), phase="start")
         self.points = nn.Parameter(self._start_points(start, num_strokes))
         self._first_width = widths[0] + (widths[1] - widths[0]) / 4
