@@ -45,10 +45,16 @@ OTHERS = {
     "Radiance HDR": (b"#?RADIANCE", b"#?RGBE"),
     "PDF": (b"%PDF",),
     "SVG": (b"<svg",),
+    "EPS": (b"%!PS",),
     "Ogg": (b"OggS",),
-    "MP3": (b"ID3", b"\xff\xfb"),
+    "MP3": (b"ID3", b"\xff\xfb", b"\xff\xf3"),
     "FLAC": (b"fLaC",),
+    "WAV": (b"RIFF",),  # and "WAVE" after the size
 }
+#: Other formats of sound and videos.
+SOUNDS = ("Ogg", "MP3", "FLAC", "WAV")
+#: What follows the size in files that start with "RIFF".
+RIFF = {"WEBP": b"WEBP", "WAV": b"WAVE"}
 
 
 class VideoFormat(NamedTuple):
@@ -80,7 +86,7 @@ def image_format(start: bytes) -> str | None:
     if _is_still(start, brands):
         return "HEIC"
     for form, signatures in (SIGNATURES | OTHERS).items():
-        if start.startswith(signatures) and (form != "WEBP" or start[8:12] == b"WEBP"):
+        if start.startswith(signatures) and start[8:12] == RIFF.get(form, start[8:12]):
             return form
     return None
 

@@ -17,7 +17,7 @@ from guidance.media.color_profile import to_srgb
 from guidance.media.formats import (
     FORMATS,
     OTHERS,
-    VIDEO_FORMATS,
+    SOUNDS,
     Readable,
     first_bytes,
     image_format,
@@ -180,16 +180,13 @@ def _advice(file: Readable, form: str | None, formats: tuple[str, ...]) -> str:
     """What a file is instead of an image, for messages."""
     known = ", ".join(formats)
     video = video_format(first_bytes(file))
-    if form in OTHERS:
+    if form in OTHERS and form not in SOUNDS:
         return f"({form}; convert it to PNG or JPEG)"
+    if form in SOUNDS:
+        return f"({form}; formats of images: {known})"
     if video is not None and video.name != "GIF":
         return f"({video.name} is a video; formats of images: {known})"
     return f"(formats: {known})"
-
-
-def advice_on_videos(message: str) -> str:
-    """A message on an unknown image, where videos are accepted as well."""
-    return message.replace("(formats: ", f"or video (videos: {VIDEO_FORMATS}; images: ")
 
 
 def _levels(image: Image, name: str) -> Image:
@@ -197,7 +194,9 @@ def _levels(image: Image, name: str) -> Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep(image)
     clear = image.info.get("transparency")
-    if isinstance(clear, tuple) and any("16" in str(tile[3]) for tile in image.tile):
+    if isinstance(clear, tuple) and any(
+        "16" in str(tile[3]) for tile in getattr(image, "tile", ())
+    ):
         # Pillow keeps the high bytes of 16 bits, but not those of the color that is transparent.
         image.info["transparency"] = tuple(value >> 8 for value in clear)
     image.load()

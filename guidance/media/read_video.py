@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guidance.errors import InputError
-from guidance.media.formats import first_bytes, image_format, opened, video_format
+from guidance.media.formats import (
+    FORMATS,
+    SOUNDS,
+    VIDEO_FORMATS,
+    first_bytes,
+    image_format,
+    opened,
+    video_format,
+)
 from guidance.media.image_bounds import TooLarge
 from guidance.media.pixels import Frame
 from guidance.media.read_image import DAMAGED, is_animated
@@ -69,8 +77,8 @@ def is_video(path: Path) -> bool:
     """Whether a file is a video or an animated GIF, by its content.
 
     Raises:
-        InputError: an animated WebP, PNG or AVIF, of which only still images are read; not a plain
-            file.
+        InputError: neither an image nor a video; an animated WebP, PNG or AVIF, of which only still
+            images are read; not a plain file.
     """
     if not path.exists():
         return False
@@ -80,6 +88,12 @@ def is_video(path: Path) -> bool:
         if video is not None and video.name != "GIF":
             return True
         form = image_format(start)
+        if form is None or form in SOUNDS:
+            images = ", ".join(FORMATS)
+            raise InputError(
+                f"image {path}: not a readable image or video ({form or 'unknown format'}; images: "
+                f"{images}; videos: {VIDEO_FORMATS})"
+            )
         if form not in ANIMATED:
             return False
         try:

@@ -110,6 +110,7 @@ def video(
             stream.options = {"crf": "4", "preset": "veryfast"}
         else:
             stream.bit_rate = 4_000_000
+            stream.options = {"auto-alt-ref": "0"} if codec == "libvpx" else {}
         for name, value in settings.items():
             setattr(stream.codec_context, name, value)
         matrix = settings.get("colorspace")

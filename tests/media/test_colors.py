@@ -219,7 +219,7 @@ def test_every_kind_of_transparency_lies_over_white(
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50), r"JPEG XL; convert it"),
         (b"8BPS\0\1" + bytes(50), r"PSD; convert it"),
         (b"\x1a\x45\xdf\xa3" + bytes(50), r"MKV is a video; formats of images: PNG, JPEG,"),
-        (b"ID3\4" + bytes(50), r"MP3; convert it"),
+        (b"ID3\4" + bytes(50), r"MP3; formats of images"),
     ],
 )
 def test_what_is_no_image_is_named(content: bytes, message: str, tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
 
 def test_stills_are_no_clips(tmp_path: Path) -> None:
     assert not is_video(tmp_path / "nowhere.png")
-    (tmp_path / "text").write_bytes(b"Dear diary")
-    assert not is_video(tmp_path / "text")
-    (tmp_path / "playlist.m3u8").write_bytes(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    assert not is_video(tmp_path / "playlist.m3u8")
+    for content in (b"", b"Dear diary", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"OggS" * 9):
+        (tmp_path / "text").write_bytes(content)
+        with pytest.raises(InputError, match=r"not a readable image or video .*; videos: MP4, MOV"):
+            is_video(tmp_path / "text")
     for form in ("PNG", "JPEG", "WEBP"):
         Image.fromarray(SCENE[0]).save(tmp_path / "still", form)
         assert not is_video(tmp_path / "still")
