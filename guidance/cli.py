@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any
 
-from guidance.errors import GuidanceError, InputError
+from guidance.errors import GuidanceError, InputError, InputWarning
 from guidance.version import __version__
 
 HELP = """\
@@ -42,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits with its documented code; see `guidance.errors`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _dispatch(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            code = _dispatch(words)
         sys.stdout.flush()
     except GuidanceError as error:
         print(f"guide: {' '.join(str(error).split())}", file=sys.stderr)
@@ -55,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
+) -> None:
+    """Prints a warning on a file in one line, and other warnings as Python does."""
+    text = f"guide: {' '.join(str(message).split())}\n"
+    if not issubclass(category, InputWarning):
+        text = warnings.formatwarning(message, category, filename, lineno)
+    sys.stderr.write(text)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -28,17 +29,8 @@ def encode_png(levels: UInt8[np.ndarray, "h w c"], compress_level: int = 6) -> b
     Args:
         compress_level: 1 (fastest) to 9 (smallest); pixels are the same.
     """
-    import imageio.v3 as iio
-
-    content: bytes = iio.imwrite(
-        "<bytes>",
-        np.ascontiguousarray(levels[..., 0] if levels.shape[-1] == 1 else levels),
-        plugin="pillow",
-        extension=".png",
-        is_batch=False,
-        compress_level=compress_level,
-    )
-    return content
+    plain = levels[..., 0] if levels.shape[-1] == 1 else levels
+    return _encoded(plain, "PNG", compress_level=compress_level)
 
 
 def encode_jpeg(levels: Frame, quality: int) -> bytes:
@@ -47,9 +39,12 @@ def encode_jpeg(levels: Frame, quality: int) -> bytes:
     Args:
         quality: 1 to 95.
     """
-    import imageio.v3 as iio
+    return _encoded(levels, "JPEG", quality=quality)
 
-    content: bytes = iio.imwrite(
-        "<bytes>", levels, plugin="pillow", extension=".jpg", is_batch=False, quality=quality
-    )
-    return content
+
+def _encoded(levels: UInt8[np.ndarray, "..."], form: str, **options: int) -> bytes:
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(levels)).save(content, form, **options)
+    return content.getvalue()

@@ -22,7 +22,7 @@ from guidance.geometry.io import maps
 from guidance.geometry.io.files import load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
-from guidance.media import read_image
+from guidance.media import image_bounds
 from guidance.meshes import Material, Mesh
 from tests.geometry.test_mesh_io import glb, write
 
@@ -270,7 +270,7 @@ def test_tinted_and_huge_maps_are_told(tmp_path: Path, monkeypatch: pytest.Monke
     tinted["pbrMetallicRoughness"]["baseColorFactor"] = [1, 0, 0, 1]
     with pytest.raises(InputError, match="has a base color factor, which is not supported"):
         load_mesh(write(tmp_path, with_map(picture(), [tinted])), maps=True)
-    monkeypatch.setattr(read_image, "MAX_PIXELS", 15)
+    monkeypatch.setattr(image_bounds, "MAX_PIXELS", 15)
     with pytest.raises(InputError, match="a texture map: 4 x 4 pixels are more than"):
         load_mesh(write(tmp_path, with_map(picture(), [base()])), maps=True)
 
