@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def encode_png(levels: UInt8[np.ndarray, "h w c"], compress_level: int = 6) -> b
         compress_level: 1 (fastest) to 9 (smallest); pixels are the same.
     """
     plain = levels[..., 0] if levels.shape[-1] == 1 else levels
-    return _encoded(plain, "PNG", compress_level=compress_level)
+    return _encoded(plain, ".png", compress_level=compress_level)
 
 
 def encode_jpeg(levels: Frame, quality: int) -> bytes:
@@ -39,12 +38,13 @@ def encode_jpeg(levels: Frame, quality: int) -> bytes:
     Args:
         quality: 1 to 95.
     """
-    return _encoded(levels, "JPEG", quality=quality)
+    return _encoded(levels, ".jpg", quality=quality)
 
 
-def _encoded(levels: UInt8[np.ndarray, "..."], form: str, **options: int) -> bytes:
-    from PIL import Image
+def _encoded(levels: UInt8[np.ndarray, "..."], extension: str, **options: int) -> bytes:
+    import imageio.v3 as iio
 
-    content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(levels)).save(content, form, **options)
-    return content.getvalue()
+    content: bytes = iio.imwrite(  # type: ignore[call-overload]  # its options are untyped
+        "<bytes>", np.ascontiguousarray(levels), extension=extension, plugin="pillow", **options
+    )
+    return content
