@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from guidance.config.flags import load_named_files, peek
 from guidance.config.kinds import TASKS, find, load_file, names
 from guidance.errors import InputError
 from guidance.runs.folder import CONFIG, existing_folder
+from guidance.streams import say
 from guidance.tasks.base import Task
 
 RERUN_HELP = """\
@@ -134,4 +134,4 @@ def _built_in(name: str | None, path: Path, way: str) -> type[Task]:
 
 def _tell(notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"guide: {note}", file=sys.stderr)
+        say(f"guide: {note}")
