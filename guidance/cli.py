@@ -11,7 +11,8 @@ from importlib import import_module
 
 from guidance.errors import GuidanceError, InputError, OutOfResources, resource_errors
 from guidance.runs.signals import own_process
-from guidance.streams import Streams, one_line, say
+from guidance.streams import Streams, say
+from guidance.texts import one_line
 from guidance.version import __version__
 
 HELP = """\

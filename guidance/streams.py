@@ -14,40 +14,12 @@ import io
 import os
 import select
 import sys
-import unicodedata
 from types import TracebackType
 from typing import TextIO
 
-#: Characters that reorder or break the lines of a terminal: line and paragraph separators, and the
-#: embeddings, overrides and isolates of bidirectional text.
-REORDERING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from guidance.texts import printable
+
 STDIN, STDOUT, STDERR = 0, 1, 2
-
-
-def printable(text: str) -> str:
-    """A text with control characters, lone surrogates and bidirectional overrides as escapes.
-
-    Texts of users and of files are printed through this, so that they cannot change the title, the
-    colors or the lines of a terminal. Line breaks and tabs remain.
-    """
-    return "".join(
-        letter if letter in "\n\t" or not _is_unprintable(letter) else _escape(letter)
-        for letter in text
-    )
-
-
-def one_line(text: str) -> str:
-    """`printable` text without line breaks."""
-    return printable(" ".join(text.split()))
-
-
-def _is_unprintable(letter: str) -> bool:
-    return letter in REORDERING or unicodedata.category(letter) in ("Cc", "Cs")
-
-
-def _escape(letter: str) -> str:
-    number = ord(letter)
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def say(line: str) -> None:

@@ -220,7 +220,7 @@ def test_bad_templates_are_told(content: bytes | None, message: str, tmp_path: P
 
 
 def test_a_folder_is_no_file_of_templates(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not a plain file but a folder"):
         read_templates(str(tmp_path))
     with pytest.raises(InputError, match="is not UTF-8 text"):
         read_templates("a\x00b")

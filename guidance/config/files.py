@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from guidance.config.choices import OptionError, plain_message
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 
 #: Of config.yaml and of the configuration inside images, videos and meshes. Version 1 listed the
 #: options of all components side by side and had other names for some; see `config.renamed`.
@@ -46,6 +47,7 @@ def read_config(path: Path) -> dict[str, Any]:
         InputError: the file does not exist, is too large, is not YAML in UTF-8, has tags that would
             build objects, or does not contain a mapping.
     """
+    refuse_special_file(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a configuration in YAML")
     if path.stat().st_size > MAX_BYTES:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from guidance.loop.events import Event, StepEvent
-from guidance.streams import printable
+from guidance.texts import printable
 
 #: A run continues without its terminal: what cannot be shown is given up.
 IF_SHOWN = contextlib.suppress(OSError, ValueError)

@@ -87,16 +87,19 @@ def _drawable(letter: str) -> str:
         return "\ufffd"
     if letter in JOINERS:
         return letter if has_shaping() else ""
-    if category == "Cf" or unicodedata.name(letter, "").startswith("VARIATION SELECTOR"):
+    if category == "Cf" or "VARIATION SELECTOR" in unicodedata.name(letter, ""):
         return ""  # changes the direction or the look of other characters
-    if _font_of(letter) is not None:
-        return letter
-    plain = unicodedata.normalize("NFKC", letter)
-    if plain != letter and all(_font_of(each) is not None for each in plain):
-        return plain
+    for same in (letter, unicodedata.normalize("NFKC", letter)):
+        if all(_font_of(each) is not None for each in same):
+            return same
+    return _description(letter, category)
+
+
+def _description(letter: str, category: str) -> str:
+    """What stands for a character that the fonts lack."""
+    name = unicodedata.name(letter, "")
     if category.startswith("M"):
         return ""
-    name = unicodedata.name(letter, "")
     if category.startswith("L") and name and not name.startswith("CJK"):
         return f"[{name.split()[0].capitalize()}]"
     if category == "So" and name:
