@@ -28,7 +28,7 @@ from guidance.errors import InputError
 from guidance.files import refuse_special_file
 from guidance.parsed import Parsed
 from guidance.schedule import SHAPES, Schedule
-from guidance.texts import encodable, is_encodable
+from guidance.texts import is_encodable, is_visible
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 CORNER = rf"{NUMBER}(?:\s*@\s*{NUMBER})?"
@@ -149,11 +149,11 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     text = match["text"].strip()
     weight = Schedule.parse(match["weight"]) if match["weight"] else ONE
     stop = float(match["stop"]) if match["stop"] else -math.inf
-    if text in ("", IMAGE):
+    if text == IMAGE or not is_visible(text):
         raise InputError(f'prompt {prompt[:60]!r}: a phrase is empty; write text, e.g. "an apple"')
     image = Path(text.removeprefix(IMAGE)) if text.startswith(IMAGE) else None
     if image is None and not is_encodable(text):
-        raise InputError(f"prompt {encodable(text)[:60]!r}: is not UTF-8 text; type it again")
+        raise InputError(f"prompt {text[:60]!r}: is not UTF-8 text; type it again")
     return Phrase(text, weight, stop, image)
 
 

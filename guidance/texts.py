@@ -7,6 +7,8 @@ import unicodedata
 #: Characters that reorder or break the lines of a terminal: line and paragraph separators, and the
 #: embeddings, overrides and isolates of bidirectional text.
 REORDERING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: Categories of spaces, control characters and marks of direction.
+INVISIBLE = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
 
 
 def printable(text: str) -> str:
@@ -47,3 +49,8 @@ def encodable(text: str) -> str:
 def is_encodable(text: str) -> bool:
     """Whether a text has no lone surrogates."""
     return encodable(text) == text
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text has more than spaces, control characters and marks of direction."""
+    return any(unicodedata.category(letter) not in INVISIBLE for letter in text)

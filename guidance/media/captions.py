@@ -28,6 +28,8 @@ ELLIPSIS = "\u2026"
 MAX_LETTERS, MAX_MARKS = 1000, 3
 #: Join or separate letters in Persian and Indic scripts.
 JOINERS = "\u200c\u200d"
+#: Names of characters that change the look of the one before.
+MODIFIERS = ("VARIATION SELECTOR", "EMOJI MODIFIER")
 UNKNOWN = "\U0010fffe"  # in no font
 
 
@@ -69,6 +71,8 @@ def spelled_out(caption: str) -> str:
     script = ""  # of the words in a script that the fonts lack, which are spelled out together
     for letter in unicodedata.normalize("NFC", caption[:MAX_LETTERS]):
         part = _drawable(letter)
+        if letter in JOINERS and not _joins(parts):
+            continue
         if part != script:
             parts.append(part)
         if part.strip():
@@ -76,6 +80,12 @@ def spelled_out(caption: str) -> str:
     if len(caption) > MAX_LETTERS:
         parts.append(ELLIPSIS)
     return "".join(_few_marks(" ".join("".join(parts).split())))
+
+
+def _joins(parts: list[str]) -> bool:
+    """Whether there is a letter to join: elsewhere, as between emoji, joiners are boxes."""
+    last = next((part[-1] for part in reversed(parts) if part), " ")
+    return unicodedata.category(last)[0] in "LM"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -87,8 +97,8 @@ def _drawable(letter: str) -> str:
         return "\ufffd"
     if letter in JOINERS:
         return letter if has_shaping() else ""
-    if category == "Cf" or "VARIATION SELECTOR" in unicodedata.name(letter, ""):
-        return ""  # changes the direction or the look of other characters
+    if category == "Cf" or unicodedata.name(letter, "").startswith(MODIFIERS):
+        return ""
     for same in (letter, unicodedata.normalize("NFKC", letter)):
         if all(_font_of(each) is not None for each in same):
             return same

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ def _run(job: Job, folder: Path | None, listeners: Sequence[Listener]) -> RunRes
     judge = None
     if job.judge:
         judge = held_out_judge(plan, encoders, [name for name, _ in job.denoisers])
+        plan = replace(plan, notes=(*plan.notes, *judge.notes))
     files = [each.name for each in encoders if isinstance(each, OpenClip)]
     files += [judge.name] if judge else []
     travels = {key: value for key, value in job.options.items() if key not in OF_THE_PLACE}
