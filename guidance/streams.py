@@ -34,6 +34,7 @@ class _Raw(io.RawIOBase):
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.was_terminal = os.isatty(descriptor)  # one that has been closed is none any more
         self.failure: OSError | None = None
 
     def writable(self) -> bool:
@@ -96,7 +97,9 @@ class Streams:
     def failure(self) -> str | None:
         """Why standard output could not be written; None if it was, or if its reader has gone."""
         sys.stdout.flush()
-        failed = None if self._stdout is None else self._stdout.failure
+        if self._stdout is None or self._stdout.was_terminal:
+            return None
+        failed = self._stdout.failure
         if failed is None or failed.errno == errno.EPIPE:
             return None
         return (failed.strerror or str(failed)).lower()

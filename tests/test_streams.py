@@ -142,6 +142,24 @@ def test_a_terminal_gets_no_control_characters() -> None:
     assert printed == ["a\\x1b]0;b\\x07\\u202ec", "d\\x1b[31m"]
 
 
+def test_a_terminal_that_has_closed_is_no_full_disk() -> None:
+    ours, theirs = pty.openpty()
+    code = (
+        "import signal, sys\nfrom guidance.streams import Streams\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "with Streams() as streams:\n    print(0)\n    sys.stdin.read(1)\n    print(1)\n"
+        "    assert streams.failure() is None\n"
+    )
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=theirs, stderr=pipe, cwd=ROOT)
+    os.close(theirs)
+    assert os.read(ours, 1) == b"0"
+    os.close(ours)
+    _, errors = process.communicate(b"1")
+    assert (process.returncode, errors) == (0, b"")
+
+
 def test_what_may_be_printed() -> None:
     assert printable("кот\tשלום\n") == "кот\tשלום\n"
     assert printable("\x1b[2J\x7f\x9b\udce9\u2028") == "\\x1b[2J\\x7f\\x9b\\udce9\\u2028"
