@@ -5,13 +5,14 @@ Nothing heavy is imported before a command is known, so that help is immediate.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from guidance.errors import GuidanceError, InputError, resource_errors
+from guidance.errors import GuidanceError, InputError, OutOfResources, resource_errors
 from guidance.runs.signals import own_process
+from guidance.streams import Streams, say
+from guidance.texts import one_line
 from guidance.version import __version__
 
 HELP = """\
@@ -40,24 +41,33 @@ CTRL_C = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits with its documented code; see `guidance.errors`."""
+    """Runs a command and exits with its documented code; see `guidance.errors`.
+
+    Messages and progress that cannot be written are given up, and so is output whose reader has
+    gone, as in `guide list | head -1`. Output that cannot be written for another reason, as on a
+    full disk, makes the exit code that of `OutOfResources`.
+    """
     if arguments is None:
         own_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = _dispatch(words)
-        sys.stdout.flush()
-    except GuidanceError as error:
-        print(f"guide: {' '.join(str(error).split())}", file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        print("guide: stopped", file=sys.stderr)
-        code = CTRL_C
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `guide list | head`; Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    with Streams() as streams:
+        code = _code(words)
+        if failure := streams.failure():
+            say(f"guide: the output cannot be written: {failure}")
+            code = code or OutOfResources.exit_code
     sys.exit(code)
+
+
+def _code(words: list[str]) -> int:
+    """The exit code of a command, after its error is printed."""
+    try:
+        return _dispatch(words)
+    except GuidanceError as error:
+        say(f"guide: {one_line(str(error))}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("guide: stopped")
+        return CTRL_C
 
 
 def _dispatch(words: list[str]) -> int:

@@ -25,8 +25,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.parsed import Parsed
 from guidance.schedule import SHAPES, Schedule
+from guidance.texts import is_encodable, is_visible
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 CORNER = rf"{NUMBER}(?:\s*@\s*{NUMBER})?"
@@ -163,9 +165,11 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     text = match["text"].strip()
     weight = Schedule.parse(match["weight"]) if match["weight"] else ONE
     stop = float(match["stop"]) if match["stop"] else -math.inf
-    if text in ("", IMAGE):
+    if text == IMAGE or not is_visible(text):
         raise InputError(f'prompt {prompt[:60]!r}: a phrase is empty; write text, e.g. "an apple"')
     image = Path(text.removeprefix(IMAGE)) if text.startswith(IMAGE) else None
+    if image is None and not is_encodable(text):
+        raise InputError(f"prompt {text[:60]!r}: is not UTF-8 text; type it again")
     return Phrase(text, weight, stop, image)
 
 
@@ -249,6 +253,7 @@ def read_templates(choice: str) -> tuple[str, ...] | None:
         return None
     if choice == PLAIN_TEMPLATES:
         return ("{}",)
+    refuse_special_file(Path(choice), f"templates {choice}")
     try:
         with open(choice, "rb") as file:
             content = file.read(MAX_TEMPLATES_BYTES + 1)

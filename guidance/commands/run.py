@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from guidance.media.metadata import carries, extract
 from guidance.runs.folder import CONFIG, existing_folder, folder_around
 from guidance.runs.origin import is_own
 from guidance.runs.signals import after_run, before_run
+from guidance.streams import say
 from guidance.tasks.base import Task
 
 #: Resumes a run though the weights of a model were changed.
@@ -189,4 +189,4 @@ def _built_in(name: str | None, path: Path, way: str) -> type[Task]:
 
 def _tell(notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"guide: {note}", file=sys.stderr)
+        say(f"guide: {note}")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from guidance.config.marks import marked_text, text_mark, whole_version
 from guidance.config.plain_yaml import load
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.options import OptionError, plain_message
 
 #: Of config.yaml and of the configuration inside images, videos and meshes. Version 1 listed the
@@ -66,6 +67,7 @@ def is_marked_version(values: Mapping[str, Any]) -> bool:
 
 
 def _content(path: Path) -> bytes:
+    refuse_special_file(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a configuration in YAML")
     if path.stat().st_size > MAX_BYTES:

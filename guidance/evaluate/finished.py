@@ -13,6 +13,7 @@ from guidance.config.carried import LOCAL
 from guidance.config.files import read_record, strip_header
 from guidance.errors import InputError
 from guidance.evaluate.scoring import Sample, SampleImages
+from guidance.files import refuse_special_file
 from guidance.geometry.deformation import NAME as DEFORMATION
 from guidance.media.read_image import load_image
 from guidance.prompts import plain_text
@@ -138,6 +139,7 @@ def read_texts(path: Path) -> list[str]:
     Raises:
         InputError: the file does not exist, is too large, is not UTF-8, or is empty.
     """
+    refuse_special_file(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a text file with one text per line")
     try:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
+from guidance.texts import encodable
 
 #: Open binary files.
 Readable = BufferedReader | BytesIO
@@ -48,14 +50,15 @@ JSON_CHUNK = b"JSON"
 def embed(content: bytes, text: str) -> bytes:
     """Embeds a text into the content of a PNG or GLB file; other formats are returned unchanged."""
     if content.startswith(PNG):
-        return _embed_png(content, text)
+        return _embed_png(content, encodable(text))
     if content.startswith(GLB):
-        return _embed_glb(content, text)
+        return _embed_glb(content, encodable(text))
     return content
 
 
 def carries(path: Path) -> bool:
     """Whether a file is an image, a video or a mesh rather than text, by its first bytes."""
+    refuse_special_file(path)
     if not path.is_file():
         return False
     try:

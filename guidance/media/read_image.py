@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.media.pixels import Frame, from_uint8
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def read_image(
     from PIL import Image
 
     kind = "image" if len(formats) > 1 else formats[0]
+    if isinstance(source, Path):
+        refuse_special_file(source, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower

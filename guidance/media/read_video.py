@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.media.pixels import Frame
 from guidance.media.read_image import DAMAGED, detect_format
 
@@ -62,6 +63,7 @@ def is_video(path: Path) -> bool:
     Raises:
         InputError: an animated WebP or PNG, of which only still images are read.
     """
+    refuse_special_file(path, f"image {path}")
     if not path.is_file():
         return False
     demuxer = _demuxer(path)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from guidance.media.pixels import Frame, fitted, resized_frame
+from guidance.texts import encodable
 
 #: Least longer side of a video, in pixels.
 LEAST_SIDE = 320
@@ -37,7 +38,7 @@ def encode_mp4(
         file, "w", plugin=VideoWriter, extension=".mp4", container="mp4", options=options
     ) as video:
         if comment is not None:
-            video.container_metadata["comment"] = comment
+            video.container_metadata["comment"] = encodable(comment)
         video.begin(Fraction(rate))
         for frame in frames:
             large = fitted(frame, least_side) if max(frame.shape[:2]) < least_side else frame

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -27,10 +26,31 @@ UNBORN, SECONDS_UNBORN = ".new-", 60.0
 
 
 def slug(text: str) -> str:
-    """Turns a text into a part of a file name: lower-case letters, digits and single hyphens."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = re.findall(r"[a-z0-9]+", plain.lower())
+    """Turns a text into a part of a file name: lower-case letters, digits and single hyphens.
+
+    Letters of all scripts are kept, Latin ones without accents, and emoji become their names. Only
+    ASCII is kept where the names of files cannot have other letters.
+    """
+    plain = "".join(map(_plain_letter, unicodedata.normalize("NFC", text))).lower()
+    try:
+        os.fsencode(plain)
+    except UnicodeEncodeError:
+        plain = plain.encode("ascii", "replace").decode()
+    words = "".join(letter if _is_of_a_word(letter) else " " for letter in plain).split()
+    words = [word for word in words if any(map(str.isalnum, word))]  # not marks alone
     return "-".join(words)[:SLUG_LENGTH].rstrip("-") or "run"
+
+
+def _plain_letter(letter: str) -> str:
+    if unicodedata.category(letter) == "So" and letter > "\u2000":
+        return f" {unicodedata.name(letter, '')} "
+    base = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return base or letter
+
+
+def _is_of_a_word(letter: str) -> bool:
+    """Whether a character is a letter, a digit, or a mark that belongs to a letter."""
+    return unicodedata.category(letter)[0] in "LNM" and letter.isprintable()
 
 
 def check_writable(output: Path) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM.
+"""SIGINT (Ctrl-C), SIGTERM, and SIGHUP, which arrives when the terminal is closed.
 
 | when                                    | the first signal             | the second |
 |-----------------------------------------|------------------------------|------------|
@@ -9,7 +9,9 @@
 | from the writing of DONE.json on        | ignored: 0                   | ignored: 0 |
 | other commands                          | ends: 130                    |            |
 
-Files on disk are complete at any time, so a process can be ended at once.
+Files on disk are complete at any time, so a process can be ended at once. SIGHUP is ignored if it
+was when the process started, as under nohup; and it is never the second signal, because it may
+arrive twice, from the system and from the shell.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 AT_ONCE, RESUMABLE = 130, 75
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)  # None on Windows
+NUMBERS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+    NUMBERS += (HANGUP,)
 
 
 class _Process:
@@ -103,6 +108,8 @@ class Signals:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
+            if number == HANGUP:
+                return
             os._exit(AT_ONCE)
         self.requested = True
         _print("stopping after this step; repeat to stop at once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ def _run(
     judge = None
     if job.judge:
         judge = held_out_judge(plan, encoders, [name for name, _ in job.denoisers])
+        plan = replace(plan, notes=(*plan.notes, *judge.notes))
     files = [each.name for each in encoders if isinstance(each, OpenClip)]
     files += [judge.name] if judge else []
     families = {encoder.name: encoder.family for encoder in encoders}
