@@ -77,7 +77,7 @@ def _losses(folder: Path, judge: str | None) -> tuple[tuple[str, ...], dict[str,
     record = folder / ENVIRONMENT
     if record.is_file():
         advice = (
-            f"so it is unknown which judge may score the run; run it again: guide rerun {config}"
+            f"it is unknown which judge may score the run; run it again: guide rerun {config}"
         )
         content = read_json_record(record, advice)
         try:
