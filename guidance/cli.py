@@ -5,14 +5,16 @@ Nothing heavy is imported before a command is known, so that help is immediate.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from guidance.errors import GuidanceError, InputError, InputWarning
+from guidance.errors import GuidanceError, InputError, InputWarning, OutOfResources, resource_errors
+from guidance.runs.signals import own_process
+from guidance.streams import Streams, say
+from guidance.texts import one_line
 from guidance.version import __version__
 
 HELP = """\
@@ -41,34 +43,45 @@ CTRL_C = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits with its documented code; see `guidance.errors`."""
+    """Runs a command and exits with its documented code; see `guidance.errors`.
+
+    Messages and progress that cannot be written are given up, and so is output whose reader has
+    gone, as in `guide list | head -1`. Output that cannot be written for another reason, as on a
+    full disk, makes the exit code that of `OutOfResources`.
+    """
+    if arguments is None:
+        own_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with Streams() as streams:
+        code = _code(words)
+        if failure := streams.failure():
+            say(f"guide: the output cannot be written: {failure}")
+            code = code or OutOfResources.exit_code
+    sys.exit(code)
+
+
+def _code(words: list[str]) -> int:
+    """The exit code of a command, after its error is printed."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
-            code = _dispatch(words)
-        sys.stdout.flush()
+            return _dispatch(words)
     except GuidanceError as error:
-        print(f"guide: {' '.join(str(error).split())}", file=sys.stderr)
-        code = error.exit_code
+        say(f"guide: {one_line(str(error))}")
+        return error.exit_code
     except KeyboardInterrupt:
-        print("guide: stopped", file=sys.stderr)
-        code = CTRL_C
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `guide list | head`; Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        say("guide: stopped")
+        return CTRL_C
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
 ) -> None:
     """Prints a warning on a file in one line, and other warnings as Python does."""
-    text = f"guide: {' '.join(str(message).split())}\n"
-    if not issubclass(category, InputWarning):
-        text = warnings.formatwarning(message, category, filename, lineno)
-    sys.stderr.write(text)
+    if issubclass(category, InputWarning):
+        say(f"guide: {one_line(str(message))}")
+    else:
+        say(warnings.formatwarning(message, category, filename, lineno).rstrip())
 
 
 def _dispatch(words: list[str]) -> int:
@@ -81,8 +94,9 @@ def _dispatch(words: list[str]) -> int:
     if words[0] not in COMMANDS:
         raise InputError(f"no command {words[0]!r:.40}; use one of {', '.join(COMMANDS)}")
     module, function = COMMANDS[words[0]]
-    command: Callable[[list[str]], int] = getattr(import_module(module), function)
-    return command(words[1:])
+    with resource_errors("use a smaller input, or a machine with more memory"):
+        command: Callable[[list[str]], int] = getattr(import_module(module), function)
+        return command(words[1:])
 
 
 if __name__ == "__main__":

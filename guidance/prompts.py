@@ -25,8 +25,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.parsed import Parsed
 from guidance.schedule import SHAPES, Schedule
+from guidance.texts import is_encodable, is_visible
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 CORNER = rf"{NUMBER}(?:\s*@\s*{NUMBER})?"
@@ -66,6 +68,10 @@ class Prompt(Parsed):
         """Reads a prompt in the grammar of this module; see `parse_prompt`."""
         return cls(text, parse_prompt(text))
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return any(part.strip().startswith(IMAGE) for part in text.split("|"))
+
     def written(self) -> str:
         return self.text
 
@@ -91,6 +97,10 @@ class Keyframe(Parsed):
         """Reads a keyframe such as "50% a green apple"."""
         return _parse_keyframe(text)
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return Prompt.names_file(text.partition("%")[2])
+
     def written(self) -> str:
         return f"{100 * self.progress:g}% {self.phrase.text}"
 
@@ -108,6 +118,10 @@ class Region(Parsed):
         """Reads a regional prompt such as `sky.png="a blue sky"`."""
         return parse_region(text)
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return True
+
     def written(self) -> str:
         return self.text
 
@@ -123,6 +137,10 @@ class Templates(Parsed):
     def parse(cls, text: str) -> Templates:
         """Reads "default", "plain" or the path of a file; see `read_templates`."""
         return cls(text, read_templates(text))
+
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return text not in (OWN_TEMPLATES, PLAIN_TEMPLATES)
 
     def written(self) -> str:
         return self.choice
@@ -147,9 +165,11 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     text = match["text"].strip()
     weight = Schedule.parse(match["weight"]) if match["weight"] else ONE
     stop = float(match["stop"]) if match["stop"] else -math.inf
-    if text in ("", IMAGE):
+    if text == IMAGE or not is_visible(text):
         raise InputError(f'prompt {prompt[:60]!r}: a phrase is empty; write text, e.g. "an apple"')
     image = Path(text.removeprefix(IMAGE)) if text.startswith(IMAGE) else None
+    if image is None and not is_encodable(text):
+        raise InputError(f"prompt {text[:60]!r}: is not UTF-8 text; type it again")
     return Phrase(text, weight, stop, image)
 
 
@@ -233,6 +253,7 @@ def read_templates(choice: str) -> tuple[str, ...] | None:
         return None
     if choice == PLAIN_TEMPLATES:
         return ("{}",)
+    refuse_special_file(Path(choice), f"templates {choice}")
     try:
         with open(choice, "rb") as file:
             content = file.read(MAX_TEMPLATES_BYTES + 1)

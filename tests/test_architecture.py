@@ -34,6 +34,10 @@ LAYERS = [
         "schedule",
         "parsed",
         "errors",
+        "compiled",
+        "files",
+        "streams",
+        "texts",
         "version",
     },
 ]
@@ -54,14 +58,18 @@ ALLOWED = {
     ("outputs", "errors"),
     ("outputs", "views"),
     ("views", "errors"),
+    ("files", "errors"),
     ("prompts", "errors"),
+    ("prompts", "files"),
+    ("prompts", "texts"),
+    ("streams", "texts"),
     ("prompts", "parsed"),
     ("prompts", "schedule"),
     ("schedule", "errors"),
     ("schedule", "parsed"),
 }
 #: What the loop may know: outputs, but no loss, generator, encoder or image by name.
-LOOP_KNOWS = {"types", "outputs", "views", "errors", "schedule", "media"}
+LOOP_KNOWS = {"types", "outputs", "views", "errors", "schedule", "media", "texts"}
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {
     "tasks": {"Task"},

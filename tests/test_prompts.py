@@ -220,9 +220,24 @@ def test_bad_templates_are_told(content: bytes | None, message: str, tmp_path: P
 
 
 def test_a_folder_is_no_file_of_templates(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not a plain file but a folder"):
         read_templates(str(tmp_path))
-    with pytest.raises(InputError, match="is not UTF-8 text"):
+    with pytest.raises(InputError, match="null character"):
         read_templates("a\x00b")
     with pytest.raises(InputError, match=r"templates: 'a photo' does not contain \{\}"):
         check_templates(["a photo"])
+
+
+@pytest.mark.parametrize("text", ["caf\udce9", "a | b\ud800:2"])
+def test_a_prompt_is_text(text: str) -> None:
+    with pytest.raises(InputError, match="is not UTF-8 text; type it again") as error:
+        parse_prompt(text)
+    str(error.value).encode()  # a message can be printed
+    (phrase,) = parse_prompt("image:caf\udce9.png")  # a file may have such a name
+    assert phrase.image == Path("caf\udce9.png")
+
+
+@pytest.mark.parametrize("text", ["\x01\x02", "\u3000", "\u202e\u200b", "a | \ufeff"])
+def test_a_prompt_can_be_seen(text: str) -> None:
+    with pytest.raises(InputError, match="a phrase is empty"):
+        parse_prompt(text)

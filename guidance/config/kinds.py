@@ -23,6 +23,7 @@ from typing import Any
 from pydantic import create_model
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.options import Component, Options
 
 PACKAGE = Path(__file__).parents[1]
@@ -131,6 +132,7 @@ def load_file(kind: Kind, path: str) -> type:
     if (kind.name, path) in _loaded:
         return _loaded[kind.name, path]
     file = Path(path)
+    refuse_special_file(file)
     if not file.is_file():
         raise InputError(f"{path}: no such file; give a Python file that defines a {kind.base}")
     name = f"guidance_user.{file.stem}"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from guidance.encoders import load_encoder, load_judge
 from guidance.encoders.base import Encoder
 from guidance.evaluate.families import LossModel
-from guidance.evaluate.judge import check_judge, judge_scores
+from guidance.evaluate.judge import check_judge, judge_scores, legible
 from guidance.outputs import Output, as_images
 from guidance.prompts import plain_text
 from guidance.runs.plan import Judge, Plan
@@ -44,4 +44,17 @@ def held_out_judge(plan: Plan, encoders: Sequence[Encoder], denoisers: Sequence[
         images = as_images(output).whole().over().clamp(0, 1)
         return [asdict(score) for score in judge_scores(judge, images, texts)]
 
-    return Judge(judge.name, scores)
+    return Judge(judge.name, scores, _notes(judge, texts))
+
+
+def _notes(judge: Encoder, texts: Sequence[str]) -> tuple[str, ...]:
+    """A line about each text that is too long for the judge."""
+    notes = []
+    for text in dict.fromkeys(texts):
+        rest = text[len(legible(judge, text)) :].split()
+        if rest:
+            notes.append(
+                f"judge {judge.name}: reads only the start of {text[:40]!r}...; it does not score "
+                f"the words from {' '.join(rest[:3])!r} on"
+            )
+    return tuple(notes)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.towers.tokens import TextTooLong, fitting_start
 from guidance.errors import InputError
 
 #: Batch size of the judge.
@@ -134,10 +135,31 @@ def embed_images(judge: Encoder, images: Float[Tensor, "b 3 h w"]) -> Float[Tens
 
 
 def embed_texts(judge: Encoder, texts: Sequence[str]) -> Float[Tensor, "b d"]:
-    """Unit vectors of texts, each averaged over the judge's templates."""
-    filled = [template.replace("{}", text) for text in texts for template in judge.templates]
+    """Unit vectors of texts, each averaged over the judge's templates; see `legible`."""
+    filled = [
+        template.replace("{}", legible(judge, text))
+        for text in texts
+        for template in judge.templates
+    ]
     vectors = judge.encode_text(filled)
     return F.normalize(vectors.reshape(len(texts), len(judge.templates), -1).mean(1), dim=-1)
+
+
+def legible(judge: Encoder, text: str) -> str:
+    """A text, or as many words from its start as the judge accepts.
+
+    The losses may read longer texts than the judge. It then compares with what it can read, since
+    the run itself can go on.
+    """
+
+    def fits(start: str) -> bool:
+        try:
+            judge.encode_text([template.replace("{}", start) for template in judge.templates])
+        except TextTooLong:
+            return False
+        return True
+
+    return fitting_start(text, fits)
 
 
 def normalize_text(text: str) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 from guidance.loop.events import Event, StepEvent
+from guidance.texts import printable
+
+#: A run continues without its terminal: what cannot be shown is given up.
+IF_SHOWN = contextlib.suppress(OSError, ValueError)
 
 
 class ProgressBar:
@@ -47,11 +52,13 @@ class ProgressBar:
 
     def start(self) -> None:
         """Shows the bar."""
-        self._bar.start()
+        with IF_SHOWN:
+            self._bar.start()
 
     def stop(self) -> None:
         """Leaves the bar as it is."""
-        self._bar.stop()
+        with IF_SHOWN:
+            self._bar.stop()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepEvent):
@@ -60,11 +67,13 @@ class ProgressBar:
 
     def update(self, step: int, values: str) -> None:
         """Moves the bar to a step, with values beside it."""
-        self._bar.update(self._row, completed=step, values=values)
+        with IF_SHOWN:
+            self._bar.update(self._row, completed=step, values=values)
 
     def print(self, line: str) -> None:
         """Prints a line above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False)
+        with IF_SHOWN:
+            self._bar.console.print(printable(line), markup=False, highlight=False)
 
 
 def values_of(event: StepEvent, skipped: int = 0, **others: Any) -> str:
@@ -78,4 +87,4 @@ def values_of(event: StepEvent, skipped: int = 0, **others: Any) -> str:
 
 def is_terminal() -> bool:
     """Whether stderr is a terminal, where a progress bar can be shown."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()

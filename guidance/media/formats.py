@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 
 #: Open binary files.
 Readable = BufferedReader | BytesIO
@@ -132,12 +132,9 @@ def opened(source: Path | bytes, name: str, limit: int) -> Iterator[Readable]:
     if isinstance(source, bytes):
         yield BytesIO(source)
         return
+    refuse_special_file(source, name)
     try:
         found = source.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise InputError(f"{name}: is a folder; give a file")
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{name}: is not a plain file; copy it into one")
         if found.st_size > limit:
             raise InputError(
                 f"{name}: has {found.st_size >> 20} MiB, more than the {limit >> 20} MiB that are "

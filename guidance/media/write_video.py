@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from guidance.media.pixels import Frame, fitted, resized_frame
+from guidance.texts import encodable
 
 #: Least longer side of a video, in pixels.
 LEAST_SIDE = 320
@@ -45,7 +46,7 @@ def encode_mp4(
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"movflags": "use_metadata_tags"}) as video:
         if comment is not None:
-            video.metadata["comment"] = comment
+            video.metadata["comment"] = encodable(comment)
         stream: Any = None
         for number, frame in enumerate(frames):
             large = fitted(frame, least_side) if max(frame.shape[:2]) < least_side else frame

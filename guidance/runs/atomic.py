@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from guidance.errors import InputError, OutOfResources
+from guidance.errors import FULL, InputError, OutOfResources
+from guidance.texts import encodable
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
 
 
@@ -60,8 +60,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def write_text(path: Path, content: str) -> Path:
-    """Like `write_bytes`, for text in UTF-8."""
-    return write_bytes(path, content.encode())
+    """Like `write_bytes`, for text in UTF-8; see `encodable` about names that are not UTF-8."""
+    return write_bytes(path, encodable(content).encode())
 
 
 def move_into(source: Path, target: Path) -> Path:

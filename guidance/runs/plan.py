@@ -38,6 +38,7 @@ class Judge:
 
     name: str
     scores: Callable[[Output], Scores]
+    notes: tuple[str, ...] = ()  # what it does not read of the prompts, one line each
 
 
 @dataclass(frozen=True)

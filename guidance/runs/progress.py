@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
 from guidance.loop.events import StepEvent
 from guidance.loop.progress import ProgressBar, is_terminal, values_of
 from guidance.runs.plan import Scores
+from guidance.streams import say
 
 
 class Progress:
@@ -29,7 +29,7 @@ class Progress:
             if self._bar is not None:
                 self._bar.print(note)
             else:
-                print(note, file=sys.stderr, flush=True)
+                say(note)
 
     def judge(self, scores: Scores) -> None:
         """Sets the scores of the judge that are shown from now on."""
@@ -46,7 +46,7 @@ class Progress:
             left = (time.monotonic() - self.started) / (event.step - self.first)
             left *= event.steps - event.step
             line = f"step {event.step} of {event.steps}  {values}  {left:.0f} s left"
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -106,7 +106,7 @@ def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path)
     (run / "DONE.json").write_text(json.dumps(done | {"judge": "mini-judge"}))
     assert read_run(run).losses == ("mini", "ViT-L-14/openai")
     (run / "environment.json").write_text("{")
-    with pytest.raises(InputError, match=r"environment\.json: is damaged, so it is unknown which"):
+    with pytest.raises(InputError, match=r"environment\.json: is damaged; it is unknown which"):
         read_run(run)
 
 
@@ -282,3 +282,34 @@ def test_shapes_of_meshes_are_measured(tmp_path: Path, judged: list[str], capsys
     (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
     assert entry["shape"]["area_distortion"] == pytest.approx(wanted, rel=1e-4)
     assert entry["shape"]["self_intersections"] == 0
+
+
+def test_unfinished_and_damaged_runs_are_left_out_with_a_note(
+    tmp_path: Path, judged: list[str], capsys
+) -> None:
+    good = write_run(tmp_path / "good", [plain(1, 0, 0)], ["red"])
+    unfinished = write_run(tmp_path / "unfinished", [plain(1, 0, 0)], ["red"])
+    (unfinished / "DONE.json").unlink()
+    damaged = write_run(tmp_path / "damaged", [plain(1, 0, 0)], ["red"])
+    (damaged / "DONE.json").write_text("{}")
+    assert guide("eval", unfinished, good, damaged) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{good}: 'red', seed 0: similarity 1.000")
+    assert told.out.endswith("; 1 sample judged by color\n")
+    first, second = told.err.splitlines()
+    assert first == (
+        f"guide: not scored: {unfinished}: is not finished; resume it: guide run --resume "
+        f"{unfinished}"
+    )
+    assert second.startswith(f"guide: not scored: {damaged / 'DONE.json'}: is damaged; run it")
+    # Nothing to score, or a folder that is no run: a mistake.
+    line = refused(capsys, "eval", unfinished)
+    assert line == f"{unfinished}: is not finished; resume it: guide run --resume {unfinished}"
+    line = refused(capsys, "eval", unfinished, unfinished.parent / "unfinished/", "--judge", "x")
+    assert line.startswith(f"{unfinished}: is not finished")
+    (damaged / "DONE.json").unlink()
+    line = refused(capsys, "eval", unfinished, damaged)
+    assert line.startswith(f"none of the 2 runs can be scored: {unfinished}: is not finished")
+    assert "nowhere: no such folder" in refused(capsys, "eval", good, tmp_path / "nowhere")
+    line = refused(capsys, "eval", good, "--judge", "x", "--judge", "y")
+    assert line == "eval: --judge is given twice; give it once; see `guide eval --help`"

@@ -7,9 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from guidance.encoders import load_judge
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
-from guidance.evaluate.judge import Score, check_judge, judge_scores
+from guidance.evaluate.held_out import held_out_judge
+from guidance.evaluate.judge import Score, check_judge, embed_texts, judge_scores, legible
+from guidance.loop.settings import Settings
+from guidance.prompts import Prompt
+from guidance.runs.plan import Plan
+from tests.stand_ins import Canvas, Target
 
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 
@@ -69,3 +75,22 @@ def test_a_family_used_as_a_loss_may_not_judge() -> None:
 def test_prompts_and_samples_must_agree() -> None:
     with pytest.raises(InputError, match="expected one prompt for each of 1 samples, got 2"):
         judge_scores(ColorJudge(), plain(1, 0, 0)[None, None], ["red", "blue"])
+
+
+def test_a_judge_reads_the_start_of_a_long_prompt() -> None:
+    judge = load_judge("cpu", set())
+    text = "a red apple on a table, " * 20
+    start = legible(judge, text)
+    assert text.startswith(start)
+    assert start.rstrip(",").endswith(("a", "red", "apple", "on", "table"))
+    with pytest.raises(InputError, match="longer than"):
+        judge.encode_text([text])
+    longer = text[: len(start) + 12]
+    assert torch.equal(embed_texts(judge, [longer]), embed_texts(judge, [start]))
+    assert legible(judge, "a red apple") == "a red apple"
+    canvas = Canvas()
+    prompts = (Prompt.parse(text), Prompt.parse("an apple"), Prompt.parse(text))
+    plan = Plan(canvas, Target([0.5]), Settings(), prompts)
+    (note,) = held_out_judge(plan, [], []).notes
+    assert note.startswith("judge mini-judge: reads only the start of 'a red apple")
+    assert note.endswith(f"the words from {' '.join(text[len(start) :].split()[:3])!r} on")

@@ -169,7 +169,7 @@ def test_what_is_no_plain_file(tmp_path: Path) -> None:
         for read in (lambda path: load_image(path, "image"), is_video):
             with pytest.raises(InputError, match=f"image {path}: is not a plain file"):
                 read(path)
-    with pytest.raises(InputError, match="is a folder; give a file"):
+    with pytest.raises(InputError, match="is not a plain file but a folder"):
         is_video(tmp_path)
 
 

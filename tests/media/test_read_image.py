@@ -58,7 +58,7 @@ def test_bad_pictures_are_refused_in_one_line(name: str, tmp_path: Path) -> None
 def test_missing_and_damaged_pictures_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"image prompt .*nowhere.png: no such file"):
         load_image(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match="is a folder; give a file"):
+    with pytest.raises(InputError, match="is not a plain file but a folder"):
         load_image(tmp_path)
     path = tmp_path / "cut.png"
     path.write_bytes(noise_png(path)[:500])

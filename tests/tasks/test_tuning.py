@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from guidance.geometry.deformation import Deformation
+from guidance.commands.tune import HELP
+from guidance.geometry.deformation import LEAST, MOST, Deformation
 from guidance.geometry.io.files import load_mesh
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh
@@ -71,6 +72,7 @@ def test_help(capsys) -> None:
     assert guide("tune", "--help") == 0
     assert "guide tune RUN --strength S" in capsys.readouterr().out
     assert guide("tune") == 2
+    assert f"a number from {LEAST:g} to {MOST:g}" in HELP
 
 
 def test_mistakes_are_answered_in_one_line_and_nothing_is_written(tmp_path: Path, capsys) -> None:
@@ -83,9 +85,11 @@ def test_mistakes_are_answered_in_one_line_and_nothing_is_written(tmp_path: Path
     assert "nowhere: no such folder" in said(tmp_path / "nowhere", "--strength", "1")
     assert "has no config.yaml" in said(tmp_path, "--strength", "1")
     assert "required: --strength; see `guide tune --help`" in said(run)
-    assert "invalid float value: 'much'" in said(run, "--strength", "much")
+    assert "--strength: expected a number, got 'much'" in said(run, "--strength", "much")
     assert "expected a number from -2 to 3, got 3.5" in said(run, "--strength", "3.5")
     assert "expected a number from -2 to 3, got nan" in said(run, "--strength", "nan")
+    twice = said(run, "--strength", "1", "--strength=2")
+    assert twice == "tune: --strength is given twice; give it once; see `guide tune --help`"
     assert "unrecognized arguments: --more" in said(run, "--strength", "1", "--more")
     with only_writer(run):
         assert "another process writes to this run" in said(run, "--strength", "1")
@@ -94,13 +98,25 @@ def test_mistakes_are_answered_in_one_line_and_nothing_is_written(tmp_path: Path
     assert listed(run) == before
 
 
-def test_runs_that_deformed_nothing_are_told(tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("task: text2mesh", "has no deformation.npz; the run is not finished, or nothing could"),
+        (
+            "task: text2mesh\nmode: {kind: generate, reach: 0.5}",
+            "mode generate has no deformation to scale; use a run of stylize, deform or deform_no",
+        ),
+        (
+            "task: text2image",
+            "a run of text2image has no deformation to scale; use a run of stylize, deform or def",
+        ),
+    ],
+)
+def test_runs_without_a_deformation(config: str, message: str, tmp_path: Path, capsys) -> None:
     run = write_run(tmp_path / "run")
     (run / "deformation.npz").unlink()
-    line = refused(capsys, "tune", run, "--strength", "1")
-    assert (
-        "has no deformation.npz; finished runs of text2mesh in the modes deform and stylize" in line
-    )
+    (run / "config.yaml").write_text(config)
+    assert message in refused(capsys, "tune", run, "--strength", "1")
 
 
 def test_a_deformation_outside_the_run_is_not_read(tmp_path: Path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
     return _Checked(tokenizer, length)
 
 
+class TextTooLong(InputError):
+    """A text has more tokens than the model accepts."""
+
+
 class _Checked:
     """A tokenizer that refuses texts which the model would truncate silently."""
 
@@ -58,15 +63,40 @@ class _Checked:
         self._tokenizer, self._length = tokenizer, length
 
     def __call__(self, texts: list[str]) -> Int[Tensor, "b t"]:
-        # Tokenized to twice the length: a text with tokens in the second half is too long. The last
-        # token is not compared, because some tokenizers always end with a special one.
-        longer = self._tokenizer(["", *texts], context_length=2 * self._length)
-        excess = longer[:, self._length : -1]
-        for text, tokens in zip(texts, excess[1:], strict=True):
-            if (tokens != excess[0]).any():
-                raise InputError(
+        for text, fits in zip(texts, self._fit(texts), strict=True):
+            if not fits:
+                raise TextTooLong(
                     f"prompt {text[:40]!r}...: is longer than the {self._length} tokens that the "
-                    "model accepts; shorten it"
+                    f"model accepts: the words from {self._first_excess(text)!r} on do not fit; "
+                    "shorten it"
                 )
         rows: Int[Tensor, "b t"] = self._tokenizer(texts)
         return rows
+
+    def _fit(self, texts: list[str]) -> list[bool]:
+        """Whether each text fits.
+
+        Texts are tokenized to twice the length: one with tokens in the second half is too long. The
+        last token is not compared, because some tokenizers always end with a special one.
+        """
+        longer = self._tokenizer(["", *texts], context_length=2 * self._length)
+        excess = longer[:, self._length : -1]
+        return [not bool((tokens != excess[0]).any()) for tokens in excess[1:]]
+
+    def _first_excess(self, text: str) -> str:
+        """The first words that do not fit."""
+        start = fitting_start(text, lambda start: self._fit([start])[0])
+        return " ".join(text[len(start) :].split()[:3])[:40]
+
+
+def fitting_start(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest start of a text that fits, which ends with a whole word if it has any.
+
+    Args:
+        fits: whether a start of the text fits; all that are shorter than one that fits also do.
+    """
+    if fits(text):
+        return text
+    count = bisect_left(range(1, len(text)), True, key=lambda count: not fits(text[:count]))
+    words = text[:count] if text[count].isspace() else text[:count].rpartition(" ")[0]
+    return words.rstrip() or text[:count]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 
 Format = Literal["glb", "ply", "stl", "off", "obj"]
 
@@ -38,10 +39,9 @@ def read_mesh_file(path: Path) -> bytes:
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; {USE_A_MESH}")
+    refuse_special_file(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; {USE_A_MESH} or the name of a built-in shape")
-    if not path.is_file():
-        raise InputError(f"{path}: is not a regular file; {USE_A_MESH}")
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{path}: is empty; {USE_A_MESH}")

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guidance.config.files import MAX_BYTES, read_config
 from guidance.errors import InputError
+from guidance.files import refuse_special_file
 from guidance.prompts import Prompt
 
 MOST_PARTS = 32
@@ -95,6 +96,7 @@ def _beside(path: Path, mesh: str) -> str:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    refuse_special_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
