@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from guidance.errors import GuidanceError, InputError
+from guidance.errors import GuidanceError, InputError, resource_errors
+from guidance.runs.signals import own_process
 from guidance.version import __version__
 
 HELP = """\
@@ -40,6 +41,8 @@ CTRL_C = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits with its documented code; see `guidance.errors`."""
+    if arguments is None:
+        own_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _dispatch(words)
@@ -67,8 +70,9 @@ def _dispatch(words: list[str]) -> int:
     if words[0] not in COMMANDS:
         raise InputError(f"no command {words[0]!r:.40}; use one of {', '.join(COMMANDS)}")
     module, function = COMMANDS[words[0]]
-    command: Callable[[list[str]], int] = getattr(import_module(module), function)
-    return command(words[1:])
+    with resource_errors("use a smaller input, or a machine with more memory"):
+        command: Callable[[list[str]], int] = getattr(import_module(module), function)
+        return command(words[1:])
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ LAYERS = [
         "schedule",
         "parsed",
         "errors",
+        "compiled",
         "version",
     },
 ]

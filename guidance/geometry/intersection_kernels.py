@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
+
+from guidance.compiled import compiled
 
 #: Error bound of `_volume` in float64, relative to its permanent: (7 + 56 u) u with u = 2^-53.
 BOUND = (7.0 + 56.0 * 2.0**-53) * 2.0**-53
@@ -17,17 +17,11 @@ Kernel = Callable[..., Any]
 
 
 def _kernel(function: Kernel) -> Kernel:
-    """Compiles a function on its first call and caches the code on disk if that is writable.
+    """Compiles a function on its first call; see `guidance.compiled`.
 
     Without fast math, since the error bounds hold only for the operations as written.
     """
-    plain = inspect.unwrap(function)
-    try:
-        return numba.njit(cache=True, nogil=True)(plain)
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-        return numba.njit(nogil=True)(plain)
+    return compiled(function, nogil=True)
 
 
 @_kernel

@@ -1,19 +1,79 @@
-"""SIGINT and SIGTERM: the first stops the run after the current step, the second at once."""
+"""SIGINT (Ctrl-C) and SIGTERM.
+
+| when                                    | the first signal             | the second |
+|-----------------------------------------|------------------------------|------------|
+| a new run, before its first step        | ends at once: 130            |            |
+| a resumed run, before it continues      | ends at once: 75             |            |
+| during the steps                        | checkpoint after the step: 75 | at once: 130 |
+| while results are written               | after the current file: 75   | at once: 130 |
+| from the writing of DONE.json on        | ignored: 0                   | ignored: 0 |
+| other commands                          | ends: 130                    |            |
+
+Files on disk are complete at any time, so a process can be ended at once.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-SECOND_SIGNAL = 130
+AT_ONCE, RESUMABLE = 130, 75
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Process:
+    """Whether this process is a command line, whose handlers stay until it ends."""
+
+    is_ours = False
+
+
+def own_process() -> None:
+    """Lets both signals end a command as Ctrl-C does; for the process of the command line only.
+
+    Later handlers stay as well: a signal that arrives between the end of a run and the end of its
+    process must not change the exit code.
+    """
+    _Process.is_ours = True
+    _handle(_raise)
+    # When Python ends, it gives handled signals their default action back, which is death by 143.
+    atexit.register(_handle, signal.SIG_IGN)
+
+
+def before_run(folder: Path | None) -> None:
+    """Lets both signals end the process at once, until a run begins.
+
+    Python libraries that are just being imported may lose an exception, so none is raised.
+
+    Args:
+        folder: of the run that is resumed.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if folder is None:
+            _print("guide: stopped before the run began; nothing was written")
+            os._exit(AT_ONCE)
+        _print(f"guide: stopped; nothing was changed; resume with: guide run --resume {folder}")
+        os._exit(RESUMABLE)
+
+    if _Process.is_ours:
+        _handle(end)
+
+
+def after_run() -> None:
+    """Lets a process that has nothing left to do end with its own exit code."""
+    if _Process.is_ours:
+        _handle(signal.SIG_IGN)
 
 
 class Signals:
-    """While entered, the first SIGINT or SIGTERM only sets `requested`.
+    """While entered, the first signal only sets `requested`; the second ends the process.
 
     Outside the main thread, where Python delivers no signals, this does nothing.
     """
@@ -23,10 +83,13 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._arrived)
+        self._before = {number: signal.getsignal(number) for number in NUMBERS}
+        _handle(self._arrived)
         return self
+
+    def ignore(self) -> None:
+        """Ignores signals from now on; those that arrived before are still `requested`."""
+        _handle(signal.SIG_IGN)
 
     def __exit__(
         self,
@@ -34,16 +97,33 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        if not _Process.is_ours and _in_main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            # No clean-up is needed: the files on disk are complete at any time.
-            os._exit(SECOND_SIGNAL)
+            os._exit(AT_ONCE)
         self.requested = True
-        # Bypasses Python's buffers, which may be in use at this moment.
-        os.write(
-            sys.__stderr__.fileno() if sys.__stderr__ else 2,
-            b"\nstopping after this step; repeat to stop at once\n",
-        )
+        _print("stopping after this step; repeat to stop at once")
+
+
+def _handle(handler: Any) -> None:
+    if _in_main_thread():
+        for number in NUMBERS:
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _print(line: str) -> None:
+    """Bypasses Python's buffers, which may be in use at this moment."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        os.write(handle, b"\n" + line.encode("utf-8", "backslashreplace") + b"\n")

@@ -18,7 +18,6 @@ from guidance.rendering.rasterizer.contract import (
     vertex_normals,
 )
 from guidance.rendering.rasterizer.kernels import threads
-from guidance.rendering.rasterizer.kernels.compile import kernel
 from guidance.rendering.rasterizer.kernels.prepare import add_up, bands
 from guidance.rendering.shading import to_clip
 from guidance.types import StepContext
@@ -435,26 +434,3 @@ def test_failures_on_any_thread_reach_the_caller(
     assert list(threads.spread(work, 4)) == [0, 1, 2, 3]
     with pytest.raises(ArithmeticError, match="job 4"):
         threads.spread(work, 6)
-
-
-def test_loops_compile_where_no_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numba
-
-    compile_it, asked = numba.njit, []
-
-    def njit(cache: bool = False, **options: Any) -> Any:
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available for file 'x.py'")
-        return compile_it(**options)
-
-    monkeypatch.setattr(numba, "njit", njit)
-    assert kernel(lambda x: x + 1)(2) == 3
-    assert asked == [True, False]
-
-    def broken(**options: Any) -> Any:
-        raise RuntimeError("something else")
-
-    monkeypatch.setattr(numba, "njit", broken)
-    with pytest.raises(RuntimeError, match="something else"):
-        kernel(lambda x: x + 1)
