@@ -42,25 +42,25 @@ def compiled(function: Function, **options: Any) -> Function:
     return made  # type: ignore[no-any-return]
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """A cache that is not used where it cannot be read or written."""
 
     def __init__(self, function: Function) -> None:
-        super().__init__(function)
+        super().__init__(function)  # type: ignore[no-untyped-call]
         stamp = self._impl.locator.get_source_stamp()
-        self._cache_file = _HashedFiles(self._cache_path, self._impl.filename_base, stamp)
+        self._cache_file = _HashedFiles(self._cache_path, self._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         with contextlib.suppress(OSError):
-            return super().load_overload(sig, target_context)
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError):  # the disk is full, for example
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
-class _HashedFiles(IndexDataCacheFile):  # type: ignore[misc]
+class _HashedFiles(IndexDataCacheFile):
     """The index and the code of a function, each in a file that begins with its SHA-256."""
 
     def _load_index(self) -> dict[Any, str]:
@@ -74,13 +74,14 @@ class _HashedFiles(IndexDataCacheFile):  # type: ignore[misc]
         self._write(self._index_path, (self._version, self._source_stamp, overloads))
 
     def _load_data(self, name: str) -> Any:
-        return _read(self._data_path(name))  # None: compiled anew
+        path: str = self._data_path(name)  # type: ignore[no-untyped-call]
+        return _read(path)  # None: compiled anew
 
     def _save_data(self, name: str, data: Any) -> None:
-        self._write(self._data_path(name), data)
+        self._write(self._data_path(name), data)  # type: ignore[no-untyped-call]
 
     def _write(self, path: str, value: Any) -> None:
-        content = self._dump(value)
+        content = self._dump(value)  # type: ignore[no-untyped-call]
         with self._open_for_write(path) as file:
             file.write(hashlib.sha256(content).digest() + content)
 
@@ -114,9 +115,10 @@ def _own_folder() -> Path | None:
 @contextlib.contextmanager
 def _cached_in(folder: Path) -> Iterator[None]:
     """Numba's setting of the cache folder, for the functions of this package only."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

@@ -14,16 +14,45 @@ encoder. Its options are a frozen pydantic model beside it:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from guidance.errors import InputError
 from guidance.parsed import Parsed
 
 
-class Options(BaseModel):
+class OptionError(InputError):
+    """An option of a component has a wrong value; `place` leads to it from the task."""
+
+    def __init__(self, message: str, place: tuple[str, ...]) -> None:
+        super().__init__(f"{'.'.join(place)}: {message}")
+        self.message, self.place = message, place
+
+
+class Plain(BaseModel):
+    """A pydantic model whose constructor reports a wrong value in one line.
+
+    Type checkers see the constructor that pydantic makes from the fields.
+    """
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            """Raises InputError, a ValueError, that names the class, the field and the value."""
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise InputError(_one_line(error, type(self))) from None
+
+        # Validation of mappings does not go through this constructor, as in pydantic's own models.
+        __init__.__pydantic_base_init__ = True
+
+
+class Options(Plain):
     """Settings of one component. Unknown names are refused, and values cannot be reassigned."""
 
     model_config = ConfigDict(
@@ -61,8 +90,59 @@ def as_lists(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict
     return {**values, **{name: [values[name]] for name in single}}
 
 
+def plain_message(error: Any) -> str:
+    """One error of pydantic's as a clause: what was expected, and what arrived."""
+    message = error["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(error["input"], dict) else f", got {error['input']!r:.60}"
+    return f"{message[0].lower()}{message[1:]}{got}"
+
+
+def _one_line(error: ValidationError, cls: type[BaseModel]) -> str:
+    """The first error of a constructor: which class, which field, and what was expected."""
+    first = error.errors(include_url=False)[0]
+    inner = first.get("ctx", {}).get("error")
+    where = ".".join((_name(cls), *(str(part) for part in first["loc"][:1])))
+    if isinstance(inner, OptionError):
+        return f"{'.'.join((_name(cls), *inner.place))}: {inner.message}"
+    if isinstance(inner, InputError):
+        return f"{where}: {inner}"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(cls.model_fields) or "none"
+        return f"{where}: is unknown; the options are {known}"
+    return " ".join(f"{where}: {plain_message(first)}".split())
+
+
+def _name(cls: type[BaseModel]) -> str:
+    """A class with the class around it, e.g. Texture.Options."""
+    return cls.__qualname__.rpartition("<locals>.")[2]
+
+
 class FlatOnly:
     """Marks an option that applies to flat images only, not to rendered views."""
+
+
+class OfThePlace:
+    """Marks an option that says where a run happens, such as a device or the folder of outputs.
+
+    It does not travel in images, videos and meshes, and a configuration from elsewhere cannot set
+    it.
+    """
+
+
+@dataclass(frozen=True)
+class NamesFile:
+    """Marks an option whose text may name a file or a folder, which a configuration from elsewhere
+    cannot choose. Options of the type `Path` need no mark.
+
+    Args:
+        apart_from: texts that name something else.
+    """
+
+    apart_from: tuple[str, ...] = ()
+
+    def names_file(self, text: str) -> bool:
+        """Whether a value of the option names a file."""
+        return text not in self.apart_from
 
 
 class Component:

@@ -24,6 +24,11 @@ class Parsed:
         """The text that `parse` turns into an equal value."""
         raise NotImplementedError
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        """Whether a text names a file; decided without opening one."""
+        return False
+
     #: The types that `parse` accepts.
     accepts: ClassVar[tuple[type, ...]] = (str,)
 

@@ -66,6 +66,10 @@ class Prompt(Parsed):
         """Reads a prompt in the grammar of this module; see `parse_prompt`."""
         return cls(text, parse_prompt(text))
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return any(part.strip().startswith(IMAGE) for part in text.split("|"))
+
     def written(self) -> str:
         return self.text
 
@@ -91,6 +95,10 @@ class Keyframe(Parsed):
         """Reads a keyframe such as "50% a green apple"."""
         return _parse_keyframe(text)
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return Prompt.names_file(text.partition("%")[2])
+
     def written(self) -> str:
         return f"{100 * self.progress:g}% {self.phrase.text}"
 
@@ -108,6 +116,10 @@ class Region(Parsed):
         """Reads a regional prompt such as `sky.png="a blue sky"`."""
         return parse_region(text)
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return True
+
     def written(self) -> str:
         return self.text
 
@@ -123,6 +135,10 @@ class Templates(Parsed):
     def parse(cls, text: str) -> Templates:
         """Reads "default", "plain" or the path of a file; see `read_templates`."""
         return cls(text, read_templates(text))
+
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return text not in (OWN_TEMPLATES, PLAIN_TEMPLATES)
 
     def written(self) -> str:
         return self.choice

@@ -1,6 +1,9 @@
 """Shapes in annotations are checked while the tests run (jaxtyping with beartype)."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # The tensors of the tests are small: more threads only wait for each other.
@@ -9,3 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from jaxtyping import install_import_hook
 
 install_import_hook("guidance", "beartype.beartype")
+
+# The key by which users recognize their own runs is not that of the user who runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="guidance-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)

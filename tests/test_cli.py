@@ -262,7 +262,7 @@ CONFIGS = [
     ("a: 2026-99-99", "is not valid YAML"),
     ("[" * 5000, "is nested too deeply"),
     ("a: \x01", "is not valid YAML"),
-    ("schema_version: 3", "was written by a newer version of guidance (schema_version 3;"),
+    ("schema_version: 4", "was written by a newer version of guidance (schema_version 4;"),
     ("schema_version: new", "schema_version: expected a whole number"),
     ("task: text9image", "is a configuration of 'text9image', not of"),
     ("task: [1]", "task: expected the name of a task"),

@@ -7,14 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from guidance.config.commandline import asks_for_help, task_help, task_of
-from guidance.config.files import read_config, strip_header, validated
-from guidance.config.flags import load_named_files, peek
+from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
+from guidance.config.files import (
+    differs_from_mark,
+    is_marked_version,
+    read_config,
+    read_record,
+    strip_header,
+)
+from guidance.config.flags import load_named_files, peek, words_of
 from guidance.config.kinds import TASKS, find, load_file, names
+from guidance.config.marks import without_mark
 from guidance.errors import InputError
-from guidance.runs.folder import CONFIG, existing_folder
+from guidance.media.metadata import carries, extract
+from guidance.runs.folder import CONFIG, existing_folder, folder_around
+from guidance.runs.origin import is_own
+from guidance.runs.signals import after_run, before_run
 from guidance.tasks.base import Task
 
+#: Resumes a run though the weights of a model were changed.
+ALLOW = "--allow-changed-weights"
 RERUN_HELP = """\
 usage: guide rerun FILE [options]
 
@@ -51,10 +63,16 @@ def rerun(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(RERUN_HELP, end="")
         return 0 if words else InputError.exit_code
-    path = Path(words[0])
+    path = Path(words[0]).expanduser()
+    around = folder_around(path)
+    if around is not None:
+        existing_folder(around)
     name, version, values = strip_header(_read(path), str(path))
     cls = _built_in(name, path, f"guide run YOUR.py --config {path}")
-    task, notes = task_of(cls, str(name), words[1:], values, where=str(path), version=version)
+    own = around is not None and path.name == CONFIG and is_own(around)
+    task, notes = task_of(
+        cls, str(name), words[1:], values, where=str(path), version=version, carried=not own
+    )
     _tell(notes)
     return execute(task, None)
 
@@ -73,44 +91,68 @@ def parse_task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
 
 def _task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
     values: dict[str, Any] = {}
-    config, version = None, None
+    config, version, carried = None, None, False
     for config in peek(words, "config")[-1:]:
-        said, version, values = strip_header(_read(Path(config)), config)
+        path = Path(config).expanduser()
+        carried = carries(path)
+        said, version, values = strip_header(_read(path, edited=True), config)
         if said is not None and said != cls.task_name():
             raise InputError(f"{config}: is a configuration of {said!r}, not of {name!r}")
-    task, notes = task_of(cls, cls.task_name(), words, values, where=config, version=version)
+    task, notes = task_of(
+        cls, cls.task_name(), words, values, where=config, version=version, carried=carried
+    )
     _tell(notes)
     return task
 
 
 def _resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str]) -> int:
-    """Resumes a run. Of other flags, only those that name a Python file with a component count."""
+    """Resumes a run.
+
+    Of other flags, only those count that name a Python file with a component, and those that a
+    configuration from elsewhere cannot set: places and files of this machine.
+    """
     folder = existing_folder(folder)
     config = folder / CONFIG
-    said, version, values = strip_header(read_config(config), str(config))
+    said, version, values = strip_header(read_record(config), str(config))
     if cls is None:
         cls = _built_in(said, config, f"guide run YOUR.py --resume {folder}")
     if said != cls.task_name():
         raise InputError(f"{folder}: is a run of {said!r}, not of {name!r}")
-    rest = load_named_files(cls, words)
-    if rest != ["resume"]:
-        raise InputError("run --resume FOLDER: takes no other options; the run has its own")
-    if version == 1:
-        task, _ = task_of(cls, str(said), [], values, where=str(config), version=1)
-        return execute(task, folder)
-    return execute(validated(cls, values, lambda key: f"{config}: {key}"), folder)
+    allowed = [word for word in words if word == ALLOW]
+    rest = [word for word in words if word != ALLOW]
+    others = set(load_named_files(cls, rest)) - {"resume"}
+    local = local_options(cls, str(said), values, version)
+    others -= local
+    if others:
+        raise InputError(
+            "run --resume FOLDER: takes no other options than those that name files or devices, "
+            f"and {ALLOW}; the run has its own"
+        )
+    task, notes = task_of(
+        cls,
+        str(said),
+        words_of(rest, local),
+        values,
+        where=str(config),
+        version=version,
+        carried=not is_own(folder),
+    )
+    _tell(notes)
+    return execute(task, folder, allow_changed_weights=bool(allowed))
 
 
-def execute(task: Task, folder: Path | None) -> int:
+def execute(task: Task, folder: Path | None, *, allow_changed_weights: bool = False) -> int:
     """Runs a task, or resumes it in its folder, and prints the files that it wrote."""
     from guidance.commands.memory import keep_freed_memory
     from guidance.models.catalogue import check_is_here
 
+    before_run(folder)
     if folder is None:  # a finished run needs no weights to say that it is done
         for name in task.models:
             check_is_here(name)
     keep_freed_memory()
-    result = task.run(folder=folder)
+    result = task.run(folder=folder, allow_changed_weights=allow_changed_weights)
+    after_run()
     if result.already_done:
         print(f"{result.folder} is already finished; nothing was left to do")
     for path in [*result.files, *(file for sample in result.samples for file in sample.files)]:
@@ -118,11 +160,23 @@ def execute(task: Task, folder: Path | None) -> int:
     return 0
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The configuration in a YAML file, or in a file that a run made."""
-    from guidance.media.metadata import carries, extract
+def _read(path: Path, *, edited: bool = False) -> dict[str, Any]:
+    """The configuration in a YAML file, or in a file that a run made.
 
-    return extract(path) if carries(path) else read_config(path)
+    Args:
+        edited: a YAML file may have been changed since its run wrote it.
+    """
+    if carries(path):
+        values = extract(path)
+        try:
+            return without_mark(values, needed=is_marked_version(values))
+        except ValueError:
+            raise InputError(f"{path}: its configuration is damaged; give config.yaml") from None
+    if not edited:
+        return read_record(path)
+    if path.is_file() and differs_from_mark(path):
+        _tell([f"{path}: was changed since its run wrote it"])
+    return read_config(path)
 
 
 def _built_in(name: str | None, path: Path, way: str) -> type[Task]:

@@ -21,7 +21,8 @@ from guidance.meshes import MeshScene
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.shading import Shading, render_mesh
 from guidance.runs.atomic import move_into, os_errors
-from guidance.runs.folder import contained, existing_folder, only_writer
+from guidance.runs.folder import DONE, contained, existing_folder, only_writer
+from guidance.runs.results import check_files, done_record
 
 HELP = f"""\
 usage: guide tune RUN --strength S
@@ -93,6 +94,8 @@ def tune(request: Request) -> Iterator[Path]:
             f"{folder}: has no {NAME}; finished runs of text2mesh in the modes deform and stylize "
             "leave one, if the shape could move"
         )
+    if (folder / DONE).is_file():
+        check_files(folder, done_record(folder), places)
     with only_writer(folder):
         for path in found:  # a second reading is cheap, and all of them at once may be large
             Deformation.load(path).at(request.strength)

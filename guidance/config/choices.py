@@ -21,21 +21,13 @@ from pydantic_core import core_schema
 
 from guidance.config.kinds import Kind, names, options_of
 from guidance.errors import InputError
-from guidance.options import Options
+from guidance.options import OptionError, Options, plain_message
 from guidance.prompts import CURVE, NUMBER
 from guidance.schedule import Schedule
 
 KIND, WEIGHT = "kind", "weight"
 ONE = Schedule.parse(1.0)
 WEIGHTED = re.compile(rf"(?P<name>.+?)(?:\s*:\s*(?P<weight>{CURVE}|{NUMBER}))?", re.S)
-
-
-class OptionError(InputError):
-    """An option of a component has a wrong value; `place` leads to it from the task."""
-
-    def __init__(self, message: str, place: tuple[str, ...]) -> None:
-        super().__init__(f"{'.'.join(place)}: {message}")
-        self.message, self.place = message, place
 
 
 @dataclass(frozen=True)
@@ -272,10 +264,3 @@ def _option_error(error: ValidationError, cls: type[Options], place: str) -> Inp
         known = ", ".join(cls.model_fields) or "none"
         return OptionError(f"{cls.kind()} has no such option; its options: {known}", where)
     return OptionError(plain_message(first), where)
-
-
-def plain_message(error: Any) -> str:
-    """One error of pydantic's as a clause: what was expected, and what arrived."""
-    message = error["msg"].removeprefix("Value error, ")
-    got = "" if isinstance(error["input"], dict) else f", got {error['input']!r:.60}"
-    return f"{message[0].lower()}{message[1:]}{got}"

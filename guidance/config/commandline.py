@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from guidance.config.carried import options_with_files, places, refuse_files, without_places
 from guidance.config.choices import LossChoice, choice_of
 from guidance.config.files import validated
-from guidance.config.flags import load_named_files, peek, read_flags, read_tree, unknown
+from guidance.config.flags import key_of, load_named_files, peek, read_flags, read_tree, unknown
 from guidance.config.help import help_text
 from guidance.config.renamed import old_flags, old_values
 from guidance.config.tree import Node, assign, holders
@@ -51,13 +52,15 @@ def task_of(
     *,
     where: str | None = None,
     version: int | None = None,
+    carried: bool = False,
 ) -> tuple[T, list[str]]:
-    """The task, and a line about each flag that has another name now.
+    """The task, and notes: flags that have another name now, and what was left out.
 
     Args:
         values: of a configuration, beneath the flags.
         where: the configuration's name in messages.
         version: its schema version.
+        carried: the configuration comes from elsewhere; see `guidance.config.carried`.
 
     Raises:
         InputError: an unknown flag or key, or a bad value.
@@ -66,6 +69,9 @@ def task_of(
     losses = _default_losses(cls)
     if version == 1:
         values = old_values(name, values, losses)
+    left_out: list[str] = []
+    if carried:
+        values, left_out = without_places(cls, values, str(where))
     own = {k: v for k, v in values.items() if k in cls.model_fields}
     flat = {k: v for k, v in values.items() if k not in cls.model_fields}
     load_named_files(cls, words)
@@ -81,13 +87,32 @@ def task_of(
         if preset not in PRESETS:
             raise InputError(f"--preset: expected draft, normal or best, got {preset!r:.40}")
         node.use_preset(preset)
+    if carried:
+        refuse_files(node, {key_of(word) for word in words}, str(where))
     # What a file says is checked first, so that an error names the file.
     validated(cls, node.raw(), _name_in(where))
     given = read_flags(node, words, help_line)
     for key, value in given.items():
         assign(node, key, value)
     task = validated(cls, node.raw(), lambda key: f"--{key.split('.')[-1].replace('_', '-')}")
-    return task, notes
+    return task, [*left_out, *notes]
+
+
+def local_options(
+    cls: type[BaseModel], name: str, values: Mapping[str, Any], version: int
+) -> set[str]:
+    """The options of a configuration that name files, and those that say where a run happens.
+
+    Only these may be given again when a run is resumed.
+    """
+    if version == 1:
+        values = old_values(name, values, _default_losses(cls))
+    own = {k: v for k, v in values.items() if k in cls.model_fields}
+    flat = {k: v for k, v in values.items() if k not in cls.model_fields}
+    node = read_tree(cls, own, [], flat=flat)
+    for option, value in flat.items():
+        assign(node, option, value)
+    return options_with_files(node) | set(places(cls))
 
 
 def _checked(cls: type[BaseModel], values: Mapping[str, Any], where: str | None) -> None:

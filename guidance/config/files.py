@@ -10,33 +10,21 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from guidance.config.choices import OptionError, plain_message
+from guidance.config.marks import marked_text, text_mark, whole_version
+from guidance.config.plain_yaml import load
 from guidance.errors import InputError
+from guidance.options import OptionError, plain_message
 
 #: Of config.yaml and of the configuration inside images, videos and meshes. Version 1 listed the
 #: options of all components side by side and had other names for some; see `config.renamed`.
-SCHEMA_VERSION = 2
+#: Version 3 ends with a mark; see `config.marks`.
+SCHEMA_VERSION = 3
+MARKED_FROM = 3
 #: A configuration has a few thousand characters, and YAML is slow to parse.
 MAX_BYTES = 256 * 1024
 #: Keys of config.yaml that are not options of the task.
 HEADER = ("schema_version", "task")
 T = TypeVar("T", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without aliases (a few lines of them expand to gigabytes) and duplicate keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not supported; write the value out")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [getattr(key, "value", None) for key, _ in node.value]
-        for key in keys:
-            if isinstance(key, str) and keys.count(key) > 1:
-                raise yaml.YAMLError(f"key {key!r} is given twice")
-        return super().construct_mapping(node, deep)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -46,6 +34,38 @@ def read_config(path: Path) -> dict[str, Any]:
         InputError: the file does not exist, is too large, is not YAML in UTF-8, has tags that would
             build objects, or does not contain a mapping.
     """
+    return _parsed(path, _content(path))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The mapping of a config.yaml that a run wrote, or of any other YAML file.
+
+    Raises:
+        InputError: as `read_config`; or the file is not as its run wrote it.
+    """
+    content = _content(path)
+    whole = text_mark(content)
+    values = {} if whole is False else _parsed(path, content)
+    if whole is False or (whole is None and is_marked_version(values)):
+        raise InputError(
+            f"{path}: was changed or truncated since its run wrote it; restore it, or use it as it "
+            f"is: guide run TASK --config {path}"
+        )
+    return values
+
+
+def differs_from_mark(path: Path) -> bool:
+    """Whether a YAML file was changed since a run wrote it."""
+    return text_mark(_content(path)) is False
+
+
+def is_marked_version(values: Mapping[str, Any]) -> bool:
+    """Whether a configuration is of a schema version that has a mark."""
+    version = values.get("schema_version")
+    return type(version) is int and version >= MARKED_FROM
+
+
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a configuration in YAML")
     if path.stat().st_size > MAX_BYTES:
@@ -53,14 +73,17 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path}: is larger than {MAX_BYTES // 1024} KB; it is not a configuration"
         )
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not text; a configuration is YAML in UTF-8") from None
+        return path.read_bytes()
     except PermissionError:
         raise InputError(f"{path}: cannot be read; change its permissions") from None
-    except RecursionError:
-        raise InputError(f"{path}: is nested too deeply; it is not a configuration") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-99-99
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        values = load(content.decode())
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text; a configuration is YAML in UTF-8") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: is not valid YAML: {_yaml_reason(error)}") from None
     if values is None:
         return {}
@@ -75,23 +98,16 @@ def _yaml_reason(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}" if mark is not None else ""
     reason = getattr(error, "problem", None) or str(error)
-    return " ".join(f"{reason}{where}".split())
+    return " ".join(f"{reason}{where}".split())[:300]
 
 
 def strip_header(values: Mapping[str, Any], where: str) -> tuple[str | None, int, dict[str, Any]]:
     """The name of the task, if it is given, the schema version, and the options.
 
     Raises:
-        InputError: the file was written by a newer version.
+        InputError: the version is not a whole number, or newer than this package.
     """
-    version = values.get("schema_version", SCHEMA_VERSION)
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InputError(f"{where}: schema_version: expected a whole number, got {version!r:.40}")
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            f"{where}: was written by a newer version of guidance (schema_version {version}; this "
-            f"one reads up to {SCHEMA_VERSION}); update guidance"
-        )
+    version = whole_version(values.get("schema_version", SCHEMA_VERSION), SCHEMA_VERSION, where)
     task = values.get("task")
     if task is not None and not isinstance(task, str):
         raise InputError(f"{where}: task: expected the name of a task, got {task!r:.40}")
@@ -105,8 +121,10 @@ def as_mapping(task: BaseModel, name: str) -> dict[str, Any]:
 
 
 def as_yaml(mapping: Mapping[str, Any]) -> str:
-    """A resolved configuration; `guide run TASK --config FILE` repeats the run."""
-    return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True, width=100)
+    """A resolved configuration with its mark; `guide run TASK --config FILE` repeats the run."""
+    return marked_text(
+        yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True, width=100)
+    )
 
 
 def validated(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -110,6 +110,15 @@ def load_named_files(cls: type[BaseModel], words: Sequence[str]) -> list[str]:
     return [key for key in keys if key is not None and key not in kinds]
 
 
+def words_of(words: Sequence[str], keys: Collection[str]) -> list[str]:
+    """The words that set these options; flags of them have a value."""
+    found: list[str] = []
+    for index, word in enumerate(words):
+        if key_of(word) in keys:
+            found += [word] if "=" in word else words[index : index + 2]
+    return found
+
+
 def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, Any]:
     """The values of flags by the names of options; texts, lists of texts, or booleans.
 
@@ -118,11 +127,13 @@ def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, An
     """
     found: dict[str, Any] = {}
     waiting = list(words)
+    before = ""
     while waiting:
         word = waiting.pop(0)
         key = key_of(word)
         if key is None:
-            raise InputError(f"unexpected argument {word!r:.60}; {help_line}")
+            raise InputError(_unexpected(node, word, before, help_line))
+        before = word
         _, equals, value = word.partition("=")
         positive = key.removeprefix("no_")
         if key != positive and not holders(node, key) and _switch(node, positive):
@@ -145,6 +156,18 @@ def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, An
         elif key not in OUTSIDE:
             found[key] = value
     return found
+
+
+def _unexpected(node: Node, word: str, before: str, help_line: str) -> str:
+    """Why a word is not a flag; `--flag true` was the form of earlier versions."""
+    key = (key_of(before) or "").removeprefix("no_")
+    if "=" not in before and _switch(node, key):
+        flag = key.replace("_", "-")
+        return (
+            f"unexpected argument {word!r:.60}: --{flag} takes no value; write --{flag} or "
+            f"--no-{flag}"
+        )
+    return f"unexpected argument {word!r:.60}; {help_line}"
 
 
 def _switch(node: Node, key: str) -> bool:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from guidance.config.files import read_config, strip_header
+from guidance.config.carried import LOCAL
+from guidance.config.files import read_record, strip_header
 from guidance.errors import InputError
 from guidance.evaluate.scoring import Sample, SampleImages
 from guidance.geometry.deformation import NAME as DEFORMATION
 from guidance.media.read_image import load_image
 from guidance.prompts import plain_text
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sample_folder
+from guidance.runs.json_records import read_record as read_json_record
+from guidance.runs.origin import is_own
+from guidance.runs.results import check_files, done_record
 
 IMAGE, MESH = "image.png", "mesh.glb"
 #: Limit of the files that are read: DONE.json has a few kilobytes, a list of texts not much more.
@@ -43,18 +47,22 @@ def read_run(folder: Path) -> FinishedRun:
     if not done.is_file():
         raise InputError(f"{folder}: is not finished; resume it: guide run --resume {folder}")
     try:
-        content = _read_json(done)
+        content = done_record(folder)
         entries = [(str(entry["prompt"]), int(entry["seed"])) for entry in content["samples"]]
         judge = content["judge"]
         if not entries:
             raise ValueError("no samples")
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError):
         raise InputError(
             f"{done}: is damaged; run it again: guide rerun {folder / CONFIG}"
         ) from None
+    places = [sample_folder(folder, index, len(entries)) for index in range(len(entries))]
+    read = [place / name for place in places for name in (MESH, IMAGE, DEFORMATION)]
+    check_files(folder, content, read)
     samples = [
-        _sample(sample_folder(folder, index, len(entries)), prompt, seed)
-        for index, (prompt, seed) in enumerate(entries)
+        _sample(place, prompt, seed) for place, (prompt, seed) in zip(places, entries, strict=True)
     ]
     losses, families = _losses(folder, judge)
     return FinishedRun(folder, losses, families, tuple(samples))
@@ -63,21 +71,28 @@ def read_run(folder: Path) -> FinishedRun:
 def _losses(folder: Path, judge: str | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models in the configuration and in the record of a run, and the recorded families."""
     config = folder / CONFIG
-    _, _, fields = strip_header(read_config(config), str(config))
+    _, _, fields = strip_header(read_record(config), str(config))
     models, families = list(_models_in(fields)), dict[str, str]()
     record = folder / ENVIRONMENT
     if record.is_file():
+        advice = (
+            f"so it is unknown which judge may score the run; run it again: guide rerun {config}"
+        )
+        content = read_json_record(record, advice)
         try:
-            content = _read_json(record)
             models += [name for name in dict(content["models"]) if name != judge]
             families = {str(k): str(v) for k, v in dict(content.get("families", {})).items()}
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise InputError(
-                f"{record}: is damaged, so it is unknown which judge may score the run; run it "
-                f"again: guide rerun {config}"
-            ) from None
+        except (ValueError, TypeError, KeyError):
+            raise InputError(f"{record}: is damaged; {advice}") from None
     if families:  # an encoder in a Python file is recorded by its `name`
         models = [name for name in models if not name.endswith(".py")] + list(families)
+    for name in models:
+        if name.startswith(LOCAL) and name not in families and not is_own(folder):
+            raise InputError(
+                f"{config}: names {name!r:.80}, but a configuration that comes from elsewhere "
+                f"cannot choose files, and {ENVIRONMENT} does not say its family; run it again: "
+                f"guide rerun {config} --encoder {shlex.quote(name)}"
+            )
     if not models:
         raise InputError(f"{config}: names no model, so no judge can be chosen for the run")
     return tuple(dict.fromkeys(models)), families
@@ -133,10 +148,6 @@ def read_texts(path: Path) -> list[str]:
     if not texts:
         raise InputError(f"{path}: is empty; write one text per line")
     return texts
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(_read_text(path))
 
 
 def _read_text(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from guidance.errors import Diverged, InputError, OutOfResources
+from guidance.errors import Diverged, InputError, OutOfResources, is_out_of_memory
 from guidance.loop.declared import check_declared
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
@@ -133,6 +133,7 @@ class _Run:
             )
             if preview is not None:
                 send(preview)
+        self._check_validated()
         self.best.load_into(self.generator)
         # A run that is resumed after its last step has not called `advance` yet.
         self.generator.advance(1.0)
@@ -144,6 +145,15 @@ class _Run:
         )
         send(DoneEvent(self.step, result))
         return result
+
+    def _check_validated(self) -> None:
+        """Raises Diverged if no state of a sample had a finite loss in the fixed views."""
+        bad = [str(i) for i, ok in enumerate(self.best.loss.isfinite().tolist()) if not ok]
+        if bad:
+            raise Diverged(
+                f"the validation loss of sample {', '.join(bad)} was never finite, so there is no "
+                "best state; check the input and the losses, or lower --learning-rate"
+            )
 
     def _step(self) -> tuple[dict[str, Tensor], bool]:
         context = StepContext(self.seeds, self.step, self.settings.progress(self.step))
@@ -180,8 +190,8 @@ class _Run:
         while True:
             try:
                 return work(context)
-            except RuntimeError as error:
-                if not _is_out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
                     raise
                 if self.micro_batch == 1:
                     raise OutOfResources(
@@ -265,8 +275,3 @@ class _Run:
         self.rate_scale = counters["rate_scale"]
         self.micro_batch = int(counters["micro_batch"])
         self.history = tensors["history"].tolist()
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA and MPS have a class for it; the CPU allocator has only its message."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -23,6 +23,23 @@ MAX_TEXT = 2**20
 #: Meshes describe their buffers in JSON; ours are a few kilobytes.
 MAX_GLB_JSON = 2**26
 MAX_CHUNKS = 100_000
+#: First bytes of formats that runs do not write or that lose the configuration.
+WITHOUT = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"RIFF", "WebP"),
+    (b"\x1aE\xdf\xa3", "WebM"),
+    (b"%PDF", "PDF"),
+    (b"ply\n", "PLY"),
+    (b"ply\r", "PLY"),
+    (b"\x93NUMPY", "NumPy"),
+    (b"PK\x03\x04", "ZIP"),
+)
+#: Brands of still pictures in the container of MP4.
+STILLS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 PNG = b"\x89PNG\r\n\x1a\n"
 GLB = b"glTF"
 JSON_CHUNK = b"JSON"
@@ -38,12 +55,22 @@ def embed(content: bytes, text: str) -> bytes:
 
 
 def carries(path: Path) -> bool:
-    """Whether the format of a file can hold a configuration, by its first bytes."""
+    """Whether a file is an image, a video or a mesh rather than text, by its first bytes."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        start = file.read(12)
-    return start.startswith((PNG, GLB)) or start[4:8] == b"ftyp"
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except PermissionError:
+        raise InputError(f"{path}: cannot be read; change its permissions") from None
+    return start.startswith((PNG, GLB)) or start[4:8] == b"ftyp" or _without(start) is not None
+
+
+def _without(start: bytes) -> str | None:
+    """The name of a format that carries no configuration."""
+    if start[4:8] == b"ftyp" and start[8:12] in STILLS:
+        return "AVIF" if start[8:12].startswith(b"avi") else "HEIC"
+    return next((name for magic, name in WITHOUT if start.startswith(magic)), None)
 
 
 def extract(path: Path) -> dict[str, Any]:
@@ -57,6 +84,11 @@ def extract(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         start = file.read(12)
         file.seek(0)
+        if (name := _without(start)) is not None:
+            raise InputError(
+                f"{path}: {name} carries no configuration; give the PNG, MP4 or GLB of the run, or "
+                "its config.yaml"
+            )
         try:
             if start.startswith(PNG):
                 text = _extract_png(file)

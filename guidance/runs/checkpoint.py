@@ -23,10 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from guidance.config.marks import whole_version
 from guidance.errors import InputError
 from guidance.runs.atomic import os_errors, sync_folder, write_bytes, write_text
 
-SCHEMA_VERSION = 1
+#: Version 2 also has the length and the hash of metrics.jsonl.
+SCHEMA_VERSION = 2
 DATA, DESCRIPTION, NEXT = (
     "checkpoint.safetensors",
     "checkpoint.json",
@@ -49,10 +51,20 @@ class Description:
     bytes: int
     sha256: str
     config_sha256: str  # of the config.yaml of the run
+    metrics_bytes: int | None = None  # of metrics.jsonl, up to this step
+    metrics_sha256: str | None = None
 
 
-def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
+def save(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    config_sha256: str,
+    metrics: tuple[int, str] | None = None,
+) -> None:
     """Replaces the checkpoint of a run. If this is killed, one complete checkpoint remains.
+
+    Args:
+        metrics: length and SHA-256 of metrics.jsonl up to this step, already on disk.
 
     Raises:
         OutOfResources: the disk is full; the previous checkpoint remains.
@@ -66,6 +78,7 @@ def save(folder: Path, tensors: dict[str, Tensor], config_sha256: str) -> None:
         len(data),
         hashlib.sha256(data).hexdigest(),
         config_sha256,
+        *(metrics or ()),
     )
     try:
         write_bytes(folder / NEXT, data)
@@ -105,6 +118,18 @@ def load(folder: Path, generator: nn.Module, config_sha256: str) -> dict[str, Te
     return _checked_tensors(path, description, generator)
 
 
+def metrics_mark(folder: Path) -> tuple[int, str] | None:
+    """Length and SHA-256 of metrics.jsonl up to the checkpoint; None in older checkpoints.
+
+    Raises:
+        InputError: the checkpoint is damaged.
+    """
+    found = _read_description(folder)
+    if found is None or found.metrics_bytes is None or found.metrics_sha256 is None:
+        return None
+    return found.metrics_bytes, found.metrics_sha256
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's content."""
     with path.open("rb") as file:
@@ -120,12 +145,7 @@ def _read_description(folder: Path) -> Description | None:
     try:
         text = path.read_text(encoding="utf-8")
         values: Any = json.loads(text)
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise InputError(
-                f"{path}: was written by a newer version of guidance (schema_version {version}; "
-                f"this one reads up to {SCHEMA_VERSION}); update guidance"
-            )
+        whole_version(values.get("schema_version"), SCHEMA_VERSION, str(path))
         digest = values.pop("self_sha256")
         description = Description(**values)
         # The text must be exactly as it was written, so that any flipped bit is found.
@@ -139,7 +159,8 @@ def _read_description(folder: Path) -> Description | None:
 
 
 def _as_text(description: Description) -> str:
-    values = asdict(description)
+    # Version 1 did not have all values.
+    values = {key: value for key, value in asdict(description).items() if value is not None}
     return json.dumps(values | {"self_sha256": _own_digest(values)}, indent=2) + "\n"
 
 

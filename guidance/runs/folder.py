@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -16,10 +17,13 @@ from pathlib import Path
 from guidance.errors import InputError
 from guidance.prompts import Prompt, plain_text
 from guidance.runs.atomic import os_errors, sync_folder, write_text
+from guidance.runs.links import check_links
 
 SLUG_LENGTH = 40
 CONFIG, DONE, METRICS = "config.yaml", "DONE.json", "metrics.jsonl"
 ENVIRONMENT, LOCK = "environment.json", ".lock"
+#: Folders of runs are created under a temporary name. After a minute, their process is dead.
+UNBORN, SECONDS_UNBORN = ".new-", 60.0
 
 
 def slug(text: str) -> str:
@@ -54,7 +58,8 @@ def new_folder(output: Path, task: str, prompt: Prompt, config: str) -> Path:
     base = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(plain_text(prompt))}"
     with os_errors(base):
         parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+        _remove_unborn(parent)
+        aside = Path(tempfile.mkdtemp(prefix=UNBORN, dir=parent))
         try:
             aside.chmod(0o755)
             write_text(aside / CONFIG, config)
@@ -79,14 +84,22 @@ def existing_folder(folder: Path) -> Path:
     """Checks that a path given by the user is the folder of a run.
 
     Raises:
-        InputError: it is not.
+        InputError: it is not, or it holds links.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the folder of a run")
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: has no {CONFIG}, so it is not the folder of a run")
+    with os_errors(folder):
+        check_links(folder)
     return folder
+
+
+def folder_around(path: Path) -> Path | None:
+    """The run folder that a file lies in: at its top, or in the folder of a sample."""
+    around = path.expanduser().absolute().parents
+    return next((folder for folder in around[:3] if (folder / CONFIG).is_file()), None)
 
 
 def sample_folder(folder: Path, sample: int, num_samples: int) -> Path:
@@ -96,10 +109,28 @@ def sample_folder(folder: Path, sample: int, num_samples: int) -> Path:
 
 def remove_remains(folder: Path) -> None:
     """Removes temporary files that a killed process left behind."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob("samples/*/.*.tmp")]:
-        path.unlink()
-    for path in [*folder.glob(".export-*"), *folder.glob("samples/*/.export-*")]:
-        shutil.rmtree(path)
+    with os_errors(folder):
+        for path in [*folder.glob(".*.tmp"), *folder.glob("samples/*/.*.tmp")]:
+            if path.is_file():
+                path.unlink()
+        for path in [*folder.glob(".export-*"), *folder.glob("samples/*/.export-*")]:
+            if path.is_dir():
+                shutil.rmtree(path)
+        _remove_unborn(folder.absolute().parent)
+
+
+def _remove_unborn(parent: Path) -> None:
+    """Removes folders of runs that were killed before they got their name.
+
+    A folder is only removed if it holds nothing but a configuration and is older than the moment
+    that another process needs to name it.
+    """
+    for path in parent.glob(f"{UNBORN}*"):
+        with contextlib.suppress(OSError):  # another process was faster
+            if path.is_symlink() or time.time() - path.stat().st_mtime < SECONDS_UNBORN:
+                continue
+            if all(p.name == CONFIG or p.match(f".{CONFIG}.*.tmp") for p in path.iterdir()):
+                shutil.rmtree(path)
 
 
 def contained(folder: Path, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -48,12 +49,21 @@ class Metrics:
         """Opens the file and truncates it to `keep` bytes (see `find_end`)."""
         self.path = path
         with os_errors(path):
+            self._bytes, self._hash = keep, prefix_hash(path, keep)
             self._file: BufferedWriter = path.open("ab")
             self._file.truncate(keep)
 
+    @property
+    def mark(self) -> tuple[int, str]:
+        """Length and SHA-256 of all that was written."""
+        return self._bytes, self._hash.hexdigest()
+
     def write(self, line: dict[str, Any]) -> None:
+        content = json.dumps(finite(line), separators=(",", ":")).encode() + b"\n"
+        self._bytes += len(content)
+        self._hash.update(content)
         with os_errors(self.path):
-            self._file.write(json.dumps(finite(line), separators=(",", ":")).encode() + b"\n")
+            self._file.write(content)
 
     def sync(self) -> None:
         """Flushes all lines to disk; called before each checkpoint."""
@@ -66,8 +76,24 @@ class Metrics:
             self._file.close()
 
 
-def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
+def prefix_hash(path: Path, length: int) -> Any:
+    """The SHA-256, as an object of hashlib, of the first bytes of a file."""
+    found = hashlib.sha256()
+    if length:
+        with path.open("rb") as file:
+            while length and (block := file.read(min(length, 2**20))):
+                found.update(block)
+                length -= len(block)
+    return found
+
+
+def find_end(
+    path: Path, step: int, mark: tuple[int, str] | None = None
+) -> tuple[int, dict[str, Any]]:
     """Finds the end of the lines up to a checkpoint's step, and the first line.
+
+    Args:
+        mark: length and SHA-256 of these lines, from the checkpoint.
 
     Returns:
         The offset in bytes, and the first line. The file is not changed.
@@ -97,6 +123,10 @@ def find_end(path: Path, step: int) -> tuple[int, dict[str, Any]]:
         raise InputError(
             f"{path}: expected the {step} steps of the checkpoint, found {steps}; restore the "
             "file, or start the run again"
+        )
+    if mark is not None and mark != (end, prefix_hash(path, end).hexdigest()):
+        raise InputError(
+            f"{path}: was changed since the checkpoint; restore it, or start the run again"
         )
     return end, first
 

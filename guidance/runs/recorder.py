@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from guidance.errors import Interrupted
+from guidance.errors import Interrupted, OutOfResources, resource_errors
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.loop.result import Result
 from guidance.outputs import Output
 from guidance.runs import checkpoint
 from guidance.runs.artifacts.base import Look, RunContext
-from guidance.runs.atomic import write_text
 from guidance.runs.folder import (
     CONFIG,
     ENVIRONMENT,
@@ -30,6 +29,8 @@ from guidance.runs.folder import (
     only_writer,
     remove_remains,
 )
+from guidance.runs.json_records import write_record
+from guidance.runs.origin import origin_code
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
 from guidance.runs.record import Metrics, find_end
@@ -40,6 +41,7 @@ from guidance.types import StepContext
 #: The step of the first checkpoint, the least time between two checkpoints in seconds, and the
 #: largest share of the run time that writing them may take.
 FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
+ADVICE = "use a smaller size, fewer samples or a smaller encoder"
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ class RunInfo:
     task: str  # names the folder of all runs of a task
     config: str  # content of config.yaml
     output: Path  # where the run folder is created
-    environment: Callable[[], str]  # content of environment.json
+    environment: Callable[[], dict[str, Any]]  # content of environment.json
     comment: str | None = None  # the configuration to embed in images, videos and meshes
     folder: Path | None = None  # the folder of a resumed run
+    new_weights: bool = False  # it continues with other weights, which are recorded anew
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
     tensors = checkpoint.load(folder, plan.generator, checkpoint.file_digest(folder / CONFIG))
     if tensors is None:
         return None
-    end, first = find_end(folder / METRICS, int(tensors["counter/step"]))
+    mark = checkpoint.metrics_mark(folder)
+    end, first = find_end(folder / METRICS, int(tensors["counter/step"]), mark)
     return Resumed(tensors, end, first.get("judge"))
 
 
@@ -96,19 +100,22 @@ def record_run(
     """
     if info.folder is None:
         check_writable(info.output)
-    with contextlib.ExitStack() as stack:
-        recorder = _Recorder(plan, info, judge, resumed, stack)
-        result = optimize(
-            plan.generator,
-            plan.losses,
-            plan.settings,
-            views=plan.views,
-            warps=plan.warps,
-            listeners=[recorder, *listeners],
-            resume=None if resumed is None else resumed.tensors,
-            quiet=True,  # the recorder shows its own progress
-        )
-        return recorder.finish(result)
+    recorder = _Recorder(plan, info, judge, resumed)
+    try:
+        with resource_errors(ADVICE), recorder.stack:
+            result = optimize(
+                plan.generator,
+                plan.losses,
+                plan.settings,
+                views=plan.views,
+                warps=plan.warps,
+                listeners=[recorder, *listeners],
+                resume=None if resumed is None else resumed.tensors,
+                quiet=True,  # the recorder shows its own progress
+            )
+            return recorder.finish(result)
+    except OutOfResources as error:
+        raise OutOfResources(f"{error}{recorder.way_back(str(error))}") from error
 
 
 class _Recorder:
@@ -120,11 +127,10 @@ class _Recorder:
         info: RunInfo,
         judge: Judge | None,
         resumed: Resumed | None,
-        stack: contextlib.ExitStack,
     ) -> None:
         self.plan, self.info, self.judge, self.resumed = plan, info, judge, resumed
         self.artifacts = all_artifacts(plan)
-        self.stack = stack
+        self.stack = contextlib.ExitStack()
         self.before = resumed.judged_before if resumed else None
         self.after: Scores | None = None
         self.opened = False
@@ -144,7 +150,7 @@ class _Recorder:
                 self.after = self.judge.scores(event.result.rendering)
 
     def _open(self) -> None:
-        self.opened = True
+        self.signals = self.stack.enter_context(Signals())
         folder = self.info.folder
         if folder is None:
             folder = new_folder(
@@ -153,6 +159,7 @@ class _Recorder:
         else:
             remove_remains(folder)
         self.folder = folder
+        self.opened = True
         self.run = RunContext(
             folder,
             self.plan.generator,
@@ -160,8 +167,9 @@ class _Recorder:
             self.plan.settings.steps,
             self.info.comment,
         )
-        if not (folder / ENVIRONMENT).exists():
-            write_text(folder / ENVIRONMENT, self.info.environment())
+        if self.info.new_weights or not (folder / ENVIRONMENT).exists():
+            origin = {"origin": origin_code(folder)}
+            write_record(folder / ENVIRONMENT, self.info.environment() | origin)
         self.config_sha256 = checkpoint.file_digest(folder / CONFIG)
         if self.info.folder is None:
             self.stack.enter_context(only_writer(folder))
@@ -173,7 +181,6 @@ class _Recorder:
         self.progress = Progress(self.info.task, self.plan.settings.steps, step)
         self.progress.print_notes(self.plan.notes)
         self.stack.callback(self.progress.close)
-        self.signals = self.stack.enter_context(Signals())
         self.first_checkpoint = step + FIRST_CHECKPOINT
 
     def _step(self, event: StepEvent) -> None:
@@ -232,7 +239,8 @@ class _Recorder:
         if not due and not self.signals.requested:
             return
         self.metrics.sync()
-        checkpoint.save(self.folder, event.snapshot(), self.config_sha256)
+        mark = self.metrics.mark
+        checkpoint.save(self.folder, event.snapshot(), self.config_sha256, mark)
         took = time.monotonic() - now
         self.due_at = now + took + max(SECONDS_BETWEEN, took / SHARE)
         self._stop_if_requested()
@@ -252,6 +260,9 @@ class _Recorder:
         for file in write_artifacts(self.run, self.artifacts, result):
             written.append(file)
             self._stop_if_requested()
+        # From here on a signal would only change the exit code of a run that is complete.
+        self.signals.ignore()
+        self._stop_if_requested()
         scores = (self.before, self.after)
         run = RunResult(
             self.folder,
@@ -264,3 +275,13 @@ class _Recorder:
         plan = replace(self.plan, notes=(*self.plan.notes, *result.notes))
         write_done(run, self.info.task, name, plan)
         return run
+
+    def way_back(self, said: str) -> str:
+        """How to continue after an error, unless that was said: from the last checkpoint."""
+        if (
+            "--resume" in said
+            or not self.opened
+            or not (self.folder / checkpoint.DESCRIPTION).exists()
+        ):
+            return ""
+        return f"; continue from the checkpoint with: guide run --resume {self.folder}"

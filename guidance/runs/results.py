@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,22 @@ from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.runs.artifacts.contact_sheet import SampleSheet
 from guidance.runs.artifacts.export import Export
 from guidance.runs.artifacts.progress_video import ProgressVideo
-from guidance.runs.atomic import os_errors, write_text
-from guidance.runs.folder import DONE, sample_folder
+from guidance.runs.atomic import os_errors
+from guidance.runs.checkpoint import file_digest
+from guidance.runs.folder import (
+    CONFIG,
+    DONE,
+    ENVIRONMENT,
+    METRICS,
+    contained,
+    sample_folder,
+)
+from guidance.runs.json_records import read_record, write_record
 from guidance.runs.plan import Plan, RunResult, SampleResult, Scores
 from guidance.runs.record import finite
 
-SCHEMA_VERSION = 1
+#: Records whose hashes are in DONE.json, beside those of the results.
+RECORDS = (CONFIG, METRICS, ENVIRONMENT)
 
 
 def all_artifacts(plan: Plan) -> tuple[Artifact, ...]:
@@ -38,58 +47,102 @@ def write_artifacts(
 
 
 def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
-    """Writes the last file of a run: scores, notes and the names of its files."""
+    """Writes the last file of a run: scores, notes, and the names and hashes of its files."""
     folder = run.folder
-    samples = [
+    samples: list[dict[str, Any]] = [
         {
             "prompt": sample.prompt,
             "seed": sample.seed,
             "best_loss": sample.best_loss,
             "judge_before": sample.judge_before,
             "judge_after": sample.judge_after,
-            "files": [path.relative_to(folder).as_posix() for path in sample.files],
+            "files": _names(folder, sample.files),
         }
         for sample in run.samples
     ]
+    files = _names(folder, run.files)
+    results = [*files, *(name for sample in samples for name in sample["files"])]
     content: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
         "task": task,
         "steps": plan.settings.steps,
         "notes": plan.notes,
         "skipped": run.skipped,
         "judge": judge,
-        "files": [path.relative_to(folder).as_posix() for path in run.files],
+        "files": files,
         "samples": samples,
+        "hashes": {name: file_digest(folder / name) for name in (*RECORDS, *results)},
     }
-    text = json.dumps(finite(content), indent=2, ensure_ascii=False)
-    return write_text(folder / DONE, text + "\n")
+    return write_record(folder / DONE, finite(content))
 
 
 def read_done(folder: Path, prompts: tuple[str, ...], seeds: tuple[int, ...]) -> RunResult:
-    """Reads the result of a finished run. Raises InputError if its DONE.json is damaged."""
-    path = folder / DONE
+    """Reads the result of a finished run.
+
+    Raises:
+        InputError: its DONE.json is damaged, or a file is not as the run wrote it.
+    """
+    content = done_record(folder)
+    check_files(folder, content, None)
     try:
-        if path.stat().st_size > 2**24:
-            raise ValueError("too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
         samples = tuple(
             SampleResult(
                 prompts[index],
                 seeds[index],
                 sample_folder(folder, index, len(prompts)),
-                tuple(folder / name for name in entry["files"]),
+                tuple(_inside(folder, name) for name in entry["files"]),
                 float("nan") if entry["best_loss"] is None else float(entry["best_loss"]),
                 entry["judge_before"],
                 entry["judge_after"],
             )
             for index, entry in enumerate(content["samples"])
         )
-        files = tuple(folder / name for name in content["files"])
+        files = tuple(_inside(folder, name) for name in content["files"])
         return RunResult(folder, samples, files, (), int(content["skipped"]), already_done=True)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
-        raise InputError(
-            f"{path}: is damaged; the results of the run are still in its folder"
-        ) from None
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError):
+        raise InputError(f"{folder / DONE}: is damaged; {_again(folder)}") from None
+
+
+def done_record(folder: Path) -> dict[str, Any]:
+    """The values of DONE.json. Raises InputError if it is damaged."""
+    return read_record(folder / DONE, _again(folder))
+
+
+def check_files(folder: Path, done: Mapping[str, Any], paths: Sequence[Path] | None) -> None:
+    """Checks the records of a finished run, and results, against the hashes in DONE.json.
+
+    Args:
+        done: from `done_record`; of older versions, without hashes, nothing is checked.
+        paths: of results; None for all.
+
+    Raises:
+        InputError: a file is missing or changed.
+    """
+    hashes = done.get("hashes", {})
+    if not isinstance(hashes, dict):
+        raise InputError(f"{folder / DONE}: is damaged; {_again(folder)}")
+    chosen = None if paths is None else {*RECORDS, *_names(folder, paths)}
+    for name, said in hashes.items():
+        if chosen is None or name in chosen:
+            path = _inside(folder, name)
+            if not path.is_file() or file_digest(path) != said:
+                raise InputError(
+                    f"{path}: is not as the run wrote it; restore it, or {_again(folder)}"
+                )
+
+
+def _names(folder: Path, paths: Sequence[Path]) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _inside(folder: Path, name: Any) -> Path:
+    """A file of the run by the name in DONE.json."""
+    return folder / contained(folder, folder / str(name)).relative_to(folder.resolve())
+
+
+def _again(folder: Path) -> str:
+    return f"repeat the run: guide rerun {folder / CONFIG}"
 
 
 def sample_results(

@@ -20,16 +20,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from guidance.config.carried import places
 from guidance.config.choices import Switch
 from guidance.config.fields import Losses
 from guidance.config.files import as_mapping
 from guidance.config.tree import choices
 from guidance.errors import InputError
-from guidance.options import Options, as_lists
+from guidance.options import OfThePlace, Options, Plain, as_lists
 from guidance.prompts import Keyframe, Prompt, at_the_end
 from guidance.schedule import Schedule
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 Preset = Literal["draft", "normal", "best"]
 
 
-class Task(BaseModel):
+class Task(Plain):
     """The options of every task."""
 
     model_config = ConfigDict(
@@ -86,9 +87,9 @@ class Task(BaseModel):
     """Scores the result with a model of a family that no loss uses."""
     metadata: bool = True
     """Writes the options into the images, videos and meshes, for `guide rerun`."""
-    device: str = "auto"
+    device: Annotated[str, OfThePlace()] = "auto"
     """"auto", "cpu", "cuda", "cuda:1" or "mps"."""
-    output: Path = Path("outputs")
+    output: Annotated[Path, OfThePlace()] = Path("outputs")
     """Folder in which the folder of the run is created."""
 
     @model_validator(mode="before")
@@ -226,12 +227,19 @@ class Task(BaseModel):
         """Creates generator, losses and views; see `guidance.runs.plan.Plan`."""
         raise NotImplementedError
 
-    def run(self, listeners: Sequence[Listener] = (), *, folder: Path | None = None) -> RunResult:
+    def run(
+        self,
+        listeners: Sequence[Listener] = (),
+        *,
+        folder: Path | None = None,
+        allow_changed_weights: bool = False,
+    ) -> RunResult:
         """Optimizes, and writes a new run folder in `output`.
 
         Args:
             listeners: called with every event of the loop.
             folder: the folder of an interrupted run with these options, to resume it.
+            allow_changed_weights: resumes also if a model has other weights now.
 
         Raises:
             InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see
@@ -250,5 +258,11 @@ class Task(BaseModel):
             self.output,
             self.judge,
             self.metadata,
+            places(type(self)),
         )
-        return run_job(job, folder=folder, listeners=listeners)
+        return run_job(
+            job,
+            folder=folder,
+            allow_changed_weights=allow_changed_weights,
+            listeners=listeners,
+        )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from guidance.config.fields import Camera
 from guidance.config.fields import MeshMode as Mode
 from guidance.errors import InputError
+from guidance.options import NamesFile
 from guidance.prompts import Prompt
 from guidance.tasks.base import Task
 from guidance.tasks.mesh.mode import MeshJob, MeshMode, ShadedMode
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from guidance.tasks.mesh.region import Selected
     from guidance.tasks.mesh.scene_file import Scene
 
+#: Meshes that need no file; those of `guidance.geometry.primitives`.
+BUILT_IN = ("sphere", "cube", "torus", "cone", "cylinder")
 #: Pixels per side of turntables, at least.
 TURNTABLE = 256
 
@@ -59,7 +62,7 @@ class TextToMesh(Task):
 
     mode: Mode = Field(default="stylize")  # type: ignore[assignment]
     """What is optimized."""
-    mesh: str = "sphere"
+    mesh: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
     scene: Path | None = None
     """A file with several meshes and their prompts, in place of --mesh: docs/meshes.md."""

@@ -75,7 +75,7 @@ def test_the_examples_run_as_printed(name: str, code: str, command: str, tmp_pat
     assert again.returncode == 0, again.stderr
     (other,) = (tmp_path / "again").glob("*/*/metrics.jsonl")
     assert other.read_bytes() == (folder / "metrics.jsonl").read_bytes()
-    assert yaml.safe_load(config)["schema_version"] == 2
+    assert yaml.safe_load(config)["schema_version"] == 3
 
 
 def test_another_package_adds_a_component_by_an_entry_point(monkeypatch) -> None:

@@ -132,5 +132,5 @@ def test_it_is_written_in_the_present_version(name: str, tmp_path: Path) -> None
     cls, task = loaded(name)
     path = tmp_path / "config.yaml"
     path.write_text(as_yaml(as_mapping(task, cls.task_name())))
-    assert "schema_version: 2" in path.read_text()
+    assert "schema_version: 3" in path.read_text()
     assert parse_task(cls, cls.task_name(), ["--config", str(path)]) == task

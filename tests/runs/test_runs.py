@@ -124,7 +124,7 @@ def test_several_samples_have_folders_and_a_contact_sheet(tmp_path: Path) -> Non
 def test_the_written_configuration_repeats_the_run(tmp_path: Path) -> None:
     first = Dot(prompt="a", steps=7, seed=3, output=tmp_path).run()
     values = yaml.safe_load((first.folder / "config.yaml").read_text())
-    assert values.pop("schema_version") == 2
+    assert values.pop("schema_version") == 3
     assert values.pop("task") == "dot"
     second = Dot(**values).run()
     assert second.folder != first.folder

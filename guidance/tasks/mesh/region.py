@@ -45,6 +45,10 @@ class MeshRegion(Parsed):
         """Reads one `--region`; see `parse_mesh_region`."""
         return parse_mesh_region(text)
 
+    @classmethod
+    def names_file(cls, text: str) -> bool:
+        return not text.startswith((BOX, WORDS))
+
     def written(self) -> str:
         return self.text
 

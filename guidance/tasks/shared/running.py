@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from guidance.config.files import as_yaml
+from guidance.config.marks import marked_values
 from guidance.encoders.base import Encoder
 from guidance.encoders.openclip import OpenClip
+from guidance.errors import InputError, resource_errors
 from guidance.evaluate.held_out import held_out_judge, loss_encoders
 from guidance.loop.events import Event, Listener
-from guidance.runs.folder import DONE, only_writer
+from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, only_writer
+from guidance.runs.json_records import read_record
 from guidance.runs.plan import Plan, RunResult
 from guidance.runs.record import environment
-from guidance.runs.recorder import RunInfo, read_checkpoint, record_run
+from guidance.runs.recorder import ADVICE, RunInfo, read_checkpoint, record_run
 from guidance.runs.results import read_done
-
-#: Options that say where a run happens, not what it makes: they are not written into its files.
-OF_THE_PLACE = ("output", "device")
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,38 @@ class Job:
     output: Path
     judge: bool
     metadata: bool
+    of_the_place: tuple[str, ...]  # options that are not written into images, videos and meshes
 
 
 def run_job(
-    job: Job, *, folder: Path | None = None, listeners: Sequence[Listener] = ()
+    job: Job,
+    *,
+    folder: Path | None = None,
+    allow_changed_weights: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> RunResult:
     """Runs a task in a new folder, or resumes an interrupted run.
 
     Args:
         folder: of the interrupted run with these options.
+        allow_changed_weights: resumes also if a model has other weights now.
+
+    Raises:
+        InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see `guidance.errors`.
     """
-    if folder is None:
-        return _run(job, None, listeners)
-    if (folder / DONE).exists():
-        return read_done(folder, job.prompts, job.seeds)
-    with only_writer(folder):
-        return _run(job, folder, listeners)
+    with resource_errors(ADVICE):
+        if folder is None:
+            return _run(job, None, False, listeners)
+        folder = existing_folder(folder)
+        if (folder / DONE).exists():
+            return read_done(folder, job.prompts, job.seeds)
+        with only_writer(folder):
+            return _run(job, folder, allow_changed_weights, listeners)
 
 
-def _run(job: Job, folder: Path | None, listeners: Sequence[Listener]) -> RunResult:
+def _run(
+    job: Job, folder: Path | None, allow_changed_weights: bool, listeners: Sequence[Listener]
+) -> RunResult:
     plan = job.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
     encoders = loss_encoders(plan)
@@ -63,18 +77,46 @@ def _run(job: Job, folder: Path | None, listeners: Sequence[Listener]) -> RunRes
         judge = held_out_judge(plan, encoders, [name for name, _ in job.denoisers])
     files = [each.name for each in encoders if isinstance(each, OpenClip)]
     files += [judge.name] if judge else []
-    travels = {key: value for key, value in job.options.items() if key not in OF_THE_PLACE}
-    device, denoisers = plan.settings.device, job.denoisers
     families = {encoder.name: encoder.family for encoder in encoders}
+
+    @functools.cache
+    def surroundings() -> dict[str, Any]:
+        return environment(plan.settings.device, files, job.denoisers, families)
+
+    changed = [] if folder is None else _changed_weights(folder, surroundings)
+    if changed and not allow_changed_weights:
+        raise InputError(
+            f"{folder}: the weights of {', '.join(changed)} are not those that the run began with; "
+            "restore them, or continue with the present ones: add --allow-changed-weights"
+        )
     info = RunInfo(
         job.task,
         as_yaml(job.options),
         job.output,
-        lambda: json.dumps(environment(device, files, denoisers, families), indent=2) + "\n",
-        json.dumps(travels, ensure_ascii=False) if job.metadata else None,
+        surroundings,
+        _comment(job) if job.metadata else None,
         folder,
+        bool(changed),
     )
     return record_run(plan, info, judge, resumed, [_free_text_towers(encoders), *listeners])
+
+
+def _comment(job: Job) -> str:
+    """The configuration as it travels in images, videos and meshes, with its mark."""
+    travels = {key: value for key, value in job.options.items() if key not in job.of_the_place}
+    return json.dumps(marked_values(travels), ensure_ascii=False)
+
+
+def _changed_weights(folder: Path, surroundings: Callable[[], dict[str, Any]]) -> list[str]:
+    """Names of models whose weights are not those of the record of a run."""
+    path = folder / ENVIRONMENT
+    if not path.is_file():
+        return []
+    said = read_record(path, f"start the run again: guide rerun {folder / CONFIG}").get("models")
+    if not said or not isinstance(said, dict):
+        return []
+    now = surroundings()["models"]
+    return [name for name, hashes in said.items() if now.get(name) != hashes]
 
 
 def _free_text_towers(encoders: Sequence[Encoder]) -> Listener:
