@@ -114,6 +114,7 @@ def _resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str
     folder = existing_folder(folder)
     config = folder / CONFIG
     said, version, values = strip_header(read_record(config), str(config))
+    values.pop("output", None)  # the folder is given
     if cls is None:
         cls = _built_in(said, config, f"guide run YOUR.py --resume {folder}")
     if said != cls.task_name():
