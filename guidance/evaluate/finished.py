@@ -75,9 +75,7 @@ def _losses(folder: Path, judge: str | None) -> tuple[tuple[str, ...], dict[str,
     models, families = list(_models_in(fields)), dict[str, str]()
     record = folder / ENVIRONMENT
     if record.is_file():
-        advice = (
-            f"so it is unknown which judge may score the run; run it again: guide rerun {config}"
-        )
+        advice = f"it is unknown which judge may score the run; run it again: guide rerun {config}"
         content = read_json_record(record, advice)
         try:
             models += [name for name in dict(content["models"]) if name != judge]

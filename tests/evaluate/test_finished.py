@@ -106,7 +106,7 @@ def test_losses_are_those_of_the_configuration_and_of_the_record(tmp_path: Path)
     (run / "DONE.json").write_text(json.dumps(done | {"judge": "mini-judge"}))
     assert read_run(run).losses == ("mini", "ViT-L-14/openai")
     (run / "environment.json").write_text("{")
-    with pytest.raises(InputError, match=r"environment\.json: is damaged, so it is unknown which"):
+    with pytest.raises(InputError, match=r"environment\.json: is damaged; it is unknown which"):
         read_run(run)
 
 
