@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from guidance.geometry.repair import repair
 from guidance.meshes import Mesh, PlacedMesh
 
 READERS = {"glb": read_glb, "obj": read_obj, "off": read_off, "ply": read_ply, "stl": read_stl}
+#: Rows of positions with z up times this have y up.
+Z_TO_Y = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
 
 
@@ -39,7 +41,7 @@ class LoadedMesh:
     notes: tuple[str, ...] = ()
 
 
-def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
+def load_mesh(source: str | Path, *, maps: bool = False, up: Literal["y", "z"] = "y") -> LoadedMesh:
     """Reads a mesh file, or returns a built-in mesh by its name, e.g. "sphere" or "cube".
 
     The format (OBJ, PLY, STL, GLB or OFF) is detected from the content. No other file is opened, so
@@ -52,11 +54,15 @@ def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
     Args:
         source: a path, or the name of a built-in mesh.
         maps: also decodes the texture maps embedded in a GLB; other formats embed none.
+        up: the axis of the file that points upwards. Meshes in memory have y up, so with "z" the
+            mesh is rotated: x stays, z becomes y, and y becomes -z.
 
     Raises:
         InputError: the file is missing, damaged, too large, or not a mesh.
     """
     if str(source) in PRIMITIVES:
+        if up != "y":
+            raise InputError(f"up: the built-in {source} has y up; remove it")
         return LoadedMesh(primitive(str(source)))
     path = Path(source)
     if not path.suffix and not path.exists():
@@ -65,6 +71,9 @@ def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
     content = without_mark(read_mesh_file(path), where)
     kind = find_format(content, where)
     raw = repair(READERS[kind](content, where), where)
+    if up == "z":
+        raw.vertices = raw.vertices @ Z_TO_Y
+        raw.notes.append("rotated from z up to y up: x stays, z became y, y became -z")
     colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
     vertices, faces = torch.from_numpy(raw.vertices), torch.from_numpy(raw.faces)
     if not far_origin(raw.vertices).any():
@@ -140,6 +149,15 @@ def save_textured_obj(mesh: Mesh, path: Path) -> list[Path]:
     if mesh.material is None:
         return write_given_obj(raw, _normals(raw), path)
     return write_textured_obj(raw, _normals(raw), mesh.material, path)
+
+
+def save_obj(mesh: Mesh, path: Path) -> list[Path]:
+    """Writes an OBJ, with its material and maps beside it if it has any; returns the paths.
+
+    Raises:
+        InputError: see `save_mesh`.
+    """
+    return save_textured_obj(mesh, path) if has_maps(mesh) else [save_mesh(mesh, path)]
 
 
 def has_maps(mesh: Mesh) -> bool:

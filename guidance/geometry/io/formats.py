@@ -86,7 +86,7 @@ def find_format(content: bytes, where: str) -> Format:
         return "off"
     if head.lstrip().startswith(b"{") and b'"asset"' in head:
         raise InputError(f"{where}: is a .gltf, which refers to other files; export it as .glb")
-    if re.search(rb"(?:^|[\r\n])[ \t]*v[ \t]+[-+.\dnNiI]", head):
+    if re.search(rb"(?:^|[\r\n])[ \t]*v[ \t]+(?:\\[\r\n]+[ \t]*)*[-+.\dnNiI]", head):
         return "obj"
     raise InputError(f"{where}: is not a mesh in a known format; {USE_A_MESH}")
 

@@ -25,6 +25,7 @@ from guidance.geometry.io.glb_pose import (
 )
 from guidance.geometry.io.raw_mesh import RawMesh, check_corners, check_points
 from guidance.media.srgb import linear_to_srgb
+from guidance.meshes import GivenMaterials
 
 Array = Any
 TRIANGLES, STRIP, FAN = 4, 5, 6
@@ -53,10 +54,26 @@ def read_glb(content: bytes, where: str) -> RawMesh:
     try:
         return _Reader(Document(content, where)).read()
     except UNEXPECTED as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{where}: is a damaged GLB ({reason:.120}); export it again") from None
+        raise _damaged(error, where) from None
+
+
+def unpack_given(content: bytes, where: str) -> GivenMaterials | None:
+    """The materials in a GLB that may have no mesh.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return given_materials(Document(content, where), [])
+    except UNEXPECTED as error:
+        raise _damaged(error, where) from None
+
+
+def _damaged(error: Exception, where: str) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return InputError(f"{where}: is a damaged GLB ({reason:.120}); export it again")
 
 
 @dataclass(frozen=True)

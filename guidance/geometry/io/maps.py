@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from guidance.meshes import GivenMaterials, Material, Mesh
 
 #: Pixels of a map that is decoded for rendering, at most: its channels take 32 bytes each.
 MAX_PIXELS = 2**24
+#: What of a surface vertex colors replace.
+BASE_COLOR = ("baseColorTexture", "baseColorFactor")
 
 
 def encode_color(material: Material) -> bytes:
@@ -92,6 +95,45 @@ def shown_colors(mesh: Mesh) -> Float[Tensor, "p 3"] | None:
         return colors
     product = srgb_to_linear(colors) * srgb_to_linear(mesh.colors.float())
     return linear_to_srgb(product).clamp(0, 1)
+
+
+def without_base_color(mesh: Mesh) -> Mesh:
+    """The mesh without base color maps; if no other map is left, without given materials."""
+    if mesh.given is None:
+        return mesh
+    materials = []
+    for material in mesh.given.materials:
+        surface = {key: each for key, each in material[SURFACE].items() if key not in BASE_COLOR}
+        materials.append(material | {SURFACE: surface})
+    if not any("Texture" in key for each in materials for key in (*each, *each[SURFACE])):
+        return replace(mesh, given=None, face_material=None)
+    given = replace(mesh.given, materials=tuple(materials))
+    return replace(mesh, given=without_unused(given))
+
+
+def without_unused(given: GivenMaterials) -> GivenMaterials:
+    """The materials with the textures and images that they use."""
+    infos = [
+        info
+        for material in given.materials
+        for info in (*material.values(), *material[SURFACE].values())
+        if isinstance(info, dict) and "index" in info
+    ]
+    textures = sorted({info["index"] for info in infos})
+    images = sorted({given.textures[each]["source"] for each in textures})
+
+    def renumbered(values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        found = {key: renumbered(value) for key, value in values.items()}
+        return found | ({"index": textures.index(found["index"])} if "index" in found else {})
+
+    kept = [given.textures[each] for each in textures]
+    return GivenMaterials(
+        tuple(renumbered(material) for material in given.materials),
+        tuple(each | {"source": images.index(each["source"])} for each in kept),
+        tuple(given.images[each] for each in images),
+    )
 
 
 def _mean_of_corners(mesh: Mesh, values: Float[Tensor, "c 3"]) -> Float[Tensor, "p 3"]:

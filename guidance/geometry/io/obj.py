@@ -126,13 +126,12 @@ def _faces(rows: list[bytes]) -> tuple[Array, Array, Array]:
 
 
 def _uniform_corners(text: bytes, count: int) -> Array | None:
-    """Vertex and UV indices of corners that all have the same number of slashes, or None.
-
-    Raises:
-        ValueError: an index that is not a whole number.
-    """
+    """Vertex and UV indices of whole numbers with the same number of slashes each, or None."""
     if b"/" not in text:
-        vertex = numbers(text, np.int64)
+        try:
+            vertex = numbers(text, np.int64)
+        except ValueError:
+            return None
         return np.stack([vertex, np.zeros_like(vertex)], 1)
     letters = np.frombuffer(text, np.uint8)
     slashes = np.flatnonzero(letters == ord("/"))

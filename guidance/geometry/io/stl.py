@@ -53,8 +53,9 @@ def _triples(count: int) -> Polygons:
 
 def _read_text(content: bytes, where: str) -> RawMesh:
     text = plain_text(content, where)
+    lower = text.lower()
     # Its name may hold any word.
-    text = re.sub(rb"solid[^\n]*", b"", text.lower())
+    text = re.sub(rb"solid[^\n]*", b"", lower)
     rows = re.findall(rb"\bvertex[ \t]+([^\n]*)", text)
     check_counts(max(len(rows) // 3, 1), len(rows) // 3, where)
     try:
@@ -71,6 +72,8 @@ def _read_text(content: bytes, where: str) -> RawMesh:
     if sizes.sum() < len(rows):
         lost = len(rows) - int(sizes.sum())
         notes.append(f"ignored vertices after the last complete face: {lost:,}")
+    if not re.search(rb"end[ \t]*solid", lower[-1000:]):
+        notes.append("has no endsolid; it may be truncated")
     polygons = Polygons(np.arange(int(sizes.sum())), sizes)
     return PolygonMesh(values.reshape(-1, 3), polygons, notes=notes).triangles(where)
 

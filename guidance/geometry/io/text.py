@@ -152,7 +152,7 @@ def number_rows(rows: Sequence[bytes]) -> tuple[Array, Array]:
             numbers(row)
         except ValueError as error:
             raise BadRow(index, str(error)) from None
-    raise AssertionError("one of the rows is bad")
+    raise BadRow(0, "this or a later line is no list of numbers")
 
 
 def shown(word: bytes) -> str:
