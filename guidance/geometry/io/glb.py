@@ -91,6 +91,7 @@ class _Reader:
         self.colored = False
         self.notes: list[str] = []
         self.skins: dict[int, Array] = {}
+        self.locals: dict[tuple[int, int], RawMesh] = {}
 
     def read(self) -> RawMesh:
         self._check_extensions()
@@ -186,28 +187,38 @@ class _Reader:
             check_counts(sum(read.values()), faces, self.where)
 
     def _mesh(self, part: _Part) -> RawMesh:
-        document, attributes = self.document, part.primitive["attributes"]
+        """A part in world coordinates; its colors are linear."""
+        local = self._local(part)
+        world, mirrored = self._placed(part, local.vertices)
+        faces = local.faces[:, ::-1] if mirrored else local.faces
+        return RawMesh(world, faces, local.colors, uv=local.uv)
+
+    def _local(self, part: _Part) -> RawMesh:
+        """A part in its own coordinates, the same for all nodes that repeat it."""
+        primitive, key = part.primitive, (id(part.primitive), id(part.node.get("weights")))
+        if key in self.locals:
+            return self.locals[key]
+        document, attributes = self.document, primitive["attributes"]
         positions = document.accessor(attributes["POSITION"])
         if positions.shape[1] != 3:
             raise ValueError("positions are not in 3D")
-        if "indices" in part.primitive:
-            corners = document.accessor(part.primitive["indices"])[:, 0].astype(np.int64)
+        count = len(positions)
+        if "indices" in primitive:
+            corners = document.accessor(primitive["indices"])[:, 0].astype(np.int64)
         else:
-            corners = np.arange(len(positions))
-        check_corners(corners, len(positions), self.where)
+            corners = np.arange(count)
+        check_corners(corners, count, self.where)
         used: Any = slice(None)
-        if _shares(part) and len(positions) > len(corners):
+        if _shares(part) and count > len(corners):
             used, corners = np.unique(corners, return_inverse=True)
-        faces = _triangles(corners.reshape(-1), part.primitive.get("mode", TRIANGLES))
-        world, mirrored = self._placed(
-            part, morphed(document, part.primitive, part.node, positions)
-        )
-        colors = self._colors(part, len(world))
-        mesh = RawMesh(world[used], faces[:, ::-1] if mirrored else faces, colors[used])
+        faces = _triangles(corners.reshape(-1), primitive.get("mode", TRIANGLES))
+        positions = morphed(document, primitive, part.node, positions)
+        mesh = RawMesh(positions[used], faces, self._colors(part, count)[used])
         if "TEXCOORD_0" in attributes:
-            mesh.uv = document.accessor(attributes["TEXCOORD_0"])[:, :2]
-            self._check_length("UV coordinates", len(mesh.uv), len(world))
-            mesh.uv = mesh.uv[used]
+            uv = document.accessor(attributes["TEXCOORD_0"])[:, :2]
+            self._check_length("UV coordinates", len(uv), count)
+            mesh.uv = uv[used]
+        self.locals[key] = mesh
         return mesh
 
     def _placed(self, part: _Part, positions: Array) -> tuple[Array, bool]:
