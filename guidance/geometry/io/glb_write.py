@@ -174,7 +174,7 @@ class _File:
     def __init__(self) -> None:
         self.binary = bytearray()
         self.description: dict[str, Any] = {
-            "asset": {"version": "2.0", "generator": "guidance", "extras": AXES},
+            "asset": {"version": "2.0", "generator": "guidance", "extras": dict(AXES)},
             "scene": 0,
             "scenes": [{"nodes": []}],
             "nodes": [],
