@@ -7,7 +7,8 @@ from typing import Any
 
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
-from guidance.models.store import Repository, pickle_refused
+from guidance.models.foreign.tensors import pickle_refused
+from guidance.models.store import Repository
 
 
 def find_repository(name: str) -> tuple[Repository, str | None, Mapping[str, Any] | None]:

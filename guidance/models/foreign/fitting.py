@@ -1,0 +1,120 @@
+"""Whether the tensors in the files of a model are those that its configuration asks for.
+
+Models are compared on torch's meta device, where tensors have shapes but no memory, so that a
+configuration with large numbers costs nothing before it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guidance.errors import InputError
+from guidance.models.foreign.tensors import SHOWN, Stored, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+#: Elements of buffers that are computed and not stored, such as attention masks.
+COMPUTED = 2**25
+#: Names of types in a header, where torch spells them in another way.
+TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool",
+    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8",
+    "U64": "uint64", "U32": "uint32", "U16": "uint16",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
+}  # fmt: skip
+
+
+def without_memory(header: Mapping[str, Stored]) -> dict[str, Tensor]:
+    """The tensors of a header on the meta device."""
+    import torch
+
+    return {
+        name: torch.empty(stored.shape, dtype=getattr(torch, TYPES[stored.dtype]), device="meta")
+        for name, stored in header.items()
+    }
+
+
+def check_layers(layers: int, header: Mapping[str, Stored], config: Path) -> None:
+    """Checks the number of layers against the number of tensors, before a model is built.
+
+    Raises:
+        InputError: there are more layers than tensors.
+    """
+    if layers > len(header):
+        raise InputError(
+            f"{config}: asks for {layers} layers, but the weights have only {len(header)} tensors"
+        )
+
+
+def check_fits(
+    expected: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: Path, config: Path
+) -> None:
+    """Checks that a file holds exactly the tensors of a model.
+
+    Args:
+        expected: the model's tensors.
+        stored: those of the file, with the same names.
+        path: the file, for messages.
+        config: the configuration that the model was built from, for messages.
+
+    Raises:
+        InputError: a tensor is missing, has another shape or kind, or does not belong to the model.
+    """
+    for name, tensor in expected.items():
+        if name not in stored:
+            raise InputError(f"{path}: does not match {config}: tensor {shown(name)} is missing")
+        have, want = stored[name], tensor
+        if have.shape != want.shape:
+            raise InputError(
+                f"{path}: does not match {config}: tensor {shown(name)} has shape "
+                f"{list(have.shape)}, expected {list(want.shape)}"
+            )
+        if have.is_floating_point() != want.is_floating_point():
+            raise InputError(
+                f"{path}: does not match {config}: tensor {shown(name)} is of "
+                f"{str(have.dtype).removeprefix('torch.')}"
+            )
+    if extra := next((name for name in stored if name not in expected), None):
+        raise InputError(
+            f"{path}: does not match {config}: tensor {shown(extra)} does not belong to the model"
+        )
+
+
+def check_size(skeleton: nn.Module, header: Mapping[str, Stored], config: Path) -> None:
+    """Checks that a model is not larger than its files; for libraries that rename tensors.
+
+    Args:
+        skeleton: the model on the meta device.
+        header: all tensors of its files.
+        config: the configuration that the model was built from, for messages.
+
+    Raises:
+        InputError: the model is larger.
+    """
+    asked = sum(tensor.numel() for tensor in (*skeleton.parameters(), *skeleton.buffers()))
+    given = sum(stored.count for stored in header.values())
+    if asked > given + COMPUTED or sum(p.numel() for p in skeleton.parameters()) > given:
+        raise InputError(
+            f"{config}: asks for {asked} numbers, but the weights beside it have {given}; they do "
+            "not belong together, or tensors are missing"
+        )
+
+
+def check_loaded(info: Mapping[str, object], path: Path, config: Path) -> None:
+    """Checks what transformers and diffusers report about the tensors that they loaded.
+
+    Raises:
+        InputError: a tensor is missing, or has another shape.
+    """
+    for key, problem in (("missing_keys", "is missing"), ("mismatched_keys", "has another shape")):
+        found = info.get(key) or ()
+        assert isinstance(found, list | set | tuple | frozenset | Mapping)
+        names = sorted(str(name[0] if isinstance(name, tuple) else name) for name in found)
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            raise InputError(
+                f"{path}: does not match {config}: tensor {names[0]!r:.{SHOWN}} {problem}{more}"
+            )
