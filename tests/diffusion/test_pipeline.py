@@ -380,10 +380,10 @@ def test_mistakes_are_told(folders: Callable[[str], Path], copy: Callable[[str],
     scheduler = folder / "scheduler" / "scheduler_config.json"
     stored = json.loads(scheduler.read_text())
     scheduler.write_text(json.dumps(stored | {"prediction_type": "sample"}))
-    with pytest.raises(InputError, match="expected a scheduler for epsilon, v_prediction or Flow"):
+    with pytest.raises(InputError, match="prediction_type: input should be 'epsilon' or 'v_pre"):
         load(folder)
     scheduler.write_text(json.dumps(stored | {"beta_schedule": "own"}))
-    with pytest.raises(InputError, match="its scheduler is not a DDPM scheduler"):
+    with pytest.raises(InputError, match="beta_schedule: input should be 'linear'"):
         load(folder)
     scheduler.write_text("{")
     with pytest.raises(InputError, match=r"scheduler_config.json: is not JSON"):
@@ -401,7 +401,7 @@ def test_weights_that_do_not_fit_are_told(copy: Callable[[str], Path]) -> None:
     config = folder / "unet" / "config.json"
     stored = json.loads(config.read_text())
     config.write_text(json.dumps(stored | {"block_out_channels": [8, 24]}))
-    with pytest.raises(InputError, match=r"unet: cannot be read \("):
+    with pytest.raises(InputError, match=r"tensor 'down_blocks.1.resnets.0.conv1.weight' has sh"):
         load(folder)
 
 

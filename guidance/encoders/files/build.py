@@ -94,8 +94,8 @@ def _layers(source: Source, text_folder: Path | None) -> int:
     layers = 0 if vision.get("timm_model_name") else vision.get("layers", 12)
     layers = sum(layers) if isinstance(layers, list) else layers
     if text_folder is not None:
-        return layers + text_layers(text_folder / "config.json")
-    return layers + text.get("layers", 12)
+        return int(layers) + text_layers(text_folder / "config.json")
+    return int(layers + text.get("layers", 12))
 
 
 def _renamed(tensors: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
@@ -136,6 +136,6 @@ def _check_passes(skeleton: Any, source: Source, config: Path) -> None:
     for tower, vector in vectors.items():
         if tuple(vector.shape) != (1, width):
             raise InputError(
-                f"{config}: the {tower} tower gives vectors of shape {list(vector.shape)}, expected "
-                f"{[1, width]}"
+                f"{config}: the {tower} tower gives vectors of shape {list(vector.shape)}, "
+                f"expected {[1, width]}"
             )

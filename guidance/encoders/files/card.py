@@ -93,7 +93,7 @@ def read_card(folder: Path) -> Card:
     if not isinstance(family, str | None) or not isinstance(preprocessing, dict):
         raise InputError(f"{path}: expected family as text and preprocessing as an object")
     if family is not None and not FAMILY.fullmatch(family):
-        raise InputError(f"{path}: expected family as a short name, got {ascii(family):.60}")
+        raise InputError(f"{path}: expected family as a short name, got {family!a:.60}")
     return Card(family=family, preprocessing=preprocessing, **texts)
 
 

@@ -56,7 +56,7 @@ def build_text_tower(path: Path, text: Mapping[str, Any], width: int) -> nn.Modu
     config = AutoConfig.for_model(**found)
     pooler = text.get("hf_pooler_type", "mean_pooler")
     with torch.device("meta"):
-        tower = HFTextEncoder(
+        tower: nn.Module = HFTextEncoder(
             "",
             width,
             config=config,

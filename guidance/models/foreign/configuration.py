@@ -49,17 +49,16 @@ class Configuration(BaseModel):
     ignored: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def read(cls, path: Path) -> dict[str, Any]:
-        """The keys that a file gives, all of them known.
-
-        Raises:
-            InputError: see `read_json` and `check`.
-        """
-        return cls.check(read_json(path), path)
-
-    @classmethod
-    def check(cls, stored: Any, path: Path) -> dict[str, Any]:
+    def check(
+        cls, stored: Any, path: Path, defaults: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The keys that a configuration gives, without those that have no effect.
+
+        Args:
+            stored: the content of the file.
+            path: the file, for messages.
+            defaults: of the installed library. Newer versions write keys that are not on the list;
+                a key with its default has no effect.
 
         Raises:
             InputError: a key is unknown, missing, or has a value that is not allowed; the message
@@ -67,7 +66,10 @@ class Configuration(BaseModel):
         """
         if not isinstance(stored, Mapping):
             raise InputError(f"{path}: expected an object, got {type(stored).__name__}")
-        known = {key: value for key, value in stored.items() if key not in cls.ignored}
+        fields = {field.alias or name for name, field in cls.model_fields.items()}
+        same = {key for key, value in (defaults or {}).items() if stored.get(key, stored) == value}
+        unused = cls.ignored | (same - fields)
+        known = {key: value for key, value in stored.items() if key not in unused}
         try:
             found = cls.model_validate(known)
         except ValidationError as error:
@@ -104,12 +106,10 @@ def _reason(error: ValidationError, stored: Any) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     names, at = [], stored
     for step in first["loc"]:  # the rest are pydantic's names of the members of a union
-        if isinstance(at, Mapping) and step in at:
-            at = at[step]
-        elif isinstance(at, list) and isinstance(step, int) and step < len(at):
-            at = at[step]
-        else:
+        keys = at if isinstance(at, Mapping) else range(len(at)) if isinstance(at, list) else ()
+        if step not in keys:
             break
+        at = at[step]
         names.append(step)
     if first["type"] == "missing":
         return f"{_spelled([*names, first['loc'][len(names)]])} is missing"

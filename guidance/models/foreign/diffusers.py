@@ -5,6 +5,7 @@ Keys are those of diffusers 0.42. Keys that are ignored say how a network was sa
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -161,7 +162,7 @@ class SD3(Configuration):
     pos_embed_max_size: Annotated[int, Field(ge=1, le=1024)] = 96
     dual_attention_layers: Annotated[
         list[Annotated[int, Field(ge=0, le=256)]], Field(max_length=256)
-    ] = []
+    ] = Field([])
     qk_norm: Literal["layer_norm", "rms_norm"] | None = None
 
 
@@ -217,8 +218,8 @@ class TinyAutoencoder(Configuration):
 
     in_channels: Literal[3] = 3
     out_channels: Literal[3] = 3
-    encoder_block_out_channels: Widths = [64] * 4  # noqa: RUF012
-    decoder_block_out_channels: Widths = [64] * 4  # noqa: RUF012
+    encoder_block_out_channels: Widths = [64] * 4
+    decoder_block_out_channels: Widths = [64] * 4
     block_out_channels: Widths | None = None
     act_fn: Activation = "relu"
     upsample_fn: Literal["nearest", "bilinear"] = "nearest"
@@ -257,15 +258,23 @@ def read_network(path: Path, kind: str) -> dict[str, Any]:
     stored = read_json(path)
     named = stored.get("_class_name", kind) if isinstance(stored, dict) else None
     if named != kind:
-        raise InputError(f"{path}: expected the configuration of {kind}, got {ascii(named):.60}")
-    found = KINDS[kind].check(stored, path)
+        raise InputError(f"{path}: expected the configuration of {kind}, got {named!a:.60}")
+    found = KINDS[kind].check(stored, path, _defaults(kind))
     if kind == "AutoencoderKL":
         _check_latents(found, path)
     return found
 
 
+def _defaults(kind: str) -> dict[str, Any]:
+    """What the installed diffusers takes for the keys that a configuration does not give."""
+    import diffusers
+
+    known = inspect.signature(getattr(diffusers, kind).__init__).parameters
+    return {name: parameter.default for name, parameter in known.items()}
+
+
 def _check_latents(found: dict[str, Any], path: Path) -> None:
-    """Statistics of latents are of each channel, and of both kinds, and have no shift beside them."""
+    """Statistics of latents: both are given, for each channel, and without another shift."""
     mean, std = found.get("latents_mean"), found.get("latents_std")
     if mean is None and std is None:
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guidance.errors import InputError
-from guidance.models.foreign.tensors import SHOWN, Stored, shown
+from guidance.models.foreign.tensors import Stored, shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,24 +83,32 @@ def check_fits(
         )
 
 
-def check_size(skeleton: nn.Module, header: Mapping[str, Stored], config: Path) -> None:
+def check_size(skeleton: nn.Module, header: Mapping[str, Stored], path: Path, config: Path) -> None:
     """Checks that a model is not larger than its files; for libraries that rename tensors.
 
     Args:
         skeleton: the model on the meta device.
         header: all tensors of its files.
+        path: the folder of the files, for messages.
         config: the configuration that the model was built from, for messages.
 
     Raises:
-        InputError: the model is larger.
+        InputError: the model is larger; the message names a tensor that is missing or smaller.
     """
-    asked = sum(tensor.numel() for tensor in (*skeleton.parameters(), *skeleton.buffers()))
+    parameters = sum(parameter.numel() for parameter in skeleton.parameters())
+    computed = sum(buffer.numel() for buffer in skeleton.buffers())
     given = sum(stored.count for stored in header.values())
-    if asked > given + COMPUTED or sum(p.numel() for p in skeleton.parameters()) > given:
-        raise InputError(
-            f"{config}: asks for {asked} numbers, but the weights beside it have {given}; they do "
-            "not belong together, or tensors are missing"
-        )
+    if parameters <= given and parameters + computed <= given + COMPUTED:
+        return
+    for name, tensor in skeleton.named_parameters():
+        if name not in header:
+            raise InputError(f"{path}: does not match {config}: tensor {shown(name)} is missing")
+        if header[name].shape != tuple(tensor.shape):
+            raise InputError(
+                f"{path}: does not match {config}: tensor {shown(name)} has shape "
+                f"{list(header[name].shape)}, expected {list(tensor.shape)}"
+            )
+    raise InputError(f"{config}: asks for more numbers than the weights beside it have")
 
 
 def check_loaded(info: Mapping[str, object], path: Path, config: Path) -> None:
@@ -116,5 +124,5 @@ def check_loaded(info: Mapping[str, object], path: Path, config: Path) -> None:
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise InputError(
-                f"{path}: does not match {config}: tensor {names[0]!r:.{SHOWN}} {problem}{more}"
+                f"{path}: does not match {config}: tensor {shown(names[0])} {problem}{more}"
             )

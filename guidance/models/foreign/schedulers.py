@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from guidance.errors import InputError
-from guidance.models.foreign.configuration import Configuration
+from guidance.models.foreign.configuration import Configuration, read_json
 
 #: Settings of sampling, which this package does not use: it has a sampler of its own.
 SAMPLING = frozenset(
@@ -65,7 +65,7 @@ class Scheduler(Configuration):
     base_shift: Annotated[float, Field(ge=-20, le=20)] | None = 0.5
     max_shift: Annotated[float, Field(ge=-20, le=20)] | None = 1.15
     base_image_seq_len: Annotated[int, Field(ge=1, le=2**20)] = 256
-    max_image_seq_len: Annotated[int, Field(ge=1, le=2**20)] = 4096
+    max_image_seq_len: Annotated[int, Field(ge=2, le=2**20)] = 4096
     time_shift_type: Literal["exponential"] = "exponential"
 
 
@@ -75,10 +75,12 @@ def read_scheduler(path: Path) -> dict[str, Any]:
     Raises:
         InputError: a class, key or value that is not supported.
     """
-    found = Scheduler.read(path)
+    found = Scheduler.check(read_json(path), path)
     name = found["_class_name"]
     if name not in (*DDPM, *FLOW):
         raise InputError(
-            f"{path}: expected a DDPM scheduler or one of flow matching, got {ascii(name):.60}"
+            f"{path}: expected a DDPM scheduler or one of flow matching, got {name!a:.60}"
         )
+    if found.get("base_image_seq_len", 256) >= found.get("max_image_seq_len", 4096):
+        raise InputError(f"{path}: expected max_image_seq_len above base_image_seq_len")
     return found

@@ -109,7 +109,7 @@ def check_finite(paths: Iterable[Path]) -> None:
 
 
 def check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Checks that no tensor that was read from a file contains NaN or infinity; see `check_finite`."""
+    """Checks that no tensor of a file contains NaN or infinity; see `check_finite`."""
     for name, tensor in tensors.items():
         check_tensor(tensor, name, path)
 

@@ -19,7 +19,6 @@ from guidance.models.foreign.configuration import (
     Heads,
     Layers,
     Rate,
-    Scalar,
     TokenId,
     Vocabulary,
     Width,
@@ -62,9 +61,7 @@ class TextEncoder(Configuration):
 
     ignored: ClassVar[frozenset[str]] = IGNORED
     #: Both are computed in the same way up to rounding; others are downloaded.
-    attn_implementation: Literal["eager", "sdpa"] | None = Field(
-        None, alias="_attn_implementation"
-    )
+    attn_implementation: Literal["eager", "sdpa"] | None = Field(None, alias="_attn_implementation")
     vocab_size: Vocabulary
     bos_token_id: TokenId | None = None
     eos_token_id: TokenId | None = None
@@ -162,6 +159,14 @@ CHECKED_ONLY = (
 )  # fmt: skip
 
 
+def _defaults(kind: str) -> dict[str, Any]:
+    """What the installed transformers takes for the keys that a configuration does not give."""
+    from transformers import AutoConfig
+
+    found: dict[str, Any] = AutoConfig.for_model(kind).to_dict()
+    return found
+
+
 def read_text_encoder(path: Path, *kinds: str) -> dict[str, Any]:
     """The known keys of the configuration of a text encoder, with its `model_type`.
 
@@ -176,7 +181,7 @@ def read_text_encoder(path: Path, *kinds: str) -> dict[str, Any]:
     kind = stored.get("model_type") if isinstance(stored, dict) else None
     if not isinstance(kind, str) or kind not in (kinds or KINDS):
         raise InputError(
-            f"{path}: expected model_type {' or '.join(kinds or KINDS)}, got {ascii(kind):.60}"
+            f"{path}: expected model_type {' or '.join(kinds or KINDS)}, got {kind!a:.60}"
         )
-    found = KINDS[kind].check(stored, path)
+    found = KINDS[kind].check(stored, path, _defaults(kind))
     return {key: value for key, value in found.items() if key not in CHECKED_ONLY}

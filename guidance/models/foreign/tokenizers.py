@@ -23,6 +23,8 @@ TOKENIZERS = frozenset(
         "XLMRobertaTokenizer",
     )
 )  # fmt: skip
+
+
 class SpecialToken(Configuration):
     """A token as an object."""
 
@@ -119,11 +121,11 @@ def check_tokenizer(folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return
-    found = Tokenizer.read(path)
+    found = Tokenizer.check(read_json(path), path)
     name = found.get("tokenizer_class")
     if name is not None and name.removesuffix("Fast") not in TOKENIZERS:
         raise InputError(
-            f"{path}: tokenizer_class {ascii(name):.60} is not supported; use one of "
+            f"{path}: tokenizer_class {name!a:.60} is not supported; use one of "
             f"{', '.join(sorted(TOKENIZERS))}"
         )
 
