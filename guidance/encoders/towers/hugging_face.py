@@ -71,5 +71,6 @@ def build_text_tower(path: Path, text: Mapping[str, Any], width: int) -> nn.Modu
             config, trust_remote_code=False, add_pooling_layer=pooler == "cls_pooler"
         )
     tower.transformer = encoder
-    tower.proj = tower.proj.to_empty(device=torch.get_default_device())
+    projection: Any = tower.proj
+    tower.proj = projection.to_empty(device=torch.get_default_device())
     return tower
