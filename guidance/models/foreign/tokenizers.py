@@ -14,6 +14,11 @@ from guidance.models.foreign.text_encoders import KINDS
 
 #: Bytes of a tokenizer's file: the vocabulary of SigLIP 2 has 34 MB.
 MAX_TOKENIZER_BYTES = 2**26
+#: Files of which one set must be there. Without, some classes have an empty vocabulary.
+VOCABULARIES = (
+    ("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",),
+    ("tokenizer.model",), ("sentencepiece.bpe.model",),
+)  # fmt: skip
 #: The classes of tokenizers that may be named, also with the ending "Fast".
 TOKENIZERS = frozenset(
     (
@@ -113,6 +118,9 @@ def check_tokenizer(folder: Path) -> None:
             `tokenizer_config.json` has a key or value that is not supported.
     """
     check_places(folder)
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if not any(names.issuperset(files) for files in VOCABULARIES):
+        raise InputError(f"{folder}: has no vocabulary, such as tokenizer.json; fetch it again")
     for path in folder.iterdir():
         if path.suffix in (".json", ".txt", ".model", ".jinja") and path.is_file():
             size = path.stat().st_size
