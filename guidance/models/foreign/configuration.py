@@ -102,21 +102,29 @@ def _refuse(constant: str) -> float:
 
 
 def _reason(error: ValidationError, stored: Any) -> str:
-    """The first problem: the key as it is in the file, and what is wrong with it."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    names, at = [], stored
-    for step in first["loc"]:  # the rest are pydantic's names of the members of a union
-        keys = at if isinstance(at, Mapping) else range(len(at)) if isinstance(at, list) else ()
-        if step not in keys:
-            break
-        at = at[step]
-        names.append(step)
+    """One problem: the key as it is in the file, and what is wrong with it."""
+    found = error.errors(include_url=False, include_context=False)
+    # Of the members of a union, the one that the value comes closest to.
+    first = max(found, key=lambda each: len(_path(each["loc"], stored)[0]))
+    names, at = _path(first["loc"], stored)
     if first["type"] == "missing":
-        return f"{_spelled([*names, first['loc'][len(names)]])} is missing"
+        return f"{_spelled([*names, first['loc'][-1]])} is missing"
     if first["type"] == "extra_forbidden":
         return f"{_spelled(names)} is not supported; remove it if the model does not need it"
     message = first["msg"][:1].lower() + first["msg"][1:]
     return f"{_spelled(names)}: {message}, got {ascii(at)[:60]}"
+
+
+def _path(location: tuple[int | str, ...], stored: Any) -> tuple[list[int | str], Any]:
+    """The keys and indices of a location, without names of types, and the value there."""
+    names: list[int | str] = []
+    at = stored
+    for step in location:
+        keys = at if isinstance(at, Mapping) else range(len(at)) if isinstance(at, list) else ()
+        if step in keys:
+            names.append(step)
+            at = at[step]
+    return names, at
 
 
 def _spelled(names: list[int | str]) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 FORBIDDEN = (
     "builtins.input", "ftplib.connect", "http.client.connect", "os.exec", "os.fork", "os.forkpty",
     "os.link", "os.mkdir", "os.posix_spawn", "os.putenv", "os.remove", "os.rename", "os.rmdir",
-    "os.spawn", "os.symlink", "os.system", "os.truncate", "os.unlink", "pickle.find_class", "pty.spawn",
-    "shutil.copyfile", "shutil.move", "shutil.rmtree", "socket.bind", "socket.connect",
+    "os.spawn", "os.symlink", "os.system", "os.truncate", "os.unlink", "pickle.find_class",
+    "pty.spawn", "shutil.copyfile", "shutil.move", "shutil.rmtree", "socket.bind", "socket.connect",
     "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen",
     "urllib.Request", "webbrowser.open",
 )  # fmt: skip
@@ -47,18 +47,20 @@ class Watch:
         if event in FORBIDDEN:
             return repr(arguments)
         if event == "open":
-            path, mode, flags = arguments
-            writes = isinstance(flags, int) and flags & WRITING
-            if writes and path != os.devnull:
-                return f"for writing: {path!r}"
-            if isinstance(path, str | os.PathLike) and os.path.realpath(path) == self.secret:
-                return f"of a file outside: {path!r}"
+            return self._opened(arguments[0], arguments[2])
         if event == "compile" and self._is_inside(arguments[1]):
             return repr(arguments[1])
         if event == "exec" and self._is_inside(getattr(arguments[0], "co_filename", "")):
             return repr(arguments[0])
         if event == "import" and self._is_inside(arguments[1]):
             return repr(arguments[:2])
+        return ""
+
+    def _opened(self, path: object, flags: object) -> str:
+        if isinstance(flags, int) and flags & WRITING and path != os.devnull:
+            return f"for writing: {path!r}"
+        if isinstance(path, str | os.PathLike) and os.path.realpath(path) == self.secret:
+            return f"of a file outside: {path!r}"
         return ""
 
     def _is_inside(self, path: object) -> bool:

@@ -1,4 +1,4 @@
-"""Folders of models that try to run code, to connect, to leave their folder, or to exhaust memory."""
+"""Folders of models that try to run code, to connect, to leave their folder, to fill memory."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Foundry:
         changes: list[tuple[str, Any]] = [
             *(("text_cfg.hf_tokenizer_name", place) for place in places if place != ""),
             *(("text_cfg.hf_model_name", place) for place in places if place != ""),
-            *(("vision_cfg.timm_model_name", place) for place in (*places[:-3], "no_such_model", 7)),
+            *(("vision_cfg.timm_model_name", place) for place in (*places[:-3], "no_such", 7)),
             *((f"text_cfg.tokenizer_kwargs.{key}", value) for key, value in (
                 ("trust_remote_code", True), ("bpe_path", secret), ("cache_dir", "/tmp"),
                 ("additional_special_tokens", ["(a+)+$"]), ("reduction_mask", "syntax"),
@@ -104,7 +104,8 @@ class Foundry:
             ("vision_cfg.pretrained_cfg", {"url": "https://127.0.0.1/x"}),
             ("text_cfg.hf_model_pretrained", "yes"), ("trust_remote_code", True),
             ("text_cfg._attn_implementation", "kernels-community/evil"), ("cast_dtype", "float16"),
-            ("text_cfg.act_kwargs", {"inplace": True}), ("text_cfg.norm_kwargs", {"device": "cuda"}),
+            ("text_cfg.act_kwargs", {"inplace": True}),
+            ("text_cfg.norm_kwargs", {"device": "cuda"}),
         ]  # fmt: skip
         for key in ("layers", "width", "heads", "context_length", "vocab_size", "eos_id"):
             changes += [(f"text_cfg.{key}", value) for value in (-7, 2**40, 1.5, "4", True, [3])]
@@ -137,11 +138,12 @@ class Foundry:
         changes: list[tuple[str, str, Any]] = [
             (index, "custom_pipeline", "evil"), (index, "_class_name", ["evil", "Pipeline"]),
             (index, "_class_name", "evil.Pipeline"), (index, "unet", ["evil", "UNet"]),
-            (index, "unet", ["diffusers", "DiffusionPipeline"]), (index, "controlnet", ["evil", "X"]),
+            (index, "unet", ["diffusers", "DiffusionPipeline"]),
+            (index, "controlnet", ["evil", "X"]),
             (index, "text_encoder", ["transformers", "AutoModel"]), (index, "vae", "evil"),
             (index, "tokenizer", ["evil", "CLIPTokenizer"]), (index, "trust_remote_code", True),
             *((file, "auto_map", auto) for file in (index, unet, vae, text, words, scheduler)),
-            *((file, "quantization_config", {"quant_method": "evil"}) for file in (unet, vae, text)),
+            *((file, "quantization_config", {"quant_method": "x"}) for file in (unet, vae, text)),
             *((file, "_class_name", "Evil") for file in (unet, vae, scheduler)),
             *((text, key, kernel) for key in ("_attn_implementation", "attn_implementation",
                                               "_experts_implementation", "hidden_act")),
