@@ -21,7 +21,7 @@ MAX_BYTES = 2**21
 
 Layers = Annotated[int, Field(ge=1, le=256)]
 #: Blocks of one resolution, and transformer layers in one block.
-Repeats = Annotated[int, Field(ge=0, le=64)]
+Repeats = Annotated[int, Field(ge=0, le=24)]
 Heads = Annotated[int, Field(ge=1, le=1024)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Elements of buffers that are computed and not stored, such as attention masks.
 COMPUTED = 2**25
+#: Tensors that each layer has at least. The smallest layers, of tiny autoencoders, have six.
+LAYER_TENSORS = 4
 #: Names of types in a header, where torch spells them in another way.
 TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool",
@@ -41,9 +43,9 @@ def check_layers(layers: int, header: Mapping[str, Stored], config: Path) -> Non
     """Checks the number of layers against the number of tensors, before a model is built.
 
     Raises:
-        InputError: there are more layers than tensors.
+        InputError: there are too few tensors for the layers.
     """
-    if layers > len(header):
+    if layers * LAYER_TENSORS > len(header):
         raise InputError(
             f"{config}: asks for {layers} layers, but the weights have only {len(header)} tensors"
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 #: Bytes of a header, tensors in a file, dimensions of a tensor. The largest file of the models that
 #: the package reads has 2,500 tensors and 300 KB of header.
-MAX_HEADER, MAX_TENSORS, MAX_DIMENSIONS = 2**23, 50_000, 8
+MAX_HEADER, MAX_TENSORS, MAX_DIMENSIONS = 2**23, 20_000, 8
 #: Bytes of one number of each type, as the format names them.
 SIZES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,

@@ -96,7 +96,7 @@ def test_large_headers_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"more than the {MAX_HEADER} that are read"):
         read_header(path)
     path.write_bytes(header({f"{i:x}": empty for i in range(60_000)}))
-    with pytest.raises(InputError, match="has 60000 tensors; at most 50000 are read"):
+    with pytest.raises(InputError, match="has 60000 tensors; at most 20000 are read"):
         read_header(path)
     path.write_bytes(struct.pack("<Q", 100_000) + b'{"a":' + b"[" * 100_000)
     with pytest.raises(InputError, match="header is not JSON"):
