@@ -4,9 +4,9 @@ Half of the processes are new interpreters, whose start and exit take most of th
 are forked and receive the signal in the loop or while results are written. Every fifth receives a
 second signal. What is right:
 
-* 0 with a DONE.json: the signal came after the last moment at which it could change anything;
+* 130 before the first step; an interpreter that has not begun to run `guide` dies of the signal;
 * 75 with a run folder, which resumes to the bits of the uninterrupted run;
-* 75 or 130 before there is a folder; an interpreter that has not begun to run `guide` dies at once;
+* 0 with a DONE.json, the same as without the signal;
 * 130 for a second signal, and the folder resumes to the same bits.
 """
 
@@ -69,16 +69,16 @@ def _interrupt(scene: Scene, trial: tuple[int, str, float]) -> Trial:
     name = f"{first.name} to a {kind} process after {after:.2f} s"
     if ended_before:
         return Trial("ended before the signal", ended.complaint(0))
-    codes = [INTERRUPTED, *([AT_ONCE] if twice else [])]
     if folder is None:
         if ended.code == -first and not ready and cpu < CPU_OF_START:
             return Trial("before guide began")
-        wrong = ended.complaint(INTERRUPTED, AT_ONCE)
+        wrong = ended.complaint(AT_ONCE)
         return Trial(f"before the run folder, exit {ended.code}", wrong and f"{name}: {wrong}")
-    done = (folder / "DONE.json").exists()
+    done, began = (folder / "DONE.json").exists(), (folder / "checkpoint.json").exists()
     moment = "after DONE.json" if done else "during the run"
-    # At once means at once: the second signal may come before a line is written.
-    wrong = "" if twice and ended.code == AT_ONCE else ended.complaint(*codes, *([0] if done else []))
+    codes = [0] if done else [INTERRUPTED, *([] if began else [AT_ONCE])]
+    # At once means at once: there is no line after the second signal.
+    wrong = "" if twice and ended.code == AT_ONCE and not done else ended.complaint(*codes)
     wrong = wrong or _wrong_after(scene, folder, done)
     return Trial(f"{moment}, exit {ended.code}", wrong and f"{name}, {moment}: {wrong}")
 

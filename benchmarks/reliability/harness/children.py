@@ -119,6 +119,8 @@ def fork(work: Callable[[], int]) -> Child:
         os.dup2(output.fileno(), 1)
         os.dup2(errors.fileno(), 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = work()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else CRASHED

@@ -47,7 +47,7 @@ class Scene:
         if not found:
             ended = start([*RUN, "--output", str(output)]).wait()
             if ended.code:
-                raise SystemExit(f"the uninterrupted run failed: {ended.errors}")
+                raise RuntimeError(f"the uninterrupted run failed: {ended.errors}")
         return next(output.glob("*/*/DONE.json")).parent
 
     @cached_property

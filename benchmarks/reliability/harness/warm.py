@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +53,9 @@ def warm_up(base: Path) -> None:
             contextlib.suppress(SystemExit),
         ):
             main(words)
+    # The command line left its own handlers.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _write_checkpoints_often()
     # Collections in children would look at, and copy, everything that they share.
     gc.collect()
