@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.reliability.harness.children import guide
+from benchmarks.reliability.harness.children import ROOT, guide
 from benchmarks.reliability.harness.outcome import Outcome, Trial
 from benchmarks.reliability.harness.scene import Scene
 from benchmarks.reliability.harness.warm import spread
@@ -38,6 +38,8 @@ CHANGES = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate",
     "os.chmod", "os.chown", "os.utime", "shutil.rmtree", "shutil.move",
 )  # fmt: skip
+#: Where compiled code of this package is cached.
+CACHES = (str(ROOT / "guidance"), os.path.expanduser("~/.cache/guidance"))
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -142,7 +144,7 @@ def _watch(around: Surroundings) -> None:
     handle = os.open(around.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     allowed = [str(around.artefact), str(around.output), str(around.log), "/dev/", "/proc/self/"]
     inner, secret = str(around.artefact), str(around.secret)
-    allowed += [os.environ["HF_HOME"], "/tmp/.X"]
+    allowed += [os.environ["HF_HOME"], *CACHES]
     busy: list[bool] = []
 
     def note(line: str) -> None:
