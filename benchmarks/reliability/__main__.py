@@ -1,8 +1,8 @@
 """Runs the scenarios, all or those that are named, and prints and writes their counts as JSON.
 
-    python -m benchmarks.reliability [NAME ...] [--count N] [--seed S] [--out FILE]
+    python -m benchmarks.reliability [NAME[=COUNT] ...] [--count N] [--seed S] [--out FILE]
 
-Each scenario's counts are written as soon as it ends, so one can be repeated alone.
+Each scenario's counts are written as soon as it ends, so one can be repeated alone. Needs Linux.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PACKAGES = ("torch", "open_clip_torch", "diffusers", "transformers", "safetensor
 
 def scenarios() -> list[str]:
     """Their names: the modules of this folder."""
-    return [item.name for item in pkgutil.iter_modules([str(HERE)]) if not item.ispkg
-            and not item.name.startswith("_")]  # fmt: skip
+    found = [item.name for item in pkgutil.iter_modules([str(HERE)]) if not item.ispkg]
+    return [name for name in found if not name.startswith("_")]
 
 
 def machine() -> dict[str, Any]:
@@ -53,11 +53,15 @@ def machine() -> dict[str, Any]:
 def main() -> None:
     """Runs the scenarios; exits with 1 if one of them does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[[], *scenarios()], metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME[=COUNT]", help=", ".join(scenarios()))
     parser.add_argument("--count", type=int, help="tries of each scenario, instead of a full run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
+    chosen = [name.partition("=")[::2] for name in given.names] or [(n, "") for n in scenarios()]
+    for name, _ in chosen:
+        if name not in scenarios():
+            parser.error(f"no scenario {name!r}; use {', '.join(scenarios())}")
     base = Path(tempfile.mkdtemp(prefix="reliability-"))
     _settle_environment(base)
     from benchmarks.reliability.harness.scene import Scene
@@ -66,10 +70,10 @@ def main() -> None:
     warm_up(base)
     scene, all_hold = Scene(base, given.seed), True
     try:
-        for name in given.names or scenarios():
+        for name, count in chosen:
             module = import_module(f"benchmarks.reliability.{name}")
             began = time.monotonic()
-            outcome = module.run(scene, given.count or module.FULL)
+            outcome = module.run(scene, int(count or given.count or module.FULL))
             line = {"name": name, **outcome.as_json(), "seconds": round(time.monotonic() - began)}
             print(json.dumps(line), flush=True)
             _write(given.out, name, {**line, **machine()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -53,8 +54,9 @@ def _fill(scene: Scene, trial: tuple[int, bool, int]) -> Trial:
         subprocess.run(["umount", "--lazy", str(output)], check=False, capture_output=True)
 
 
-def _judged(scene: Scene, output: Path, name: str, prepare: object, words: list[str]) -> Trial:
-    assert callable(prepare)
+def _judged(
+    scene: Scene, output: Path, name: str, prepare: Callable[[], object], words: list[str]
+) -> Trial:
     ended = guide(words, prepare).wait()
     if ended.code == 0 and not ended.complaint(0):
         return Trial("enough")
@@ -62,7 +64,8 @@ def _judged(scene: Scene, output: Path, name: str, prepare: object, words: list[
     wrong = ended.complaint(FULL_DISK)
     if folder is None:
         return Trial("full before the run folder", wrong and f"disk of {name}: {wrong}")
-    subprocess.run(["mount", "-o", f"remount,size={ENOUGH}", str(output)], capture_output=True)
+    words = ["mount", "-o", f"remount,size={ENOUGH}", str(output)]
+    subprocess.run(words, capture_output=True, check=False)  # there is none to enlarge for a quota
     had = "with" if (folder / "checkpoint.json").exists() else "without"
     wrong = wrong or resumed(scene.whole, folder)
     return Trial(f"full {had} a checkpoint", wrong and f"disk of {name}: {wrong}")

@@ -8,6 +8,7 @@ the refused inputs also go through the command line, which must end with exit 2 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -233,10 +234,8 @@ def _ignoring_errors(work: Callable[[], object]) -> None:
     """Errors of this package are counted by the reader that comes behind."""
     from guidance.errors import GuidanceError
 
-    try:
+    with contextlib.suppress(GuidanceError):
         work()
-    except GuidanceError:
-        pass
 
 
 def _refused_by_the_command(

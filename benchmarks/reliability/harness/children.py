@@ -108,7 +108,7 @@ class Child:
 
 def fork(work: Callable[[], int]) -> Child:
     """Forks a child that does this work, and ends with the code that it returns."""
-    output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    output, errors = _catching(), _catching()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -159,7 +159,7 @@ def start(words: Sequence[str], *, code: str = "", env: dict[str, str] | None = 
         code: Python code that runs before it, in the same process.
         env: added to the environment.
     """
-    output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    output, errors = _catching(), _catching()
     begin = ["-m", "guidance"]
     if code:
         begin = ["-c", f"{code}\nfrom guidance.cli import main\nmain()"]
@@ -173,6 +173,11 @@ def start(words: Sequence[str], *, code: str = "", env: dict[str, str] | None = 
     )
     process.returncode = 0  # `Child.wait` collects it; Popen must not try as well
     return Child(process.pid, output, errors)
+
+
+def _catching() -> BinaryIO:
+    """A file without a name; `Child.wait` closes it."""
+    return tempfile.TemporaryFile()
 
 
 def _content(file: BinaryIO) -> str:

@@ -11,7 +11,17 @@ from benchmarks.reliability.inputs.mutate import mutated, mutated_json
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("text2image", "--prompt", "a red heart", "--negative", "blue", "--loss", "clip,sds:0.5"),
-    ("text2image", "--prompt", "a pizza", "--generator", "pyramid", "--frames", "3", "--at", "50% b"),
+    (
+        "text2image",
+        "--prompt",
+        "a pizza",
+        "--generator",
+        "pyramid",
+        "--frames",
+        "3",
+        "--at",
+        "50% b",
+    ),
     ("text2image", "--prompt", "a pear", "--learning-rate", "1 -> 0.1 cosine", "--style", "b:0.5"),
     ("text2mesh", "--prompt", "a pear", "--mode", "generate"),
     ("text2mesh", "--prompt", "a pear", "--mesh", "sphere", "--mode", "texture", "--texels", "64"),
@@ -45,7 +55,9 @@ def config_file(values: list[dict[str, Any]], draw: random.Random) -> bytes:
             text = yaml.safe_dump(chosen, sort_keys=False)
     content = text.encode(errors="replace")
     if draw.random() < 0.4:
-        content = _syntax(content, draw) if draw.random() < 0.5 else mutated(content, [content], draw)
+        content = (
+            _syntax(content, draw) if draw.random() < 0.5 else mutated(content, [content], draw)
+        )
     return content
 
 

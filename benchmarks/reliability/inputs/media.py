@@ -21,7 +21,7 @@ def image_inputs() -> dict[str, bytes]:
     from PIL import Image, ImageCms, PngImagePlugin, features
 
     rgb, rgba = Image.fromarray(_pixels()), Image.fromarray(_pixels(4))
-    deep = Image.fromarray((_pixels(1)[..., 0].astype(np.uint16) * 257))
+    deep = Image.fromarray(_pixels(1)[..., 0].astype(np.uint16) * 257)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     text = PngImagePlugin.PngInfo()
     text.add_itxt("guidance", '{"task":"text2image","prompt":["a red heart"],"schema_version":2}')

@@ -174,7 +174,9 @@ def mutated_json(value: Any, draw: random.Random) -> Any:
 
 def _places(value: Any) -> Any:
     """All pairs of a list or dictionary in a value and a key of it."""
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
     for key in list(keys):
         yield value, key
         yield from _places(value[key])
