@@ -58,4 +58,5 @@ def test_every_scenario_has_a_small_version() -> None:
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_a_scenario_holds(name: str, counted: dict[str, Any]) -> None:
     found = counted[name]
-    assert found["tried"] >= 1 and found["right"] == found["tried"], found
+    assert found["tried"] >= 1
+    assert found.get("faults", []) == []

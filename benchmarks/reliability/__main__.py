@@ -89,6 +89,7 @@ def _settle_environment(base: Path) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ["HF_HOME"] = str(base / "hub")
     os.environ["TORCH_HOME"] = str(base / "torch")
+    os.environ["XDG_STATE_HOME"] = str(base / "state")
     for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "TRANSFORMERS_OFFLINE", "DISPLAY"):
         os.environ.pop(name, None)
 

@@ -58,8 +58,8 @@ def run(scene: Scene, count: int) -> Outcome:
     scene.draw("damage").shuffle(meetings)
     trials = [Damage(n, *meetings[n % len(meetings)]) for n in range(count)]
     found = spread(partial(_meet, scene, folders), trials)
-    files = len({(damage.run, damage.file) for damage in trials})
-    return Outcome.of(found, files=files, no_command_reads=sorted(unread))
+    distinct = len({(damage.run, damage.file) for damage in trials})
+    return Outcome.of(found, files=distinct, no_command_reads=sorted(unread))
 
 
 def _opened(scene: Scene, folder: Path, command: str) -> list[str]:
@@ -171,8 +171,8 @@ def _interrupted(scene: Scene) -> Path:
 
         save = checkpoint.save
 
-        def dying(folder: Path, tensors: dict[str, Any], *rest: Any) -> None:
-            save(folder, tensors, *rest)
+        def dying(folder: Path, tensors: dict[str, Any], *rest: Any, **options: Any) -> Any:
+            save(folder, tensors, *rest, **options)
             if int(tensors["counter/step"]) == STEPS - 3:
                 os.kill(os.getpid(), signal.SIGKILL)
 

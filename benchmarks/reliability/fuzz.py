@@ -101,8 +101,8 @@ def _try(scene: Scene, originals: dict[str, Any], batch: Batch) -> list[dict[str
 
 def _child(scene: Scene, originals: dict[str, Any], batch: Batch, place: Path, log: Path) -> int:
     """What the child does: a line before and after each input."""
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)
+    for each in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(each, signal.SIG_DFL)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = size + 2 * MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -144,7 +144,7 @@ def _watch(around: Surroundings) -> None:
     handle = os.open(around.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     allowed = [str(around.artefact), str(around.output), str(around.log), "/dev/", "/proc/self/"]
     inner, secret = str(around.artefact), str(around.secret)
-    allowed += [os.environ["HF_HOME"], *CACHES]
+    allowed += [os.environ["HF_HOME"], os.environ["XDG_STATE_HOME"], *CACHES]
     busy: list[bool] = []
 
     def note(line: str) -> None:

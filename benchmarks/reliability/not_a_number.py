@@ -38,8 +38,8 @@ def _inject(scene: Scene, number: int) -> list[Trial]:
     """One run with some bad steps, each of which is a trial."""
     draw = scene.draw("nan", number)
     # Never the first step, and never ten in a row.
-    bad = dict.fromkeys(sorted(draw.sample(range(1, STEPS), BAD)))
-    bad = {step: draw.choice(KINDS) for step in bad}
+    steps = sorted(draw.sample(range(1, STEPS), BAD))
+    bad = {step: draw.choice(KINDS) for step in steps}
     with tempfile.TemporaryDirectory(dir=scene.base) as name:
         log = Path(name) / "log"
         ended = fork(partial(_run, bad, log)).wait()
@@ -90,7 +90,7 @@ def _run(bad: dict[int, str], log: Path, steps: int = STEPS) -> int:
         name = "broken"
 
         def forward(self, rendering: Any, context: Any) -> torch.Tensor:
-            zero = 0.0 * rendering.over().mean((1, 2, 3, 4))
+            zero: torch.Tensor = 0.0 * rendering.over().mean((1, 2, 3, 4))
             kind = bad.get(context.step) if context.phase != "validation" else None
             if kind is None:
                 return zero

@@ -99,5 +99,6 @@ def _slope(points: list[tuple[int, float]]) -> float:
     if len(points) < 2:
         return 0.0
     mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    above = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return above / sum((x - mean_x) ** 2 for x, _ in points)
+    above: float = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    along: float = sum((x - mean_x) ** 2 for x, _ in points)
+    return above / along

@@ -53,7 +53,8 @@ class Ended:
         Any code but 0 needs exactly one line that begins with `guide:` and comes last.
         """
         if "Traceback (most recent call last)" in self.errors:
-            return f"a traceback, {self.said()}"
+            frames = [line.strip() for line in self.errors.splitlines() if "  File " in line]
+            return f"a traceback, {self.said()} at {frames[-1:]}"
         if self.code not in codes:
             return f"expected exit {' or '.join(map(str, codes))}, got {self.said()}"
         if any(ord(letter) < 32 and letter not in "\n\t" for letter in self.errors):

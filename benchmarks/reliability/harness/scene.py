@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -16,9 +18,9 @@ from benchmarks.reliability.harness.children import Ended, guide, start
 from benchmarks.reliability.harness.words import RUN
 
 #: Files that must have the same bytes in every run of one configuration.
-SAME_BYTES = ("metrics.jsonl", "DONE.json", "image.png", "cutout.png", "progress.mp4")
-#: Files that are not compared: they name the place or the weights, or serve nobody later.
-OWN = ("config.yaml", "environment.json", "checkpoint.json", ".lock")
+SAME_BYTES = ("metrics.jsonl", "image.png", "cutout.png", "progress.mp4")
+#: Files that are not compared, because they name the place of the run.
+OF_THE_PLACE = ("config.yaml", "environment.json")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def difference(whole: Path, other: Path, *, but: str = "") -> str:
         a, b = (load_file(folder / "checkpoint.safetensors") for folder in (whole, other))
         if a.keys() != b.keys() or not all(np.array_equal(a[name], b[name]) for name in a):
             return "tensors"
+    if _record(whole) != _record(other):
+        return "DONE.json"
     previews = [path.relative_to(whole).as_posix() for path in whole.glob("preview/*")]
     for name in (*SAME_BYTES, *previews):
         if name == but:
@@ -98,6 +102,15 @@ def difference(whole: Path, other: Path, *, but: str = "") -> str:
     remains = [path.name for path in other.rglob("*") if path.name.startswith((".export", ".new"))]
     remains += [path.name for path in other.rglob(".*.tmp")]
     return f"remains of a killed process: {remains[0]}" if remains else ""
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What DONE.json says, without the hashes of files that name the place of the run."""
+    found: dict[str, Any] = json.loads((folder / "DONE.json").read_text())
+    found.pop("sha256", None)
+    for name in OF_THE_PLACE:
+        found.get("hashes", {}).pop(name, None)
+    return found
 
 
 def resumed(whole: Path, folder: Path) -> str:

@@ -5,6 +5,7 @@ Code in them leaves a mark when it runs. Addresses are of this machine, where no
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -108,6 +109,7 @@ NAMES = (
     *(f"link, resumed: {name}" for name in LINKS),
     *(f"link, scored: {name}" for name in ("config.yaml", "image.png", "DONE.json", "samples")),
     "done: files elsewhere",
+    *(f"received: {name}" for name in CARRIED),
     *(f"media: {name}" for name in (*MEDIA, "address.mov")),
     *(f"mesh: {name}" for name in MESHES),
 )
@@ -232,8 +234,30 @@ def _done(which: str, around: Surroundings, sources: Path, whole: Path) -> list[
     done = json.loads((folder / "DONE.json").read_text())
     done["files"] = ["../../secret.txt", str(around.secret)]
     done["samples"][0]["files"] = ["../../secret.txt", str(around.secret)]
+    if done.pop("sha256", None):  # the attacker knows how it is computed
+        done["sha256"] = _digest(json.dumps(done, sort_keys=True).encode())
     (folder / "DONE.json").write_text(json.dumps(done))
     return ["eval", str(folder)]
+
+
+def _received(which: str, around: Surroundings, sources: Path, whole: Path) -> list[str]:
+    """A run of somebody else that was interrupted before its first checkpoint."""
+    import yaml
+
+    _model(around, sources, "encoder")
+    folder = around.artefact / "run"
+    shutil.copytree(whole, folder)
+    for name in ("DONE.json", "checkpoint.json", "checkpoint.safetensors", "metrics.jsonl"):
+        (folder / name).unlink()
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    text = yaml.safe_dump({**values, **_filled(CARRIED[which], around)}, sort_keys=False)
+    mark = f"# sha256: {_digest(text.encode())}\n" if values["schema_version"] > 2 else ""
+    (folder / "config.yaml").write_text(text + mark)
+    return ["run", "--resume", str(folder)]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _media(which: str, around: Surroundings, sources: Path, whole: Path) -> list[str]:
@@ -264,6 +288,7 @@ MAKERS: dict[str, Maker] = {
     "link, resumed": _resumed,
     "link, scored": _scored,
     "done": _done,
+    "received": _received,
     "media": _media,
     "mesh": _mesh,
 }
