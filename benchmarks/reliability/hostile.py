@@ -182,11 +182,11 @@ def _watch(around: Surroundings) -> None:
 
 
 def _reads_compiled_code() -> bool:
-    """Whether numba reads its cache of our own functions, which consists of pickles."""
+    """Whether numba loads our own compiled functions, parts of which it keeps as pickles."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
-        if frame.f_code.co_filename.endswith("numba/core/caching.py"):
+        if frame.f_code.co_filename.rpartition("site-packages/")[2].startswith("numba/"):
             return True
     return False
 
