@@ -17,15 +17,15 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[1]
 COUNTS = {
-    "kill": 4,
-    "signals": 4,
-    "disk_full": 3,
-    "damage": 14,
-    "fuzz": 8,
-    "hostile": 10,
+    "kill": 3,
+    "signals": 2,
+    "disk_full": 2,
+    "damage": 12,
+    "fuzz": 6,
+    "hostile": 8,
     "bombs": 6,
     "missing_weights": 1,
-    "not_a_number": 10,
+    "not_a_number": 5,
     "out_of_memory": 4,
     "soak": 60,
 }

@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="tries of each scenario, instead of a full run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     chosen = [name.partition("=")[::2] for name in given.names] or [(n, "") for n in scenarios()]
     for name, _ in chosen:
         if name not in scenarios():

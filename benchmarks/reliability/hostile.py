@@ -155,6 +155,8 @@ def _watch(around: Surroundings) -> None:
             return
         busy.append(True)
         try:
+            if event == "pickle.find_class" and _reads_compiled_code():
+                return
             if event in EXECUTES:
                 note(f"executed {event} {arguments}")
             elif event in CONNECTS:
@@ -177,6 +179,16 @@ def _watch(around: Surroundings) -> None:
             busy.clear()
 
     sys.addaudithook(hook)
+
+
+def _reads_compiled_code() -> bool:
+    """Whether numba loads our own compiled functions, parts of which it keeps as pickles."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_filename.rpartition("site-packages/")[2].startswith("numba/"):
+            return True
+    return False
 
 
 def _check_changes(

@@ -36,8 +36,7 @@ AT_EXIT = 4
 def run(scene: Scene, count: int) -> Outcome:
     """Sends signals to that many processes."""
     draw = scene.draw("signals")
-    scene.whole  # noqa: B018  (made once, before the workers)
-    longest = {"new": _seconds_of_a_new_one(scene), "forked": scene.seconds}
+    longest = {"new": scene.seconds_anew, "forked": scene.seconds}
     trials = []
     for number in range(count):
         kind = "new" if number % 2 else "forked"
@@ -86,11 +85,6 @@ def _interrupt(scene: Scene, trial: tuple[int, str, float]) -> Trial:
 def _wrong_after(scene: Scene, folder: Path, done: bool) -> str:
     """What is wrong with the interrupted run, or with what resuming it gives."""
     return difference(scene.whole, folder) if done else resumed(scene.whole, folder)
-
-
-def _seconds_of_a_new_one(scene: Scene) -> float:
-    """How long a new interpreter takes for the whole run."""
-    return start([*RUN, "--output", str(scene.fresh("new"))]).wait().seconds
 
 
 def _cpu_seconds(pid: int) -> float:

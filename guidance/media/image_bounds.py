@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import zlib
 from collections.abc import Callable
 from itertools import count
 
@@ -61,6 +62,10 @@ def check_pixels(width: int, height: int) -> None:
         )
 
 
+#: Chunks of a PNG that determine its pixels.
+PNG_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
+
+
 def _png(file: Readable, size: int) -> None:
     file.seek(8)
     others = 0
@@ -71,7 +76,14 @@ def _png(file: Readable, size: int) -> None:
         others += head[4:] not in (b"IDAT", b"fdAT")
         _check_parts(number, MAX_PARTS, "chunks")
         _check_parts(others, MAX_OTHERS, "chunks beside those of pixels")
-        file.seek(int.from_bytes(head[:4]) + 4, 1)
+        length = int.from_bytes(head[:4])
+        if head[4:] not in PNG_CRITICAL:
+            file.seek(length + 4, 1)
+            continue
+        content, checksum = file.read(length), file.read(4)
+        if len(checksum) == 4 and zlib.crc32(head[4:] + content) != int.from_bytes(checksum):
+            # Pillow would decode changed pixels without a word.
+            raise ValueError(f"the checksum of a chunk {head[4:].decode()} is wrong")
 
 
 #: A marker inside the compressed pixels of a JPEG that ends them: neither a stuffed byte nor one of

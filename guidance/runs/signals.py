@@ -122,7 +122,18 @@ def _handle(handler: Any) -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):  # a library that is being imported may lose an exception, or abort
+        _print("guide: stopped")
+        os._exit(AT_ONCE)
     raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _in_main_thread() -> bool:

@@ -89,6 +89,7 @@ def test_what_was_stored_beside_the_weights_must_agree() -> None:
         ({"size": (224, 336)}, "square images"),
         ({"interpolation": "nearest"}, "interpolation 'nearest' is unknown"),
         ({"resize_mode": "stretch"}, "resize_mode 'stretch' is unknown"),
+        ({"mean": [0.5, 0.5]}, "expected one number or one for each of 3 channels"),
     ],
 )
 def test_preprocessing_that_we_do_not_know_is_an_error(wrong: dict, message: str) -> None:

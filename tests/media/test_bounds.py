@@ -17,8 +17,9 @@ from PIL import Image
 from guidance.errors import InputError
 from guidance.media import read_video
 from guidance.media.metadata import extract
-from guidance.media.read_image import load_image
+from guidance.media.read_image import load_image, read_image
 from guidance.media.read_video import is_video, open_video
+from guidance.media.write_image import encode_png
 from tests.media.inputs import encoded, picture, video
 from tests.media.test_read_image import chunk
 
@@ -216,3 +217,10 @@ def test_videos_of_many_small_frames_are_counted(
     with pytest.raises(InputError, match="is longer than the limit of 3 frames"):
         open_video(path)
     assert io.BytesIO(path.read_bytes()).read(8)[4:] == b"ftyp"
+
+
+def test_changed_pixels_of_a_png_are_noticed() -> None:
+    content = bytearray(encode_png(np.full((32, 32, 3), 7, np.uint8)))
+    content[content.index(b"IDAT") + 8] ^= 1
+    with pytest.raises(InputError, match="the checksum of a chunk IDAT is wrong"):
+        read_image(bytes(content), "a.png")

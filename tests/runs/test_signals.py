@@ -109,3 +109,20 @@ def test_other_commands_end_with_130() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "guide: stopped\n")
+
+
+def test_a_signal_during_an_import_ends_the_process(tmp_path: Path) -> None:
+    """An exception raised there may be lost by the library, or abort it."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n    sum(range(10**6))\n"
+        "except BaseException:\n    pass\n"
+    )
+    code = "from guidance.runs.signals import own_process; own_process(); import slow; print('on')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "guide: stopped")

@@ -46,8 +46,8 @@ class Preprocessing:
         bilinear = stored["interpolation"] == "bilinear"
         return cls(
             size=sides[0],
-            mean=_three(stored["mean"]),
-            std=_three(stored["std"]),
+            mean=_three(stored["mean"], where),
+            std=_three(stored["std"], where),
             # open_clip's "random" is for training; its evaluation transform is then bicubic.
             interpolation="bilinear" if bilinear else "bicubic",
             resize_mode=stored["resize_mode"],
@@ -65,7 +65,9 @@ class Preprocessing:
                 raise InputError(f"{where}: unknown key {key!r} in preprocessing")
             have = getattr(self, key)
             if key in ("mean", "std"):
-                same = all(abs(a - b) < SAME for a, b in zip(have, _three(want), strict=True))
+                same = all(
+                    abs(a - b) < SAME for a, b in zip(have, _three(want, where), strict=True)
+                )
             else:
                 same = have == want
             if not same:
@@ -122,6 +124,8 @@ class Preprocessing:
         return images[..., top : top + self.size, left : left + self.size]
 
 
-def _three(value: Any) -> tuple[float, ...]:
+def _three(value: Any, where: str) -> tuple[float, ...]:
     values = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
+    if len(values) not in (1, 3):
+        raise InputError(f"{where}: expected one number or one for each of 3 channels, got {value}")
     return tuple(values * 3 if len(values) == 1 else values)
