@@ -178,10 +178,8 @@ def parse_keyframes(texts: Sequence[str | Keyframe]) -> tuple[Keyframe, ...]:
 
     Raises:
         InputError: a percentage that is missing, outside 0..100 or given twice, or more than one
-            phrase; something else than a list of texts.
+            phrase.
     """
-    if not isinstance(texts, list | tuple):
-        raise InputError(f'at: expected texts such as "50% a green apple", got {texts!r:.60}')
     keyframes = sorted(map(Keyframe.of, texts), key=lambda keyframe: keyframe.progress)
     for one, other in pairwise(keyframes):
         if one.progress == other.progress:

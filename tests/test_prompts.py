@@ -241,9 +241,3 @@ def test_a_prompt_is_text(text: str) -> None:
 def test_a_prompt_can_be_seen(text: str) -> None:
     with pytest.raises(InputError, match="a phrase is empty"):
         parse_prompt(text)
-
-
-@pytest.mark.parametrize("value", [5, 0.5, {"a": 1}, None])
-def test_keyframes_of_another_type_are_told(value: object) -> None:
-    with pytest.raises(InputError, match="at: expected texts such as"):
-        parse_keyframes(value)  # type: ignore[arg-type]

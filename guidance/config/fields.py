@@ -19,9 +19,12 @@ from guidance.options import Options
 from guidance.prompts import Keyframe, parse_keyframes
 
 
-def _as_list(value: Any) -> Any:
+def _keyframes(value: Any) -> tuple[Keyframe, ...]:
     """One text stands for a list with this text."""
-    return [value] if isinstance(value, str) else value
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        raise ValueError(f'expected texts such as "50% a green apple", got {value!r:.60}')
+    return parse_keyframes(texts)
 
 
 ImageGenerator = Annotated[Options, Choice(IMAGE_GENERATORS)]
@@ -30,6 +33,4 @@ MeshMode = Annotated[Options, Choice(MESH_MODES)]
 Camera = Annotated[Options, Choice(CAMERAS)]
 Losses = Annotated[tuple[WeightedLoss, ...], LossChoice(LOSSES)]
 Encoders = Annotated[tuple[Options, ...], ListChoice(ENCODERS)]
-Keyframes = Annotated[
-    tuple[Keyframe, ...], BeforeValidator(lambda value: parse_keyframes(_as_list(value)))
-]
+Keyframes = Annotated[tuple[Keyframe, ...], BeforeValidator(_keyframes)]

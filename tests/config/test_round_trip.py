@@ -18,6 +18,8 @@ from guidance.config.kinds import (
     STYLE_GENERATORS,
     names,
 )
+from guidance.errors import InputError
+from guidance.losses.clip import Clip
 from guidance.tasks.base import Task
 from guidance.tasks.edit import Edit
 from guidance.tasks.stylize import Stylize
@@ -102,3 +104,9 @@ def test_the_file_of_a_run(tmp_path: Path) -> None:
     task = TextToImage(prompt="a heart", generator={"kind": "cutout", "finest": 8}, **small)
     config = task.run().folder / "config.yaml"
     assert parse_task(TextToImage, "text2image", ["--config", str(config)]) == task
+
+
+@pytest.mark.parametrize("value", [5, 0.5, {"a": 1}, None])
+def test_keyframes_of_another_type_are_reported(value: Any) -> None:
+    with pytest.raises(InputError, match=r"Clip.Options.at: expected texts such as"):
+        Clip.Options(at=value)
