@@ -130,6 +130,6 @@ def _each(folders: Sequence[Path], read: Callable[[Path], T]) -> list[T]:
     if not found:
         several = f"none of the {len(folders)} runs can be scored: " if len(folders) > 1 else ""
         raise InputError(f"{several}{errors[0]}")
-    for error in errors:
-        say(f"guide: not scored: {error}")
+    for each in errors:
+        say(f"guide: not scored: {each}")
     return found

@@ -48,7 +48,7 @@ def check(task: Task, folder: Path) -> None:
     path.write_text(as_yaml(mapping))
     for read in (read_config(path), json.loads(json.dumps(mapping))):
         said, version, values = strip_header(read, "here")
-        assert (said, version) == (name, 2)
+        assert (said, version) == (name, 3)
         assert validated(cls, values) == task
     assert parse_task(cls, name, ["--config", str(path)]) == task
     assert cls(**dict(task)) == task
