@@ -147,6 +147,9 @@ def test_help_of_commands_and_lists(capsys) -> None:
     told = capsys.readouterr().out
     for word in ("tasks", "generators", "losses", "pyramid", "clip", "sds", "texture", "orbit"):
         assert word in told
+    for word in ("  mini  ", "ViT-B-32/openai", "  mini-diffusion  ", "`guide models list`"):
+        assert word in told
+    assert "openclip" not in told and "mini-judge" not in told
     assert guide("models", "list") == 0
     assert "mini-judge" in capsys.readouterr().out
 

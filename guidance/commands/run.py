@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
+from guidance.config.early import check_files
 from guidance.config.files import (
     differs_from_mark,
     is_marked_version,
@@ -57,6 +58,7 @@ def run(words: list[str]) -> int:
     if asks_for_help(words):
         print(task_help(cls, name, words, Task, cls.PRESET_MINUTES), end="")
         return 0
+    check_files(cls, words)
     return execute(_task(cls, name, words), None)
 
 

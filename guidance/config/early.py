@@ -37,13 +37,13 @@ def check_words(
         page: the command whose `--help` lists the options.
 
     Raises:
-        InputError: a stray word, a misspelt or repeated flag, an unknown component, a wrong value,
-            or a missing file.
+        InputError: a stray word, a misspelt or repeated flag, an unknown component, or a wrong
+            value.
     """
     if words and key_of(words[0]) is None:
         raise InputError(unexpected(Node(cls), words[0], (), page))
     _check_names(cls, words, old)
-    plain = {key: i for key, i in cls.model_fields.items() if choice_of(i.metadata) is None}
+    plain = _plain(cls)
     given = dict(_values(plain, words))
     if given:
         fields: dict[str, Any] = {key: (plain[key].annotation, plain[key]) for key in given}
@@ -56,7 +56,26 @@ def check_words(
                 parts = text.split(",") if isinstance(choice, LossChoice) else [text]
                 for part in parts:
                     check_name(choice.kind, part.partition(":")[0].strip())
-    _check_files(plain, given)
+
+
+def check_files(cls: type[BaseModel], words: Sequence[str]) -> None:
+    """Checks that the files exist that flags of a task name.
+
+    Raises:
+        InputError: one does not.
+    """
+    plain = _plain(cls)
+    for key, text in _values(plain, words):
+        marks = plain[key].metadata
+        names = next((mark for mark in marks if isinstance(mark, NamesFile)), None)
+        is_path = "Path" in str(plain[key].annotation) and isinstance(text, str)
+        if any(isinstance(mark, OfThePlace) for mark in marks) or "\0" in text:
+            continue
+        named = is_path or (names is not None and names.names_file(text))
+        if named and not Path(text).expanduser().exists():
+            flag = f"--{key.replace('_', '-')}"
+            others = f"; give a file, or {', '.join(names.apart_from)}" if names else ""
+            raise InputError(f"{flag} {text:.200}: no such file{others}")
 
 
 def _check_names(cls: type[BaseModel], words: Sequence[str], old: Collection[str]) -> None:
@@ -95,17 +114,6 @@ def _values(fields: Mapping[str, FieldInfo], words: Sequence[str]) -> Iterator[t
         yield key, texts if is_list(fields[key]) else texts[-1]
 
 
-def _check_files(fields: Mapping[str, FieldInfo], given: Mapping[str, Any]) -> None:
-    """Refuses paths of files that do not exist."""
-    for key, text in given.items():
-        marks = fields[key].metadata
-        names = next((mark for mark in marks if isinstance(mark, NamesFile)), None)
-        is_path = "Path" in str(fields[key].annotation) and isinstance(text, str)
-        if any(isinstance(mark, OfThePlace) for mark in marks):
-            continue
-        if is_path or (names is not None and names.names_file(text)):
-            if "\0" in text or Path(text).expanduser().exists():
-                continue
-            flag = f"--{key.replace('_', '-')}"
-            others = f"; give a file, or {', '.join(names.apart_from)}" if names else ""
-            raise InputError(f"{flag} {text:.200}: no such file{others}")
+def _plain(cls: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The options of a task that choose no component."""
+    return {key: i for key, i in cls.model_fields.items() if choice_of(i.metadata) is None}

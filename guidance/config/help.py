@@ -55,9 +55,7 @@ def help_text(
         _group(f"options of {name}", name, node, own),
         _group("options of every task", name, node, shared) + "\n" + config,
     ]
-    parts[3:3] = [
-        _group(f"options of --{_flag(each.chosen)}", name, each, each.options) for each in shown
-    ]
+    parts[3:3] = [_group(f"options of --{each.chosen}", name, each, each.options) for each in shown]
     parts += [
         _choice(name, key, choice, node)
         for key, choice in _choices(node).items()

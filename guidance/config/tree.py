@@ -109,7 +109,11 @@ def tree_of(
 
 def _chosen(key: str, choice: Choice, entry: Entry) -> str:
     """The flag that chooses a component, without dashes, and the name."""
-    return choice.opener if isinstance(choice, Switch) else f"{key} {entry.cls.kind()}"
+    return (
+        choice.opener.replace("_", "-")
+        if isinstance(choice, Switch)
+        else f"{key} {entry.cls.kind()}"
+    )
 
 
 def _again(new: list[Entry], before: list[Entry]) -> list[Entry]:

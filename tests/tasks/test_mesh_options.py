@@ -239,7 +239,7 @@ def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
     owners = [name for name in MODES if option in options_of(MESH_MODES, name).model_fields]
     flag = f"--{option.replace('_', '-')}"
     belongs = f"--mode {', '.join(owners)}"
-    with pytest.raises(InputError, match=f"^{flag} belongs to {belongs}; `guide run text2mesh"):
+    with pytest.raises(InputError, match=f"^{flag} belongs to {belongs}; see `guide run text2mesh"):
         flags(TextToMesh, "--mode", mode, flag, "1")
     with pytest.raises(ValueError, match=f"{mode} has no such option; its options: "):
         TextToMesh(mode={"kind": mode, option: 1})

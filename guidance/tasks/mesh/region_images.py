@@ -10,7 +10,7 @@ from torch import Tensor
 from guidance.geometry.io.maps import png_of
 from guidance.geometry.normalization import Normalization
 from guidance.geometry.selection import Selection
-from guidance.media.contact_sheet import contact_sheet
+from guidance.media.contact_sheet import caption_below, contact_sheet
 from guidance.media.pixels import to_uint8
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.bake import bake
@@ -67,4 +67,4 @@ def _sheet(faces: Bool[Tensor, "f"], mesh: Mesh) -> bytes:
     cameras = Orbit(size=(PIXELS, PIXELS)).ring(1, VIEWS)
     seen = render_mesh(scene, cameras, shown[None], Shading(ambient=0.6)).over()[0]
     tiles = [to_uint8(picture) for picture in seen]
-    return contact_sheet(tiles, ["what may change"] + [""] * (VIEWS - 1))
+    return contact_sheet(tiles, caption_below("what may change", VIEWS))
