@@ -10,7 +10,20 @@ from tests.test_cli import guide
 
 
 def test_the_models_are_named_before_they_are_loaded(tmp_path: Path, capsys) -> None:
-    words = "run text2image --prompt a --size 16 --steps 1 --crops 1 --no-judge --output".split()
+    words = [
+        "run",
+        "text2image",
+        "--prompt",
+        "a",
+        "--size",
+        "16",
+        "--steps",
+        "1",
+        "--crops",
+        "1",
+        "--no-judge",
+        "--output",
+    ]
     assert guide(*words, tmp_path) == 0
     assert capsys.readouterr().err.splitlines()[0] == "loading mini ..."
 
