@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,6 @@ MESH = ["text2mesh", "--prompt", "a watermelon", "--views", "2", "--resolution",
 COW = ["--mesh", str(ASSETS / "cow.obj")]
 STYLE = ["stylize", "--picture", str(ASSETS / "apple.png"), "--prompt", "fire", "--size", "64"]
 EDIT = ["edit", "--picture", str(ASSETS / "apple.png"), "--source", "a red apple"]
-NUMBER = r"-?\d+\.?\d*(?:[eE][-+]?\d+)?"
 FLAT = ("cutout", "pyramid", "wavelet", "fourier", "siren", "grid", "strokes", "pixels")
 #: Names of cases and the words after `guide run`, by the names of options in both versions.
 CASES = {
@@ -79,13 +77,24 @@ def metrics(tree: Path, words: list[str], steps: int) -> str | list[str]:
 
 
 def difference(old: list[str], new: list[str]) -> float:
-    """The largest relative difference of two numbers at the same place; inf for other lines."""
-    pairs = [re.findall(NUMBER, " ".join(lines)) for lines in (old, new)]
-    texts = [re.sub(NUMBER, "#", " ".join(lines)) for lines in (old, new)]
-    if texts[0] != texts[1]:
-        return math.inf
-    numbers = [(float(a), float(b)) for a, b in zip(*pairs, strict=True)]
-    return max(abs(a - b) / max(abs(a), abs(b), 1e-6) for a, b in numbers)
+    """The largest relative difference of two numbers of the same name; inf for other names."""
+    pairs = zip(flat(list(map(json.loads, old))), flat(list(map(json.loads, new))), strict=False)
+    largest = 0.0
+    for (name, a), (other, b) in pairs:
+        if name != other or isinstance(a, str) or isinstance(b, str):
+            largest = max(largest, 0.0 if (name, a) == (other, b) else math.inf)
+        else:
+            largest = max(largest, abs(a - b) / max(abs(a), abs(b), 1e-6))
+    return largest if len(old) == len(new) else math.inf
+
+
+def flat(value: object, name: str = "") -> list[tuple[str, float | str]]:
+    """The numbers and texts in a value of JSON with the keys that lead there, sorted."""
+    if isinstance(value, dict):
+        return [pair for key in sorted(value) for pair in flat(value[key], f"{name}/{key}")]
+    if isinstance(value, list):
+        return [pair for index, item in enumerate(value) for pair in flat(item, f"{name}/{index}")]
+    return [(name, value if isinstance(value, str) else float(value or 0))]
 
 
 def main() -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any
 
-from guidance.errors import GuidanceError, InputError, OutOfResources, resource_errors
+from guidance.errors import GuidanceError, InputError, InputWarning, OutOfResources, resource_errors
 from guidance.runs.signals import own_process
 from guidance.streams import Streams, say
 from guidance.texts import one_line
@@ -62,13 +64,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _code(words: list[str]) -> int:
     """The exit code of a command, after its error is printed."""
     try:
-        return _dispatch(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return _dispatch(words)
     except GuidanceError as error:
         say(f"guide: {one_line(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
         say("guide: stopped")
         return CTRL_C
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
+) -> None:
+    """Prints a warning on a file in one line, and other warnings as Python does."""
+    if issubclass(category, InputWarning):
+        say(f"guide: {one_line(str(message))}")
+    else:
+        say(warnings.formatwarning(message, category, filename, lineno).rstrip())
 
 
 def _dispatch(words: list[str]) -> int:

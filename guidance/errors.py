@@ -36,6 +36,10 @@ class InputError(GuidanceError, ValueError):
     exit_code = 2
 
 
+class InputWarning(UserWarning):
+    """What the user should know about a file that is read nevertheless, e.g. what is ignored."""
+
+
 class MissingWeights(GuidanceError):
     """A model's weights are not on this machine; the message names path and command."""
 

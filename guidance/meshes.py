@@ -6,6 +6,7 @@ The letters of the shapes are those of `guidance.types`; q counts UV coordinates
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -25,6 +26,19 @@ class Material:
 
 
 @dataclass(frozen=True)
+class GivenMaterials:
+    """The materials of a mesh as its GLB describes them, with encoded images, for export.
+
+    The descriptions are those of glTF, reduced to what this package knows. Base color factors are
+    multiplied into the vertex colors of the mesh instead.
+    """
+
+    materials: tuple[dict[str, Any], ...]  # textures are indices into `textures`
+    textures: tuple[dict[str, Any], ...]  # "source" is an index into `images`
+    images: tuple[tuple[str, bytes], ...]  # media type and content
+
+
+@dataclass(frozen=True)
 class Mesh:
     """A triangle mesh as it is read from and written to files, without a batch dimension.
 
@@ -40,6 +54,8 @@ class Mesh:
     uv: Float[Tensor, "q 2"] | None = None
     face_uv: Int[Tensor, "f 3"] | None = None
     material: Material | None = None
+    given: GivenMaterials | None = None
+    face_material: Int[Tensor, "f"] | None = None  # index into the given materials, -1 for none
 
 
 @dataclass(frozen=True)

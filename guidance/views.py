@@ -65,20 +65,33 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Windows:
-    """Square windows of flat images, `v` for each of `n` samples; always on the CPU.
+    """Windows of flat images, `v` for each of `n` samples; always on the CPU.
 
-    Lengths are shares of the image's side, from its top left corner; a side of 1 is all of it.
+    Lengths are shares of the image's width and height, from its top left corner; a side of 1 is all
+    of it.
     """
 
     left: Float[Tensor, "n v"]
     top: Float[Tensor, "n v"]
-    side: Float[Tensor, "n v"]
-    pixels: int  # per side of each rendered window
+    side: Float[Tensor, "n v"]  # share of the width
+    pixels: int | tuple[int, int]  # per side of each rendered window, or its height and width
+    down: Float[Tensor, "n v"] | None = None  # share of the height; by default `side`
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels of each rendered window."""
+        return (self.pixels, self.pixels) if isinstance(self.pixels, int) else self.pixels
+
+    @property
+    def height(self) -> Float[Tensor, "n v"]:
+        """The share of the image's height."""
+        return self.side if self.down is None else self.down
 
     def some(self, views: slice) -> Windows:
         """Some of the views of every sample."""
         left, top, side = (values[:, views] for values in (self.left, self.top, self.side))
-        return replace(self, left=left, top=top, side=side)
+        down = None if self.down is None else self.down[:, views]
+        return replace(self, left=left, top=top, side=side, down=down)
 
 
 @dataclass(frozen=True)
@@ -117,13 +130,25 @@ class Warp:
 
         Args:
             zoom: above 1 enlarges the image.
-            pan: to the right and down, in shares of the image's side.
+            pan: to the right and down, in shares of the image's width and height.
             rotate_deg: counterclockwise.
         """
         angle = math.radians(rotate_deg)
         cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
         rows = [[cosine, sine, 2 * pan[0]], [-sine, cosine, 2 * pan[1]]]
         return cls(torch.tensor(rows, dtype=torch.float64).expand(num_samples, 2, 3))
+
+    def on(self, height: int, width: int) -> Warp:
+        """The motion in positions of an image that is not square: rotation keeps its shapes.
+
+        Positions are in [-1, 1]^2 whatever the aspect ratio, so a rotation is stretched there.
+        """
+        if height == width:
+            return self
+        matrix = self.matrix.clone()
+        matrix[..., 0, 1] *= height / width
+        matrix[..., 1, 0] *= width / height
+        return Warp(matrix)
 
     def back(self) -> Float[Tensor, "n 2 3"]:
         """The matrix of the inverse motion."""

@@ -255,6 +255,11 @@ MISTAKES = [
     (["run", DOT, "--steps"], "--steps: expected a value"),
     (["run", DOT, "--steps", "0"], "--steps: expected at least 1, got '0'"),
     (["run", DOT, "--no-judge=1"], "--no-judge=1: takes no value"),
+    (["run", DOT, "--judge", "True"], "'True': --judge takes no value; write --judge or --no-ju"),
+    (
+        ["run", "text2image", "--generator", "grid", "--tileable", "no"],
+        "write --tileable or --no-t",
+    ),
     (["run", DOT, "--prompt", ""], "a phrase is empty"),
     (["run", DOT, "--prompt", "a\0b"], "null character"),
     (["run", DOT, "--preset", "huge"], "--preset: expected draft, normal or best, got 'huge'"),
@@ -302,6 +307,16 @@ def test_mistakes_are_answered_in_one_line(
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, *words)
     assert not list(tmp_path.iterdir())  # nothing half-written
+
+
+@pytest.mark.parametrize("loss", ["laplacian", "clip,rigidity"])
+def test_losses_of_meshes_are_refused_for_images_before_a_folder_exists(
+    tmp_path: Path, capsys, loss: str
+) -> None:
+    words = ["run", "text2image", "--prompt", "a", "--loss", loss, "--size", 16, "--no-judge"]
+    line = refused(capsys, *words, "--output", tmp_path / "out")
+    assert "use this loss with mesh generators only" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_weights_exit_3(tmp_path: Path, capsys) -> None:

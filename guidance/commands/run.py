@@ -32,7 +32,8 @@ RERUN_HELP = """\
 usage: guide rerun FILE [options]
 
 Repeats the run that made FILE: a PNG, MP4 or GLB of a run, or its config.yaml. The options
-are those of its task and take precedence; see `guide run TASK --help`.
+are those of its task and take precedence; see `guide run TASK --help`. If the configuration comes
+from elsewhere, files that it names have to be given again, e.g. --mesh cow.obj.
 """
 
 

@@ -10,7 +10,7 @@ import torch
 
 from guidance.errors import InputError
 from guidance.geometry.deformation import NAME, Deformation
-from guidance.geometry.io.files import save_mesh
+from guidance.geometry.io.files import save_mesh, save_obj
 from guidance.geometry.normalization import Normalization
 from guidance.media.contact_sheet import caption_below, contact_sheet
 from guidance.media.pixels import to_uint8
@@ -54,7 +54,8 @@ def _write(deformation: Deformation, strength: float, place: Path) -> Iterator[P
         os_errors(place),
         tempfile.TemporaryDirectory(prefix=".export-", dir=place) as aside,
     ):
-        made = [save_mesh(mesh, Path(aside) / f"mesh-{name}{end}") for end in (".glb", ".obj")]
+        made = [save_mesh(mesh, Path(aside) / f"mesh-{name}.glb")]
+        made += save_obj(mesh, Path(aside) / f"mesh-{name}.obj")
         sheet = Path(aside) / f"contact-{name}.png"
         sheet.write_bytes(_contact_sheet(deformation, strength))
         for path in (*made, sheet):
@@ -69,8 +70,7 @@ def _contact_sheet(deformation: Deformation, strength: float) -> bytes:
     scene = MeshScene(
         unit.apply(mesh.vertices).float()[None], mesh.faces, unit.apply(rest.vertices).float()
     )
-    assert mesh.colors is not None
     cameras = Orbit(size=(SIDE, SIDE), radius=DISTANCE).ring(1, VIEWS)
-    seen = render_mesh(scene, cameras, mesh.colors[None], Shading(ambient=AMBIENT))
+    seen = render_mesh(scene, cameras, deformation.shown_colors[None], Shading(ambient=AMBIENT))
     tiles = [to_uint8(view) for view in seen.over().clamp(0, 1)[0]]
     return contact_sheet(tiles, caption_below(f"strength {strength:g}", VIEWS))

@@ -64,7 +64,7 @@ def differs_from_mark(path: Path) -> bool:
 def is_marked_version(values: Mapping[str, Any]) -> bool:
     """Whether a configuration is of a schema version that has a mark."""
     version = values.get("schema_version")
-    return type(version) is int and version >= MARKED_FROM
+    return type(version) is int and MARKED_FROM <= version <= SCHEMA_VERSION
 
 
 def _content(path: Path) -> bytes:

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.diffusion.base import Condition, Denoiser, Level
-from guidance.diffusion.files.source import Source, autoencoder_folder, check_weights, find_source
-from guidance.diffusion.parts.networks import run_network
+from guidance.diffusion.files.load import load_network
+from guidance.diffusion.files.source import Source, autoencoder_folder, find_source
+from guidance.diffusion.parts.networks import check_channels, check_widths, run_network
 from guidance.diffusion.parts.noising import read_schedule, read_shift
-from guidance.diffusion.parts.quiet import quiet
 from guidance.diffusion.parts.text_encoders import TextEncoders
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
@@ -76,23 +76,24 @@ class Pipeline(Denoiser):
         dtype = network_dtype(precision, device)
         tiny = None if vae == "full" else autoencoder_folder(vae, source)
         _import_diffusers()
-        import diffusers
-
         kind = {
             "unet": "UNet2DConditionModel",
             "transformer": "SD3Transformer2DModel"
             if source.kind == "StableDiffusion3Pipeline"
             else "FluxTransformer2DModel",
         }[source.network]
-        network = _load(getattr(diffusers, kind), source, source.network, dtype)
+        if source.classes[source.network] != kind:
+            raise InputError(
+                f"{source.folder / 'model_index.json'}: expected {source.network} to be {kind} in "
+                f"a {source.kind}"
+            )
+        network = load_network(kind, source.folder / source.network, dtype)
         autoencoder = None
         if tiny is not None:
-            half = check_weights(tiny, vae)
-            autoencoder = diffusers.AutoencoderTiny.from_pretrained(
-                tiny, local_files_only=True, use_safetensors=True, variant=half
-            )
+            autoencoder = load_network("AutoencoderTiny", tiny, torch.float32)
         elif source.vae:
-            autoencoder = _load(getattr(diffusers, source.vae), source, "vae", torch.float32)
+            autoencoder = load_network(source.vae, source.folder / "vae", torch.float32)
+        check_channels(network, autoencoder, source.kind, str(source.folder))
         return cls(source, network, autoencoder, dtype).to(device)
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c hh ww"]:
@@ -110,19 +111,35 @@ class Pipeline(Denoiser):
         found = network.encode(pixels)
         if hasattr(found, "latents"):  # AutoencoderTiny returns scaled latents
             return cast(Tensor, found.latents.float())
-        config = _config(self.autoencoder)
-        latents: Tensor = found.latent_dist.mode().float() - (config.get("shift_factor") or 0.0)
-        return latents * float(config["scaling_factor"])
+        shift, scale = self._normalization()
+        latents: Tensor = (found.latent_dist.mode().float() - shift) * scale
+        return latents
 
     def decode_image(self, latents: Float[Tensor, "b c hh ww"]) -> Float[Tensor, "b 3 h w"]:
         """Images of scaled latents."""
         if self.autoencoder is None:
             return latents / 2 + 0.5
-        network, config = cast(Any, self.autoencoder), _config(self.autoencoder)
-        latents = latents / float(config["scaling_factor"]) + (config.get("shift_factor") or 0.0)
+        network = cast(Any, self.autoencoder)
+        shift, scale = self._normalization()
+        latents = latents / scale + shift
         latents = latents.to(self._image_dtype).contiguous(memory_format=torch.channels_last)
         found: Tensor = network.decode(latents).sample.float() / 2 + 0.5
         return found
+
+    def _normalization(self) -> tuple[Tensor | float, Tensor | float]:
+        """Shift and scale of latents: numbers, or one for each channel, [1, c, 1, 1].
+
+        Source: `latents_mean` and `latents_std` as in StableDiffusionXLPipeline of diffusers.
+        """
+        config = _config(cast(nn.Module, self.autoencoder))
+        scale = float(config["scaling_factor"])
+        if config.get("latents_mean") is None:
+            return config.get("shift_factor") or 0.0, scale
+        mean, std = (
+            torch.tensor(config[key], device=self._device()).view(1, -1, 1, 1)
+            for key in ("latents_mean", "latents_std")
+        )
+        return mean, scale / std
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Channels, height and width of the latents of an image of this size."""
@@ -150,7 +167,9 @@ class Pipeline(Denoiser):
                     self._text_encoders = TextEncoders(
                         self.source, self.network, self._device(), self._dtype
                     )
-                self._rows[text] = self._text_encoders.encode(text)
+                row = self._text_encoders.encode(text)
+                check_widths(self.network, self.source.kind, row.tensors, str(self.source.folder))
+                self._rows[text] = row
         return Condition.stack([self._rows[text] for text in texts]).to(self._device())
 
     def free_text_towers(self) -> None:
@@ -208,23 +227,6 @@ def network_dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is unknown; use auto, fp32, bf16 or fp16")
     return PRECISIONS[precision]
-
-
-def _load(kind: Any, source: Source, part: str, dtype: torch.dtype) -> nn.Module:
-    try:
-        with quiet():
-            module: nn.Module = kind.from_pretrained(
-                source.folder,
-                subfolder=part,
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                variant=source.variants[part],
-            )
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{source.folder / part}: cannot be read ({reason:.200})") from error
-    return module
 
 
 def _factor(autoencoder: nn.Module) -> int:

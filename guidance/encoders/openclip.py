@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +11,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.files.build import build
 from guidance.encoders.files.card import Card, read_card
-from guidance.encoders.files.source import Source, find_source
+from guidance.encoders.files.source import find_source
 from guidance.encoders.towers.frozen import choose_attention, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
-from guidance.models.store import Repository, hub_folder
 from guidance.models.torchvision import import_torchvision
 from guidance.options import Options
 
@@ -94,7 +92,7 @@ class OpenClip(Encoder):
         import_torchvision()
         card = read_card(source.folder)
         tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
-        model = _build(source).to(device)
+        model = build(source).to(device)
         size = {"size": model.visual.image_size}
         where = f"{source.name} ({source.folder})"
         preprocessing = Preprocessing.parse(source.preprocessing | size, where)
@@ -103,7 +101,7 @@ class OpenClip(Encoder):
         encoder = cls(
             model, preprocessing, card, source.name, tokenizer=tokenizer, precision=precision
         )
-        encoder._rebuild = lambda: _build(source)
+        encoder._rebuild = lambda: build(source)
         return encoder
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
@@ -153,12 +151,25 @@ class OpenClip(Encoder):
         device = self._device()
         for start in range(0, len(new), TEXT_BATCH):
             batch = new[start : start + TEXT_BATCH]
-            tokens: Int[Tensor, "b t"] = self._tokenizer(batch).to(device)
             assert self._text is not None
+            tokens: Int[Tensor, "b t"] = self._tokenizer(batch)
+            self._check_vocabulary(tokens, self._text)
+            tokens = tokens.to(device)
             encode: Callable[..., Tensor] = self._text.encode_text  # type: ignore[assignment]
             vectors = F.normalize(encode(tokens).float(), dim=-1)
             self._vectors |= dict(zip(batch, vectors.clone().unbind(), strict=True))
         return torch.stack([self._vectors[text] for text in texts]).to(device)
+
+    def _check_vocabulary(self, tokens: Int[Tensor, "b t"], model: nn.Module) -> None:
+        """Raises InputError for a tokenizer that does not belong to the text tower."""
+        size = getattr(model, "vocab_size", None) or getattr(
+            getattr(model, "text", None), "vocab_size", None
+        )
+        if isinstance(size, int) and int(tokens.max()) >= size:
+            raise InputError(
+                f"{self.name}: its tokenizer gives the token {int(tokens.max())}, but its text "
+                f"tower has {size} tokens; use the tokenizer of the model"
+            )
 
     def free_text_tower(self) -> None:
         """Releases the weights of the text tower; encoded texts stay cached.
@@ -207,32 +218,3 @@ def image_dtype(precision: str, device: torch.device, parameters: int) -> torch.
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     except KeyError:
         raise InputError(f"precision {precision!r} is unknown; use auto, fp32 or bf16") from None
-
-
-def _build(source: Source) -> Any:
-    """The model with its weights, in float32 on the CPU."""
-    import open_clip
-    from safetensors import SafetensorError
-
-    config = copy.deepcopy(source.config)
-    if str(config["vision_cfg"].get("timm_model_name", "")).startswith("guidance_"):
-        from guidance.encoders.towers import mini  # noqa: F401  (registers our towers)
-    # The checkpoint contains all weights; otherwise open_clip would load those of the parts.
-    config["vision_cfg"]["timm_model_pretrained"] = False
-    config["text_cfg"]["hf_model_pretrained"] = False
-    if text_tower := config["text_cfg"].get("hf_model_name"):
-        config["text_cfg"]["hf_model_name"] = str(
-            hub_folder(Repository.parse(text_tower), source.name)
-        )
-    custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
-    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
-    if custom and "multimodal_cfg" in config:
-        kind = open_clip.CoCa
-    try:
-        model = kind(**config)
-        open_clip.load_checkpoint(model, str(source.checkpoint))
-    except (RuntimeError, TypeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        config_path = source.folder / "open_clip_config.json"
-        raise InputError(f"{source.checkpoint}: does not match {config_path}: {reason}") from error
-    return model

@@ -14,6 +14,7 @@ from guidance.evaluate.scoring import SampleImages
 from guidance.evaluate.shape import measure
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import load_mesh
+from guidance.geometry.io.maps import material_of, shown_colors, unsupported
 from guidance.geometry.normalization import Normalization
 from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.cameras.orbit import Orbit
@@ -37,14 +38,17 @@ def mesh_images(path: Path, deformation: Path | None = None) -> SampleImages:
     Raises:
         InputError: the file cannot be read as a mesh, or has no colors.
     """
-    mesh = load_mesh(path, maps=True).mesh
+    mesh = load_mesh(path).mesh
+    if mesh.given is not None and unsupported(mesh.given) is None and mesh.colors is None:
+        mesh = replace(mesh, material=material_of(mesh.given, str(path)))
+    colors = shown_colors(mesh)
     scene, cameras = _scene(mesh), _cameras()
     if mesh.material is not None and mesh.uv is not None:
         surface = MaterialMesh.of(replace(mesh, vertices=scene.vertices[0]))
         texels = pack_material(mesh.material)
         rendering = render_material(surface, texels[None], cameras, find_environment(LIGHT))
-    elif mesh.colors is not None:
-        rendering = render_mesh(scene, cameras, mesh.colors[None])
+    elif colors is not None:
+        rendering = render_mesh(scene, cameras, colors[None])
     else:
         raise InputError(
             f"{path}: expected a mesh with vertex colors or texture maps, got one without; export "

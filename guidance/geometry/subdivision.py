@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -24,7 +26,7 @@ def subdivide(mesh: Mesh, edge_length: float, max_vertices: int = MAX_VERTICES) 
 
     Long edges are split at their midpoints in all faces that share them, so that no cracks appear.
     Existing vertices keep their position and order; the color of a new vertex is the mean of the
-    two ends.
+    two ends, and so are its UV coordinates on each side of a seam.
 
     Args:
         edge_length: in the units of the vertices, above 0.
@@ -62,7 +64,9 @@ def subdivide_within(
     values = mesh.vertices
     if mesh.colors is not None:
         values = torch.cat([values, mesh.colors], 1)
-    faces = mesh.faces.long()
+    faces, uv = mesh.faces.long(), mesh.uv
+    face_uv = None if uv is None or mesh.face_uv is None else mesh.face_uv.long()
+    origin = torch.arange(len(faces), device=faces.device)  # the given face of each face
     for _ in range(MAX_ROUNDS):
         edges, of_face = _edges(faces)
         ends = values[edges]
@@ -78,10 +82,23 @@ def subdivide_within(
             )
         middles = torch.where(long, long.cumsum(0) + len(values) - 1, -1)
         values = torch.cat([values, ends[long].mean(1)])
-        faces, parents = _split(values[:, :3], faces, middles[of_face])
-        inside = inside[parents]
+        pattern, parents = _split(values[:, :3], faces, middles[of_face])
+        if uv is not None and face_uv is not None:
+            uv, uv_middles = _uv_middles(uv, face_uv, long[of_face])
+            face_uv = torch.cat([face_uv, uv_middles], 1)[parents].gather(1, pattern)
+        faces = torch.cat([faces, middles[of_face]], 1)[parents].gather(1, pattern)
+        inside, origin = inside[parents], origin[parents]
     colors = None if mesh.colors is None else values[:, 3:]
-    return Mesh(values[:, :3], faces.to(mesh.faces.dtype), colors), inside
+    made = replace(
+        mesh,
+        vertices=values[:, :3],
+        faces=faces.to(mesh.faces.dtype),
+        colors=colors,
+        uv=uv,
+        face_uv=None if face_uv is None else face_uv.to(mesh.faces.dtype),
+        face_material=None if mesh.face_material is None else mesh.face_material[origin],
+    )
+    return made, inside
 
 
 def _held(
@@ -106,13 +123,29 @@ def _edges(faces: Int[Tensor, "f 3"]) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "
     return torch.stack([keys // span, keys % span], 1), of_face
 
 
+def _uv_middles(
+    uv: Float[Tensor, "q 2"], face_uv: Int[Tensor, "f 3"], split: Bool[Tensor, "f 3"]
+) -> tuple[Float[Tensor, "r 2"], Int[Tensor, "f 3"]]:
+    """UV coordinates with those of the middles of split edges, and their indices, else -1."""
+    edges, of_face = _edges(face_uv)
+    used = torch.zeros(len(edges), dtype=torch.bool, device=uv.device)
+    used[of_face[split]] = True
+    middles = torch.where(used, used.cumsum(0) + len(uv) - 1, -1)
+    found = torch.where(split, middles[of_face], -1)
+    return torch.cat([uv, uv[edges[used]].mean(1)]), found
+
+
 def _split(
     places: Float[Tensor, "p 3"], faces: Int[Tensor, "f 3"], middles: Int[Tensor, "f 3"]
 ) -> tuple[Int[Tensor, "g 3"], Int[Tensor, "g"]]:
-    """Faces divided along the edges that are split, and the face that each is a part of.
+    """How faces are divided along the edges that are split.
 
     Args:
         middles: the new vertex of each edge of a face, -1 for edges that are not split.
+
+    Returns:
+        The corners of each part, 0 to 2 for those of the face and 3 to 5 for the middles of its
+        edges; and the face that each is a part of.
     """
     # The corners of each face are rotated so that the split edges come first.
     split = middles >= 0
@@ -120,27 +153,31 @@ def _split(
     first: Bool[Tensor, "f 3"] = split & ~split.roll(1, 1)
     turn = torch.where(count == 3, 0, first.int().argmax(1))
     order = (torch.arange(3, device=faces.device) + turn[:, None]) % 3
-    corners, middles = faces.gather(1, order), middles.gather(1, order)
-    pieces = [faces[count == 0]]
+    both = torch.cat([faces, middles], 1)
+    pieces = [torch.arange(3, device=faces.device).expand(int((count == 0).sum()), 3)]
 
-    a, b, c, ab, _, _ = _columns(corners, middles, count == 1)
+    a, b, c, ab, _, _ = _columns(order, count == 1)
     pieces += [torch.stack([a, ab, c], 1), torch.stack([ab, b, c], 1)]
 
-    a, b, c, ab, bc, _ = _columns(corners, middles, count == 2)
-    across = (places[a] - places[bc]).norm(dim=-1) <= (places[ab] - places[c]).norm(dim=-1)
+    a, b, c, ab, bc, _ = _columns(order, count == 2)
+
+    def at(local: Int[Tensor, "g"]) -> Float[Tensor, "g 3"]:
+        return places[both[count == 2].gather(1, local[:, None])[:, 0]]
+
+    across = (at(a) - at(bc)).norm(dim=-1) <= (at(ab) - at(c)).norm(dim=-1)
     pieces += [
         torch.stack([ab, b, bc], 1),  # the corner, then the quadrangle along its shorter diagonal
         torch.stack([a, ab, torch.where(across, bc, c)], 1),
         torch.stack([torch.where(across, a, ab), bc, c], 1),
     ]
-    a, b, c, ab, bc, ca = _columns(corners, middles, count == 3)
+    a, b, c, ab, bc, ca = _columns(order, count == 3)
     pieces += [torch.stack(corner, 1) for corner in ((a, ab, ca), (b, bc, ab), (c, ca, bc))]
     pieces.append(torch.stack([ab, bc, ca], 1))
     parents = [(count == number).nonzero()[:, 0].repeat(number + 1) for number in range(4)]
     return torch.cat(pieces), torch.cat(parents)
 
 
-def _columns(
-    corners: Int[Tensor, "f 3"], middles: Int[Tensor, "f 3"], chosen: Bool[Tensor, "f"]
-) -> tuple[Int[Tensor, "g"], ...]:
-    return (*corners[chosen].unbind(1), *middles[chosen].unbind(1))
+def _columns(order: Int[Tensor, "f 3"], chosen: Bool[Tensor, "f"]) -> tuple[Int[Tensor, "g"], ...]:
+    """The rotated corners of some faces, and the middles of the edges that start there."""
+    corners = order[chosen]
+    return (*corners.unbind(1), *(corners + 3).unbind(1))

@@ -75,7 +75,11 @@ def face_pairs(faces: Int[Tensor, "f 3"]) -> Int[Tensor, "q 2"]:
 
 def boundary_loops(faces: Int[Tensor, "f 3"]) -> int:
     """The number of holes: connected components of the boundary edges."""
-    sides = edge_sides(faces)
+    return num_holes(edge_sides(faces))
+
+
+def num_holes(sides: EdgeSides) -> int:
+    """The number of holes: connected components of the edges with one face."""
     boundary = sides.edges[sides.counts() == 1]
     if not len(boundary):
         return 0

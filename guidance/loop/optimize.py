@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from guidance.errors import Diverged, InputError, OutOfResources, is_out_of_memory
+from guidance.errors import Diverged, InputError, OutOfResources, is_out_of_memory, resource_errors
 from guidance.loop.declared import check_declared
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
@@ -25,6 +25,8 @@ from guidance.types import Generator, Loss, StepContext, Terms
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
+#: What to do when the memory is too small, also at the smallest micro-batch.
+ADVICE = "use a smaller size, fewer samples or a smaller encoder"
 T = TypeVar("T")
 
 
@@ -63,19 +65,21 @@ def optimize(
         quiet: shows no progress bar; there is none either if stderr is not a terminal.
 
     Raises:
-        Diverged: numbers stayed non-finite after a rollback to the best state.
-        OutOfResources: out of memory with a micro-batch of one image.
+        Diverged: numbers stayed non-finite after a rollback to the best state, or the validation
+            loss of a sample was never finite.
+        OutOfResources: out of memory, in the steps also with a micro-batch of one image.
     """
     settings = settings or Settings()
     if steps is not None:
         settings = replace(settings, steps=steps)
-    run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
-    if resume is not None:
-        run.resume(resume)
-    if quiet or not is_terminal():
-        return run.go(listeners)
-    with ProgressBar("optimize", settings.steps, run.step) as bar:
-        return run.go([*listeners, bar])
+    with resource_errors(ADVICE):
+        run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
+        if resume is not None:
+            run.resume(resume)
+        if quiet or not is_terminal():
+            return run.go(listeners)
+        with ProgressBar("optimize", settings.steps, run.step) as bar:
+            return run.go([*listeners, bar])
 
 
 class _Run:
@@ -196,7 +200,7 @@ class _Run:
                 if self.micro_batch == 1:
                     raise OutOfResources(
                         f"step {self.step}: out of memory on {self.device} with one image at a "
-                        "time; use a smaller size, fewer samples or a smaller encoder"
+                        "time; {ADVICE}"
                     ) from error
             self.optimizer.zero_grad(set_to_none=True)
             self.micro_batch = max(1, self.micro_batch // 2)

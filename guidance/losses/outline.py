@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,7 +23,8 @@ class Outline(Loss):
         + crispness * mean(4 a (1 - a))               0 where a is 0 or 1, 1 where it is 0.5
         + perimeter * mean(|da/dx| + |da/dy|) * side  length of the outline, in image sides
 
-    The loss is averaged over the views that show the whole image, and differentiable in alpha.
+    The side of an image that is not square is that of the square of equal area. The loss is
+    averaged over the views that show the whole image, and differentiable in alpha.
 
     Source: the area term is the transmittance loss of Dream Fields, Jain et al. 2021 (arXiv
     2112.01455), section 3.2. Deviations: it is squared, and has a lower bound, relative to which
@@ -73,7 +76,7 @@ class Outline(Loss):
         if perimeter:
             down = (alpha[..., 1:, :] - alpha[..., :-1, :]).abs().sum((2, 3, 4))
             across = (alpha[..., 1:] - alpha[..., :-1]).abs().sum((2, 3, 4))
-            value = value + perimeter * (down + across) / alpha.shape[-1]
+            value = value + perimeter * (down + across) / math.sqrt(math.prod(alpha.shape[-2:]))
         return value.mean(1)
 
     @staticmethod

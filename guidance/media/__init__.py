@@ -1,1 +1,1 @@
-"""Reading and writing of images and videos, by imageio, within limits on untrusted files."""
+"""Reading and writing of images and videos, by Pillow and PyAV, within limits on user files."""

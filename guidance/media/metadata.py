@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
+from guidance.media.formats import MOV, Readable
 from guidance.texts import encodable
 
-#: Open binary files.
-Readable = BufferedReader | BytesIO
 KEY = "guidance"
 #: A configuration is a few thousand characters.
 MAX_TEXT = 2**20
@@ -172,14 +171,12 @@ def _extract_glb(file: Readable) -> str | None:
 
 
 def _extract_mp4(file: Readable) -> str | None:
-    import imageio.v3 as iio
+    from guidance.media.video_bounds import check_samples
+    from guidance.media.video_stream import DAMAGED, metadata
 
-    from guidance.media.plugins.pyav import VideoReader
-
-    options = {"format": "mp4", "metadata_errors": "replace"}
     try:
-        with iio.imopen(file, "r", plugin=VideoReader, **options) as video:
-            text: str | None = video.container_metadata.get("comment")
-    except OSError:
+        check_samples(file, MOV)
+        text = metadata(file, MOV.demuxer).get("comment")
+    except DAMAGED:
         raise ValueError("not an MP4") from None
     return text if text is not None and len(text) <= MAX_TEXT and text.startswith("{") else None

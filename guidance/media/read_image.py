@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import struct
 import warnings
-from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from guidance.errors import InputError
-from guidance.files import refuse_special_file
-from guidance.media.pixels import Frame, from_uint8
+from guidance.errors import InputError, InputWarning
+from guidance.media.color_profile import to_srgb
+from guidance.media.formats import (
+    FORMATS,
+    OTHERS,
+    SOUNDS,
+    Readable,
+    first_bytes,
+    image_format,
+    opened,
+    video_format,
+)
+from guidance.media.image_bounds import TooLarge, check_parts, check_pixels
+from guidance.media.pixels import Frame
 
 if TYPE_CHECKING:
-    from imageio.plugins.pillow import PillowPlugin
+    from PIL.Image import Image
 
-#: The most pixels of an image, read from the header before anything is decoded: 64 megapixels.
-MAX_PIXELS = 2**26
-#: First bytes of the formats that are read. Pillow reads more, some by starting other programs
-#: (EPS), and imageio has no argument to exclude them.
-SIGNATURES = {
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "JPEG": (b"\xff\xd8\xff",),
-    "WEBP": (b"RIFF",),  # and "WEBP" after the size
-    "GIF": (b"GIF87a", b"GIF89a"),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    "PPM": (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"),
-}
-FORMATS = tuple(SIGNATURES)
+#: The most bytes of an image file.
+MAX_BYTES = 2**29
 #: What Pillow raises on damaged files.
 DAMAGED = (
     OSError,
@@ -41,9 +40,14 @@ DAMAGED = (
     TypeError,
     EOFError,
     IndexError,
+    KeyError,
     AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    RuntimeError,  # of the decoder of AVIF
     struct.error,
 )
+ORIENTATION = 0x0112
 #: How EXIF orientations 2 to 8 are undone: whether to transpose, then the axes to flip.
 ORIENTATIONS = {
     2: (False, (1,)),
@@ -54,6 +58,8 @@ ORIENTATIONS = {
     7: (True, (0, 1)),
     8: (True, (0,)),
 }
+#: Rows of an image that are converted at once, to bound memory.
+ROWS = 256
 
 
 def load_image(
@@ -65,13 +71,26 @@ def load_image(
         what: names the file in messages.
 
     Raises:
-        InputError: no such file, an unknown format, damaged, or more than `MAX_PIXELS`.
+        InputError: not a file, an unknown format, damaged, or more than `MAX_PIXELS`.
     """
-    from PIL import Image
+    from PIL import ImageColor
 
-    rgba = Image.fromarray(read_image(path, f"{what} {path}"))
-    background = Image.new("RGBA", rgba.size, over)
-    return from_uint8(np.asarray(Image.alpha_composite(background, rgba))[..., :3])
+    rgba = read_image(path, f"{what} {path}")
+    ground = np.array(ImageColor.getrgb(over)[:3], np.uint16)
+    image = torch.empty((3, *rgba.shape[:2]))
+    for top in range(0, len(rgba), ROWS):
+        part = rgba[top : top + ROWS]
+        image[:, top : top + ROWS] = torch.from_numpy(_over(part, ground)).permute(2, 0, 1)
+    return image.div_(255)
+
+
+def _over(rgba: UInt8[np.ndarray, "h w 4"], ground: np.ndarray) -> Frame:
+    """Composites straight alpha over a plain colour, rounding to 8 bits."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    if (alpha == 255).all():
+        return np.ascontiguousarray(rgba[..., :3])
+    over: Frame = ((rgba[..., :3] * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return over
 
 
 def read_png(path: Path) -> Frame:
@@ -86,7 +105,9 @@ def read_png(path: Path) -> Frame:
 def read_image(
     source: Path | bytes, name: str, formats: tuple[str, ...] = FORMATS
 ) -> UInt8[np.ndarray, "h w 4"]:
-    """Decodes an image file to RGBA in 8 bits, with straight alpha, upright.
+    """Decodes an image file to RGBA in 8 bits: sRGB, with straight alpha, upright.
+
+    Colors are converted from an embedded ICC profile. Of an animation, the first frame is read.
 
     Args:
         source: a file, or its content.
@@ -94,67 +115,125 @@ def read_image(
         formats: those that are accepted, detected from the content.
 
     Raises:
-        InputError: no such file, another format, damaged, or more than `MAX_PIXELS`.
+        InputError: not a file, another format, damaged, or more than `MAX_PIXELS`.
     """
-    import imageio.v3 as iio
+    kind = "image" if len(formats) > 1 else formats[0]
+    with opened(source, name, MAX_BYTES) as file:
+        form = image_format(first_bytes(file))
+        if form is None or form not in formats:
+            raise InputError(f"{name}: not a readable {kind} {_advice(file, form, formats)}")
+        try:
+            # Pillow warns of damage that it can repair, and of sizes above our own limit.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                check_parts(file, form)
+                image = _opened(file, form)
+                check_pixels(*image.size)
+                animated = bool(getattr(image, "is_animated", False)) and form != "JPEG"
+                levels = _levels(image, name)
+                orientation = image.getexif().get(ORIENTATION, 1)
+        except InputError:
+            raise
+        except TooLarge as error:
+            raise InputError(f"{name}: {error}") from None
+        except DAMAGED as error:
+            reason = " ".join(str(error).split()) or "it is damaged"
+            raise InputError(f"{name}: not a readable {kind} ({reason})") from None
+    profile = image.info.get("icc_profile")
+    if animated:
+        _warn(f"{name}: is animated; only its first frame is read")
+    transposed, flipped = ORIENTATIONS.get(orientation, (False, ()))
+    found = np.asarray(to_srgb(levels, profile, name).convert("RGBA"))
+    found = np.swapaxes(found, 0, 1) if transposed else found
+    return np.ascontiguousarray(np.flip(found, flipped))
+
+
+def is_animated(file: Readable, form: str) -> bool:
+    """Whether an image file has several frames; nothing is decoded.
+
+    Raises:
+        InputError: too large to be opened.
+        OSError and others of `DAMAGED`: it is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_parts(file, form)
+        with _opened(file, form) as image:
+            return bool(getattr(image, "is_animated", False))
+
+
+def _opened(file: Readable, form: str) -> Image:
+    """Opens an image with Pillow's reader of one format."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(file, formats=[form])
+    except Image.DecompressionBombError:
+        raise TooLarge("claims far too many pixels; shrink it first") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"a {form} that is damaged or of an unknown kind; save it again as PNG"
+        ) from None
+
+
+def _advice(file: Readable, form: str | None, formats: tuple[str, ...]) -> str:
+    """What a file is instead of an image, for messages."""
+    known = ", ".join(formats)
+    video = video_format(first_bytes(file))
+    if form in OTHERS and form not in SOUNDS:
+        return f"({form}; convert it to PNG or JPEG)"
+    if form in SOUNDS:
+        return f"({form}; formats of images: {known})"
+    if video is not None and video.name != "GIF":
+        return f"({video.name} is a video; formats of images: {known})"
+    return f"(formats: {known})"
+
+
+def _levels(image: Image, name: str) -> Image:
+    """The first frame in 8 bits, in mode L, LA, RGB, RGBA, CMYK or LAB."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(image)
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple) and any(
+        "16" in str(tile[3]) for tile in getattr(image, "tile", ())
+    ):
+        # Pillow keeps the high bytes of 16 bits, but not those of the color that is transparent.
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    image.load()
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        return image.convert("L")
+    return image.convert("RGBA")
+
+
+def _from_deep(image: Image) -> Image:
+    """Grey values of more than 8 bits; Pillow itself would clip them at 255.
+
+    Raises:
+        ValueError: 32-bit integers, or numbers outside [0, 1], whose white is not known.
+    """
     from PIL import Image
 
-    kind = "image" if len(formats) > 1 else formats[0]
-    if isinstance(source, Path):
-        refuse_special_file(source, name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
-            with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-                if detect_format(file) not in formats:
-                    known = ", ".join(formats)
-                    raise InputError(f"{name}: not a readable {kind} (formats: {known})")
-                image = iio.imopen(file, "r", plugin="pillow")
-                with image:
-                    _check_size(image, name)
-                    return _decode(image)
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
-    except (*DAMAGED, Image.DecompressionBombError) as error:
-        cause = error.__cause__ or error  # imageio wraps errors of Pillow
-        if isinstance(cause, Image.DecompressionBombError):
-            raise InputError(f"{name}: claims far too many pixels; shrink it first") from None
-        reason = " ".join(str(cause).split())
-        raise InputError(f"{name}: not a readable {kind} ({reason})") from None
-
-
-def detect_format(file: BufferedReader | BytesIO) -> str | None:
-    """The format of an image file by its first bytes, if it is one of `FORMATS`."""
-    start = file.read(12)
-    file.seek(0)
-    for form, signatures in SIGNATURES.items():
-        if start.startswith(signatures) and (form != "WEBP" or start[8:] == b"WEBP"):
-            return form
-    return None
-
-
-def _check_size(image: PillowPlugin, name: str) -> None:
-    height, width = image.properties(index=0).shape[:2]
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{name}: {width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million "
-            "that are read; shrink it first"
-        )
-
-
-def _decode(image: PillowPlugin) -> UInt8[np.ndarray, "h w 4"]:
-    levels: np.ndarray[Any, Any]
-    dtype = image.properties(index=0).dtype
-    if dtype.kind in "iu" and dtype.itemsize > 1:
-        # Pillow itself would clip grey images of 16 bits at 255.
-        grey = np.clip(image.read(index=0).astype(np.int64) // 257, 0, 255).astype(np.uint8)
-        levels = np.stack([grey, grey, grey, np.full_like(grey, 255)], -1)
+    values = np.asarray(image)
+    clear = image.info.get("transparency")
+    if image.mode == "F":
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"has values from {low:g} to {high:g}, 0 to 1 are expected; scale it, or save it "
+                "in 8 bits"
+            )
+        grey = (values * 255).round().astype(np.uint8)
+    elif image.mode == "I" and image.format == "TIFF":
+        raise ValueError("has signed or 32-bit integers; save it in 8 or 16 bits")
     else:
-        levels = image.read(index=0, mode="RGBA")
-    # imageio's own `rotate` flips channels instead of columns in grey and palette images.
-    orientation = image.metadata(index=0, exclude_applied=False).get("Orientation", 1)
-    transposed, flipped = ORIENTATIONS.get(orientation, (False, ()))
-    levels = np.swapaxes(levels, 0, 1) if transposed else levels
-    return np.ascontiguousarray(np.flip(levels, flipped))
+        grey = np.clip(values.astype(np.int64) // 257, 0, 255).astype(np.uint8)
+    if not isinstance(clear, int):
+        return Image.fromarray(grey)
+    alpha = np.where(values == clear, 0, 255).astype(np.uint8)
+    return Image.fromarray(np.stack([grey, alpha], -1), "LA")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, InputWarning, stacklevel=3)

@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from guidance.errors import InputError
-from guidance.files import refuse_special_file
+from guidance.media.formats import (
+    FORMATS,
+    SOUNDS,
+    VIDEO_FORMATS,
+    first_bytes,
+    image_format,
+    opened,
+    video_format,
+)
+from guidance.media.image_bounds import TooLarge
 from guidance.media.pixels import Frame
-from guidance.media.read_image import DAMAGED, detect_format
+from guidance.media.read_image import DAMAGED, is_animated
+from guidance.media.video_bounds import check_samples
 
 if TYPE_CHECKING:
-    from guidance.media.plugins.pyav import VideoReader
+    from guidance.media.video_stream import VideoStream
 
-#: The limits of a video: half a minute at 30 frames per second, of at most 4096 x 2160 pixels.
+#: The limits of a video: half a minute at 30 frames per second, of at most 4096 x 2160 pixels, and
+#: all frames together those of half a minute of 1920 x 1080.
 MAX_FRAMES, MAX_SECONDS, MAX_PIXELS = 900, 60, 4096 * 2160
+MAX_TOTAL = 900 * 1920 * 1088
+#: The most bytes of a video file.
+MAX_BYTES = 2**31
 #: Limit of the frames held in memory in the size of the run, in bytes.
 MAX_HELD = 2**30
 #: The share of the frames promised by the header that must be readable. An edit list may
 #: legitimately cut a few.
 LEAST_SHARE = 0.9
-#: Demuxers by the first bytes. No others are used: some open addresses that a file contains.
-DEMUXERS = ((b"GIF8", 0, "gif"), (b"ftyp", 4, "mov"), (b"\x1a\x45\xdf\xa3", 0, "matroska"))
-AVI = (b"RIFF", b"AVI ")
+#: VP8 and VP9 have packets of frames that are never shown, about one of ten.
+HIDDEN = 1.1
+#: Image formats that may be animated, of which only GIFs are read as videos.
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """A video file: its length and size, upright."""
+    """A video file: its length and size, upright and with square pixels."""
 
     path: Path
     frames: int
     rate: Fraction  # frames per second; the mean if it varies
     height: int
     width: int
+    #: The start of each frame in seconds, from the first one, if the rate varies.
+    times: tuple[float, ...] | None = None
 
     def images(self) -> Iterator[Frame]:
         """The frames in their original size.
@@ -61,29 +77,30 @@ def is_video(path: Path) -> bool:
     """Whether a file is a video or an animated GIF, by its content.
 
     Raises:
-        InputError: an animated WebP or PNG, of which only still images are read.
+        InputError: neither an image nor a video; an animated WebP, PNG or AVIF, of which only still
+            images are read; not a plain file.
     """
-    refuse_special_file(path, f"image {path}")
-    if not path.is_file():
+    if not path.exists():
         return False
-    demuxer = _demuxer(path)
-    if demuxer is not None and demuxer != "gif":
-        return True
-    import imageio.v3 as iio
-    from PIL import Image
-
-    with path.open("rb") as file:
-        form = detect_format(file)
-        if form not in ("GIF", "WEBP", "PNG"):
+    with opened(path, f"image {path}", MAX_BYTES) as file:
+        start = first_bytes(file)
+        video = video_format(start)
+        if video is not None and video.name != "GIF":
+            return True
+        form = image_format(start)
+        if form is None or form in SOUNDS:
+            images = ", ".join(FORMATS)
+            raise InputError(
+                f"image {path}: not a readable image or video ({form or 'unknown format'}; images: "
+                f"{images}; videos: {VIDEO_FORMATS})"
+            )
+        if form not in ANIMATED:
             return False
         try:
-            image = iio.imopen(file, "r", plugin="pillow")
-            with image:
-                # `...` is documented, but typed as an integer.
-                properties = image.properties(index=...)  # type: ignore[arg-type]
-                animated = (properties.n_images or 1) > 1
-        # Damaged files are reported by whoever reads them.
-        except (*DAMAGED, Image.DecompressionBombError):
+            animated = is_animated(file, form)
+        except TooLarge as error:
+            raise InputError(f"image {path}: {error}") from None
+        except DAMAGED:  # damaged files are reported by whoever reads them
             return form == "GIF"
     if animated and form != "GIF":
         raise InputError(f"image {path}: is an animated {form}; convert it to GIF or MP4")
@@ -96,90 +113,98 @@ def open_video(path: Path) -> VideoInput:
     Raises:
         InputError: damaged, without images, or beyond the limits on frames, pixels or seconds.
     """
-    first: Frame | None = None
-    times: list[float] = []
+    shape: tuple[int, ...] | None = None
+    times: list[float | None] = []
     for image, time in _decoded(path):
-        if first is None:
-            first = image
-        if image.shape != first.shape:
-            raise InputError(f"image {path}: its frames vary in size; encode it again")
+        shape = image.shape if shape is None else shape
         times.append(time)
     with _opened(path) as video:
         promised, rate = video.num_frames, video.rate
-    if first is None or len(times) < LEAST_SHARE * promised:
+    if shape is None or len(times) < LEAST_SHARE * promised:
         raise InputError(
             f"image {path}: {len(times)} of {max(promised, 1)} frames can be read; it is damaged"
         )
-    span = times[-1] - times[0]
+    rate, starts = _timing(times, rate)
+    return VideoInput(path, len(times), rate, shape[0], shape[1], starts)
+
+
+def _timing(
+    times: list[float | None], rate: Fraction | None
+) -> tuple[Fraction, tuple[float, ...] | None]:
+    """The rate of frames at these times, and their starts if they do not follow it."""
+    known = [time for time in times if time is not None]
+    if len(known) < len(times) or known != sorted(set(known)):
+        return rate or Fraction(10), None
+    starts = tuple(time - known[0] for time in known)
+    span = starts[-1]
     if span > 0:
-        measured = Fraction((len(times) - 1) / span).limit_denominator(1001)
+        measured = Fraction((len(starts) - 1) / span).limit_denominator(1001)
         if rate is None or abs(measured / rate - 1) > 0.01:
             rate = measured
-    height, width = first.shape[:2]
-    return VideoInput(path, len(times), rate or Fraction(10), height, width)
+    rate = rate or Fraction(10)
+    even = all(abs(start * rate - number) < 0.5 for number, start in enumerate(starts))
+    return rate, None if even else starts
 
 
-def _decoded(path: Path) -> Iterator[tuple[Frame, float]]:
+def _decoded(path: Path) -> Iterator[tuple[Frame, float | None]]:
     """Frames with their times in seconds, one after the other."""
     with _opened(path) as video:
+        _check_length(video, path)
+    with _opened(path) as video:
         for number, frame in enumerate(video.frames()):
-            time = frame.time or 0.0
-            if number >= MAX_FRAMES or time > MAX_SECONDS:
-                raise InputError(
-                    f"image {path}: is longer than the limit of {MAX_FRAMES} frames or "
-                    f"{MAX_SECONDS} seconds; cut it first"
-                )
-            yield _upright(_over_white(frame), frame.rotation), time
+            if number >= MAX_FRAMES:
+                raise _too_long(path)
+            yield frame
+
+
+def _check_length(video: VideoStream, path: Path) -> None:
+    """Counts the packets of a video, before any is decoded."""
+    hidden = HIDDEN if video.stream.codec_context.name.startswith(("vp8", "vp9")) else 1
+    height, width = video.size
+    number, first, last = 0, float("inf"), float("-inf")
+    for number, time in enumerate(video.packets(), 1):
+        first, last = (first, last) if time is None else (min(first, time), max(last, time))
+        if number > MAX_FRAMES * hidden or last - first > MAX_SECONDS:
+            raise _too_long(path)
+    if number * height * width > MAX_TOTAL * hidden:
+        raise InputError(
+            f"image {path}: {number} frames of {width} x {height} pixels are more than the "
+            f"{MAX_TOTAL // 10**6} million pixels of a video that are read; shrink or cut it first"
+        )
+
+
+def _too_long(path: Path) -> InputError:
+    return InputError(
+        f"image {path}: is longer than the limit of {MAX_FRAMES} frames or {MAX_SECONDS} seconds; "
+        "cut it first"
+    )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[VideoReader]:
+def _opened(path: Path) -> Iterator[VideoStream]:
     """Opens a video within the limit on pixels, and reports damage in one line."""
-    import imageio.v3 as iio
+    from guidance.media.video_stream import DAMAGED, opened_stream
 
-    from guidance.media.plugins.pyav import DAMAGED, VideoReader
-
-    try:
-        # As an open file, so that neither FFmpeg nor imageio can take its name for an address.
-        with (
-            path.open("rb") as file,
-            iio.imopen(file, "r", plugin=VideoReader, format=_demuxer(path)) as video,
-        ):
-            height, width = video.size
-            if width * height > MAX_PIXELS:
-                raise InputError(
-                    f"image {path}: {width} x {height} pixels are more than the {MAX_PIXELS} of "
-                    "a video that are read; shrink it first"
-                )
-            yield video
-    except DAMAGED as error:
-        if isinstance(error, InputError):
-            raise
-        if isinstance(error.__cause__, IndexError):
-            raise InputError(f"image {path}: has no images, only sound or text") from None
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise InputError(f"image {path}: not a readable video ({reason})") from None
-
-
-def _demuxer(path: Path) -> str | None:
-    with path.open("rb") as file:
-        start = file.read(12)
-    if (start[:4], start[8:12]) == AVI:
-        return "avi"
-    return next((name for magic, at, name in DEMUXERS if start[at:].startswith(magic)), None)
-
-
-def _over_white(frame: Any) -> Frame:
-    """Converts a frame to RGB in 8 bits; GIFs may be transparent."""
-    if not any(component.is_alpha for component in frame.format.components):
-        image: Frame = frame.to_ndarray(format="rgb24")
-        return image
-    levels = frame.to_ndarray(format="rgba").astype(np.uint16)
-    color, alpha = levels[..., :3], levels[..., 3:]
-    over: Frame = ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return over
-
-
-def _upright(image: Frame, rotation_deg: int) -> Frame:
-    """Rotates counterclockwise by a multiple of 90 degrees, as the metadata of phones ask for."""
-    return np.ascontiguousarray(np.rot90(image, round(rotation_deg / 90) % 4))
+    with opened(path, f"image {path}", MAX_BYTES) as file:
+        kind = video_format(first_bytes(file))
+        if kind is None:
+            raise InputError(f"image {path}: was changed during the run; restore it")
+        try:
+            check_samples(file, kind)
+            with opened_stream(file, kind.demuxer, MAX_PIXELS) as video:
+                height, width = video.shape
+                if width * height > MAX_PIXELS:
+                    raise InputError(
+                        f"{width} x {height} pixels are more than the {MAX_PIXELS} of a video "
+                        "that are read; shrink it first"
+                    )
+                yield video
+        except InputError as error:
+            if str(error).startswith("image "):
+                raise
+            raise InputError(f"image {path}: {error}") from None
+        except TooLarge as error:
+            raise InputError(f"image {path}: {error}") from None
+        except (*DAMAGED, struct.error) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"image {path}: not a readable video ({reason})") from None

@@ -28,17 +28,8 @@ def encode_png(levels: UInt8[np.ndarray, "h w c"], compress_level: int = 6) -> b
     Args:
         compress_level: 1 (fastest) to 9 (smallest); pixels are the same.
     """
-    import imageio.v3 as iio
-
-    content: bytes = iio.imwrite(
-        "<bytes>",
-        np.ascontiguousarray(levels[..., 0] if levels.shape[-1] == 1 else levels),
-        plugin="pillow",
-        extension=".png",
-        is_batch=False,
-        compress_level=compress_level,
-    )
-    return content
+    plain = levels[..., 0] if levels.shape[-1] == 1 else levels
+    return _encoded(plain, ".png", compress_level=compress_level)
 
 
 def encode_jpeg(levels: Frame, quality: int) -> bytes:
@@ -47,9 +38,13 @@ def encode_jpeg(levels: Frame, quality: int) -> bytes:
     Args:
         quality: 1 to 95.
     """
+    return _encoded(levels, ".jpg", quality=quality)
+
+
+def _encoded(levels: UInt8[np.ndarray, "..."], extension: str, **options: int) -> bytes:
     import imageio.v3 as iio
 
-    content: bytes = iio.imwrite(
-        "<bytes>", levels, plugin="pillow", extension=".jpg", is_batch=False, quality=quality
+    content: bytes = iio.imwrite(  # type: ignore[call-overload]  # its options are untyped
+        "<bytes>", np.ascontiguousarray(levels), extension=extension, plugin="pillow", **options
     )
     return content

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from guidance.media.pixels import Frame, fitted, resized_frame
 from guidance.texts import encodable
 
 #: Least longer side of a video, in pixels.
 LEAST_SIDE = 320
+#: Nearly without visible loss, in half the time of libx264's default preset. Without `mbtree=0`,
+#: the bytes depend on uninitialized memory: 150 encodings of 64 x 64 pixels gave six results.
+H264 = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
+#: With frames of varying length: B-frames would make the last ones too short.
+VARYING = H264 | {"x264-params": "mbtree=0:bframes=0"}
+#: Units of time per second where the rate varies.
+UNITS = 90_000
+#: The numbers of FFmpeg for the matrix and the primaries of BT.709, video range, and the transfer
+#: function of sRGB, which say what the levels mean.
+TAGS = {"colorspace": 1, "color_primaries": 1, "color_range": 1, "color_trc": 13}
 
 
 def encode_mp4(
@@ -19,6 +30,7 @@ def encode_mp4(
     comment: str | None = None,
     *,
     least_side: int = LEAST_SIDE,
+    times: Sequence[float] | None = None,
 ) -> bytes:
     """Encodes an H.264 video that browsers can play.
 
@@ -27,21 +39,44 @@ def encode_mp4(
         comment: a text for the metadata.
         least_side: frames are enlarged if their longer side is shorter. Sides are also rounded
             down to even numbers, as the format requires.
+        times: the start of each frame in seconds, if the rate varies.
     """
-    import imageio.v3 as iio
-
-    from guidance.media.plugins.pyav import VideoWriter
+    import av
 
     file = io.BytesIO()
-    options = {"movflags": "use_metadata_tags"}
-    with iio.imopen(
-        file, "w", plugin=VideoWriter, extension=".mp4", container="mp4", options=options
-    ) as video:
+    with av.open(file, "w", format="mp4", options={"movflags": "use_metadata_tags"}) as video:
         if comment is not None:
-            video.container_metadata["comment"] = encodable(comment)
-        video.begin(Fraction(rate))
-        for frame in frames:
+            video.metadata["comment"] = encodable(comment)
+        stream: Any = None
+        for number, frame in enumerate(frames):
             large = fitted(frame, least_side) if max(frame.shape[:2]) < least_side else frame
-            height, width = large.shape[:2]
-            video.write_frame(resized_frame(large, height // 2 * 2, width // 2 * 2))
+            height, width = large.shape[0] // 2 * 2, large.shape[1] // 2 * 2
+            if stream is None:
+                stream = _stream(video, Fraction(rate), (height, width), times is not None)
+            picture = av.VideoFrame.from_ndarray(resized_frame(large, height, width))
+            picture = picture.reformat(
+                format="yuv420p",
+                dst_colorspace=TAGS["colorspace"],
+                dst_color_range=TAGS["color_range"],
+            )
+            picture.time_base = stream.codec_context.time_base
+            picture.pts = number if times is None else round(times[number] * UNITS)
+            video.mux(stream.encode(picture))
+        if stream is not None:
+            video.mux(stream.encode())
     return file.getvalue()
+
+
+def _stream(container: Any, rate: Fraction, size: tuple[int, int], varies: bool) -> Any:
+    """Adds a video stream, whose tags agree with the conversion of its frames."""
+    stream = container.add_stream("libx264", rate=rate)
+    stream.height, stream.width = size
+    stream.pix_fmt = "yuv420p"
+    stream.options = VARYING if varies else H264
+    codec = stream.codec_context
+    codec.time_base = Fraction(1, UNITS) if varies else 1 / rate
+    # One thread, so that the same frames give the same bytes on any machine.
+    codec.thread_count = 1
+    for name, value in TAGS.items():
+        setattr(codec, name, value)
+    return stream

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from guidance.models.foreign.places import PACKAGED
 from guidance.models.store import (
     EMBEDDED,
-    PACKAGED,
     Repository,
     hub_folder,
     is_cached,

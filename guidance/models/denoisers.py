@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable
 
 from guidance.errors import InputError
-from guidance.models.store import PICKLES, pickle_refused
+from guidance.models.foreign.tensors import PICKLES, pickle_refused
 
 #: Folders with weights, and with small files only, of a repository in the layout of diffusers.
 WEIGHTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
 SMALL = ("tokenizer", "tokenizer_2", "tokenizer_3", "scheduler")
+#: The endings of the small files that are read; code is never fetched.
+SMALL_ENDINGS = (".json", ".txt", ".model")
 #: Names that diffusers and transformers give to weights; others, such as `non_ema`, are not needed.
 NAME = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<half>\.fp16)?(?:-\d+-of-\d+)?\.safetensors"
@@ -56,5 +58,6 @@ def files_to_fetch(files: Iterable[str], where: str) -> list[str]:
     if len(needed) == 1:
         raise InputError(f"{where}: has no weights in {', '.join(WEIGHTS)}")
     for folder in SMALL:
-        needed += [f"{folder}/{name}" for name in by_folder.get(folder, [])]
+        small = [name for name in by_folder.get(folder, []) if name.endswith(SMALL_ENDINGS)]
+        needed += [f"{folder}/{name}" for name in small]
     return needed

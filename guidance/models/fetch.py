@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import urllib.request
@@ -14,9 +13,9 @@ from urllib.parse import urlsplit
 from guidance.errors import InputError, MissingWeights
 from guidance.models.catalogue import find_model
 from guidance.models.denoisers import files_to_fetch
+from guidance.models.foreign.places import PACKAGED
 from guidance.models.store import (
     EMBEDDED,
-    PACKAGED,
     Repository,
     choose_checkpoint,
     hub_cache,
@@ -27,11 +26,11 @@ from guidance.models.torch_hub import TorchFile
 
 #: Seconds to resolve a host and connect to it, and for the hub to list a repository's files.
 CONNECT_SECONDS, LIST_SECONDS = 3.0, 10.0
-#: The small files that a model needs beside its checkpoint.
+#: The small files that a model needs beside its checkpoint. Code is never among them.
 SMALL_FILES = (
     "open_clip_config.json",
     "guidance.json",
-    "tokenizer*",
+    "tokenizer*.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
@@ -77,7 +76,9 @@ def fetch(name: str) -> Path:
     folder = _download(repository, name, checkpoint=filename)
     stored = folder / "open_clip_config.json"
     if text is None and stored.is_file():
-        text = json.loads(stored.read_text()).get("model_cfg", {}).get("text_cfg", {})
+        from guidance.models.foreign.openclip import read_openclip
+
+        text = read_openclip(stored)[0]["text_cfg"]
     for other in _other_repositories(text or {}, folder):
         _download(other, name, small_only=True)
     return folder

@@ -10,7 +10,8 @@ from pathlib import Path
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model, list_models
 from guidance.models.digest import file_sha256, git_sha1
-from guidance.models.store import EMBEDDED, PACKAGED, hub_folder, missing
+from guidance.models.foreign.places import PACKAGED
+from guidance.models.store import EMBEDDED, hub_folder, missing
 from guidance.models.tags import find_repository
 
 HASHES = PACKAGED / "sha256.json"

@@ -6,20 +6,20 @@ This module opens no connection.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from guidance.errors import InputError, MissingWeights
+from guidance.models.foreign.places import check_places
+from guidance.models.foreign.tensors import PICKLES, pickle_refused, read_header
 
-#: The folder of the models that are part of the package.
-PACKAGED = Path(__file__).parent / "weights"
 #: Their names, and their folders there.
 EMBEDDED = {
     "mini": "mini_clip",
     "mini-judge": "mini_judge",
     "mini-diffusion": "mini_diffusion",
 }
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (
     "open_clip_model.safetensors",
@@ -27,6 +27,9 @@ USUAL_NAMES = (
     "model.safetensors",
     "diffusion_pytorch_model.safetensors",
 )
+#: Names of repositories, and of branches, tags and commits. Paths are made of both.
+NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
+REVISION = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*){0,4}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class Repository:
     def parse(cls, text: str) -> Repository:
         """Reads "org/repository" or "org/repository@revision"."""
         name, _, revision = text.partition("@")
-        if name.count("/") > 1 or ".." in text or not all(name.split("/")):
+        revision = revision or "main"
+        if ".." in text or not NAME.fullmatch(name) or not REVISION.fullmatch(revision):
             raise InputError(f"hf-hub:{text}: expected hf-hub:org/repository or ...@revision")
-        return cls(name, revision or "main")
+        return cls(name, revision)
 
 
 def hub_cache() -> Path:
@@ -68,11 +72,20 @@ def hub_folder(repository: Repository, fetch_name: str, megabytes: int | None = 
     """
     root = hub_cache() / f"models--{repository.name.replace('/', '--')}"
     reference = root / "refs" / repository.revision
-    commit = reference.read_text().strip() if reference.is_file() else repository.revision
+    commit = _commit(reference) if reference.is_file() else repository.revision
     folder = root / "snapshots" / commit
     if not folder.is_dir():
         raise missing(fetch_name, folder if reference.is_file() else root, megabytes)
     return folder
+
+
+def _commit(reference: Path) -> str:
+    """The commit in a reference of the cache, which names a folder."""
+    with reference.open("rb") as file:
+        text = file.read(100).decode("ascii", "replace").strip()
+    if not REVISION.fullmatch(text) or "/" in text or ".." in text:
+        raise InputError(f"{reference}: is not a commit; delete the folder and fetch it again")
+    return text
 
 
 def missing(fetch_name: str, path: Path, megabytes: int | None = None) -> MissingWeights:
@@ -107,11 +120,12 @@ def find_checkpoint(folder: Path, fetch_name: str, filename: str | None = None) 
         MissingWeights: there is no checkpoint.
         InputError: there are only pickles, or several candidates.
     """
+    check_places(folder)
     files = sorted(path.name for path in folder.iterdir() if path.is_file())
     if not any(file.endswith((".safetensors", *PICKLES)) for file in files):
         raise missing(fetch_name, folder)
     path = folder / choose_checkpoint(files, str(folder), filename)
-    check_is_safetensors(path)
+    read_header(path)
     return path
 
 
@@ -145,30 +159,3 @@ def choose_checkpoint(files: list[str], where: str, filename: str | None = None)
     if not pickles:
         raise InputError(f"{where}: has no safetensors file at its top level")
     raise pickle_refused(f"{where}: {pickles[0]}")
-
-
-def pickle_refused(path: Path | str) -> InputError:
-    """The error for a checkpoint that could execute code when it is read."""
-    return InputError(
-        f"{path}: is a pickle, which can execute arbitrary code when it is opened; only "
-        "safetensors files are read: if you trust it, convert it with "
-        "safetensors.torch.save_file"
-    )
-
-
-def check_is_safetensors(path: Path) -> None:
-    """Checks a file by its content, not by its name.
-
-    Raises:
-        InputError: the file is a pickle, or not a safetensors file.
-    """
-    with path.open("rb") as file:
-        start = file.read(9)
-    # A safetensors file starts with the length of its header in eight bytes and the header in
-    # JSON. Pickles start with their protocol; torch's own are zip archives.
-    length = int.from_bytes(start[:8], "little")
-    if len(start) == 9 and start[8:] == b"{" and length <= path.stat().st_size - 8:
-        return
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        raise pickle_refused(path)
-    raise InputError(f"{path}: is not a safetensors file, or is incomplete; fetch it again")

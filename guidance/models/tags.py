@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import json
+import re
+import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
-from guidance.models.store import Repository, pickle_refused
+from guidance.models.foreign.tensors import pickle_refused
+from guidance.models.store import Repository
+
+ARCHITECTURE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+#: The name under which a part of open_clip is imported alone.
+PACKAGE = "guidance_tables_of_open_clip"
 
 
 def find_repository(name: str) -> tuple[Repository, str | None, Mapping[str, Any] | None]:
@@ -33,21 +46,33 @@ def read_tag(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         InputError: open_clip has no such architecture or tag.
     """
     architecture, _, tag_name = name.rpartition("/")
-    if not architecture:
+    if not ARCHITECTURE.fullmatch(architecture):
         raise unknown_encoder(name)
-    from guidance.models.torchvision import import_torchvision
-
-    import_torchvision()
-    import open_clip
-
-    config = open_clip.get_model_config(architecture)
-    if config is None:
+    tables = _tables()
+    path = Path(tables.__file__ or "").parent / "model_configs" / f"{architecture}.json"
+    if not path.is_file():
         raise unknown_encoder(name)
-    tag = open_clip.get_pretrained_cfg(architecture, tag_name)
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    tag: dict[str, Any] = tables.get_pretrained_cfg(architecture, tag_name)
     if not tag:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none"
+        tags = ", ".join(tables.list_pretrained_tags_by_model(architecture)) or "none"
         raise InputError(f"encoder {name!r}: {architecture} has no such tag; its tags are: {tags}")
     return config, tag
+
+
+@cache
+def _tables() -> ModuleType:
+    """open_clip's module of tags, without the rest of open_clip.
+
+    The whole package imports torchvision, timm and transformers, which takes several seconds: too
+    long for the message that weights are missing.
+    """
+    found = importlib.util.find_spec("open_clip")
+    assert found is not None and found.submodule_search_locations is not None
+    package = ModuleType(PACKAGE)
+    package.__path__ = list(found.submodule_search_locations)
+    sys.modules[PACKAGE] = package
+    return importlib.import_module(f"{PACKAGE}.pretrained")
 
 
 def unknown_encoder(name: str) -> InputError:

@@ -10,9 +10,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from guidance.errors import InputError
 from guidance.models.digest import file_sha256
+from guidance.models.foreign.tensors import check_tensors
 from guidance.models.store import missing
 
 if TYPE_CHECKING:
@@ -84,11 +86,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     from torch import Tensor
 
     try:
+        if is_zipfile(path):
+            with ZipFile(path) as archive:  # torch stores without compression
+                size = sum(item.file_size for item in archive.infolist())
+            if size > path.stat().st_size:
+                raise InputError(f"{path}: is compressed, so it is not a file that torch wrote")
         found = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises the others for damaged archives.
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
+    except InputError:  # it is a ValueError
+        raise
+    except (
+        pickle.UnpicklingError, BadZipFile, RuntimeError, ValueError, LookupError, TypeError,
+        AttributeError, EOFError, OSError,
+    ) as error:  # fmt: skip
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{path}: cannot be read as weights ({reason})") from None
     if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
         raise InputError(f"{path}: expected named tensors, got {type(found).__name__}")
+    check_tensors(found, path)
     return found

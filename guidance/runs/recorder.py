@@ -15,7 +15,7 @@ from torch import Tensor
 
 from guidance.errors import Interrupted, OutOfResources, resource_errors
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
-from guidance.loop.optimize import optimize
+from guidance.loop.optimize import ADVICE, optimize
 from guidance.loop.result import Result
 from guidance.outputs import Output
 from guidance.runs import checkpoint
@@ -41,7 +41,6 @@ from guidance.types import StepContext
 #: The step of the first checkpoint, the least time between two checkpoints in seconds, and the
 #: largest share of the run time that writing them may take.
 FIRST_CHECKPOINT, SECONDS_BETWEEN, SHARE = 5, 3.0, 0.03
-ADVICE = "use a smaller size, fewer samples or a smaller encoder"
 
 
 @dataclass(frozen=True)

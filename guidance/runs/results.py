@@ -142,7 +142,7 @@ def _inside(folder: Path, name: Any) -> Path:
 
 
 def _again(folder: Path) -> str:
-    return f"repeat the run: guide rerun {folder / CONFIG}"
+    return f"run it again: guide rerun {folder / CONFIG}"
 
 
 def sample_results(

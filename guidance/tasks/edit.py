@@ -45,7 +45,7 @@ class Edit(Task):
     }
 
     image: Path | None = None
-    """The image to change: PNG, JPEG, WebP, GIF, BMP, TIFF or PPM."""
+    """The image to change: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM."""
     source: Prompt | None = None
     """What the image shows now, in a text that differs from the prompt where it should change."""
     mask: Path | None = None

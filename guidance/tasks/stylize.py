@@ -43,8 +43,8 @@ class Stylize(Task):
     }
 
     image: Path | None = None
-    """The image to change (PNG, JPEG, WebP, GIF, BMP, TIFF or PPM), or a video (MP4, MOV, MKV,
-    WebM, AVI or GIF), of which one "unet" changes all frames."""
+    """The image to change (PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM), or a video (MP4, MOV, MKV,
+    WebM, AVI, MPEG, TS, FLV, WMV or GIF), of which one "unet" changes all frames."""
     source: Prompt = Prompt.parse("a photo")
     """What the image is: the style is a direction from this text to the prompt."""
     mask: Path | None = None

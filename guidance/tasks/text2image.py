@@ -13,6 +13,7 @@ from guidance.errors import InputError
 from guidance.options import Options
 from guidance.tasks.base import Task
 from guidance.tasks.shared.animation import AnimationOptions
+from guidance.tasks.shared.size import ImageSize
 
 if TYPE_CHECKING:
     from guidance.generators.image.param.canvas import Canvas, ImageOptions
@@ -28,7 +29,7 @@ OUTLINE: dict[str, Any] = {"area": (0.12, 0.3), "crispness": "0 -> 0.6", "perime
 #: Chosen by eye: at 0.3 the outlines of a pizza, an apple and a star are clear, at 0.6 the objects
 #: are small.
 CRISP_IN_ANIMATIONS = 0.3
-#: Large images: a step renders the whole at `LOOK` pixels, and in the second phase also `WINDOWS`
+#: Large images: a step renders the whole at about `LOOK` x `LOOK` pixels, and in the second phase also `WINDOWS`
 #: windows of the share `WINDOW` of its side. Chosen by eye at 1024 pixels: three windows of a half
 #: fill a frog with small frogs' eyes, and no window leaves encoder artifacts in fine levels.
 LOOK, WINDOWS, WINDOW = 256, 1, 0.75
@@ -54,8 +55,8 @@ class TextToImage(Task):
 
     generator: ImageGenerator = Field(default="cutout")  # type: ignore[assignment]
     """What the image is made of. Use "cutout" for a single object; the others fill the canvas."""
-    size: Annotated[int, Field(ge=8, le=2048)] | Literal["auto"] = "auto"
-    """Pixels per side. "auto" is 128, 256 with --preset best, and for "latent" and "noise" the
+    size: ImageSize = ImageSize.parse("auto")
+    """Pixels per side, or width x height, e.g. 512 or 512x768. "auto" is 128, 256 with --preset best, and for "latent" and "noise" the
     training resolution of the denoiser. Above 512, memory stays that of 512 pixels for "cutout",
     "pyramid", "siren", "grid" and "strokes"."""
     crops: int = Field(default=10, ge=1, le=1024)
@@ -90,13 +91,13 @@ class TextToImage(Task):
         usual = 256 if self.preset == "best" else 128
         return Canvas(
             self.sample_seeds,
-            usual if self.size == "auto" else self.size,
+            self.size.pixels or usual,
             self.styled_prompts,
             device=self.torch_device(),
             steps=self.steps,
             optimizer=self.usual_optimizer if self.optimizer == "auto" else self.optimizer,
             follows_fsd=self._follows_fsd,
-            default_size=self.size == "auto",
+            default_size=self.size.pixels is None,
         )
 
     @property
@@ -145,16 +146,19 @@ class TextToImage(Task):
     def _views(self, canvas: Canvas) -> Views | None:
         """The views of a large image: the whole at low resolution, and later windows as well."""
         from guidance.generators.image.param.canvas import ImageOptions
+        from guidance.generators.image.param.sizes import of_area
         from guidance.generators.image.param.windows import DETAIL, whole, whole_and_parts
 
         windows = isinstance(self.generator, ImageOptions) and self.generator.renders_windows
         if not windows or not canvas.is_large:
             return None
 
+        look = of_area(canvas.size, LOOK)
+
         def views(context: StepContext) -> Windows:
             if context.phase == "validation" or context.progress < DETAIL:
-                return whole(len(context.seeds), LOOK)
-            return whole_and_parts(context, WINDOWS, WINDOW, LOOK, canvas.size)
+                return whole(len(context.seeds), look)
+            return whole_and_parts(context, WINDOWS, WINDOW, look, canvas.size)
 
         return views
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,8 @@ class TextToMesh(Task):
     """What is optimized."""
     mesh: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "sphere"
     """A file (OBJ, PLY, STL, GLB, OFF), or sphere, cube, torus, cone or cylinder."""
+    up: Literal["y", "z"] = "y"
+    """The axis of the file that points upwards; results have y up, in the units of the file."""
     scene: Path | None = None
     """A file with several meshes and their prompts, in place of --mesh: docs/meshes.md."""
     region: tuple[MeshRegion, ...] = ()
@@ -157,6 +159,7 @@ class TextToMesh(Task):
         contradictions = {
             "--prompt": (self.prompt, "the file contains the prompts"),
             "--mesh": (self.mesh != "sphere", "the file names the meshes"),
+            "--up": (self.up != "y", "give the axis of each part in the file, as up: z"),
             "--at": (self.keyframes, "the prompts of a scene do not change"),
             "--region": (self.region, "all of a scene may change"),
             "--anchor": (options.anchor != "none", "the cameras of a scene go all around"),
@@ -174,15 +177,15 @@ class TextToMesh(Task):
 
         mode = self.mesh_mode
         if not mode.takes_mesh:
-            for flag, given in (("--mesh", self.mesh != "sphere"), ("--region", self.region)):
-                if given:
-                    raise InputError(
-                        f"{flag}: --mode {mode.kind()} creates a mesh from the prompt alone; "
-                        f"remove {flag}"
-                    )
+            options = {"mesh": self.mesh != "sphere", "up": self.up != "y", "region": self.region}
+            for flag in (f"--{name}" for name, given in options.items() if given):
+                raise InputError(
+                    f"{flag}: --mode {mode.kind()} creates a mesh from the prompt alone; "
+                    f"remove {flag}"
+                )
             return None, ()
         # The maps of a mesh stay outside a region.
-        loaded = load_mesh(self.mesh, maps=mode.changes_texels and bool(self.region))
+        loaded = load_mesh(self.mesh, maps=mode.changes_texels and bool(self.region), up=self.up)
         return loaded.mesh, tuple(f"{self.mesh}: {note}" for note in loaded.notes)
 
     def _region(self, mesh: Mesh | None) -> Selected | None:

@@ -380,10 +380,10 @@ def test_mistakes_are_told(folders: Callable[[str], Path], copy: Callable[[str],
     scheduler = folder / "scheduler" / "scheduler_config.json"
     stored = json.loads(scheduler.read_text())
     scheduler.write_text(json.dumps(stored | {"prediction_type": "sample"}))
-    with pytest.raises(InputError, match="expected a scheduler for epsilon, v_prediction or Flow"):
+    with pytest.raises(InputError, match="prediction_type: input should be 'epsilon' or 'v_pre"):
         load(folder)
     scheduler.write_text(json.dumps(stored | {"beta_schedule": "own"}))
-    with pytest.raises(InputError, match="its scheduler is not a DDPM scheduler"):
+    with pytest.raises(InputError, match="beta_schedule: input should be 'linear'"):
         load(folder)
     scheduler.write_text("{")
     with pytest.raises(InputError, match=r"scheduler_config.json: is not JSON"):
@@ -401,7 +401,7 @@ def test_weights_that_do_not_fit_are_told(copy: Callable[[str], Path]) -> None:
     config = folder / "unet" / "config.json"
     stored = json.loads(config.read_text())
     config.write_text(json.dumps(stored | {"block_out_channels": [8, 24]}))
-    with pytest.raises(InputError, match=r"unet: cannot be read \("):
+    with pytest.raises(InputError, match=r"tensor 'down_blocks.1.resnets.0.conv1.weight' has sh"):
         load(folder)
 
 
@@ -414,3 +414,76 @@ def test_what_to_install_is_told(
     folder = Path(shutil.copytree(folders(SD), tmp_path / "other"))
     with pytest.raises(InputError, match=r"diffusers, which is not installed; run: pip install d"):
         load(folder)
+
+
+def test_latents_with_statistics_of_each_channel(copy: Callable[[str], Path]) -> None:
+    """As in diffusers' pipelines: `(z - mean) * scaling_factor / std`, and back."""
+    folder = copy(SDXL)
+    config = folder / "vae" / "config.json"
+    stored = json.loads(config.read_text())
+    mean, std = [0.1, -0.2, 0.3, -0.4], [0.5, 1.0, 1.5, 2.0]
+    picture = torch.rand(2, 3, 16, 16)
+    plain = load(folder).encode_image(picture) / stored["scaling_factor"]
+    decoded = load(folder).decode_image(plain * stored["scaling_factor"])
+    config.write_text(json.dumps(stored | {"latents_mean": mean, "latents_std": std}))
+    other = folder.rename(folder.with_name("with statistics"))
+    denoiser = load(other)
+    column = torch.tensor(mean).view(4, 1, 1), torch.tensor(std).view(4, 1, 1)
+    latents = denoiser.encode_image(picture)
+    wanted = (plain - column[0]) * stored["scaling_factor"] / column[1]
+    assert torch.allclose(latents, wanted, atol=1e-5)
+    assert torch.allclose(denoiser.decode_image(latents), decoded, atol=1e-5)
+    for changes, message in (
+        ({"latents_std": [1.0]}, "latents_mean and latents_std with 4 numbers each"),
+        ({"latents_std": None}, "latents_mean and latents_std with 4 numbers each"),
+        ({"latents_std": [1.0, 1.0, 0.0, 1.0]}, "latents_std.2: input should be greater than 0"),
+        ({"shift_factor": 0.5}, "latents_mean or shift_factor, got both"),
+    ):
+        broken = {"latents_mean": mean, "latents_std": std} | changes
+        path = other / "vae" / "config.json"
+        path.write_text(json.dumps(stored | broken))
+        with pytest.raises(InputError, match=message):
+            Pipeline.load(f"local-dir:{other}", torch.device("cpu"), "fp32", "full")
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("fault", ["missing", "nan", "shape"])
+def test_damaged_weights_of_each_part_are_named(
+    part: str, fault: str, copy: Callable[[str], Path]
+) -> None:
+    folder = copy(SD)
+    path = next((folder / part).glob("*.safetensors"))
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    name = next(name for name in sorted(tensors) if tensors[name].ndim == 2)
+    if fault == "missing":
+        del tensors[name]
+        problem = "is missing"
+    elif fault == "nan":
+        tensors[name][-1, -1] = torch.nan
+        problem = "contains NaN or infinity"
+    else:
+        tensors[name] = tensors[name][:, :-1].contiguous()
+        problem = "has shape"
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(InputError) as caught:
+        load(folder).encode_text(["red"])
+    assert problem in str(caught.value)
+    assert str(folder / part) in str(caught.value)
+    assert name.rpartition(".")[0].rpartition(".")[2] in str(caught.value)
+
+
+def test_parts_that_do_not_belong_together(
+    folders: Callable[[str], Path], copy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = copy(SD)
+    shutil.rmtree(folder / "text_encoder")
+    wide = tiny.clip_tower(tiny.clip_tokenizer(tmp_path / "words"))
+    config = wide.config
+    config.hidden_size = 32
+    type(wide)(config).save_pretrained(folder / "text_encoder")
+    with pytest.raises(InputError, match="vectors of 32 numbers, but its network takes 16"):
+        load(folder).encode_text(["red"])
+    shutil.rmtree(folder / "vae")
+    tiny.vae(8).save_pretrained(folder / "vae")
+    with pytest.raises(InputError, match="takes 4 channels, but expected 8"):
+        Pipeline.load(f"local-dir:{folder}", torch.device("cpu"), "fp32", "full")

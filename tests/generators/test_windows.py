@@ -134,10 +134,10 @@ def test_a_file_in_blocks_shows_the_whole(
 
 def test_blocks_cover_a_picture_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "BLOCK", 16)
-    shown: list[int] = []
+    shown: list[tuple[int, int]] = []
 
     def show(block: Windows) -> torch.Tensor:
-        shown.append(block.pixels)
+        shown.append(block.shape)
         rows, columns = rows_and_columns(block)
         return torch.stack([rows[0, 0][:, None].expand(16, 16), columns[0, 0].expand(16, 16)])
 
@@ -145,7 +145,7 @@ def test_blocks_cover_a_picture_of_any_size(monkeypatch: pytest.MonkeyPatch) -> 
     line = np.round((np.arange(37) + 0.5) / 37 * 255)
     assert np.abs(levels[..., 0] - line[:, None]).max() <= 1
     assert np.abs(levels[..., 1] - line[None]).max() <= 1
-    assert shown == [16] * 9
+    assert shown == [(16, 16)] * 9
 
 
 def test_random_windows_lie_on_pixels_inside_and_follow_the_seed() -> None:

@@ -157,6 +157,7 @@ def test_normalization_is_undone() -> None:
 
 
 HUGE = {"accessors": [{"bufferView": 0, "componentType": 5126, "count": 10**9, "type": "VEC3"}]}
+SMALL = [{**HUGE["accessors"][0], "count": 3}]
 DRAWN = {
     "nodes": [{"mesh": 0}],
     "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
@@ -184,10 +185,7 @@ BAD = {
     ),
     "bad number": ("v 0 zero 0\nf 1 1 1\n", "line 1 cannot be read as OBJ"),
     "short vertex": ("v 0 0\nf 1 1 1\n", "line 1 cannot be read as OBJ"),
-    "short face": (
-        SQUARE + "f 1 2\n",
-        "line 5 cannot be read as OBJ (expected at least",
-    ),
+    "short face": (SQUARE + "f 1 2\n", "has no faces"),
     "archive": (b"PK\x03\x04" + bytes(60), "is a ZIP archive"),
     "gltf": ('{"asset": {"version": "2.0"}}', "export it as .glb"),
     "large claim": (
@@ -202,12 +200,8 @@ BAD = {
         "an accessor of 9 elements extends beyond its buffer",
     ),
     "outside": (
-        glb({"buffers": [{"uri": "../../secret.bin"}]}),
+        glb({**DRAWN, "accessors": SMALL, "buffers": [{"uri": "../../secret.bin"}]}),
         "refers to buffers in other files",
-    ),
-    "outside image": (
-        glb({"images": [{"uri": "http://a/b.png"}]}),
-        "refers to images in other files",
     ),
     "compressed": (
         glb({"extensionsRequired": ["KHR_draco_mesh_compression"]}),
@@ -215,7 +209,7 @@ BAD = {
     ),
     "circle of nodes": (
         glb({"scenes": [{"nodes": [0]}], "nodes": [{"children": [0]}]}),
-        "nodes are nested more than 64 levels deep",
+        "nodes nested more than 512 levels deep",
     ),
     "large ply": (PLY.format(3, 10**10) + "0 0 0\n", "more than the limits of"),
     "false ply": (PLY.format(900_000, 9) + "0 0 0\n", "the header declares 900,000 vertices"),

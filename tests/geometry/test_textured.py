@@ -22,7 +22,7 @@ from guidance.geometry.io import maps
 from guidance.geometry.io.files import load_mesh, save_mesh, save_textured_obj
 from guidance.geometry.primitives import octahedron, primitive
 from guidance.geometry.unwrap import with_uv
-from guidance.media import read_image
+from guidance.media import image_bounds
 from guidance.meshes import Material, Mesh
 from tests.geometry.test_mesh_io import glb, write
 
@@ -88,9 +88,10 @@ def test_unusable_coordinates_are_left_out_with_a_note(
     assert any(told.startswith(note) for told in loaded.notes)
 
 
-def test_texture_coordinates_are_counted_from_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="UV indices start at 1"):
-        load_mesh(write(tmp_path, SQUARE + CORNERS + "f 1/0 2/2 3/3\n"))
+def test_a_texture_index_of_zero_drops_the_coordinates(tmp_path: Path) -> None:
+    loaded = load_mesh(write(tmp_path, SQUARE + CORNERS + "f 1/0 2/2 3/3\n"))
+    assert loaded.mesh.uv is None and len(loaded.mesh.faces) == 1
+    assert "dropped the UV coordinates, which some faces do not have" in loaded.notes
 
 
 def test_repairs_keep_the_coordinates_of_corners(tmp_path: Path) -> None:
@@ -129,9 +130,7 @@ def test_maps_come_back_from_glb_with_mesh_and_order(tmp_path: Path) -> None:
         close = 0.5 / 255 if name != "normal" else 1.5 / 255
         assert (getattr(again.material, name) - exact).abs().max() <= close + 1e-6, name
     assert load_mesh(tmp_path / "mesh.glb").mesh.material is None
-    # What is said of them depends on whether they were asked for.
-    assert "dropped the textures" not in loaded.notes
-    assert "dropped the textures" in load_mesh(tmp_path / "mesh.glb").notes
+    assert again.given is not None and len(again.given.images) == 3
 
 
 def test_glb_is_as_another_reader_expects_it(tmp_path: Path) -> None:
@@ -249,12 +248,10 @@ def test_factors_stand_for_maps_that_are_not_there(tmp_path: Path) -> None:
             with_map(picture(), [base(), base()]),
             "has 2 materials, and",
         ),
-        (with_map(picture(), [base(texCoord=1)]), "a second UV set"),
         (
             with_map(picture(), [base(extensions={"KHR_texture_transform": {}})]),
             "texture transform",
         ),
-        (with_map(b"no image", [base()]), "a texture map: not a readable image"),
         (with_map(picture()[:45], [base()]), "a texture map: not a readable image"),
     ],
 )
@@ -265,12 +262,28 @@ def test_maps_that_cannot_be_read_are_told(content: bytes, message: str, tmp_pat
         load_mesh(path, maps=True)
 
 
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (with_map(picture(), [base(texCoord=1)]), "dropped texture maps that use a second UV set"),
+        (
+            with_map(b"no image", [base()]),
+            "dropped texture maps that are not readable as PNG or JPEG",
+        ),
+    ],
+)
+def test_maps_that_are_dropped_are_noted(content: bytes, note: str, tmp_path: Path) -> None:
+    loaded = load_mesh(write(tmp_path, content), maps=True)
+    assert loaded.mesh.material is None and loaded.mesh.given is None
+    assert loaded.mesh.uv is not None and note in loaded.notes
+
+
 def test_tinted_and_huge_maps_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tinted = base()
     tinted["pbrMetallicRoughness"]["baseColorFactor"] = [1, 0, 0, 1]
     with pytest.raises(InputError, match="has a base color factor, which is not supported"):
         load_mesh(write(tmp_path, with_map(picture(), [tinted])), maps=True)
-    monkeypatch.setattr(read_image, "MAX_PIXELS", 15)
+    monkeypatch.setattr(image_bounds, "MAX_PIXELS", 15)
     with pytest.raises(InputError, match="a texture map: 4 x 4 pixels are more than"):
         load_mesh(write(tmp_path, with_map(picture(), [base()])), maps=True)
 

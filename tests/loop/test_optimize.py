@@ -299,3 +299,26 @@ def test_sgd_is_another_way() -> None:
     adam = optimize(Canvas(), Target([0.1, 0.9]), Settings(steps=5)).images
     sgd = optimize(Canvas(), Target([0.1, 0.9]), Settings(steps=5, optimizer="sgd")).images
     assert not torch.allclose(adam, sgd)
+
+
+class NeverValid(Target):
+    """Its validation loss is NaN for one sample."""
+
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
+        value = super().forward(rendering, context)
+        bad = torch.tensor([1.0, math.nan])
+        return value * bad if context.phase == "validation" else value
+
+
+def test_validation_that_is_never_finite_is_an_error() -> None:
+    with pytest.raises(Diverged, match=r"the validation loss of sample 1 was never finite"):
+        optimize(Canvas(2), NeverValid([0.1, 0.9]), steps=4)
+
+
+def test_out_of_memory_before_the_first_step_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(self: Target, start: Rendering) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Target, "prepare", prepare)
+    with pytest.raises(OutOfResources, match="out of memory; use a smaller size"):
+        optimize(Canvas(), Target([0.5]), steps=1)

@@ -14,6 +14,7 @@ from PIL import Image
 from guidance.errors import InputError
 from guidance.media import read_video
 from guidance.media.read_video import VideoInput, is_video, open_video
+from guidance.media.video_stream import upright
 from tests.media.videos import moving_scene, write_clip, write_gif
 
 SCENE = moving_scene(6)
@@ -64,10 +65,10 @@ def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
 
 def test_stills_are_no_clips(tmp_path: Path) -> None:
     assert not is_video(tmp_path / "nowhere.png")
-    (tmp_path / "text").write_bytes(b"Dear diary")
-    assert not is_video(tmp_path / "text")
-    (tmp_path / "playlist.m3u8").write_bytes(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    assert not is_video(tmp_path / "playlist.m3u8")
+    for content in (b"", b"Dear diary", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"OggS" * 9):
+        (tmp_path / "text").write_bytes(content)
+        with pytest.raises(InputError, match=r"not a readable image or video .*; videos: MP4, MOV"):
+            is_video(tmp_path / "text")
     for form in ("PNG", "JPEG", "WEBP"):
         Image.fromarray(SCENE[0]).save(tmp_path / "still", form)
         assert not is_video(tmp_path / "still")
@@ -82,16 +83,22 @@ def test_other_pictures_that_move_are_refused(form: str, tmp_path: Path) -> None
 
 def test_telephones_that_were_held_sideways() -> None:
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    assert np.array_equal(read_video._upright(picture, 0), picture)
-    assert np.array_equal(read_video._upright(picture, 90), np.rot90(picture))
-    assert np.array_equal(read_video._upright(picture, -90), np.rot90(picture, 3))
-    assert np.array_equal(read_video._upright(picture, 180), picture[::-1, ::-1])
+    for matrix, expected in (
+        ((1, 0, 0, 1), picture),
+        ((0, 1, -1, 0), np.rot90(picture, 3)),
+        ((0, -1, 1, 0), np.rot90(picture)),
+        ((-1, 0, 0, -1), picture[::-1, ::-1]),
+        ((-1, 0, 0, 1), picture[:, ::-1]),
+        ((0, 1, 1, 0), picture.swapaxes(0, 1)),
+    ):
+        assert np.array_equal(upright(picture, matrix), expected)
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "message"),
     [
         ("MAX_FRAMES", 5, "is longer than the limit of 5 frames or 60 seconds; cut it first"),
+        ("MAX_TOTAL", 5000, "6 frames of 48 x 36 pixels are more than the"),
         ("MAX_SECONDS", 0.3, "is longer than the limit of 900 frames or 0.3 seconds"),
         ("MAX_PIXELS", 1000, "48 x 36 pixels are more than the 1000 of a video that are read"),
     ],
@@ -125,7 +132,7 @@ def test_a_clip_without_pictures(tmp_path: Path) -> None:
             sound.rate, sound.pts = 8000, start
             container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    with pytest.raises(InputError, match="has no images, only sound or text"):
+    with pytest.raises(InputError, match="has no video, only sound, text or a cover picture"):
         open_video(path)
 
 
@@ -142,7 +149,7 @@ def test_files_with_nothing_behind_their_first_bytes(name: str, tmp_path: Path) 
     path.write_bytes(BAD[name])
     assert is_video(path)
     with pytest.raises(
-        InputError, match=f"image {path}: (not a readable video|has no images)"
+        InputError, match=f"image {path}: (not a readable video|has no video)"
     ) as told:
         open_video(path)
     assert "\n" not in str(told.value)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,7 +53,8 @@ def _play_hub(
     def snapshot_download(repo_id: str, **options: object) -> str:
         asked.append({"repository": repo_id, **options})
         folder = snapshot(Path(str(options["cache_dir"])), repo_id)
-        (folder / "open_clip_config.json").write_text(content(repo_id))
+        if text := content(repo_id):
+            (folder / "open_clip_config.json").write_text(text)
         return str(folder)
 
     monkeypatch.setattr(FETCH, "_check_hub", lambda name: None)
@@ -69,14 +71,18 @@ def test_only_what_is_needed_is_fetched(cache: Path, monkeypatch: pytest.MonkeyP
     assert len(asked) == 1
     assert asked[0]["revision"] == "main"
     patterns = asked[0]["allow_patterns"]
-    assert {"open_clip_model.safetensors", "open_clip_config.json", "tokenizer*"} <= set(patterns)
+    assert {"open_clip_model.safetensors", "open_clip_config.json", "tokenizer*.json"} <= set(
+        patterns
+    )
+    assert not any(fnmatch("tokenizer.py", pattern) for pattern in patterns)
     assert not {"open_clip_pytorch_model.bin", "model.safetensors"} & set(patterns)
 
 
 def test_a_tokenizer_from_elsewhere_is_fetched_too(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = {"model_cfg": {"text_cfg": {"hf_tokenizer_name": "someone/tokens"}}}
+    model = {"embed_dim": 16, "vision_cfg": {}, "text_cfg": {"hf_tokenizer_name": "someone/tokens"}}
+    config = {"model_cfg": model}
     asked = _play_hub(monkeypatch, ["model.safetensors"], lambda _: json.dumps(config))
     models.fetch("hf-hub:someone/siglip@v2")
     assert [each["repository"] for each in asked] == ["someone/siglip", "someone/tokens"]
@@ -109,6 +115,7 @@ def test_of_a_diffusion_model_only_what_is_read_is_fetched(
         "text_encoder/model.safetensors.index.json",
         "safety_checker/model.safetensors",
         "tokenizer/vocab.json",
+        "tokenizer/tokenizer.py",
         "scheduler/scheduler_config.json",
     ]
     asked = _play_hub(monkeypatch, files)
@@ -145,7 +152,7 @@ def test_a_diffusion_model_of_pickles_or_nothing_is_not_fetched(
 def test_a_small_autoencoder_is_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = "diffusion_pytorch_model.safetensors"
     files = ["config.json", weights, "taesd_decoder.safetensors"]
-    asked = _play_hub(monkeypatch, files, lambda _: "{}")
+    asked = _play_hub(monkeypatch, files, lambda _: "")
     models.fetch("hf-hub:madebyollin/taesd")
     patterns = asked[0]["allow_patterns"]
     assert {weights, "config.json"} <= set(patterns)

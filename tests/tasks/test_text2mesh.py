@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from guidance import cli
+from guidance.errors import InputError
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import load_mesh, save_mesh
 from guidance.loop.events import StepEvent
@@ -253,3 +254,14 @@ def test_the_judge_prefers_the_result(tmp_path: Path) -> None:
     for sample in task.run().samples:
         assert sample.judge_before and sample.judge_after
         assert sample.judge_after["similarity"] > sample.judge_before["similarity"] + 0.1
+
+
+def test_a_mesh_with_z_up_is_turned(tmp_path: Path) -> None:
+    tall = tmp_path / "tall.obj"
+    tall.write_text("v 0 0 0\nv 1 0 0\nv 0 0.5 0\nv 0 0 4\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
+    plan = TextToMesh(prompt="a tower", mesh=str(tall), up="z").build()
+    found = plan.generator.mesh(0).vertices
+    assert (found.amax(0) - found.amin(0)).argmax() == 1
+    assert any("rotated from z up to y up" in note for note in plan.notes)
+    with pytest.raises(InputError, match="--up: --mode generate creates a mesh"):
+        TextToMesh(prompt="a tower", mode="generate", up="z").build()

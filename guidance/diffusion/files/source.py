@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,12 @@ from typing import Any
 from guidance.errors import InputError, MissingWeights
 from guidance.models.catalogue import find_model
 from guidance.models.denoisers import choose_weights
-from guidance.models.store import (
-    EMBEDDED,
-    PACKAGED,
-    PICKLES,
-    Repository,
-    check_is_safetensors,
-    hub_folder,
-    missing,
-    pickle_refused,
-)
+from guidance.models.foreign.configuration import read_json
+from guidance.models.foreign.diffusers import Index
+from guidance.models.foreign.places import PACKAGED, check_places, check_subfolder
+from guidance.models.foreign.schedulers import read_scheduler
+from guidance.models.foreign.tensors import PICKLES, pickle_refused, read_header
+from guidance.models.store import EMBEDDED, Repository, hub_folder, missing
 
 #: Supported pipelines, with the folders of the network and of the text encoders. Other parts in
 #: `model_index.json` (safety checkers, image encoders) are ignored.
@@ -64,7 +59,8 @@ class Source:
     towers: tuple[str, ...]  # the folders of the text encoders that exist
     vae: str | None  # the class of the autoencoder; None: the network works on pixels
     variants: Mapping[str, str | None]  # part -> "fp16" if it exists in half precision only
-    scheduler: Mapping[str, Any]  # the scheduler's configuration
+    classes: Mapping[str, str]  # part -> its class
+    scheduler: Mapping[str, Any]  # the known keys of the scheduler's configuration
 
 
 def find_source(name: str) -> Source:
@@ -75,6 +71,7 @@ def find_source(name: str) -> Source:
         MissingWeights: weights are not on this machine.
     """
     folder = find_folder(name)
+    check_places(folder)
     index = _read_json(folder / "model_index.json", name)
     kind = index.get("_class_name")
     if not isinstance(kind, str) or kind not in NETWORKS:
@@ -82,6 +79,7 @@ def find_source(name: str) -> Source:
             f"{folder / 'model_index.json'}: expected one of {', '.join(NETWORKS)}, got "
             f"{kind!s:.60}; other pipelines and custom pipelines are not supported"
         )
+    index = Index.check(index, folder / "model_index.json")
     network, towers = NETWORKS[kind]
     present = tuple(tower for tower in towers if _is_named(index, tower))
     has_vae = _is_named(index, "vae")
@@ -90,10 +88,13 @@ def find_source(name: str) -> Source:
         _check_class(index, part, folder)
     if not present:
         raise InputError(f"{folder / 'model_index.json'}: expected at least one text encoder")
-    scheduler = _read_json(folder / "scheduler" / "scheduler_config.json", name)
-    variants = {part: check_weights(folder / part, name) for part in parts}
+    path = check_subfolder(folder, "scheduler") / "scheduler_config.json"
+    _read_json(path, name)  # reports a missing file
+    scheduler = read_scheduler(path)
+    variants = {part: check_weights(check_subfolder(folder, part), name) for part in parts}
     vae = index["vae"][1] if has_vae else None
-    return Source(name, folder, kind, network, present, vae, variants, scheduler)
+    classes = {part: pair[1] for part, pair in index.items() if isinstance(pair, list)}
+    return Source(name, folder, kind, network, present, vae, variants, classes, scheduler)
 
 
 def tokenizer_of(tower: str) -> str:
@@ -143,6 +144,7 @@ def autoencoder_folder(vae: str, source: Source) -> Path:
             f"vae {vae!r} is unknown; use full, tiny, hf-hub:org/repository or local-dir:PATH"
         )
     folder = find_folder(vae)
+    check_places(folder)
     check_weights(folder, vae)
     return folder
 
@@ -162,7 +164,7 @@ def check_weights(folder: Path, name: str) -> str | None:
                 raise pickle_refused(path)
         raise missing(name, folder)
     for file in chosen:
-        check_is_safetensors(folder / file)
+        read_header(folder / file)
     return variant
 
 
@@ -189,10 +191,7 @@ def _read_json(path: Path, name: str) -> Mapping[str, Any]:
             f"{name}: no {path.name} at {path.parent}; give a diffusers folder with a "
             "model_index.json, or fetch the model again"
         )
-    try:
-        stored = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from None
+    stored = read_json(path)
     if not isinstance(stored, dict):
         raise InputError(f"{path}: expected an object, got {type(stored).__name__}")
     return stored

@@ -10,10 +10,49 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.diffusion.base import Level
+from guidance.errors import InputError
 
 #: Guidance-distilled FLUX models take the guidance scale as an input. Guidance is applied outside
 #: the network, with two passes, so the input is set to no guidance.
 FLUX_GUIDANCE = 1.0
+
+
+def check_channels(network: Any, autoencoder: Any, kind: str, where: str) -> None:
+    """Checks that a network takes the latents of its autoencoder.
+
+    Raises:
+        InputError: it has another number of channels, as networks for inpainting do.
+    """
+    latent = 3 if autoencoder is None else autoencoder.config["latent_channels"]
+    wanted = 4 * latent if kind == "FluxPipeline" else latent
+    have = network.config["in_channels"]
+    if have != wanted:
+        raise InputError(
+            f"{where}: its network takes {have} channels, but expected {wanted} for latents of "
+            f"{latent}; networks for inpainting and editing are not supported"
+        )
+
+
+def check_widths(network: Any, kind: str, inputs: Mapping[str, Tensor], where: str) -> None:
+    """Checks that a network takes the encoded texts of its text encoders.
+
+    Raises:
+        InputError: their vectors have another width.
+    """
+    config = network.config
+    wanted = {"embeddings": config.get("joint_attention_dim"), "pooled": None}
+    wanted["pooled"] = config.get("pooled_projection_dim")
+    if wanted["embeddings"] is None:
+        wanted["embeddings"] = config.get("encoder_hid_dim") or config.get("cross_attention_dim")
+    if kind == "StableDiffusionXLPipeline":
+        total = config.get("projection_class_embeddings_input_dim") or 0
+        wanted["pooled"] = total - 6 * (config.get("addition_time_embed_dim") or 0)
+    for name, width in wanted.items():
+        if name in inputs and isinstance(width, int) and inputs[name].shape[-1] != width:
+            raise InputError(
+                f"{where}: its text encoders give vectors of {inputs[name].shape[-1]} numbers, but "
+                f"its network takes {width}; they do not belong together"
+            )
 
 
 def run_network(

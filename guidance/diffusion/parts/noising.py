@@ -35,17 +35,12 @@ def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"
     The latter is None for flow models.
 
     Raises:
-        InputError: the scheduler is not supported.
+        InputError: the scheduler's betas are not a noise schedule.
     """
     config = source.scheduler
     if str(config.get("_class_name", "")).startswith("FlowMatch"):
         return "flow", None
     stored = config.get("prediction_type", "epsilon")
-    if stored not in PREDICTIONS:
-        raise InputError(
-            f"{source.name}: expected a scheduler for epsilon, v_prediction or FlowMatch, got "
-            f"prediction_type {stored!r:.40}"
-        )
     from diffusers import DDPMScheduler
 
     known = {key: config[key] for key in NOISE_KEYS if key in config}
@@ -55,8 +50,10 @@ def read_schedule(source: Source) -> tuple[Prediction, Float[Tensor, "timesteps"
         raise InputError(
             f"{source.name}: its scheduler is not a DDPM scheduler ({error})"
         ) from None
-    alphas_cumprod: Tensor = scheduler.alphas_cumprod
-    return PREDICTIONS[stored], alphas_cumprod.double()
+    alphas_cumprod: Tensor = scheduler.alphas_cumprod.double()
+    if not bool(((alphas_cumprod >= 0) & (alphas_cumprod <= 1)).all()) or alphas_cumprod[0] == 0:
+        raise InputError(f"{source.name}: its scheduler's betas are not a noise schedule")
+    return PREDICTIONS[stored], alphas_cumprod
 
 
 def read_shift(source: Source, tokens: int) -> float:
@@ -68,7 +65,7 @@ def read_shift(source: Source, tokens: int) -> float:
     config = source.scheduler
     if not config.get("use_dynamic_shifting"):
         return float(config.get("shift", 1.0))
-    low, high = (float(config.get(f"{end}_shift", value)) for end, value in LINE_SHIFTS.items())
+    low, high = (float(config.get(f"{end}_shift") or value) for end, value in LINE_SHIFTS.items())
     few, many = (
         int(config.get(f"{end}_image_seq_len", value)) for end, value in LINE_TOKENS.items()
     )

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from guidance.diffusion.base import Condition
+from guidance.diffusion.files.load import load_text_encoder, load_tokenizer
 from guidance.diffusion.files.source import Source, tokenizer_of
 from guidance.diffusion.parts.quiet import quiet
 from guidance.errors import InputError
+from guidance.models.foreign.libraries import library_errors
+from guidance.models.foreign.places import check_subfolder
 
 #: The maximum number of tokens for T5. Source: the defaults of diffusers' pipelines.
 T5_TOKENS = {"StableDiffusion3Pipeline": 256, "FluxPipeline": 512, "IFPipeline": 77}
@@ -45,21 +48,19 @@ class TextEncoders:
 
         self.source = source
         kind = getattr(diffusers, source.kind)
-        read = {name for tower in source.towers for name in (tower, tokenizer_of(tower))}
         parts = set(inspect.signature(kind.__init__).parameters) - {"self"}
         parts = {part for part in parts if part in PARTS or part.startswith(("text_", "token"))}
-        halves = {source.variants[tower] for tower in source.towers}
-        with quiet():
-            self._pipe: Any = kind.from_pretrained(
-                source.folder,
-                **dict.fromkeys(parts - read),  # not loaded
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                variant="fp16" if "fp16" in halves else None,
-            )
+        read: dict[str, Any] = dict.fromkeys(parts)  # None: not needed, and not loaded
         for tower in source.towers:
-            getattr(self._pipe, tower).to(device).eval().requires_grad_(False)
+            encoder = load_text_encoder(source.classes[tower], source.folder / tower, dtype)
+            read[tower] = encoder.to(device).eval().requires_grad_(False)
+            name = tokenizer_of(tower)
+            folder = check_subfolder(source.folder, name)
+            read[name] = load_tokenizer(source.classes[name], folder, encoder)
+        with quiet(), library_errors(source.folder):
+            self._pipe: Any = kind.from_pretrained(
+                source.folder, **read, local_files_only=True, trust_remote_code=False
+            )
         setattr(self._pipe, source.network, network)
         self.device = device
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from guidance.errors import InputError
+from guidance.models.foreign.configuration import read_json
 
 #: Templates of models without a card. Prompts are free text, not class names, so these are the
 #: plain templates of the CLIP paper (Radford et al. 2021, 3.1.4), without the article.
@@ -54,6 +55,11 @@ ALTERNATIVES = (
 )
 
 
+FAMILY = re.compile(r"[\w.+ -]{1,60}")
+#: Each text is encoded once for every prompt.
+MAX_TEXTS, MAX_LENGTH = 1000, 1000
+
+
 @dataclass(frozen=True)
 class Card:
     """Family, preprocessing and texts of a model; `family` and `preprocessing` are optional."""
@@ -73,10 +79,7 @@ def read_card(folder: Path) -> Card:
     path = folder / "guidance.json"
     if not path.is_file():
         return Card()
-    try:
-        stored = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from None
+    stored = read_json(path)
     if not isinstance(stored, dict):
         raise InputError(f"{path}: expected an object with keys such as family, templates")
     texts = {
@@ -89,10 +92,16 @@ def read_card(folder: Path) -> Card:
     family, preprocessing = stored.get("family"), stored.get("preprocessing", {})
     if not isinstance(family, str | None) or not isinstance(preprocessing, dict):
         raise InputError(f"{path}: expected family as text and preprocessing as an object")
+    if family is not None and not FAMILY.fullmatch(family):
+        raise InputError(f"{path}: expected family as a short name, got {family!a:.60}")
     return Card(family=family, preprocessing=preprocessing, **texts)
 
 
 def _texts(value: Any, key: str, path: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise InputError(f"{path}: expected {key} as a list of texts")
+    if len(value) > MAX_TEXTS or any(len(text) > MAX_LENGTH for text in value):
+        raise InputError(
+            f"{path}: expected at most {MAX_TEXTS} {key} of at most {MAX_LENGTH} characters"
+        )
     return tuple(value)

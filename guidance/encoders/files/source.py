@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
 from guidance.models.families import family_of
+from guidance.models.foreign.openclip import read_openclip
+from guidance.models.foreign.places import PACKAGED, check_places
 from guidance.models.store import (
     EMBEDDED,
-    PACKAGED,
     Repository,
     find_checkpoint,
     hub_folder,
@@ -73,20 +73,16 @@ def _folder_source(name: str, folder: Path) -> Source:
         raise InputError(
             f"{folder}: has no open_clip_config.json; use a model in open_clip's format"
         )
-    try:
-        stored = json.loads(path.read_text())
-        config = stored["model_cfg"]
-        tower, text = config["vision_cfg"], config["text_cfg"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: is not an open_clip configuration ({error!r})") from None
-    known = {key: value for key, value in (stored.get("preprocess_cfg") or {}).items() if value}
+    check_places(folder)
+    config, preprocessing = read_openclip(path)
+    tower, text = config["vision_cfg"], config["text_cfg"]
     names = (name, str(tower.get("timm_model_name")), str(text.get("hf_tokenizer_name")))
     return Source(
         name=name,
         folder=folder,
         checkpoint=find_checkpoint(folder, name),
         config=config,
-        preprocessing=PREPROCESSING | known,
+        preprocessing=PREPROCESSING | preprocessing,
         family=_family(*names),
     )
 

@@ -11,6 +11,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.models.foreign.libraries import library_errors
+from guidance.models.foreign.tokenizers import check_tokenizer, tokenizer_model_type
 from guidance.models.store import Repository, hub_folder
 
 #: Converts texts to rows of tokens, padded to the model's context length.
@@ -32,24 +34,51 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
     from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
     length = config.get("context_length", 77)  # CLIP's
-    options = config.get("tokenizer_kwargs") or {}
+    options = dict(config.get("tokenizer_kwargs") or {})
+    clean = options.pop("clean", None)
+    cleaning = {"clean": clean} if clean else {}
     if not config.get("hf_tokenizer_name"):
-        return _Checked(SimpleTokenizer(context_length=length, **options), length)
+        if options:
+            raise InputError(
+                f"{name}: tokenizer_kwargs {', '.join(options)} belong to tokenizers of "
+                "transformers, but there is no hf_tokenizer_name; remove them"
+            )
+        return _Checked(SimpleTokenizer(context_length=length, **cleaning), length)
     if folder is None or not (folder / "tokenizer_config.json").is_file():
         folder = hub_folder(Repository.parse(config["hf_tokenizer_name"]), name)
+    check_tokenizer(folder)
     try:
-        tokenizer = HFTokenizer(
-            str(folder),
-            context_length=length,
-            tokenizer_mode=config.get("tokenizer_mode"),
-            **options,
-        )
-    except ImportError as error:
-        raise InputError(
-            f"{name}: its tokenizer needs {error.name}, which is not installed; run: "
-            "pip install transformers sentencepiece"
-        ) from None
-    return _Checked(tokenizer, length)
+        with library_errors(folder, "has no tokenizer that can be read"):
+            tokenizer = HFTokenizer(
+                str(folder),
+                context_length=length,
+                tokenizer_mode=config.get("tokenizer_mode"),
+                strip_sep_token=options.get("strip_sep_token", False),
+                language=options.get("language"),
+                config=_class_hint(folder),
+                trust_remote_code=False,
+                local_files_only=True,
+                **cleaning,
+            )
+            return _Checked(tokenizer, length)
+    except InputError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise InputError(
+                f"{name}: its tokenizer needs a library that is not installed; run: "
+                "pip install transformers sentencepiece"
+            ) from None
+        raise
+
+
+def _class_hint(folder: Path) -> Any:
+    """An empty configuration of the model's type: transformers chooses the tokenizer by it.
+
+    Without it, transformers would read `config.json` itself.
+    """
+    from transformers import AutoConfig, PretrainedConfig
+
+    kind = tokenizer_model_type(folder)
+    return AutoConfig.for_model(kind) if kind else PretrainedConfig()
 
 
 class TextTooLong(InputError):

@@ -16,6 +16,8 @@ from guidance.generators.image.param.arguments import level_arguments
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import squashed
 from guidance.generators.image.param.levels import FAINT, MARGIN, Levels, squashable
+from guidance.generators.image.param.sizes import Size, cells_of, sides
+from guidance.generators.image.param.start import load_start
 from guidance.generators.image.param.windows import (
     DETAIL,
     as_windows,
@@ -23,7 +25,6 @@ from guidance.generators.image.param.windows import (
     in_blocks,
     rows_and_columns,
 )
-from guidance.media.read_image import load_image
 from guidance.media.write_image import save_levels, save_png
 from guidance.outputs import Rendering
 from guidance.schedule import Schedule
@@ -42,18 +43,18 @@ class Cutout(Generator):
 
     Args:
         seeds: one per sample, for the noise that it starts from.
-        size: pixels per side of the image.
-        finest: cells per side of the finest level of color and of alpha, a power of two.
+        size: pixels per side of the image, or its height and width.
+        finest: cells on the longer side of the finest level of color and of alpha, a power of two.
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         sharpness: factor on the levels of alpha before the sigmoid, a number or a schedule; higher
             values give sharper outlines. The fade at the margin is sharpened in proportion.
-        margin: share of the side along the border where alpha fades to 0, so that the object is
-            complete inside the image.
+        margin: share of the shorter side along the border where alpha fades to 0, so that the
+            object is complete inside the image.
         start: an image to start from, of any size. Its alpha channel (straight), if any, is the
             initial alpha; otherwise that is a soft disc.
-        coarse: cells per side of the finest level that is optimized from the first step. Finer
-            levels of color follow from progress `DETAIL` on. Alpha has no finer levels: the
+        coarse: cells on the longer side of the finest level that is optimized from the first step.
+            Finer levels of color follow from progress `DETAIL` on. Alpha has no finer levels: the
             sharpness of an outline comes from its slope, and finer cells make it wavy. By default
             all levels of both.
     """
@@ -65,8 +66,8 @@ class Cutout(Generator):
         renders_windows = True
 
         finest: Annotated[int, Field(ge=1, le=2048)] | Literal["auto"] = "auto"
-        """Cells per side of the finest level, a power of two. "auto" is 32; for images above 512
-        pixels, color gets 64 in the second half of the run."""
+        """Cells on the longer side of the finest level, a power of two. "auto" is 32; for images
+        above 512 pixels, color gets 64 in the second half of the run."""
         start: Path | None = None
         """An image to start from."""
         outline: Schedule = Schedule.parse(1.0)
@@ -76,13 +77,13 @@ class Cutout(Generator):
     def from_options(cls, options: Any, canvas: Canvas) -> Cutout:
         sharpness: float | str = 4.0
         if canvas.is_large:
-            sharpness = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * canvas.size} log"
+            sharpness = f"4 -> 4 @ {DETAIL} -> {SHARPNESS * max(sides(canvas.size))} log"
         return cls(
             canvas.seeds,
             canvas.size,
             **level_arguments(options.finest, canvas),
             sharpness=sharpness,
-            start=None if options.start is None else load_image(options.start, "start"),
+            start=load_start(options.start, canvas.size),
         )
 
     #: Alpha starts as a soft disc, 0.73 in the center and 0.1 in the corners, so that color gets a
@@ -92,7 +93,7 @@ class Cutout(Generator):
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: Size = 128,
         *,
         finest: int = 64,
         learning_rate: float = 0.02,
@@ -112,23 +113,30 @@ class Cutout(Generator):
         self.finest, self.coarse = finest, finest if coarse is None else coarse
         of_alpha = min(self.finest, self.coarse)
         if start is None:
-            self.color = Levels(seeds, 3, finest, purpose="color")
+            self.color = Levels(seeds, 3, finest, purpose="color", size=size)
         else:
             values = squashable(start[:3], decorrelate=decorrelate)
-            self.color = Levels(seeds, 3, finest, FAINT, purpose="color", start=values)
+            self.color = Levels(seeds, 3, finest, FAINT, purpose="color", size=size, start=values)
         if start is None or len(start) == 3:
             alpha = self._disc(of_alpha)[None] / first
-            self.outline = Levels(seeds, 1, of_alpha, purpose="outline")
+            self.outline = Levels(seeds, 1, of_alpha, purpose="outline", size=size)
             with torch.no_grad():
                 self.outline.levels[-1] += alpha
         else:
             alpha = torch.logit(start[3:], MARGIN) / first
-            self.outline = Levels(seeds, 1, of_alpha, FAINT, purpose="outline", start=alpha)
+            self.outline = Levels(
+                seeds, 1, of_alpha, FAINT, purpose="outline", size=size, start=alpha
+            )
         self.advance(0.0)
 
-    def _disc(self, side: int) -> Float[Tensor, "h w"]:
-        line = (torch.arange(side) + 0.5) / side * 2 - 1
-        square = line[:, None] ** 2 + line[None, :] ** 2
+    def _disc(self, longer: int) -> Float[Tensor, "h w"]:
+        """A round disc, whatever the aspect ratio; beyond the inner square it stays as faint."""
+        height, width = sides(self.size)
+        down, across = (
+            ((torch.arange(count) + 0.5) / count * 2 - 1) * (side / min(height, width))
+            for count, side in zip(cells_of(self.size, longer), (height, width), strict=True)
+        )
+        square = (down[:, None] ** 2 + across[None, :] ** 2).clamp_max(2)
         return self.START_MIDDLE - self.START_FALL / 2 * square
 
     def advance(self, progress: float) -> None:
@@ -154,17 +162,29 @@ class Cutout(Generator):
         """Color and alpha of the whole images."""
         color = squashed(self.color(self.size), decorrelate=self.decorrelate)
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
-        fade = _fade((torch.arange(self.size, device=alpha.device) + 0.5) / self.size, self.margin)
-        return color, alpha * self._border(fade[:, None] * fade[None, :])
+        down, across = (
+            _fade((torch.arange(side, device=alpha.device) + 0.5) / side, margin)
+            for side, margin in zip(sides(self.size), self._margins(), strict=True)
+        )
+        return color, alpha * self._border(down[:, None] * across[None, :])
+
+    def _margins(self) -> tuple[float, float]:
+        """The margin as a share of the height and of the width."""
+        height, width = sides(self.size)
+        shorter = min(height, width)
+        return self.margin * (shorter / height), self.margin * (shorter / width)
 
     def _layers_through(
         self, windows: Windows, samples: slice = slice(None)
-    ) -> tuple[Float[Tensor, "n v 3 pixels pixels"], Float[Tensor, "n v 1 pixels pixels"]]:
+    ) -> tuple[Float[Tensor, "n v 3 h w"], Float[Tensor, "n v 1 h w"]]:
         """Color and alpha of some samples, through their windows."""
         levels = self.color.through(windows, samples)
         color = squashed(levels.flatten(0, 1), decorrelate=self.decorrelate).view_as(levels)
         alpha = torch.sigmoid(self.sharpness * self.outline.through(windows, samples))
-        rows, columns = (_fade(line, self.margin).to(alpha) for line in rows_and_columns(windows))
+        rows, columns = (
+            _fade(line, margin).to(alpha)
+            for line, margin in zip(rows_and_columns(windows), self._margins(), strict=True)
+        )
         fade = rows[:, :, None, :, None] * columns[:, :, None, None, :]
         return color, alpha * self._border(fade)
 
@@ -191,7 +211,7 @@ class Cutout(Generator):
             ]
         only = slice(sample, sample + 1)
 
-        def show(block: Windows) -> Float[Tensor, "c pixels pixels"]:
+        def show(block: Windows) -> Float[Tensor, "c h w"]:
             color, alpha = (layer[0, 0] for layer in self._layers_through(block, only))
             return torch.cat([color * alpha + 1 - alpha, color, alpha])
 

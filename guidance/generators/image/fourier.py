@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import to_rgb
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.generators.image.param.warping import warped
 from guidance.types import StepContext
 from guidance.views import Warp
@@ -25,7 +26,7 @@ class Fourier(ImageGenerator):
 
     Args:
         seeds: one per sample, for the spectrum that it starts from.
-        size: pixels per side.
+        size: pixels per side, or height and width.
         learning_rate: of Adam (aphantasia: 0.05).
         decay: how strongly high frequencies are damped; 0 damps none.
         decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
@@ -42,7 +43,7 @@ class Fourier(ImageGenerator):
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: Size = 128,
         *,
         learning_rate: float = 0.05,
         decay: float = 1.5,
@@ -52,9 +53,10 @@ class Fourier(ImageGenerator):
         super().__init__()
         self.num_samples, self.size = len(seeds), size
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
+        height, width = sides(size)
         frequency = torch.hypot(
-            torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None, :]
-        ).clamp_min(1 / size)
+            torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None, :]
+        ).clamp_min(1 / max(height, width))
         # The inverse transform is orthonormal here. Lucid multiplies by sqrt(w h) = size instead,
         # because its inverse divides by the number of pixels.
         self.register_buffer("scale", frequency.pow(-decay)[..., None], persistent=False)
@@ -68,11 +70,12 @@ class Fourier(ImageGenerator):
     def _values(self) -> Float[Tensor, "n 3 h w"]:
         scale = self.get_buffer("scale")
         spectrum = torch.view_as_complex((self.spectrum * scale).contiguous())
-        values: Tensor = torch.fft.irfft2(spectrum, s=(self.size, self.size), norm="ortho")
+        values: Tensor = torch.fft.irfft2(spectrum, s=sides(self.size), norm="ortho")
         return values
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        spectrum = torch.fft.rfft2(warped(self._values(), warp), norm="ortho")
+        moved = warped(self._values(), warp.on(*sides(self.size)))
+        spectrum = torch.fft.rfft2(moved, norm="ortho")
         self.spectrum.copy_(torch.view_as_real(spectrum) / self.get_buffer("scale"))
 
     def param_groups(self) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from guidance.errors import InputError
 from guidance.generators.image.param.arguments import export_arguments
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.generators.image.param.windows import (
     fits_block,
     rows_and_columns,
@@ -44,8 +45,9 @@ class Grid(ImageGenerator):
 
     Args:
         seeds: one per sample, for the colors or logits that it starts from.
-        size: pixels per side of the image, a multiple of the cells per side that it shows.
-        cells: cells per side.
+        size: pixels per side of the image, or its height and width, multiples of the cells that it
+            shows.
+        cells: cells on the shorter side; the longer side has as many as fit.
         palette: None for free colors; a number of colors to optimize, 2 to 256; or the colors,
             as "#rrggbb" or CSS names.
         temperature: of the softmax, a number or a schedule; with a palette by default
@@ -54,8 +56,7 @@ class Grid(ImageGenerator):
             exported.
         learning_rate: of Adam, for colors in units of the range of values; times `CHOICE_RATE` for
             logits.
-        export_size: pixels per side of the exported image, a multiple of `cells`; by default
-            `size`.
+        export_size: size of the exported image, a multiple of the cells; by default `size`.
 
     Raises:
         InputError: sizes that are not multiples of the cells, a palette or temperature out of
@@ -68,7 +69,7 @@ class Grid(ImageGenerator):
         renders_windows = True
 
         cells: int = Field(default=32, ge=1, le=1024)
-        """Cells per side."""
+        """Cells on the shorter side."""
         colors: Annotated[int, Field(ge=2, le=256)] | Literal["any"] = "any"
         """Number of colors, which are optimized too."""
         palette: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class Grid(ImageGenerator):
         tileable: bool = False
         """Makes opposite borders fit each other."""
         export_size: Annotated[int, Field(ge=8, le=8192)] | Literal["size"] = "size"
-        """Pixels per side of the files, which are sharp at any size."""
+        """Pixels of the longer side of the files, which are sharp at any size."""
 
         @model_validator(mode="after")
         def _check_colors(self) -> Any:
@@ -93,11 +94,11 @@ class Grid(ImageGenerator):
             cells=options.cells,
             tileable=options.tileable,
             palette=options.palette or colors,
-            **export_arguments(options.export_size),
+            **export_arguments(options.export_size, canvas),
         )
 
     def check_warp(self, warp: Warp) -> None:
-        whole_cells(warp, self.cells)
+        whole_cells(warp, self.shape)
 
     CHOICE_RATE = 5.0  # measured with the default temperature on 8 and 16 colors: 1, 5, 25
     START_SD = 0.01  # as lucid's pixel parametrization
@@ -106,20 +107,21 @@ class Grid(ImageGenerator):
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: Size = 128,
         *,
         cells: int = 32,
         palette: int | Sequence[str] | None = None,
         temperature: float | str | None = None,
         tileable: bool = False,
         learning_rate: float = 0.02,
-        export_size: int | None = None,
+        export_size: Size | None = None,
     ) -> None:
         super().__init__()
         self.num_samples, self.size, self.cells = len(seeds), size, cells
         self.repeats, self.learning_rate = 1 + tileable, learning_rate
         self.export_size = export_size or size
-        _check_sizes(cells, cells * self.repeats, size, self.export_size)
+        self.shape = _shape(cells, size)
+        _check_sizes(self.shape, self.repeats, size, self.export_size)
         if palette is None and temperature is not None:
             raise InputError(
                 "Grid.temperature: applies only to a palette; remove it or give a palette, e.g. "
@@ -130,7 +132,7 @@ class Grid(ImageGenerator):
         start = StepContext(tuple(seeds), phase="start")
         self.is_free = palette is None
         if palette is None:
-            noise = start.normal("colors", 3, cells, cells)
+            noise = start.normal("colors", 3, *self.shape)
             self.colors = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
             return
         if isinstance(palette, int):
@@ -140,7 +142,7 @@ class Grid(ImageGenerator):
         else:
             known = _read_colors(palette).expand(len(seeds), -1, -1)
             self.register_buffer("palette", known.clone(), persistent=False)
-        noise = start.normal("choices", self.palette.shape[1], cells, cells)
+        noise = start.normal("choices", self.palette.shape[1], *self.shape)
         self.choices = nn.Parameter(self.START_SD * noise)
 
     def advance(self, progress: float) -> None:
@@ -149,12 +151,10 @@ class Grid(ImageGenerator):
     def images(self) -> Float[Tensor, "n 3 h w"]:
         return _enlarged(self.tiles().repeat(1, 1, self.repeats, self.repeats), self.size)
 
-    def through(
-        self, windows: Windows, samples: slice = slice(None)
-    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+    def through(self, windows: Windows, samples: slice = slice(None)) -> Float[Tensor, "n v 3 h w"]:
         return _through(self.tiles()[samples], windows, self.repeats)
 
-    def tiles(self) -> Float[Tensor, "n 3 cells cells"]:
+    def tiles(self) -> Float[Tensor, "n 3 rows columns"]:
         """One pixel per cell."""
         if self.is_free:
             return self.colors
@@ -171,19 +171,21 @@ class Grid(ImageGenerator):
         Raises:
             InputError: see `whole_cells`.
         """
-        moves = whole_cells(warp, self.cells)
+        moves = whole_cells(warp, self.shape)
         maps = self.colors if self.is_free else self.choices
-        place = torch.arange(self.cells, device=maps.device)
         for map_, (right, down) in zip(maps, moves.tolist(), strict=True):
-            rows, columns = (self._folded(place - shift) for shift in (down, right))
+            rows, columns = (
+                self._folded(torch.arange(count, device=maps.device) - shift, count)
+                for count, shift in zip(self.shape, (down, right), strict=True)
+            )
             map_.copy_(map_[:, rows][:, :, columns])
 
-    def _folded(self, index: Int[Tensor, "cells"]) -> Int[Tensor, "cells"]:
+    def _folded(self, index: Int[Tensor, "cells"], count: int) -> Int[Tensor, "cells"]:
         """The cells that are shown at indices beyond the border."""
         if self.repeats > 1:
-            return index.remainder(self.cells)
-        index = index.remainder(2 * self.cells)
-        return torch.minimum(index, 2 * self.cells - 1 - index)
+            return index.remainder(count)
+        index = index.remainder(2 * count)
+        return torch.minimum(index, 2 * count - 1 - index)
 
     def param_groups(self) -> list[dict[str, Any]]:
         groups = [
@@ -216,49 +218,62 @@ class Grid(ImageGenerator):
         return cls(range(num_samples), size=16, cells=8, palette=4, learning_rate=0.05)
 
 
-def whole_cells(warp: Warp, cells: int) -> Int[Tensor, "n 2"]:
-    """The number of cells by which a warp moves a grid, to the right and down.
+def whole_cells(warp: Warp, shape: tuple[int, int]) -> Int[Tensor, "n 2"]:
+    """The number of cells by which a warp moves a grid of some rows and columns, right and down.
 
     Raises:
         InputError: it is not a whole number, or the warp rotates or zooms.
     """
-    moves = warp.matrix[..., 2] / 2 * cells
+    moves = warp.matrix[..., 2] / 2 * warp.matrix.new_tensor(shape[::-1])
     plain = torch.allclose(warp.matrix[..., :2], torch.eye(2, dtype=warp.matrix.dtype))
     if not plain or not torch.allclose(moves, moves.round(), atol=1e-3):
         raise InputError(
-            f"grid: expected a pan of whole cells, a multiple of {1 / cells:g} per frame, without "
-            "zoom and rotation; or use --generator pyramid"
+            f"grid: expected a pan of whole cells, a multiple of {1 / shape[1]:g} to the right and "
+            f"{1 / shape[0]:g} down per frame, without zoom and rotation; or use --generator "
+            "pyramid"
         )
     return moves.round().long()
 
 
-def _enlarged(cells: Float[Tensor, "n 3 k k"], size: int) -> Float[Tensor, "n 3 h w"]:
-    return F.interpolate(cells, scale_factor=size // cells.shape[-1], mode="nearest")
+def _enlarged(cells: Float[Tensor, "n 3 k l"], size: Size) -> Float[Tensor, "n 3 h w"]:
+    return F.interpolate(cells, scale_factor=sides(size)[0] // cells.shape[-2], mode="nearest")
 
 
 def _through(
-    cells: Float[Tensor, "n 3 k k"], windows: Windows, repeats: int = 1
-) -> Float[Tensor, "n v 3 pixels pixels"]:
+    cells: Float[Tensor, "n 3 k l"], windows: Windows, repeats: int = 1
+) -> Float[Tensor, "n v 3 h w"]:
     """Repeated cells through windows; each pixel has the color of one cell."""
-    count = cells.shape[-1]
     rows, columns = (
         # The weight of a pixel is 1 for its cell and 0 for the others, so the product is exact.
         F.one_hot((line * count * repeats).long() % count, count).to(cells)
-        for line in rows_and_columns(windows)
+        for line, count in zip(rows_and_columns(windows), cells.shape[-2:], strict=True)
     )
     return through(rows, cells, columns)
 
 
-def _check_sizes(cells: int, shown: int, size: int, export_size: int) -> None:
+def _shape(cells: int, size: Size) -> tuple[int, int]:
+    """Rows and columns of square cells, `cells` on the shorter side."""
     if cells < 1:
         raise InputError(f"Grid.cells: expected at least 1, got {cells}")
-    for name, pixels, count in (("size", size, shown), ("export_size", export_size, cells)):
-        if pixels < 1 or pixels % count:
-            near = max(1, round(pixels / count)) * count
-            raise InputError(
-                f"Grid.{name}: expected a multiple of the {count} cells per side, got {pixels}; "
-                f"use e.g. {near}"
-            )
+    height, width = sides(size)
+    shorter = max(1, min(height, width))
+    return max(cells, round(cells * height / shorter)), max(cells, round(cells * width / shorter))
+
+
+def _check_sizes(shape: tuple[int, int], repeats: int, size: Size, export_size: Size) -> None:
+    for name, pixels, times in (("size", size, repeats), ("export_size", export_size, 1)):
+        counts = [count * times for count in shape]
+        wanted = sides(pixels)
+        cell = max(1, round(min(wanted) / min(counts)))
+        if wanted == (cell * counts[0], cell * counts[1]):
+            continue
+        if isinstance(pixels, int):
+            got, use = f"{pixels}", f"{cell * counts[0]}"
+            expected = f"a multiple of the {counts[0]} cells per side"
+        else:
+            got, use = f"{wanted[1]} x {wanted[0]}", f"{cell * counts[1]}x{cell * counts[0]}"
+            expected = f"width and height of {counts[1]} x {counts[0]} square cells"
+        raise InputError(f"Grid.{name}: expected {expected}, got {got}; use e.g. {use}")
 
 
 def _temperatures(text: float | str) -> Schedule:

@@ -15,8 +15,9 @@ from guidance.diffusion import Denoiser, load_denoiser
 from guidance.diffusion.latents import LatentRendering, check_device
 from guidance.diffusion.options import DISTILLATION_WEIGHT, DenoiserOptions
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
+from guidance.generators.image.param.sizes import Size, sides
+from guidance.generators.image.param.start import load_start
 from guidance.generators.image.param.windows import whole_only
-from guidance.media.read_image import load_image
 from guidance.media.resize import resized
 from guidance.media.write_image import save_png
 from guidance.schedule import Schedule
@@ -36,7 +37,8 @@ class Latent(Generator):
 
     Args:
         seeds: one per sample, for the noise that it starts from.
-        size: pixels per side; by default the size that the denoiser was trained on.
+        size: pixels per side, or height and width; by default the size that the denoiser was
+            trained on.
         denoiser: the model of the latents.
         learning_rate: of Adam; latents have a standard deviation of about 1.
         start: an image to start from, which is resized.
@@ -59,11 +61,10 @@ class Latent(Generator):
         size = None if canvas.default_size else canvas.size
         rate: dict[str, float] = {}
         if canvas.follows_fsd and canvas.optimizer == "sgd":
-            side = size or denoiser.image_size
-            values = math.prod(denoiser.latent_shape(side, side))
+            values = math.prod(denoiser.latent_shape(*sides(size or denoiser.image_size)))
             # Nesterov momentum of 0.9 multiplies each step by ten.
             rate["learning_rate"] = SHARE / canvas.steps * values / DISTILLATION_WEIGHT / 10
-        start = None if options.start is None else load_image(options.start, "start")
+        start = load_start(options.start, size or denoiser.image_size)
         return cls(canvas.seeds, size, denoiser=denoiser, start=start, **rate)
 
     #: Standard deviation of the noise at the start, around the latents of a grey image.
@@ -72,7 +73,7 @@ class Latent(Generator):
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int | None = None,
+        size: Size | None = None,
         *,
         denoiser: Denoiser,
         learning_rate: float = 0.03,
@@ -81,12 +82,12 @@ class Latent(Generator):
         super().__init__()
         self.num_samples, self.learning_rate = len(seeds), learning_rate
         self.denoisers = (denoiser,)  # in a tuple, so that it is not a submodule
-        side = size or denoiser.image_size
+        shape = sides(size or denoiser.image_size)
         noise = StepContext(tuple(seeds), phase="start").normal(
-            "latent", *denoiser.latent_shape(side, side)
+            "latent", *denoiser.latent_shape(*shape)
         )
-        grey = torch.full((3, side, side), 0.5)
-        image = grey if start is None else resized(start, (side, side))
+        grey = torch.full((3, *shape), 0.5)
+        image = grey if start is None else resized(start, shape)
         device = next(denoiser.parameters()).device
         with torch.no_grad():
             encoded = denoiser.encode_image(image[None].to(device)).cpu()

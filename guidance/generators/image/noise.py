@@ -17,6 +17,7 @@ from guidance.diffusion.options import DenoiserOptions
 from guidance.diffusion.sampling import NoiseScene, draw
 from guidance.errors import InputError
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
@@ -46,7 +47,8 @@ class Noise(Generator):
     Args:
         seeds: one per sample.
         prompts: of the sampler, one per sample.
-        size: pixels per side; by default the size that the denoiser was trained on.
+        size: pixels per side, or height and width; by default the size that the denoiser was
+            trained on.
         denoiser: the diffusion model.
         sampler_steps: steps of the sampler.
         guidance_scale: of the sampler; 1 disables classifier-free guidance, as distilled models
@@ -93,7 +95,7 @@ class Noise(Generator):
         self,
         seeds: Sequence[int],
         prompts: Sequence[str],
-        size: int | None = None,
+        size: Size | None = None,
         *,
         denoiser: Denoiser,
         sampler_steps: int = 1,
@@ -113,9 +115,9 @@ class Noise(Generator):
         if guidance_scale != 1:
             self.empty = denoiser.encode_text([""] * len(prompts))
         denoiser.free_text_towers()
-        side = size or denoiser.image_size
+        shape = sides(size or denoiser.image_size)
         noise = StepContext(tuple(seeds), phase="start").normal(
-            "sample", *denoiser.latent_shape(side, side)
+            "sample", *denoiser.latent_shape(*shape)
         )
         self.noise = nn.Parameter(noise)
         self.noise.register_hook(self._clipped)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.generators.image.param.warping import warped
 from guidance.types import StepContext
 from guidance.views import Warp
@@ -23,7 +24,7 @@ class Pixels(ImageGenerator):
 
     Args:
         seeds: one per sample, for the noise around grey that it starts from.
-        size: pixels per side.
+        size: pixels per side, or height and width.
         learning_rate: of Adam, in units of the range of values.
     """
 
@@ -37,12 +38,12 @@ class Pixels(ImageGenerator):
     START_SD = 0.01  # as lucid's pixel parametrization
 
     def __init__(
-        self, seeds: Sequence[int], size: int = 128, *, learning_rate: float = 0.02
+        self, seeds: Sequence[int], size: Size = 128, *, learning_rate: float = 0.02
     ) -> None:
         super().__init__()
         self.num_samples = len(seeds)
         self.learning_rate = learning_rate
-        noise = StepContext(tuple(seeds), phase="start").normal("pixels", 3, size, size)
+        noise = StepContext(tuple(seeds), phase="start").normal("pixels", 3, *sides(size))
         self.pixels = nn.Parameter((0.5 + self.START_SD * noise).clamp(0, 1))
 
     def images(self) -> Float[Tensor, "n 3 h w"]:
@@ -55,7 +56,8 @@ class Pixels(ImageGenerator):
         self.pixels.clamp_(0, 1)
 
     def warp(self, warp: Warp, context: StepContext) -> None:
-        self.pixels.copy_(warped(self.pixels, warp).clamp(0, 1))
+        moved = warped(self.pixels, warp.on(*self.pixels.shape[-2:]))
+        self.pixels.copy_(moved.clamp(0, 1))
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Pixels:

@@ -16,8 +16,9 @@ from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import squashed
 from guidance.generators.image.param.levels import FAINT, Levels, squashable
+from guidance.generators.image.param.sizes import Size
+from guidance.generators.image.param.start import load_start
 from guidance.generators.image.param.windows import DETAIL, fits_block
-from guidance.media.read_image import load_image
 from guidance.types import StepContext
 from guidance.views import Warp, Windows
 
@@ -28,8 +29,8 @@ class Pyramid(ImageGenerator):
     Args:
         seeds: one per sample, for the noise that the image starts from.
         size: pixels per side of the image, or its height and width.
-        finest: cells per side of the finest level, a power of two. If smaller than `size`, the
-            image is interpolated between cells, which small encoders do not notice.
+        finest: cells on the longer side of the finest level, a power of two. If smaller than
+            `size`, the image is interpolated between cells, which small encoders do not notice.
         learning_rate: of Adam, for each level.
         decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
         start: an image to start from, of any size, resolved up to `finest` cells.
@@ -43,8 +44,8 @@ class Pyramid(ImageGenerator):
         renders_windows = True
 
         finest: Annotated[int, Field(ge=1, le=2048)] | Literal["auto"] = "auto"
-        """Cells per side of the finest level, a power of two. "auto" is 32; for images above 512
-        pixels, color gets 64 in the second half of the run."""
+        """Cells on the longer side of the finest level, a power of two. "auto" is 32; for images
+        above 512 pixels, color gets 64 in the second half of the run."""
         start: Path | None = None
         """An image to start from."""
 
@@ -54,13 +55,13 @@ class Pyramid(ImageGenerator):
             canvas.seeds,
             canvas.size,
             **level_arguments(options.finest, canvas),
-            start=None if options.start is None else load_image(options.start, "start"),
+            start=load_start(options.start, canvas.size),
         )
 
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int | tuple[int, int] = 128,
+        size: Size = 128,
         *,
         finest: int = 64,
         learning_rate: float = 0.02,
@@ -73,10 +74,10 @@ class Pyramid(ImageGenerator):
         self.coarse = finest if coarse is None else coarse
         self.learning_rate, self.decorrelate = learning_rate, decorrelate
         if start is None:
-            self.color = Levels(seeds, 3, finest)
+            self.color = Levels(seeds, 3, finest, size=size)
         else:
             values = squashable(start, decorrelate=decorrelate)
-            self.color = Levels(seeds, 3, finest, FAINT, start=values)
+            self.color = Levels(seeds, 3, finest, FAINT, size=size, start=values)
         self.advance(0.0)
 
     def advance(self, progress: float) -> None:
@@ -88,9 +89,7 @@ class Pyramid(ImageGenerator):
     def images(self) -> Float[Tensor, "n 3 h w"]:
         return squashed(self.color(self.size), decorrelate=self.decorrelate)
 
-    def through(
-        self, windows: Windows, samples: slice = slice(None)
-    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+    def through(self, windows: Windows, samples: slice = slice(None)) -> Float[Tensor, "n v 3 h w"]:
         color = self.color.through(windows, samples)
         return squashed(color.flatten(0, 1), decorrelate=self.decorrelate).view_as(color)
 
@@ -99,7 +98,7 @@ class Pyramid(ImageGenerator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        if isinstance(self.size, tuple) or fits_block(self.size):
+        if fits_block(self.size):
             return super().export(folder, sample)
         return [self.export_blocks(folder / "image.png", self.size, sample)]
 

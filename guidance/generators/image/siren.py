@@ -18,6 +18,7 @@ from guidance.generators.image.param.arguments import export_arguments
 from guidance.generators.image.param.base import ImageGenerator, check_counts
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import squashed
+from guidance.generators.image.param.sizes import Size, sides, unit
 from guidance.generators.image.param.windows import fits_block, rows_and_columns
 from guidance.media.write_image import save_png
 from guidance.types import StepContext
@@ -25,12 +26,14 @@ from guidance.views import Warp, Windows
 
 
 class Siren(ImageGenerator):
-    """A sine network for each sample, from a position in [-1, 1]^2 to a color, `(1 + tanh) / 2`.
+    """A sine network for each sample, from a position to a color, `(1 + tanh) / 2`.
 
         x -> sin(omega (W x + b)) -> ... -> sin(omega (W x + b)) -> W x + b
 
-    Samples share no weights; their networks run in parallel as batched matrix products. The image
-    is a smooth function of position, so it can be rendered and exported at any size.
+    Positions are in [-1, 1]^2 for a square image, and for others in a rectangle of the same area
+    and the image's aspect ratio. Samples share no weights; their networks run in parallel as
+    batched matrix products. The image is a smooth function of position, so it can be rendered and
+    exported at any size.
 
     Source: Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions"
     (arXiv 2006.09661), with the starting weights of section 3.2 and the biases of its code.
@@ -38,7 +41,7 @@ class Siren(ImageGenerator):
 
     Args:
         seeds: one per sample, for the weights that it starts from.
-        size: pixels per side of the images that losses read.
+        size: pixels per side of the images that losses read, or their height and width.
         learning_rate: of Adam (the paper: 0.0001, for networks four times as wide and as many
             thousand steps).
         width: units per hidden layer.
@@ -46,7 +49,7 @@ class Siren(ImageGenerator):
         omega: the frequencies of the first layer reach `omega / pi` waves per side; higher values
             give finer detail, but also earlier noise (the paper: 30).
         decorrelate: optimize along the decorrelated color axes of photographs instead of RGB.
-        export_size: pixels per side of the exported image; by default `size`.
+        export_size: size of the exported image; by default `size`.
 
     Raises:
         InputError: a size, width or number of layers below 1; `omega` not above 0.
@@ -58,26 +61,27 @@ class Siren(ImageGenerator):
         renders_windows = True
 
         export_size: Annotated[int, Field(ge=8, le=8192)] | Literal["size"] = "size"
-        """Pixels per side of the files, which are sharp at any size."""
+        """Pixels of the longer side of the files, which are sharp at any size."""
 
     @classmethod
     def from_options(cls, options: Any, canvas: Canvas) -> Siren:
-        return cls(canvas.seeds, canvas.size, **export_arguments(options.export_size))
+        return cls(canvas.seeds, canvas.size, **export_arguments(options.export_size, canvas))
 
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: Size = 128,
         *,
         learning_rate: float = 0.002,
         width: int = 64,
         layers: int = 3,
         omega: float = 30.0,
         decorrelate: bool = False,
-        export_size: int | None = None,
+        export_size: Size | None = None,
     ) -> None:
         super().__init__()
-        check_counts("Siren", size=size, width=width, layers=layers, export_size=export_size)
+        check_counts("Siren", size=min(sides(size)), width=width, layers=layers)
+        check_counts("Siren", export_size=min(sides(size if export_size is None else export_size)))
         if not 0 < omega < math.inf:
             raise InputError(f"Siren.omega: expected a number above 0, e.g. 30, got {omega}")
         self.num_samples, self.size, self.export_size = len(seeds), size, export_size or size
@@ -96,32 +100,43 @@ class Siren(ImageGenerator):
     def images(self) -> Float[Tensor, "n 3 h w"]:
         return self.images_at(self.size)
 
-    def images_at(self, size: int) -> Float[Tensor, "n 3 h w"]:
+    def images_at(self, size: Size) -> Float[Tensor, "n 3 h w"]:
         """The images at any size, evaluated at the pixel centers."""
         first = self.weights[0]
-        line = (torch.arange(size, dtype=first.dtype, device=first.device) + 0.5) * 2 / size - 1
-        y, x = torch.meshgrid(line, line, indexing="ij")
+        down, across = (
+            ((torch.arange(side, dtype=first.dtype, device=first.device) + 0.5) * 2 / side - 1)
+            * reach
+            for side, reach in zip(sides(size), self._reach(), strict=True)
+        )
+        y, x = torch.meshgrid(down, across, indexing="ij")
         points = torch.stack([x, y], -1).view(1, -1, 2).expand(self.num_samples, -1, -1)
-        values = self._values(points).reshape(-1, 3, size, size)
+        values = self._values(points).reshape(-1, 3, *sides(size))
         return squashed(values, decorrelate=self.decorrelate)
 
-    def through(
-        self, windows: Windows, samples: slice = slice(None)
-    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+    def _reach(self) -> tuple[float, float]:
+        """The largest coordinates in the directions of height and width."""
+        height, width = (side / unit(self.size) for side in sides(self.size))
+        return height, width
+
+    def through(self, windows: Windows, samples: slice = slice(None)) -> Float[Tensor, "n v 3 h w"]:
         first = self.weights[0]
-        y, x = (2 * line.to(first) - 1 for line in rows_and_columns(windows))
-        n, v, pixels = x.shape
-        across = x[:, :, None, :].expand(-1, -1, pixels, -1)
-        down = y[:, :, :, None].expand(-1, -1, -1, pixels)
+        y, x = (
+            (2 * line.to(first) - 1) * reach
+            for line, reach in zip(rows_and_columns(windows), self._reach(), strict=True)
+        )
+        n, v, columns = x.shape
+        rows = y.shape[-1]
+        across = x[:, :, None, :].expand(-1, -1, rows, -1)
+        down = y[:, :, :, None].expand(-1, -1, -1, columns)
         grid = torch.stack([across, down], -1)
-        values = self._values(grid.view(n, -1, 2), samples).view(n, 3, v, pixels, pixels)
+        values = self._values(grid.view(n, -1, 2), samples).view(n, 3, v, rows, columns)
         colors = squashed(values.transpose(1, 2).flatten(0, 1), decorrelate=self.decorrelate)
-        return colors.view(n, v, 3, pixels, pixels)
+        return colors.view(n, v, 3, rows, columns)
 
     def _values(
         self, values: Float[Tensor, "n points 2"], samples: slice = slice(None)
     ) -> Float[Tensor, "n 3 points"]:
-        """The networks of some samples at points in [-1, 1]^2."""
+        """The networks of some samples at points."""
         last = len(self.weights) - 1
         for layer, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
             weight, bias = weights[samples], biases[samples]
@@ -136,6 +151,8 @@ class Siren(ImageGenerator):
         """Exact: transforms the positions in the first layer. The sines continue at the border."""
         weight, bias = self.weights[0], self.biases[0]
         came_from = warp.back().to(weight)
+        # Rotation and zoom keep their matrix in these coordinates; shares of the sides are scaled.
+        came_from[..., 2] *= came_from.new_tensor(self._reach()[::-1])
         bias += came_from[..., 2:].mT @ weight
         weight.copy_(came_from[..., :2].mT @ weight)
 

@@ -14,6 +14,7 @@ from guidance.errors import InputError
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.canvas import Canvas, ImageOptions
 from guidance.generators.image.param.color import squashed
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.generators.image.param.warping import warped
 from guidance.types import StepContext
 from guidance.views import Warp
@@ -39,7 +40,7 @@ class Wavelet(ImageGenerator):
 
     Args:
         seeds: one per sample, for the coefficients that it starts from.
-        size: pixels per side, at least 4.
+        size: pixels per side, or height and width, each at least 4.
         learning_rate: of Adam; in units of the squashed value for the coarsest level.
         decay: coefficients of a level are multiplied by `2^decay` relative to the next finer
             level. Photographs have 1 (Field 1987); higher values suppress the fine levels. Measured
@@ -69,7 +70,7 @@ class Wavelet(ImageGenerator):
     def __init__(
         self,
         seeds: Sequence[int],
-        size: int = 128,
+        size: Size = 128,
         *,
         learning_rate: float = 0.1,
         decay: float = 2.0,
@@ -79,34 +80,33 @@ class Wavelet(ImageGenerator):
         start_sd: float = 0.05,
     ) -> None:
         super().__init__()
-        if size < COARSEST:
+        if min(sides(size)) < COARSEST:
             raise InputError(f"Wavelet.size: expected at least {COARSEST} pixels, got {size}")
         if wavelet not in ("cdf97", "haar"):
             raise InputError(f'Wavelet.wavelet: expected "cdf97" or "haar", got {wavelet!r}')
         self.num_samples, self.size, self.wavelet = len(seeds), size, wavelet
         self.learning_rate, self.decay, self.decorrelate = learning_rate, decay, decorrelate
         start = StepContext(tuple(seeds), phase="start")
-        sides = [size]
-        while sides[-1] >= 2 * COARSEST:
-            sides.append((sides[-1] + 1) // 2)
-        if not 0 <= skip_levels < len(sides):
+        shapes = [sides(size)]
+        while min(shapes[-1]) >= 2 * COARSEST:
+            shapes.append(((shapes[-1][0] + 1) // 2, (shapes[-1][1] + 1) // 2))
+        if not 0 <= skip_levels < len(shapes):
             raise InputError(
-                f"Wavelet.skip_levels: expected 0 to {len(sides) - 1} at {size} pixels, got "
+                f"Wavelet.skip_levels: expected 0 to {len(shapes) - 1} at {size} pixels, got "
                 f"{skip_levels}"
             )
-        self.skipped_sides = sides[:skip_levels]
-        sides = sides[skip_levels:]
-        self.coarse = nn.Parameter(start_sd * start.normal("coarse", 3, sides[-1], sides[-1]))
+        self.skipped = shapes[:skip_levels]
+        shapes = shapes[skip_levels:]
+        self.coarse = nn.Parameter(start_sd * start.normal("coarse", 3, *shapes[-1]))
         #: From coarse to fine: the high bands of each level in x, in y, and in both.
         self.across, self.down, self.both = (nn.ParameterList() for _ in range(3))
-        for fine in reversed(sides[:-1]):
-            odd, even = fine // 2, (fine + 1) // 2
-            for name, height, width in (
-                ("across", even, odd),
-                ("down", odd, even),
-                ("both", odd, odd),
+        for height, width in reversed(shapes[:-1]):
+            for name, rows, columns in (
+                ("across", (height + 1) // 2, width // 2),
+                ("down", height // 2, (width + 1) // 2),
+                ("both", height // 2, width // 2),
             ):
-                noise = start.normal(f"{name}/{fine}", 3, height, width)
+                noise = start.normal(f"{name}/{max(height, width)}", 3, rows, columns)
                 getattr(self, name).append(nn.Parameter(start_sd * noise))
 
     def images(self) -> Float[Tensor, "n 3 h w"]:
@@ -114,7 +114,7 @@ class Wavelet(ImageGenerator):
 
     def _values(self) -> Float[Tensor, "n 3 h w"]:
         # The transform is orthonormal, so a constant value of 1 is a coefficient of 2^levels.
-        strength = 2.0 ** (len(self.both) + len(self.skipped_sides))
+        strength = 2.0 ** (len(self.both) + len(self.skipped))
         values = strength * self.coarse
         for across, down, both in zip(self.across, self.down, self.both, strict=True):
             values = _merge(
@@ -123,28 +123,29 @@ class Wavelet(ImageGenerator):
                 self.wavelet,
             ).mT
             strength /= 2**self.decay
-        for fine in reversed(self.skipped_sides):
-            for _ in ("across", "down"):
+        for height, width in reversed(self.skipped):
+            for fine in (width, height):
                 zeros = values.new_zeros(*values.shape[:-1], fine // 2)
                 values = _merge(values, zeros, self.wavelet).mT
         return values
 
     def warp(self, warp: Warp, context: StepContext) -> None:
         """Detail of the skipped levels is lost."""
-        values = warped(self._values(), warp)
-        for _ in self.skipped_sides:
+        values = self._values()
+        values = warped(values, warp.on(*values.shape[-2:]))
+        for _ in self.skipped:
             for _ in ("down", "across"):
                 values, _ = _split(values.mT, self.wavelet)
         levels = len(self.both)
         for level in reversed(range(levels)):
-            strength = 2.0 ** (levels + len(self.skipped_sides) - self.decay * level)
+            strength = 2.0 ** (levels + len(self.skipped) - self.decay * level)
             low, high = (half.mT for half in _split(values.mT, self.wavelet))
             values, across = _split(low, self.wavelet)
             down, both = _split(high, self.wavelet)
             self.across[level].copy_(across / strength)
             self.down[level].copy_(down / strength)
             self.both[level].copy_(both / strength)
-        self.coarse.copy_(values / 2.0 ** (levels + len(self.skipped_sides)))
+        self.coarse.copy_(values / 2.0 ** (levels + len(self.skipped)))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]

@@ -15,7 +15,8 @@ from guidance.errors import InputError
 from guidance.generators.mesh.jacobians import DeformedMesh
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.stylized import StylizedMesh
-from guidance.geometry.io.files import save_mesh, save_scene
+from guidance.geometry.io.files import save_mesh, save_obj, save_scene
+from guidance.geometry.io.maps import shown_colors
 from guidance.geometry.normalization import Normalization
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene, PlacedMesh
@@ -130,14 +131,20 @@ class Assembly(MeshGenerator):
         return _as_mesh(self._nodes(sample))
 
     def _nodes(self, sample: int) -> list[PlacedMesh]:
-        return [
-            PlacedMesh(part.name, part.generator.mesh(sample), part.position, part.scale)
-            for part in self.parts
-        ]
+        """The parts with colors at vertices, which stand for their maps."""
+        found = []
+        for part in self.parts:
+            mesh = part.generator.mesh(sample)
+            plain = Mesh(mesh.vertices, mesh.faces, shown_colors(mesh))
+            found.append(PlacedMesh(part.name, plain, part.position, part.scale))
+        return found
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
-        """Writes mesh.glb with a node per part, the other formats, and each part in its units."""
+        """Writes mesh.glb with a node per part, the other formats, and each part in its units.
+
+        The files of a part have its maps; those of all parts have colors at vertices instead.
+        """
         nodes = self._nodes(sample)
         files = []
         for kind in self.formats:
@@ -145,7 +152,9 @@ class Assembly(MeshGenerator):
             files.append(
                 save_scene(nodes, path) if kind == "glb" else save_mesh(_as_mesh(nodes), path)
             )
-            files += [save_mesh(node.mesh, folder / f"mesh_{node.name}.{kind}") for node in nodes]
+            for part in self.parts:
+                own, path = part.generator.mesh(sample), folder / f"mesh_{part.name}.{kind}"
+                files += save_obj(own, path) if kind == "obj" else [save_mesh(own, path)]
         return files
 
     @classmethod

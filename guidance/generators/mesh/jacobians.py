@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import mirror_indices
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.export import save_meshes
+from guidance.geometry.io.maps import shown_colors
+from guidance.geometry.normalization import fit_unit_sphere
 from guidance.geometry.poisson import Poisson
 from guidance.geometry.primitives import octahedron
 from guidance.geometry.untangle import Untangler, weakened
@@ -38,7 +41,8 @@ class DeformedMesh(MeshGenerator):
     fit the Jacobians best (`guidance.geometry.poisson`). So a change of one face moves all of the
     surface a little, and noise in single faces moves nothing. The mesh is centered and scaled to
     radius 1, and its long edges are split; exports undo the scaling. It keeps its colors, grey if
-    it has none.
+    it has none, and its UV coordinates, materials and maps; images show the base color map by the
+    colors of vertices.
 
     Source: TextDeformer (Gao et al., arXiv 2304.13348). Deviations: the Jacobians start near the
     identity, with a standard deviation of 0.001, so that seeds differ; and the mesh is subdivided
@@ -84,7 +88,7 @@ class DeformedMesh(MeshGenerator):
         made, free = self.normalized.mesh, self.normalized.free
         self.poisson = Poisson(made.vertices, made.faces, None if free is None else ~free)
         self.notes = _notes(self.poisson)
-        colors, faces = made.colors, made.faces.long()
+        colors, faces = shown_colors(made), made.faces.long()
         if colors is None:
             colors = torch.full_like(made.vertices, GREY)
         mirror = None
@@ -105,7 +109,12 @@ class DeformedMesh(MeshGenerator):
 
     def render(self, cameras: Cameras) -> Rendering:
         scene, colors = self.painted()
-        return render_mesh(scene, cameras, colors, self.options.shading)
+        shown = scene
+        if self.normalized.free is None:
+            # Otherwise a growing mesh leaves the views. Its scene and its exports keep the size.
+            shown = replace(scene, vertices=fit_unit_sphere(scene.vertices))
+        rendering = render_mesh(shown, cameras, colors, self.options.shading)
+        return replace(rendering, scene=scene)
 
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
         """The meshes, in radii, with their Jacobians, and their vertex colors."""
@@ -160,9 +169,9 @@ class DeformedMesh(MeshGenerator):
     def deformation(self, sample: int) -> Deformation:
         """The deformation of one sample, in the units of the given mesh."""
         moved = self.poisson.displacements(self._jacobians()[sample : sample + 1].double().cpu())
-        faces, colors = (self.get_buffer(name).cpu() for name in ("faces", "colors"))
-        mesh = Mesh(self.normalized.given, faces, colors)
-        return Deformation(mesh, moved[0] * self.normalized.normalization.radius)
+        shown, own = self.get_buffer("colors").cpu(), self.normalized.mesh.colors
+        mesh = self.normalized.exported(shown if self.normalized.mesh.given is None else own)
+        return Deformation(mesh, moved[0] * self.normalized.normalization.radius, shown)
 
     def mesh(self, sample: int) -> Mesh:
         return self.deformation(sample).at(1.0)

@@ -18,6 +18,7 @@ from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import fold
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.export import save_meshes
+from guidance.geometry.io.maps import shown_colors, without_base_color
 from guidance.geometry.primitives import octahedron
 from guidance.meshes import Mesh, MeshScene
 from guidance.outputs import Rendering
@@ -33,7 +34,8 @@ class StylizedMesh(MeshGenerator):
     The mesh is centered and scaled to radius 1, and its long edges are split; exports undo the
     scaling. The given vertices keep their order. Their colors are used only outside a region,
     where colors (grey if the mesh has none) and positions stay bit-identical; see
-    `guidance.geometry.selection`.
+    `guidance.geometry.selection`. UV coordinates and materials are kept, but base color maps are
+    replaced by the colors of vertices.
 
     Source: Text2Mesh (Michel et al., arXiv 2112.03221). Deviations: two small networks, one for
     colors and one for displacements, instead of one trunk with two heads; and the mesh is
@@ -75,13 +77,16 @@ class StylizedMesh(MeshGenerator):
     ) -> None:
         super().__init__()
         self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
+        if mesh.given is not None:
+            self.notes = ("base color maps are replaced by colors of vertices",)
         self.normalized = NormalizedMesh.of(mesh, options.edge_length, inside)
         unit = self.normalized.mesh
         faces = unit.faces.long()
         normals = vertex_normals(unit.vertices[None], faces)[0]
         self.register_derived(rest=unit.vertices, faces=faces, normals=normals)
         if self.normalized.free is not None:
-            own = torch.full_like(unit.vertices, GREY) if unit.colors is None else unit.colors
+            own = shown_colors(unit)
+            own = torch.full_like(unit.vertices, GREY) if own is None else own
             free, reach = self.normalized.free[:, None], self.normalized.reach()
             self.register_derived(own=own.float(), free=free, reach=reach)
         points = fold(unit.vertices) if options.symmetric else unit.vertices
@@ -132,7 +137,7 @@ class StylizedMesh(MeshGenerator):
         """Colors and displacements of one sample, in the units of the given mesh."""
         scene, colors = self.painted()
         moved = (scene.vertices[sample] - scene.rest_vertices).cpu().double()
-        mesh = Mesh(self.normalized.given, scene.faces.cpu(), colors[sample].cpu())
+        mesh = without_base_color(self.normalized.exported(colors[sample].cpu()))
         return Deformation(mesh, moved * self.normalized.normalization.radius)
 
     def mesh(self, sample: int) -> Mesh:

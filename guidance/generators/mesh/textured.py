@@ -94,6 +94,8 @@ class TexturedMesh(MeshGenerator):
         super().__init__()
         self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
         self.given, self.notes = with_uv(mesh, anew=options.unwrap)
+        if mesh.given is not None and region is None:
+            self.notes = (*self.notes, "its own texture maps are replaced")
         if self.given.uv is not mesh.uv:  # the mesh's maps do not fit the new coordinates
             self.given = replace(self.given, material=None)
             if region is not None and options.unwrap and mesh.material is not None:
@@ -210,7 +212,8 @@ class TexturedMesh(MeshGenerator):
         if kept is not None:
             whole = kept.under(whole)
         color, rough, metal, normal = torch.split(whole, [3, 1, 1, 3])
-        return replace(self.given, colors=None, material=Material(color, rough, metal, normal))
+        material = Material(color, rough, metal, normal)
+        return replace(self.given, colors=None, material=material, given=None, face_material=None)
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> TexturedMesh:

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.io.files import save_mesh, save_textured_obj
+from guidance.geometry.io.files import save_mesh, save_obj
 from guidance.geometry.topology import boundary_loops, edge_sides
 from guidance.meshes import Mesh
 
@@ -41,10 +41,7 @@ def save_meshes(mesh: Mesh, folder: Path, formats: Sequence[str]) -> list[Path]:
     files = []
     for name in formats:
         path = folder / f"mesh.{name}"
-        if name == "obj" and mesh.material is not None:
-            files += save_textured_obj(mesh, path)
-        else:
-            files.append(save_mesh(mesh, path))
+        files += save_obj(mesh, path) if name == "obj" else [save_mesh(mesh, path)]
     return files
 
 

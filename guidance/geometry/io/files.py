@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.io.formats import check_claims, find_format, read_mesh_file
-from guidance.geometry.io.glb import UNUSED, read_glb
+from guidance.geometry.io.formats import find_format, read_mesh_file
+from guidance.geometry.io.glb import read_glb
 from guidance.geometry.io.glb_write import Node, write_glb, write_glb_nodes
-from guidance.geometry.io.maps import read_glb_material, vertex_colors
+from guidance.geometry.io.maps import material_of, shown_colors, vertex_colors
 from guidance.geometry.io.obj import read_obj, write_obj
 from guidance.geometry.io.off import read_off, write_off
-from guidance.geometry.io.ply_stl import read_ply_or_stl, write_ply, write_stl
+from guidance.geometry.io.ply import read_ply, write_ply
 from guidance.geometry.io.raw_mesh import RawMesh, far_origin
-from guidance.geometry.io.textured_obj import write_textured_obj
+from guidance.geometry.io.stl import read_stl, write_stl
+from guidance.geometry.io.text import without_mark
+from guidance.geometry.io.textured_obj import write_given_obj, write_textured_obj
 from guidance.geometry.primitives import PRIMITIVES, primitive
 from guidance.geometry.repair import repair
 from guidance.meshes import Mesh, PlacedMesh
 
+READERS = {"glb": read_glb, "obj": read_obj, "off": read_off, "ply": read_ply, "stl": read_stl}
+#: Rows of positions with z up times this have y up.
+Z_TO_Y = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 SUFFIXES = (".glb", ".obj", ".ply", ".stl", ".off")
 
 
@@ -36,54 +41,51 @@ class LoadedMesh:
     notes: tuple[str, ...] = ()
 
 
-def load_mesh(source: str | Path, *, maps: bool = False) -> LoadedMesh:
+def load_mesh(source: str | Path, *, maps: bool = False, up: Literal["y", "z"] = "y") -> LoadedMesh:
     """Reads a mesh file, or returns a built-in mesh by its name, e.g. "sphere" or "cube".
 
     The format (OBJ, PLY, STL, GLB or OFF) is detected from the content. No other file is opened, so
     external materials and textures are dropped. The parts of a scene are merged into one mesh,
-    polygons are triangulated, and the mesh is cleaned by `repair`. UV coordinates are kept.
+    polygons are triangulated, and the mesh is cleaned by `repair`. UV coordinates are kept, and
+    the materials and maps of a GLB.
     Vertices are float32, or float64 if the mesh is so far from the origin that float32 would
     distort its shape.
 
     Args:
         source: a path, or the name of a built-in mesh.
-        maps: reads the texture maps embedded in a GLB; other formats embed none.
+        maps: also decodes the texture maps embedded in a GLB; other formats embed none.
+        up: the axis of the file that points upwards. Meshes in memory have y up, so with "z" the
+            mesh is rotated: x stays, z becomes y, and y becomes -z.
 
     Raises:
         InputError: the file is missing, damaged, too large, or not a mesh.
     """
     if str(source) in PRIMITIVES:
+        if up != "y":
+            raise InputError(f"up: the built-in {source} has y up; remove it")
         return LoadedMesh(primitive(str(source)))
     path = Path(source)
     if not path.suffix and not path.exists():
         primitive(str(source))  # raises an error that lists the names
-    content, where = read_mesh_file(path), str(path)
+    where = str(path)
+    content = without_mark(read_mesh_file(path), where)
     kind = find_format(content, where)
-    min_vertices, min_faces = check_claims(content, kind, where)
-    if kind == "glb":
-        raw = read_glb(content, where)
-    elif kind == "obj":
-        raw = read_obj(content, where)
-    elif kind == "off":
-        raw = read_off(content, where)
-    else:
-        raw = read_ply_or_stl(content, kind, where)
-    if len(raw.vertices) < min_vertices or len(raw.faces) < min_faces:
-        raise InputError(
-            f"{where}: the header declares {min_vertices:,} vertices and {min_faces:,} faces, but "
-            f"the file contains {len(raw.vertices):,} and {len(raw.faces):,}; the file is damaged "
-            "or truncated, export it again"
-        )
-    raw = repair(raw, where)
+    raw = repair(READERS[kind](content, where), where)
+    if up == "z":
+        raw.vertices = raw.vertices @ Z_TO_Y
+        raw.notes.append("rotated from z up to y up: x stays, z became y, y became -z")
     colors = None if raw.colors is None else torch.from_numpy(raw.colors).float().clamp(0, 1)
     vertices, faces = torch.from_numpy(raw.vertices), torch.from_numpy(raw.faces)
     if not far_origin(raw.vertices).any():
         vertices = vertices.float()
     uv = None if raw.uv is None else torch.from_numpy(raw.uv).float()
     face_uv = None if raw.face_uv is None else torch.from_numpy(raw.face_uv)
-    material = read_glb_material(content, where) if maps and kind == "glb" else None
-    notes = tuple(note for note in raw.notes if material is None or note != UNUSED)
-    return LoadedMesh(Mesh(vertices, faces, colors, uv, face_uv, material), notes)
+    mesh = Mesh(vertices, faces, colors, uv, face_uv)
+    if raw.given is not None and raw.face_material is not None and uv is not None:
+        material = material_of(raw.given, where) if maps else None
+        face_material = torch.from_numpy(raw.face_material)
+        mesh = replace(mesh, material=material, given=raw.given, face_material=face_material)
+    return LoadedMesh(mesh, tuple(raw.notes))
 
 
 def save_mesh(mesh: Mesh, path: str | Path) -> Path:
@@ -102,11 +104,14 @@ def save_mesh(mesh: Mesh, path: str | Path) -> Path:
     raw = _raw(mesh, path)
     writers = {".obj": write_obj, ".ply": write_ply, ".stl": write_stl, ".off": write_off}
     suffix = path.suffix.lower()
-    if suffix in (".ply", ".off") and mesh.colors is None and mesh.material is not None:
-        raw = replace(raw, colors=vertex_colors(mesh).double().numpy())
+    if suffix in (".ply", ".off"):
+        colors = shown_colors(mesh)
+        if colors is None and mesh.material is not None:
+            colors = vertex_colors(mesh)
+        raw = replace(raw, colors=None if colors is None else colors.double().numpy())
     if suffix == ".glb":
         path.write_bytes(write_glb(raw, _normals(raw), mesh.material))
-    elif suffix == ".obj" and mesh.material is not None:
+    elif suffix == ".obj" and has_maps(mesh):
         save_textured_obj(mesh, path)
     elif suffix in writers:
         path.write_bytes(writers[suffix](raw))
@@ -138,10 +143,26 @@ def save_textured_obj(mesh: Mesh, path: Path) -> list[Path]:
     Raises:
         InputError: values are not finite, or there are no maps.
     """
-    if mesh.material is None:
+    if not has_maps(mesh):
         raise InputError(f"{path}: cannot be written, the mesh has no texture maps; use save_mesh")
     raw = _raw(mesh, path)
+    if mesh.material is None:
+        return write_given_obj(raw, _normals(raw), path)
     return write_textured_obj(raw, _normals(raw), mesh.material, path)
+
+
+def save_obj(mesh: Mesh, path: Path) -> list[Path]:
+    """Writes an OBJ, with its material and maps beside it if it has any; returns the paths.
+
+    Raises:
+        InputError: see `save_mesh`.
+    """
+    return save_textured_obj(mesh, path) if has_maps(mesh) else [save_mesh(mesh, path)]
+
+
+def has_maps(mesh: Mesh) -> bool:
+    """Whether texture maps are written with a mesh."""
+    return mesh.material is not None or (mesh.given is not None and mesh.uv is not None)
 
 
 def _raw(mesh: Mesh, path: Path) -> RawMesh:
@@ -162,7 +183,8 @@ def _raw(mesh: Mesh, path: Path) -> RawMesh:
             f"{path}: cannot be written, texture maps need UV coordinates; create them with "
             "guidance.geometry.unwrap.with_uv"
         )
-    return RawMesh(vertices, faces, colors, [], uv, face_uv)
+    face_material = array(mesh.face_material)
+    return RawMesh(vertices, faces, colors, [], uv, face_uv, mesh.given, face_material)
 
 
 def _normals(mesh: RawMesh) -> Any:

@@ -7,6 +7,8 @@ import struct
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
 
@@ -19,6 +21,9 @@ MAX_FACES = 2_000_000
 HEAD = 2**16
 #: What to do about a path that is not a mesh file.
 USE_A_MESH = "use a mesh file (OBJ, PLY, STL, GLB or OFF)"
+#: A binary STL: bytes before the faces, a face, and how many are looked at to detect it.
+STL_HEADER, LOOKED_AT = 84, 1000
+STL_FACE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
 
 ARCHIVES = {
     b"PK\x03\x04": "a ZIP archive",
@@ -61,6 +66,9 @@ def read_mesh_file(path: Path) -> bytes:
 def find_format(content: bytes, where: str) -> Format:
     """The format, detected from the content; the extension of the file is ignored.
 
+    Args:
+        content: without a byte order mark.
+
     Raises:
         InputError: an archive, an unsupported format, or not a mesh.
     """
@@ -69,20 +77,45 @@ def find_format(content: bytes, where: str) -> Format:
             raise InputError(f"{where}: is {kind}; unpack it and use the mesh file inside")
     if content.startswith(b"glTF"):
         return "glb"
-    if re.match(rb"ply\s", content):
+    if re.match(rb"ply\s", content, re.IGNORECASE):
         return "ply"
-    if _is_binary_stl(content):
-        return "stl"
     head = content[:HEAD]
-    if re.match(rb"\s*solid\b", head) and b"facet" in head:
+    if is_binary_stl(content) or _is_text_stl(head):
         return "stl"
-    if re.match(rb"\s*(?:#[^\n]*\n\s*)*C?OFF\s", head):
+    if re.match(rb"\s*(?:#[^\r\n]*[\r\n]\s*)*(?:ST)?C?N?4?n?OFF[\s\d]", head, re.IGNORECASE):
         return "off"
     if head.lstrip().startswith(b"{") and b'"asset"' in head:
         raise InputError(f"{where}: is a .gltf, which refers to other files; export it as .glb")
-    if re.search(rb"^[ \t]*v[ \t]+[-+.\dnNiI]", head, re.MULTILINE):
+    if re.search(rb"(?:^|[\r\n])[ \t]*v[ \t]+(?:\\[\r\n]+[ \t]*)*[-+.\dnNiI]", head):
         return "obj"
     raise InputError(f"{where}: is not a mesh in a known format; {USE_A_MESH}")
+
+
+def is_binary_stl(content: bytes) -> bool:
+    """Whether the size matches the number of faces, or what follows looks like faces.
+
+    The first 80 bytes are arbitrary, the number of faces follows, then 50 bytes for each: normal,
+    corners, attributes.
+    """
+    if len(content) < STL_HEADER + STL_FACE.itemsize:
+        return False
+    size = len(content) - STL_HEADER
+    if STL_FACE.itemsize * int(struct.unpack_from("<I", content, 80)[0]) == size:
+        return True
+    if _is_text_stl(content[:HEAD]) or b"\0" not in content[STL_HEADER:HEAD]:
+        return False
+    count = min(LOOKED_AT, size // STL_FACE.itemsize)
+    faces = np.frombuffer(content, STL_FACE, count, STL_HEADER)
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(faces["normal"].astype(np.float64), axis=1)
+        corners = np.abs(faces["corners"].astype(np.float64))
+        normals = (lengths < 1e-6) | (np.abs(lengths - 1) < 0.01)
+        usual = (corners == 0) | ((corners > 1e-20) & (corners < 1e20))
+    return bool(normals.all() and usual.all() and corners.any())
+
+
+def _is_text_stl(head: bytes) -> bool:
+    return re.match(rb"\s*solid\b", head, re.IGNORECASE) is not None and b"facet" in head.lower()
 
 
 def check_counts(vertices: int, faces: int, where: str) -> None:
@@ -105,45 +138,16 @@ def check_counts(vertices: int, faces: int, where: str) -> None:
         )
 
 
-def check_claims(content: bytes, kind: Format, where: str) -> tuple[int, int]:
-    """Checks the counts in the header against the limits and the file size, before reading.
-
-    OBJ has no header; the counts of a GLB are checked by `read_glb`.
-
-    Returns:
-        The number of vertices and faces that the file must contain, 0 if unknown.
+def check_claims(vertices: int, faces: int, size: int, where: str) -> None:
+    """Checks the counts in a header against the limits and the file size, before reading.
 
     Raises:
         InputError: the counts are impossible or too large.
     """
-    if kind == "ply":
-        header = content.split(b"end_header", 1)[0]
-        found = dict(re.findall(rb"^element\s+(\w+)\s+(\d+)", header, re.MULTILINE))
-        vertices, faces = int(found.get(b"vertex", 0)), int(found.get(b"face", 0))
-    elif kind == "stl" and _is_binary_stl(content):
-        faces = struct.unpack_from("<I", content, 80)[0]
-        vertices = min(3 * faces, MAX_VERTICES)  # merging leaves about half as many as faces
-    elif kind == "off":
-        match = re.match(rb"(?:\s*#[^\n]*\n)*\s*C?OFF\s+(?:#[^\n]*\n\s*)*(\d+)\s+(\d+)", content)
-        if match is None:
-            raise InputError(
-                f"{where}: the OFF header has no vertex and face counts; export the mesh again"
-            )
-        vertices, faces = int(match[1]), int(match[2])
-    else:
-        return 0, 0
     check_counts(vertices, faces, where)
-    # In each of these formats, a vertex or face takes at least one byte.
-    if vertices + faces > len(content):
+    # In each format, a vertex or face takes at least one byte.
+    if vertices + faces > size:
         raise InputError(
             f"{where}: the header declares {vertices:,} vertices and {faces:,} faces, but the file "
-            f"has {len(content):,} bytes; the file is damaged or truncated, export it again"
+            f"has {size:,} bytes; the file is damaged or truncated, export it again"
         )
-    return (0 if kind == "stl" else vertices), faces
-
-
-def _is_binary_stl(content: bytes) -> bool:
-    """Whether the size matches: 80 arbitrary bytes, the number of faces, 50 bytes per face."""
-    if len(content) < 84:
-        return False
-    return len(content) == 84 + 50 * int(struct.unpack_from("<I", content, 80)[0])

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.geometry.io.glb import BINARY_CHUNK, JSON_CHUNK
+from guidance.geometry.io.glb_document import BINARY_CHUNK, JSON_CHUNK
+from guidance.geometry.io.glb_materials import SURFACE, TRANSFORM
 from guidance.geometry.io.maps import encode_color, encode_normal, encode_surface
 from guidance.geometry.io.raw_mesh import RawMesh, far_origin
 from guidance.geometry.tangents import corner_tangents
 from guidance.media.srgb import srgb_to_linear
-from guidance.meshes import Material
+from guidance.meshes import GivenMaterials, Material
 
 Array = Any
 #: Roughness of meshes with vertex colors: like chalk, so that highlights do not hide the colors.
@@ -28,6 +29,8 @@ DIFFUSE_MATERIAL = {
     "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS},
     "doubleSided": True,
 }
+#: Said in the file; glTF fixes the axis, and its unit, the meter, is not that of most files.
+AXES = {"up": "y", "units": "those of the input"}
 FLOAT, UNSIGNED = 5126, 5125
 ATTRIBUTES, INDICES = 34962, 34963
 #: Trilinear filtering; maps repeat.
@@ -59,11 +62,22 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
     if origin.any():  # the node's translation has full precision, the vertices are float32
         mesh = replace(mesh, vertices=mesh.vertices - origin)
         node["translation"] = origin.tolist()
+    has_uv = mesh.uv is not None and mesh.face_uv is not None
+    if material is None and mesh.given is not None and has_uv:
+        bumpy = any("normalTexture" in each for each in mesh.given.materials)
+        attributes, faces = _split_at_seams(mesh, normals, tangents=bumpy)
+        file.add_node(node, attributes, _by_material(mesh, faces))
+        file.add_given(mesh.given)
+        return file.content()
     if material is None:
-        file.add_node(node, _attributes(mesh, normals), mesh.faces)
+        attributes, faces = _attributes(mesh, normals), mesh.faces
+        if has_uv:
+            attributes, faces = _split_at_seams(mesh, normals, tangents=False)
+        file.add_node(node, attributes, [(0, faces)])
         file.description["materials"] = [DIFFUSE_MATERIAL]
         return file.content()
-    file.add_node(node, *_split_at_seams(mesh, normals))
+    attributes, faces = _split_at_seams(replace(mesh, colors=None), normals)
+    file.add_node(node, attributes, [(0, faces)])
     surface = {
         "baseColorTexture": {"index": file.add_map("base_color", encode_color(material))},
         "metallicRoughnessTexture": {"index": file.add_map("surface", encode_surface(material))},
@@ -82,7 +96,7 @@ def write_glb_nodes(nodes: Sequence[Node]) -> bytes:
     for node in nodes:
         transform = {"translation": list(node.position), "scale": [node.scale] * 3}
         attributes = _attributes(node.mesh, node.normals)
-        file.add_node({"name": node.name, **transform}, attributes, node.mesh.faces)
+        file.add_node({"name": node.name, **transform}, attributes, [(0, node.mesh.faces)])
     return file.content()
 
 
@@ -90,33 +104,68 @@ def _attributes(mesh: RawMesh, normals: Array) -> dict[str, Array]:
     """Vertex attributes of a mesh without texture maps."""
     attributes = {"POSITION": mesh.vertices.astype("<f4"), "NORMAL": normals.astype("<f4")}
     if mesh.colors is not None:
-        linear = srgb_to_linear(torch.from_numpy(np.clip(mesh.colors, 0, 1))).numpy()
-        attributes["COLOR_0"] = linear.astype("<f4")
+        attributes["COLOR_0"] = _linear(mesh.colors)
     return attributes
 
 
-def _split_at_seams(mesh: RawMesh, normals: Array) -> tuple[dict[str, Array], Array]:
+def _linear(colors: Array) -> Array:
+    return srgb_to_linear(torch.from_numpy(np.clip(colors, 0, 1))).numpy().astype("<f4")
+
+
+def _split_at_seams(
+    mesh: RawMesh, normals: Array, *, tangents: bool = True
+) -> tuple[dict[str, Array], Array]:
     """Vertex attributes and faces of a mesh whose vertices are duplicated along UV seams.
 
     glTF vertices have a single UV coordinate and tangent. Vertices keep their order; duplicates
     follow one another.
+
+    Args:
+        tangents: adds the tangents that normal maps need.
     """
     assert mesh.uv is not None and mesh.face_uv is not None
-    arrays = mesh.vertices, mesh.faces, normals, mesh.uv, mesh.face_uv
-    # The thresholds in corner_tangents are for meshes of about unit size.
-    size = max(float(np.ptp(mesh.vertices, axis=0).max()), 1e-150)
-    vertices, *others = (torch.from_numpy(np.ascontiguousarray(values)) for values in arrays)
-    tangents, face_tangents = corner_tangents(vertices / size, *others)
-    keys = np.stack([mesh.faces, mesh.face_uv, face_tangents.numpy()], -1).reshape(-1, 3)
+    columns, found = [mesh.faces, mesh.face_uv], None
+    if tangents:
+        arrays = mesh.vertices, mesh.faces, normals, mesh.uv, mesh.face_uv
+        # The thresholds in corner_tangents are for meshes of about unit size.
+        size = max(float(np.ptp(mesh.vertices, axis=0).max()), 1e-150)
+        vertices, *others = (torch.from_numpy(np.ascontiguousarray(values)) for values in arrays)
+        found, face_tangents = corner_tangents(vertices / size, *others)
+        columns.append(face_tangents.numpy())
+    keys = np.stack(columns, -1).reshape(-1, len(columns))
     unique, corners = np.unique(keys, axis=0, return_inverse=True)
     attributes = {
-        "POSITION": mesh.vertices[unique[:, 0]],
-        "NORMAL": normals[unique[:, 0]],
-        "TANGENT": tangents.numpy()[unique[:, 2]],
-        "TEXCOORD_0": mesh.uv[unique[:, 1]],
+        "POSITION": mesh.vertices[unique[:, 0]].astype("<f4"),
+        "NORMAL": normals[unique[:, 0]].astype("<f4"),
     }
-    rounded = {name: values.astype("<f4") for name, values in attributes.items()}
-    return rounded, corners.reshape(mesh.faces.shape)
+    if found is not None:
+        attributes["TANGENT"] = found.numpy()[unique[:, 2]].astype("<f4")
+    attributes["TEXCOORD_0"] = mesh.uv[unique[:, 1]].astype("<f4")
+    if mesh.colors is not None:
+        attributes["COLOR_0"] = _linear(mesh.colors[unique[:, 0]])
+    return attributes, corners.reshape(mesh.faces.shape)
+
+
+def _by_material(mesh: RawMesh, faces: Array) -> list[tuple[int, Array]]:
+    """The faces of each of the given materials, in the order of the faces."""
+    assert mesh.face_material is not None
+    used, first = np.unique(mesh.face_material, return_index=True)
+    return [(int(each), faces[mesh.face_material == each]) for each in used[np.argsort(first)]]
+
+
+def _without_factor(material: dict[str, Any]) -> dict[str, Any]:
+    surface = dict(material[SURFACE])
+    opacity = surface.pop("baseColorFactor", [1.0] * 4)[3]
+    if opacity != 1:
+        surface["baseColorFactor"] = [1.0, 1.0, 1.0, opacity]
+    return material | {SURFACE: surface}
+
+
+def pack_given(given: GivenMaterials) -> bytes:
+    """A GLB of materials and their images alone."""
+    file = _File()
+    file.add_given(given)
+    return file.content()
 
 
 class _File:
@@ -125,7 +174,7 @@ class _File:
     def __init__(self) -> None:
         self.binary = bytearray()
         self.description: dict[str, Any] = {
-            "asset": {"version": "2.0", "generator": "guidance"},
+            "asset": {"version": "2.0", "generator": "guidance", "extras": dict(AXES)},
             "scene": 0,
             "scenes": [{"nodes": []}],
             "nodes": [],
@@ -134,22 +183,34 @@ class _File:
             "accessors": [],
         }
 
-    def add_node(self, node: dict[str, Any], attributes: dict[str, Array], faces: Array) -> None:
-        """Adds a mesh and the node that refers to it."""
+    def add_node(
+        self,
+        node: dict[str, Any],
+        attributes: dict[str, Array],
+        groups: Sequence[tuple[int, Array]],
+    ) -> None:
+        """Adds a mesh and the node that refers to it.
+
+        Args:
+            groups: materials, -1 for none, and their faces.
+        """
         accessors = {}
         for name, values in attributes.items():
             kind = {"componentType": FLOAT, "type": f"VEC{values.shape[1]}", "count": len(values)}
             if name == "POSITION":
                 kind |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
             accessors[name] = self._add_accessor(values, kind, ATTRIBUTES)
-        indices = faces.astype("<u4")
-        kind = {"componentType": UNSIGNED, "type": "SCALAR", "count": indices.size}
-        index_accessor = self._add_accessor(indices, kind, INDICES)
-        primitive = {"attributes": accessors, "indices": index_accessor, "material": 0}
+        primitives = []
+        for material, corners in groups:
+            indices = corners.astype("<u4")
+            kind = {"componentType": UNSIGNED, "type": "SCALAR", "count": indices.size}
+            index = self._add_accessor(indices, kind, INDICES)
+            primitive = {"attributes": accessors, "indices": index}
+            primitives.append(primitive if material < 0 else primitive | {"material": material})
         meshes, nodes = self.description["meshes"], self.description["nodes"]
         self.description["scenes"][0]["nodes"].append(len(nodes))
         nodes.append({"mesh": len(meshes), **node})
-        meshes.append({"primitives": [primitive]})
+        meshes.append({"primitives": primitives})
 
     def add_map(self, name: str, png: bytes) -> int:
         """Adds an image and returns the index of its texture."""
@@ -160,6 +221,25 @@ class _File:
         textures: list[Any] = self.description.setdefault("textures", [])
         textures.append({"source": len(images) - 1, "sampler": 0})
         return len(textures) - 1
+
+    def add_given(self, given: GivenMaterials) -> None:
+        """Adds given materials; base color factors are part of the vertex colors."""
+        images = [
+            {"bufferView": self._add_view(data), "mimeType": kind} for kind, data in given.images
+        ]
+        samplers: list[Any] = []
+        textures = []
+        for texture in given.textures:
+            entry = {"source": texture["source"]}
+            if "sampler" in texture:
+                entry["sampler"] = len(samplers)
+                samplers.append(texture["sampler"])
+            textures.append(entry)
+        found = {"images": images, "samplers": samplers, "textures": textures}
+        self.description |= {key: values for key, values in found.items() if values}
+        self.description["materials"] = [_without_factor(each) for each in given.materials]
+        if TRANSFORM in json.dumps(given.materials):
+            self.description["extensionsUsed"] = [TRANSFORM]
 
     def _add_accessor(self, values: Array, kind: dict[str, Any], target: int) -> int:
         view = self._add_view(values.tobytes(), target)

@@ -1,50 +1,138 @@
-"""OFF and COFF: text with polygons and, in COFF, vertex colors."""
+"""OFF and its kin (COFF, NOFF, STOFF, ...): text with polygons, normals, colors, UV coordinates."""
 
 from __future__ import annotations
 
 import re
-from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 
 from guidance.errors import InputError
+from guidance.geometry.io.colors import unit_colors
+from guidance.geometry.io.formats import check_claims
+from guidance.geometry.io.polygon_mesh import PolygonMesh, flipped_uv
+from guidance.geometry.io.polygons import Polygons
 from guidance.geometry.io.raw_mesh import RawMesh
+from guidance.geometry.io.text import (
+    BadRow,
+    number_rows,
+    plain_text,
+    table,
+    without_comments,
+)
+
+Array = Any
+#: The keyword and what it says of a vertex: texture coordinates, color, normal, dimensions.
+KEYWORD = re.compile(rb"\s*(ST)?(C)?(N)?(4)?(n)?OFF(?=[\s\d])", re.IGNORECASE)
+COUNTS = re.compile(rb"\s*(\d{1,18})\s+(\d{1,18})(?:[ \t]+-?\d+)?[ \t]*(?:\n|$)")
+
+
+def off_header(content: bytes, where: str) -> tuple[re.Match[bytes], int, int, bytes]:
+    """The keyword, the numbers of vertices and faces, and the text that follows them.
+
+    Raises:
+        InputError: there are no counts, or the dialect is not read.
+    """
+    text = without_comments(plain_text(content, where))
+    keyword = KEYWORD.match(text)
+    assert keyword is not None
+    name = keyword[0].strip().decode("ascii")
+    if keyword[4] or keyword[5]:
+        raise InputError(f"{where}: is {name}, whose points are not in 3D; export it as OFF")
+    rest = text[keyword.end() :]
+    if re.match(rb"\s*BINARY", rest, re.IGNORECASE):
+        raise InputError(f"{where}: is {name} in binary, which is not read; export it as text")
+    counts = COUNTS.match(rest)
+    if counts is None:
+        raise InputError(
+            f"{where}: the OFF header has no vertex and face counts; export the mesh again"
+        )
+    return keyword, int(counts[1]), int(counts[2]), rest[counts.end() :]
 
 
 def read_off(content: bytes, where: str) -> RawMesh:
-    """Reads vertices, their colors (integers to 255, or floats to 1), and polygons as fans.
+    """Reads vertices with their colors and UV coordinates, and polygons with their colors.
+
+    Colors have three or four numbers, up to 1 or up to 255. Normals are dropped.
 
     Raises:
         InputError: a line cannot be read, or lines are missing.
     """
-    text = re.sub(r"#[^\n]*", "", content.decode("utf-8", errors="replace"))
-    lines = (line.split() for line in text.split("OFF", 1)[1].splitlines())
-    filled = (words for words in lines if words)
+    keyword, num_vertices, num_faces, text = off_header(content, where)
+    check_claims(num_vertices, num_faces, len(content), where)
+    rows = list(filter(bytes.strip, text.split(b"\n")))
+    if len(rows) < num_vertices + num_faces:
+        raise _unreadable(
+            where, f"it has {len(rows):,} of {num_vertices + num_faces:,} vertices and faces"
+        )
+    notes: list[str] = []
+    if len(rows) > num_vertices + num_faces:
+        notes.append(f"ignored lines after the faces: {len(rows) - num_vertices - num_faces:,}")
     try:
-        num_vertices, num_faces = (int(word) for word in next(filled)[:2])
-        rows = list(islice(filled, num_vertices + num_faces))
-        if len(rows) < num_vertices + num_faces:
-            raise ValueError(
-                f"it has {len(rows):,} of {num_vertices + num_faces:,} vertices and faces"
-            )
-        points = [[float(word) for word in words] for words in rows[:num_vertices]]
-        if any(len(point) < 3 for point in points):
+        values, counts = number_rows(rows[:num_vertices])
+        if counts.min() < 3:
             raise ValueError("expected three numbers for a vertex")
-        faces: list[tuple[int, int, int]] = []
-        for words in rows[num_vertices:]:
-            corners = [int(word) for word in words[1 : 1 + int(words[0])]]
-            if len(corners) < int(words[0]) or len(corners) < 3:
-                raise ValueError("a face has fewer corners than declared, or fewer than three")
-            faces += [(corners[0], *pair) for pair in pairwise(corners[1:])]
-    except (ValueError, IndexError, StopIteration) as error:
-        raise InputError(f"{where}: cannot be read as OFF ({error})") from None
-    colors = None
-    if all(len(point) >= 6 for point in points):
-        colors = np.array([point[3:6] for point in points])
-        integers = all("." not in word for words in rows[:num_vertices] for word in words[3:6])
-        colors = colors / 255 if integers else colors
-    vertices = np.array([point[:3] for point in points])
-    return RawMesh(vertices, np.array(faces, dtype=np.int64), colors)
+        polygons, face_colors = _faces(rows[num_vertices : num_vertices + num_faces])
+    except (BadRow, ValueError) as error:
+        raise _unreadable(where, str(error)) from None
+    mesh = PolygonMesh(table(values, counts, 3), polygons, notes=notes)
+    _add_columns(mesh, keyword, values, counts)
+    if face_colors is not None:
+        mesh.face_colors = unit_colors(face_colors, notes)
+    return mesh.triangles(where)
+
+
+def _unreadable(where: str, reason: str) -> InputError:
+    return InputError(f"{where}: cannot be read as OFF ({reason})")
+
+
+def _faces(rows: list[bytes]) -> tuple[Polygons, Array | None]:
+    """The polygons, and their colors: NaN where a face has none, None if no face has one.
+
+    Raises:
+        ValueError: a face has fewer corners than it declares.
+    """
+    values, counts = number_rows(rows)
+    starts = counts.cumsum() - counts
+    if (counts < 1).any():
+        raise ValueError("a face has no corners")
+    sizes = np.clip(np.nan_to_num(values[starts], nan=-1), -1, 2**31).astype(np.int64)
+    if (sizes < 0).any() or (sizes + 1 > counts).any():
+        raise ValueError("a face has fewer corners than declared")
+    column = np.arange(len(values)) - np.repeat(starts, counts)
+    corners = values[(column >= 1) & (column <= np.repeat(sizes, counts))]
+    # Later they are compared with the number of vertices; these limits keep them in range.
+    whole = np.clip(np.nan_to_num(corners, nan=-1), -1, 2**53).astype(np.int64)
+    if (whole != corners).any():
+        raise ValueError("the corners of faces must be whole numbers from 0")
+    extra = counts - 1 - sizes
+    colored = (extra == 3) | (extra == 4)
+    if not colored.any():
+        return Polygons(whole, sizes), None
+    colors = np.full((len(rows), 3), np.nan)
+    at = (starts + 1 + sizes)[colored, None] + np.arange(3)
+    colors[colored] = values[at]
+    return Polygons(whole, sizes), colors
+
+
+def _add_columns(mesh: PolygonMesh, keyword: re.Match[bytes], values: Array, counts: Array) -> None:
+    """Adds the colors and UV coordinates that follow the positions.
+
+    Plain OFF has colors if three or four numbers follow that are not negative.
+    """
+    width = int(counts.min())
+    textured, colored, normal = (keyword[group] is not None for group in (1, 2, 3))
+    at = 6 if normal else 3
+    end = width - 2 if textured else width
+    rows = table(values, counts, width)
+    if textured and end >= at:
+        mesh.uv, mesh.corner_uv = flipped_uv(rows[:, end:]), mesh.polygons.corners
+    colors = rows[:, at : at + 3]
+    guessed = not (normal or textured) and width in (6, 7) and bool((colors >= 0).all())
+    if (colored or guessed) and end >= at + 3:
+        mesh.colors = unit_colors(colors, mesh.notes)
+    elif colored or (at < end and not normal):
+        mesh.notes.append("dropped what follows the positions of vertices, which is no color")
 
 
 def write_off(mesh: RawMesh) -> bytes:

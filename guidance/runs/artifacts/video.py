@@ -21,9 +21,10 @@ class VideoFile(Artifact):
     name: str  # of the file
     rate: Fraction  # frames per second
     frames: Callable[[int], Iterable[UInt8[np.ndarray, "_ _ 3"]]]  # of a sample, one by one
+    times: tuple[float, ...] | None = None  # the start of each frame in seconds, if the rate varies
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         for sample in range(run.num_samples):
             frames = self.frames(sample)
-            video = encode_mp4(frames, self.rate, run.comment, least_side=2)
+            video = encode_mp4(frames, self.rate, run.comment, least_side=2, times=self.times)
             yield run.write(self.name, video, sample)

@@ -40,7 +40,7 @@ def scene_generator(
         raise InputError(f"--scene: --mode {mode.kind()} changes one mesh; use stylize or deform")
     parts, notes = [], []
     for index, (name, part) in enumerate(zip(scene.names(), scene.parts, strict=True)):
-        loaded = load_mesh(part.mesh)
+        loaded = load_mesh(part.mesh, up=part.up)
         own_seeds = tuple(seed + index * BETWEEN_SEEDS for seed in seeds)
         generator = mode.generator(MeshJob(loaded.mesh, name, own_seeds))
         assert isinstance(generator, StylizedMesh | DeformedMesh)

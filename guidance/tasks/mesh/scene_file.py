@@ -11,6 +11,7 @@ An example in YAML:
         prompt: a red hat
         position: [0, 1.2, 0]     # of its origin, in the units of the scene
         scale: 0.4                # from its own units to those of the scene
+        up: z                     # the axis of its file that points upwards; by default y
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -44,6 +45,7 @@ class ScenePart(BaseModel):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,40}$")
     position: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
     scale: float = Field(default=1.0, gt=0, le=FAR)
+    up: Literal["y", "z"] = "y"
 
 
 class Scene(BaseModel):

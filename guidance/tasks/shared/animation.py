@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pan(Parsed):
-    """Motion to the right and down per frame, as shares of the image's side."""
+    """Motion to the right and down per frame, as shares of the image's width and height."""
 
     right: Schedule
     down: Schedule
@@ -54,7 +54,7 @@ class AnimationOptions(Options):
     zoom: Schedule = Schedule.parse(1.0)
     """Factor per frame by which the image is enlarged; a schedule runs over the video."""
     pan: Pan = Pan.parse("0,0")
-    """Motion right and down per frame as shares of the side, e.g. "0.01,0"."""
+    """Motion right and down per frame as shares of width and height, e.g. "0.01,0"."""
     rotate: Schedule = Schedule.parse(0.0)
     """Degrees per frame, counterclockwise."""
 

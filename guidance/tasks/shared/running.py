@@ -16,11 +16,12 @@ from guidance.encoders.openclip import OpenClip
 from guidance.errors import InputError, resource_errors
 from guidance.evaluate.held_out import declared_encoders, held_out_judge, loss_encoders
 from guidance.loop.events import Event, Listener
+from guidance.loop.optimize import ADVICE
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, only_writer
 from guidance.runs.json_records import read_record
 from guidance.runs.plan import Plan, RunResult
 from guidance.runs.record import environment
-from guidance.runs.recorder import ADVICE, RunInfo, read_checkpoint, record_run
+from guidance.runs.recorder import RunInfo, read_checkpoint, record_run
 from guidance.runs.results import read_done
 from guidance.streams import say
 

@@ -76,4 +76,4 @@ def video_file(
             styled = generator.network.restyle(source, sample)
             yield to_uint8(styled if mask is None else blend(styled, source, mask))
 
-    return VideoFile(STYLIZED, footage.rate, frames)
+    return VideoFile(STYLIZED, footage.rate, frames, footage.times)

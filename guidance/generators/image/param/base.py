@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.generators.image.param.sizes import Size
 from guidance.generators.image.param.windows import as_windows, no_windows, save_blocks
 from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
@@ -41,9 +42,7 @@ class ImageGenerator(Generator):
         """The whole images in [0, 1], at the size of the run."""
         raise NotImplementedError
 
-    def through(
-        self, windows: Windows, samples: slice = slice(None)
-    ) -> Float[Tensor, "n v 3 pixels pixels"]:
+    def through(self, windows: Windows, samples: slice = slice(None)) -> Float[Tensor, "n v 3 h w"]:
         """The images of some samples through their windows.
 
         Raises:
@@ -56,7 +55,7 @@ class ImageGenerator(Generator):
         """Writes image.png."""
         return [save_png(folder / "image.png", self.images()[sample])]
 
-    def export_blocks(self, path: Path, size: int, sample: int) -> Path:
+    def export_blocks(self, path: Path, size: Size, sample: int) -> Path:
         """Writes the image of one sample at any size, rendered in windows of `BLOCK` pixels."""
         only = slice(sample, sample + 1)
         return save_blocks(path, size, lambda block: self.through(block, only)[0, 0])

@@ -19,29 +19,36 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-#: The most tiles per side, and the least pixels per side of a tile. Measured with 512 strokes,
-#: forward and backward on one core: 34 ms at 128 px (68 and 49 with tiles of 4 and 16 pixels), 298
-#: ms at 512 px (452 with 16 tiles per side).
+from guidance.generators.image.param.sizes import Size, sides
+
+#: The most tiles on the longer side, and the least pixels per side of a tile. Measured with 512
+#: strokes, forward and backward on one core: 34 ms at 128 px (68 and 49 with tiles of 4 and 16
+#: pixels), 298 ms at 512 px (452 with 16 tiles per side).
 TILES, LEAST_PIXELS = 32, 8
 #: Points of a curve that are compared first, and Newton steps from the nearest of them.
 TRIED, STEPS = 16, 2
 
 
 class Tiles(NamedTuple):
-    """The tiles of a square image: `side` x `side` tiles of `pixels` x `pixels`."""
+    """The tiles of an image: `rows` x `columns` tiles of `pixels` x `pixels`."""
 
-    side: int
+    rows: int
+    columns: int
     pixels: int
 
     @classmethod
-    def of(cls, size: int) -> Tiles:
-        pixels = max(LEAST_PIXELS, -(-size // TILES))
-        return cls(-(-size // pixels), pixels)
+    def of(cls, size: Size) -> Tiles:
+        height, width = sides(size)
+        pixels = max(LEAST_PIXELS, -(-max(height, width) // TILES))
+        return cls(-(-height // pixels), -(-width // pixels), pixels)
 
     def corners(self, like: Tensor) -> Float[Tensor, "c 2"]:
         """The upper left corner of each tile, x and y in pixels."""
-        line = torch.arange(self.side, dtype=like.dtype, device=like.device) * self.pixels
-        y, x = torch.meshgrid(line, line, indexing="ij")
+        down, across = (
+            torch.arange(count, dtype=like.dtype, device=like.device) * self.pixels
+            for count in (self.rows, self.columns)
+        )
+        y, x = torch.meshgrid(down, across, indexing="ij")
         return torch.stack([x, y], -1).flatten(0, 1)
 
     def centers(self, like: Tensor) -> Float[Tensor, "m 2"]:
@@ -56,9 +63,9 @@ def paint(
     width: Float[Tensor, "n s"],
     color: Float[Tensor, "n s 4"],
     ground: Float[Tensor, "n 3"],
-    size: int,
+    size: Size,
 ) -> Float[Tensor, "n 3 h w"]:
-    """Images of `size` pixels per side; later strokes lie over earlier ones.
+    """Images of a size in pixels; later strokes lie over earlier ones.
 
     A stroke has round ends. Its opacity at a pixel is its alpha (the fourth of `color`, straight)
     times the share of the pixel's width that it covers, measured across the stroke. SVG viewers
@@ -74,7 +81,7 @@ def paint(
         width: in pixels, at least 0.
         color: red, green, blue and opacity in [0, 1].
         ground: the background color.
-        size: pixels per side.
+        size: pixels per side, or height and width.
     """
     n, s = width.shape
     tiles = Tiles.of(size)
@@ -91,9 +98,10 @@ def paint(
     chosen_color = color.flatten(0, 1).index_select(0, which)
     alpha = chosen_color[:, 3:] * coverage
     image = _composite(alpha, chosen_color[:, :3], ground, reached)
-    image = image.reshape(n, tiles.side, tiles.side, 3, tiles.pixels, tiles.pixels)
+    image = image.reshape(n, tiles.rows, tiles.columns, 3, tiles.pixels, tiles.pixels)
     image = image.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-    return image[..., :size, :size]
+    rows, columns = sides(size)
+    return image[..., :rows, :columns]
 
 
 @torch.no_grad()

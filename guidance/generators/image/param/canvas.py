@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.options import Options
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
 
-if TYPE_CHECKING:
-    pass
-
-#: Images with more pixels per side are optimized through windows, by generators that support it.
+#: Images with more pixels on a side are optimized through windows, by generators that support it.
 IN_ONE = 512
 
 
@@ -22,7 +20,7 @@ class Canvas:
 
     Args:
         seeds: one for each sample.
-        size: pixels per side.
+        size: pixels per side, or height and width.
         prompts: one for each sample, for generators that sample from a text.
         device: of diffusion models.
         steps: of the run.
@@ -32,7 +30,7 @@ class Canvas:
     """
 
     seeds: tuple[int, ...]
-    size: int
+    size: Size
     prompts: tuple[Prompt, ...] = ()
     device: str = "cpu"
     steps: int = 200
@@ -43,7 +41,7 @@ class Canvas:
     @property
     def is_large(self) -> bool:
         """Whether the image is optimized through windows."""
-        return self.size > IN_ONE
+        return max(sides(self.size)) > IN_ONE
 
 
 class ImageOptions(Options):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.image.param.color import from_rgb
+from guidance.generators.image.param.sizes import Size, cells_of, sides
 from guidance.generators.image.param.warping import inside_before, warped
 from guidance.generators.image.param.windows import rows_and_columns, through
 from guidance.types import StepContext
@@ -25,7 +26,7 @@ FAINT = 0.01
 
 
 class Levels(nn.Module):
-    """Maps of values: the sum of levels of 1, 2, 4, ... `finest` cells per side.
+    """Maps of values: the sum of levels of 1, 2, 4, ... `finest` cells on the longer side.
 
     The gradient of a visible shape has the same sign over many pixels, so it adds up in the coarse
     levels; the gradient of adversarial texture does not, and stays small.
@@ -37,9 +38,10 @@ class Levels(nn.Module):
     Args:
         seeds: one per sample.
         channels: values per cell.
-        finest: cells per side of the last level, a power of two.
+        finest: cells on the longer side of the last level, a power of two.
         start_sd: standard deviation of a level's values at the start, divided by its side.
         purpose: key of the random draws, so that two maps of one sample differ.
+        size: of the image, whose aspect ratio the levels have; square by default.
         start: values at the start, besides the noise. Each level holds the difference to the
             upsampled coarser levels.
 
@@ -55,6 +57,7 @@ class Levels(nn.Module):
         start_sd: float = 0.1,
         *,
         purpose: str = "levels",
+        size: Size = 1,
         start: Float[Tensor, "c h w"] | None = None,
     ) -> None:
         super().__init__()
@@ -63,76 +66,79 @@ class Levels(nn.Module):
         if start is not None and len(start) != channels:
             raise InputError(f"start: expected {channels} channels, got {len(start)}")
         draws = StepContext(tuple(seeds), phase="start")
-        sides = [2**i for i in range(finest.bit_length())]
+        counts = [2**i for i in range(finest.bit_length())]
+        self.size, self.shapes = sides(size), [cells_of(size, count) for count in counts]
         self.levels = nn.ParameterList(
-            nn.Parameter(start_sd / side * draws.normal(f"{purpose}/{side}", channels, side, side))
-            for side in sides
+            nn.Parameter(start_sd / side * draws.normal(f"{purpose}/{side}", channels, *shape))
+            for side, shape in zip(counts, self.shapes, strict=True)
         )
         if start is not None:
             with torch.no_grad():
-                differences = _differences(start[None], sides)
+                differences = _differences(start[None], self.shapes)
                 for level, values in zip(self.levels, differences, strict=True):
                     level.add_(values)
 
     def freeze_beyond(self, side: int) -> None:
-        """Freezes the levels with more cells per side, and no others."""
+        """Freezes the levels with more cells on the longer side, and no others."""
         for level in self.levels:
-            level.requires_grad_(level.shape[-1] <= side)
+            level.requires_grad_(max(level.shape[-2:]) <= side)
 
     @torch.no_grad()
     def warp(self, warp: Warp, beyond: Float[Tensor, "c h w"] | None = None) -> None:
         """Moves the maps. New content at the border is mirrored, or is `beyond` if given."""
-        total = self._sum()
+        total, warp = self._sum(), warp.on(*self.size)
         moved = warped(total, warp)
         if beyond is not None:
             inside = inside_before(moved, warp)
             moved = inside * moved + (1 - inside) * beyond
-        sides = [level.shape[-1] for level in self.levels]
-        for level, values in zip(self.levels, _differences(moved, sides), strict=True):
+        for level, values in zip(self.levels, _differences(moved, self.shapes), strict=True):
             level.copy_(values)
 
-    def through(
-        self, windows: Windows, samples: slice = slice(None)
-    ) -> Float[Tensor, "n v c pixels pixels"]:
+    def through(self, windows: Windows, samples: slice = slice(None)) -> Float[Tensor, "n v c h w"]:
         """The maps of some samples through their windows; the same pixels as in the whole maps."""
         total = self._sum(samples)
-        cells = total.shape[-1]
-        rows, columns = (_bicubic_weights(line, cells) for line in rows_and_columns(windows))
+        rows, columns = (
+            _bicubic_weights(line, cells)
+            for line, cells in zip(rows_and_columns(windows), total.shape[-2:], strict=True)
+        )
         return through(rows, total, columns)
 
-    def _sum(self, samples: slice = slice(None)) -> Float[Tensor, "n c finest finest"]:
+    def _sum(self, samples: slice = slice(None)) -> Float[Tensor, "n c rows columns"]:
         total: Tensor = self.levels[0][samples]
         for level in list(self.levels)[1:]:
-            total = _doubled(total) + level[samples]
+            total = _finer(total, level.shape[-2:]) + level[samples]
         return total
 
-    def forward(self, size: int | tuple[int, int]) -> Float[Tensor, "n c h w"]:
-        """The maps, resized to `size` cells per side, or to a height and width; bicubic."""
+    def forward(self, size: Size) -> Float[Tensor, "n c h w"]:
+        """The maps, resized to a size in pixels; bicubic."""
         total = self._sum()
-        finest = total.shape[-1]
-        height, width = (size, size) if isinstance(size, int) else size
-        if height != finest:
-            total = _bicubic_lines(finest, height).to(total) @ total
-        if width != finest:
-            total = total @ _bicubic_lines(finest, width).to(total).mT
+        (rows, columns), (height, width) = total.shape[-2:], sides(size)
+        if height != rows:
+            total = _bicubic_lines(rows, height).to(total) @ total
+        if width != columns:
+            total = total @ _bicubic_lines(columns, width).to(total).mT
         return total
 
 
-def _doubled(cells: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c hh ww"]:
-    return F.interpolate(cells, scale_factor=2, mode="bilinear", align_corners=False)
+def _finer(cells: Float[Tensor, "n c h w"], shape: Sequence[int]) -> Float[Tensor, "n c hh ww"]:
+    """The cells with about twice as many per side."""
+    return F.interpolate(cells, tuple(shape), mode="bilinear", align_corners=False)
 
 
 def _differences(
-    maps: Float[Tensor, "b c h w"], sides: list[int]
-) -> list[Float[Tensor, "b c side side"]]:
+    maps: Float[Tensor, "b c h w"], shapes: list[tuple[int, int]]
+) -> list[Float[Tensor, "b c rows columns"]]:
     """The differences of each level from the upsampled coarser level, which sum to the maps."""
     finest = maps
-    if maps.shape[2:] != (sides[-1], sides[-1]):
+    if maps.shape[2:] != shapes[-1]:
         finest = F.interpolate(
-            maps, (sides[-1],) * 2, mode="bicubic", antialias=True, align_corners=False
+            maps, shapes[-1], mode="bicubic", antialias=True, align_corners=False
         )
-    means = [F.adaptive_avg_pool2d(finest, side) for side in sides]
-    return [means[0], *(fine - _doubled(coarse) for coarse, fine in pairwise(means))]
+    means = [F.adaptive_avg_pool2d(finest, shape) for shape in shapes]
+    return [
+        means[0],
+        *(fine - _finer(coarse, fine.shape[-2:]) for coarse, fine in pairwise(means)),
+    ]
 
 
 def squashable(

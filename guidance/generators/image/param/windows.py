@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.generators.image.param.sizes import Size, sides
 from guidance.media.pixels import to_uint8
 from guidance.media.write_image import save_levels
 from guidance.types import Generator, StepContext
@@ -27,25 +28,27 @@ BLOCK = 512
 DETAIL = 0.5
 
 
-def whole(num_samples: int, pixels: int) -> Windows:
+def whole(num_samples: int, pixels: Size) -> Windows:
     """One window per sample, over the whole image."""
     zero = torch.zeros(num_samples, 1, dtype=torch.float64)
     return Windows(zero, zero, zero + 1, pixels)
 
 
 def whole_and_parts(
-    context: StepContext, parts: int, side: float, pixels: int, size: int
+    context: StepContext, parts: int, side: float, pixels: Size, size: Size
 ) -> Windows:
     """The whole image, and `parts` random windows of it, all rendered at the same resolution.
 
     Args:
-        side: of the random windows, as a share of the image's side.
-        pixels: per side of each rendered window.
-        size: pixels per side of the image; random windows start at whole pixels of it.
+        side: of the random windows, as a share of the image's sides.
+        pixels: of each rendered window.
+        size: of the image; random windows start at whole pixels of it.
     """
-    room = size - round(side * size)
+    height, width = sides(size)
+    extent = torch.tensor([width, height], dtype=torch.float64)
+    room = extent - (side * extent).round()
     draws = context.uniform("windows", parts, 2).double()
-    corners = (draws * (room + 1)).floor() / size
+    corners = (draws * (room + 1)).floor() / extent
     first = whole(len(context.seeds), pixels)
     return Windows(
         torch.cat([first.left, corners[..., 0]], 1),
@@ -57,18 +60,20 @@ def whole_and_parts(
 
 def rows_and_columns(
     windows: Windows,
-) -> tuple[Float[Tensor, "n v pixels"], Float[Tensor, "n v pixels"]]:
+) -> tuple[Float[Tensor, "n v rows"], Float[Tensor, "n v columns"]]:
     """The positions of the centers of each window's rows and columns, in shares of the image."""
-    line = (torch.arange(windows.pixels, dtype=torch.float64) + 0.5) / windows.pixels
-    steps = windows.side[..., None] * line
-    return windows.top[..., None] + steps, windows.left[..., None] + steps
+    down, across = (
+        (torch.arange(count, dtype=torch.float64) + 0.5) / count for count in windows.shape
+    )
+    rows = windows.top[..., None] + windows.height[..., None] * down
+    return rows, windows.left[..., None] + windows.side[..., None] * across
 
 
 def through(
-    rows: Float[Tensor, "n v pixels cells"],
-    cells: Float[Tensor, "n c cells cells"],
-    columns: Float[Tensor, "n v pixels cells"],
-) -> Float[Tensor, "n v c pixels pixels"]:
+    rows: Float[Tensor, "n v h down"],
+    cells: Float[Tensor, "n c down across"],
+    columns: Float[Tensor, "n v w across"],
+) -> Float[Tensor, "n v c h w"]:
     """Maps of cells, weighted by each row and each column of the windows."""
     return rows.to(cells)[:, :, None] @ cells[:, None] @ columns.to(cells)[:, :, None].mT
 
@@ -105,41 +110,47 @@ def no_windows(generator: Generator) -> InputError:
     )
 
 
-def fits_block(size: int) -> bool:
-    """Whether an image of this many pixels per side is rendered as a whole."""
-    return size <= BLOCK
+def fits_block(size: Size) -> bool:
+    """Whether an image of this size is rendered as a whole."""
+    return max(sides(size)) <= BLOCK
 
 
 def in_blocks(
-    size: int, channels: int, show: Callable[[Windows], Float[Tensor, "c pixels pixels"]]
-) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
+    size: Size, channels: int, show: Callable[[Windows], Float[Tensor, "c rows columns"]]
+) -> UInt8[np.ndarray, "h w {channels}"]:
     """An 8-bit image of any size; only one block of it is rendered at a time.
 
     Args:
         show: renders one window of one sample, in [0, 1].
     """
-    levels = np.empty((size, size, channels), np.uint8)
+    levels = np.empty((*sides(size), channels), np.uint8)
     for top, left, block in _blocks(size):
-        place = (slice(top, top + block.pixels), slice(left, left + block.pixels))
+        rows, columns = block.shape
+        place = (slice(top, top + rows), slice(left, left + columns))
         levels[place] = to_uint8(show(block))
     return levels
 
 
 def save_blocks(
-    path: Path, size: int, show: Callable[[Windows], Float[Tensor, "3 pixels pixels"]]
+    path: Path, size: Size, show: Callable[[Windows], Float[Tensor, "3 rows columns"]]
 ) -> Path:
     """Writes an RGB image of any size; see `in_blocks`."""
     return save_levels(path, in_blocks(size, 3, show))
 
 
-def _blocks(size: int) -> Iterator[tuple[int, int, Windows]]:
+def _blocks(size: Size) -> Iterator[tuple[int, int, Windows]]:
     """Blocks of one size that cover an image; the last ones may overlap the others."""
-    pixels = min(size, BLOCK)
-    corners = [min(start, size - pixels) for start in range(0, size, pixels)]
-    for top in corners:
-        for left in corners:
-            x, y, side = (
-                torch.full((1, 1), length / size, dtype=torch.float64)
-                for length in (left, top, pixels)
+    height, width = sides(size)
+    rows, columns = min(height, BLOCK), min(width, BLOCK)
+    for top in [min(start, height - rows) for start in range(0, height, rows)]:
+        for left in [min(start, width - columns) for start in range(0, width, columns)]:
+            x, y, across, down = (
+                torch.full((1, 1), length / whole, dtype=torch.float64)
+                for length, whole in (
+                    (left, width),
+                    (top, height),
+                    (columns, width),
+                    (rows, height),
+                )
             )
-            yield top, left, Windows(x, y, side, pixels)
+            yield top, left, Windows(x, y, across, (rows, columns), down)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -41,7 +41,7 @@ class NormalizedMesh:
         unit = normalization.apply(mesh.vertices.double()).float()
         everywhere = torch.ones(len(mesh.faces), dtype=torch.bool)
         made, within = subdivide_within(
-            Mesh(unit, mesh.faces, mesh.colors),
+            replace(mesh, vertices=unit, material=None),
             edge_length,
             everywhere if inside is None else inside,
         )
@@ -56,6 +56,14 @@ class NormalizedMesh:
         new = normalization.undo(made.vertices[len(unit) :].double())
         given = torch.cat([mesh.vertices.double(), new])
         return cls(made, given, free, normalization)
+
+    def exported(self, colors: Float[Tensor, "p 3"] | None) -> Mesh:
+        """The mesh in the file's units, with its UV coordinates and given materials.
+
+        Args:
+            colors: of the vertices.
+        """
+        return replace(self.mesh, vertices=self.given, faces=self.mesh.faces.long(), colors=colors)
 
     def reach(self) -> Float[Tensor, "p 1"]:
         """The factor on the displacement of each vertex: 0 outside, 1 inside, a ramp between."""
