@@ -90,7 +90,7 @@ def find(kind: Kind, name: str) -> type:
     """The class of that name: a component, or a task.
 
     Raises:
-        InputError: there is none, or a file of the user's that the user has not named.
+        InputError: there is none, or a Python file that is not named on the command line.
     """
     if (kind.name, name) in _loaded:
         return _loaded[kind.name, name]
