@@ -5,6 +5,7 @@ Nothing heavy is imported before a command is known, so that help is immediate.
 
 from __future__ import annotations
 
+import difflib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -92,7 +93,9 @@ def _dispatch(words: list[str]) -> int:
         print(__version__)
         return 0
     if words[0] not in COMMANDS:
-        raise InputError(f"no command {words[0]!r:.40}; use one of {', '.join(COMMANDS)}")
+        close = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(COMMANDS)}"
+        raise InputError(f"no command {words[0]!r:.40}; {hint}")
     module, function = COMMANDS[words[0]]
     with resource_errors("use a smaller input, or a machine with more memory"):
         command: Callable[[list[str]], int] = getattr(import_module(module), function)

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from guidance.errors import InputError
 from guidance.parsed import Parsed
+from guidance.wording import what_is_wrong
 
 
 class OptionError(InputError):
@@ -90,13 +91,6 @@ def as_lists(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict
     return {**values, **{name: [values[name]] for name in single}}
 
 
-def plain_message(error: Any) -> str:
-    """One error of pydantic's as a clause: what was expected, and what arrived."""
-    message = error["msg"].removeprefix("Value error, ")
-    got = "" if isinstance(error["input"], dict) else f", got {error['input']!r:.60}"
-    return f"{message[0].lower()}{message[1:]}{got}"
-
-
 def _one_line(error: ValidationError, cls: type[BaseModel]) -> str:
     """The first error of a constructor: which class, which field, and what was expected."""
     first = error.errors(include_url=False)[0]
@@ -109,7 +103,7 @@ def _one_line(error: ValidationError, cls: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(cls.model_fields) or "none"
         return f"{where}: is unknown; the options are {known}"
-    return " ".join(f"{where}: {plain_message(first)}".split())
+    return " ".join(f"{where}: {what_is_wrong(error)}".split())
 
 
 def _name(cls: type[BaseModel]) -> str:

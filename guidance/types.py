@@ -105,7 +105,7 @@ class Generator(Component, nn.Module):
         """Called once at the end with the best state, under no_grad: repairs the result.
 
         Returns:
-            Notes for the user about the repairs, a line each.
+            Notes for the user about the repairs, one line each.
         """
         return ()
 

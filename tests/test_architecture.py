@@ -39,6 +39,7 @@ LAYERS = [
         "streams",
         "texts",
         "version",
+        "wording",
     },
 ]
 #: Pairs within a layer that may go one way.
@@ -50,6 +51,7 @@ ALLOWED = {
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),
     ("options", "errors"),
+    ("options", "wording"),
     ("types", "errors"),
     ("types", "options"),
     ("types", "outputs"),

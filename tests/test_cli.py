@@ -147,8 +147,52 @@ def test_help_of_commands_and_lists(capsys) -> None:
     told = capsys.readouterr().out
     for word in ("tasks", "generators", "losses", "pyramid", "clip", "sds", "texture", "orbit"):
         assert word in told
+    for word in ("  mini  ", "ViT-B-32/openai", "  mini-diffusion  ", "`guide models list`"):
+        assert word in told
+    assert "openclip" not in told and "mini-judge" not in told
     assert guide("models", "list") == 0
     assert "mini-judge" in capsys.readouterr().out
+
+
+def test_help_says_where_the_options_of_components_are(capsys) -> None:
+    assert guide("run", "text2image", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "To list them, add --generator cutout, --frames 72 or --loss clip before --help, e.g. "
+        "`guide run text2image --generator cutout --help`." in told
+    )
+    assert "(cutout; its options: guide run text2image --generator cutout --help)" in told
+    assert "(clip; its options: guide run text2image --loss clip --help)" in told
+    assert '--encoder of "clip"' in told
+    assert "(its options --steps-per-frame, --fps, --zoom, --pan, --rotate: guide run" in told
+    assert "guide run text2image --frames 72 --help)" in told
+    assert guide("run", "text2image", "--frames", "72", "--help") == 0
+    told = capsys.readouterr().out
+    assert "\noptions of --frames:\n  --frames INT" in told
+    assert told.count("--frames INT") == 1 and "--zoom NUMBER" in told
+    assert guide("run", "stylize", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--loss patches,directional,content,contrastive before --help" in told
+
+
+def test_old_flags_replace_new_ones_without_repeating_them() -> None:
+    words = ["--prompt", "a", "--loss", "clip", "--palette-weight", "0.5"]
+    task = parse_task(find_task("text2image"), "text2image", words)
+    assert [each.options.kind() for each in task.loss] == ["clip", "palette"]
+
+
+#: Mistakes that are answered before components are imported.
+EARLY = [
+    ["--steps", "many"],
+    ["--size", "big"],
+    ["--promt", "a"],
+    ["--generator", "pyramyd"],
+    ["--loss", "clop"],
+    ["--preset", "huge"],
+    ["--learning-rate", "1 -> x"],
+    ["--steps", "1", "--steps", "2"],
+    ["a frog"],
+]
 
 
 def test_listing_and_help_import_nothing_heavy() -> None:
@@ -157,7 +201,12 @@ def test_listing_and_help_import_nothing_heavy() -> None:
         f"for words in (['--help'], ['list'], ['run', '--help'], ['run', {str(DOT)!r}, '--help'],\n"
         "              ['models', 'list'], ['run', 'nonsense'],\n"
         f"              *(['run', name, '--help'] for name in {list(names(TASKS))}),\n"
-        "              ['models', 'fetch', 'nonsense']):\n"
+        "              ['models', 'fetch', 'nonsense'], ['tune'], ['eval'], ['rnu'],\n"
+        "              ['tune', 'nowhere', '--strength', '1'], ['eval', 'nowhere'],\n"
+        "              ['rerun', 'nowhere.png'], ['run', '--resume', 'nowhere'],\n"
+        f"              *(['run', 'text2image', *words] for words in {EARLY}),\n"
+        "              ['run', 'text2mesh', '--mesh', 'nowhere.obj'],\n"
+        "              ['run', 'stylize', '--image', 'nowhere.png']):\n"
         "    try:\n        cli.main(words)\n    except SystemExit:\n        pass\n"
         "heavy = {'torch', 'numpy', 'PIL', 'av', 'open_clip'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
@@ -177,15 +226,34 @@ def test_every_task_here_is_found() -> None:
 
 MISTAKES = [
     (["nonsense"], "no command 'nonsense'; use one of run, rerun, eval, tune, list, models"),
+    (["rnu"], "no command 'rnu'; did you mean 'run'?"),
     (["run"], "run: no task; use one of"),
     (["run", "text3image"], "unknown task 'text3image'; did you mean 'text2image'?"),
     (["run", "./nowhere.py"], "nowhere.py: no such file"),
     (["run", DOT], 'dot: no prompt; add --prompt "a red apple"'),
     (["run", DOT, "--promt", "a"], "unknown flag --promt; did you mean --prompt?"),
-    (["run", DOT, "stray"], "unexpected argument 'stray'"),
-    (["run", DOT, "--steps", "many"], "--steps: input should be a valid integer"),
+    (["run", DOT, "stray"], "unexpected argument 'stray'; did you mean --prompt \"stray\"?"),
+    (["run", DOT, "a $"], "unexpected argument 'a $'; did you mean --prompt 'a $'?"),
+    (
+        ["run", DOT, "--prompt", "a", "frog"],
+        "unexpected argument 'frog'; write a value with spaces in quotes: --prompt \"a frog\"",
+    ),
+    (["run", DOT, "-prompt", "a"], "unexpected argument '-prompt'; did you mean --prompt?"),
+    (["run", DOT, "--no-judge", "true"], "--judge takes no value; write --judge or --no-judge"),
+    (["run", DOT, "--steps", "1", "--steps=2"], "--steps is given twice; give it once"),
+    (["run", DOT, "--judge", "--no-judge"], "--no-judge is given twice; give it once"),
+    (["run", DOT, "--preset=best", "--preset=draft"], "--preset is given twice; give it once"),
+    (["run", DOT, "--loss=clip", "--loss=fsd"], "several losses are separated by commas, e.g."),
+    (["run", "--resume", "a", "--resume", "b"], "--resume is given twice; give it once"),
+    (["run", DOT, "--noise", "x"], "--noise: expected a number, got 'x'"),
+    (["run", DOT, "--judge=maybe"], "--judge: expected true or false, got 'maybe'"),
+    (["run", DOT, "--optimizer", "lion"], "--optimizer: expected auto, adam or sgd, got 'lion'"),
+    (["run", "text2image", "--size", "big"], "--size: expected a whole number or auto, got 'big'"),
+    (["run", "text2mesh", "--mesh", "no.obj"], "--mesh no.obj: no such file; give a file, or sph"),
+    (["run", "stylize", "--image", "no.png"], "--image no.png: no such file"),
+    (["run", DOT, "--steps", "many"], "--steps: expected a whole number, got 'many'"),
     (["run", DOT, "--steps"], "--steps: expected a value"),
-    (["run", DOT, "--steps", "0"], "--steps: input should be greater than or equal to 1, got '0'"),
+    (["run", DOT, "--steps", "0"], "--steps: expected at least 1, got '0'"),
     (["run", DOT, "--no-judge=1"], "--no-judge=1: takes no value"),
     (["run", DOT, "--judge", "True"], "'True': --judge takes no value; write --judge or --no-ju"),
     (
@@ -203,15 +271,24 @@ MISTAKES = [
     (["run", DOT, "--prompt", "a", "--device", "abacus"], "device 'abacus' is not available"),
     (["run", DOT, "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     (["run", DOT, "--denoiser", "sdxl"], "--denoiser belongs to --loss sds"),
-    (["run", "text2mesh", "--texels", "64"], "--texels belongs to --mode texture;"),
-    (["run", "text2mesh", "--mode", "texture", "--texels", "1"], "--texels: input should be"),
-    (["run", "text2mesh", "--mode", "texture", "--region-prompt", "a=b"], "unknown flag --region-"),
-    (["run", "text2image", "--cells", "8"], "--cells belongs to --generator grid;"),
-    (["run", "text2image", "--zoom", "1.1"], "--zoom belongs to --frames ...;"),
     (
-        ["run", "text2image", "--frames", "1"],
-        "--frames: input should be greater than or equal to 2",
+        ["run", "text2mesh", "--mode=deform", "--texels", "64"],
+        "--texels belongs to --mode texture; see `guide run text2mesh --mode texture --help`",
     ),
+    (
+        ["run", "text2mesh", "--mode", "texture", "--texels", "1"],
+        "--texels: expected at least 16, got '1'",
+    ),
+    (["run", "text2mesh", "--mode", "texture", "--region-prompt", "a=b"], "unknown flag --region-"),
+    (
+        ["run", "text2image", "--cells", "8"],
+        "--cells belongs to --generator grid; see `guide run text2image --generator grid --help`",
+    ),
+    (
+        ["run", "text2image", "--zoom", "1.1"],
+        "--zoom needs --frames, e.g. --frames 72; see `guide run text2image --frames 72 --help`",
+    ),
+    (["run", "text2image", "--frames", "1"], "--frames: expected at least 2, got '1'"),
     (["run", "edit", "--encoder", "mini"], "--encoder belongs to --loss clip"),
     (["run", "--resume", "nowhere"], "nowhere: no such folder; expected the folder of a run"),
     (["run", "--resume", DOT.parent], "has no config.yaml, so it is not the folder of a run"),
@@ -257,13 +334,16 @@ def test_missing_weights_exit_3(tmp_path: Path, capsys) -> None:
 
 
 CONFIGS = [
-    ("promt: a", "unknown key --promt; did you mean --prompt?"),
-    ("zzz: a", "unknown key --zzz; see `guide run TASK --help`"),
-    ("texels: 3", "unknown key --texels"),
-    ("steps: many", "steps: input should be a valid integer"),
+    ("promt: a", "unknown key 'promt'; did you mean 'prompt'?"),
+    ("zzz: a", "unknown key 'zzz'; see `guide run "),
+    ("texels: 3", "unknown key 'texels'"),
+    ("steps: many", "steps: expected a whole number, got 'many'"),
     ("prompt: [[1]]", "prompt: expected str, got [1]"),
     ("loss: 3", "loss: expected a name or a mapping"),
-    ("loss: [{kind: clip, encoder: mini, similarity: best}]", "loss.similarity: input should be"),
+    (
+        "loss: [{kind: clip, encoder: mini, similarity: best}]",
+        "loss.similarity: expected cosine, spherical or logit, got",
+    ),
     ("loss: {kind: clip, texels: 3}", "loss.texels: clip has no such option; its options: encoder"),
     ("loss: {weight: 3}", "loss: expected a name or a mapping"),
     ("loss: []", "loss: expected at least one"),

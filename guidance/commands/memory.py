@@ -13,14 +13,14 @@ LARGEST = 2**31 - 1
 def keep_freed_memory() -> bool:
     """Tells glibc's allocator not to return memory to the system; for programs, not libraries.
 
-    Every step allocates and frees the same large images and activations. As glibc comes, it
-    returns them to the system after each step, and each step pays again for every page: 10-13% of
-    a step on the mini model with 8 samples, a quarter of all that is not the encoder with
+    Every step allocates and frees the same large images and activations. By default
+    glibc returns them to the system after each step, and each step must fault every page in again:
+    10-13% of a step on the mini model with 8 samples, a quarter of all that is not the encoder with
     ViT-B/32. The process then holds its peak memory until it ends, which is why only the command
     line asks for this.
 
     Returns:
-        Whether it was done: it is not where the allocator is another one.
+        False if the allocator is not glibc's.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -9,7 +9,7 @@ usage: guide models list
        guide models fetch NAME
        guide models verify [NAME]
 
-list    the weights in the catalogue: whether they are on this machine, size, use and licence
+list    the weights in the catalogue: whether they are on this machine, size, use and license
 fetch   downloads weights once, into the cache of their library
 verify  compares files with the published hashes
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
+from guidance.config.early import check_files
 from guidance.config.files import (
     differs_from_mark,
     is_marked_version,
@@ -50,12 +51,15 @@ def run(words: list[str]) -> int:
         known = ", ".join(names(TASKS))
         raise InputError(f"run: no task; use one of {known}, or --resume FOLDER")
     cls = find_task(name) if name else None
+    if len(folder) > 1:
+        raise InputError("--resume is given twice; give it once")
     if folder:
         return _resume(cls, name, Path(folder[-1]), words)
     assert cls is not None
     if asks_for_help(words):
         print(task_help(cls, name, words, Task, cls.PRESET_MINUTES), end="")
         return 0
+    check_files(cls, words)
     return execute(_task(cls, name, words), None)
 
 
@@ -99,9 +103,7 @@ def _task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
         said, version, values = strip_header(_read(path, edited=True), config)
         if said is not None and said != cls.task_name():
             raise InputError(f"{config}: is a configuration of {said!r}, not of {name!r}")
-    task, notes = task_of(
-        cls, cls.task_name(), words, values, where=config, version=version, carried=carried
-    )
+    task, notes = task_of(cls, name, words, values, where=config, version=version, carried=carried)
     _tell(notes)
     return task
 

@@ -12,7 +12,7 @@ from guidance.errors import InputError
 from guidance.geometry.deformation import NAME, Deformation
 from guidance.geometry.io.files import save_mesh, save_obj
 from guidance.geometry.normalization import Normalization
-from guidance.media.contact_sheet import contact_sheet
+from guidance.media.contact_sheet import caption_below, contact_sheet
 from guidance.media.pixels import to_uint8
 from guidance.meshes import MeshScene
 from guidance.rendering.cameras.orbit import Orbit
@@ -73,4 +73,4 @@ def _contact_sheet(deformation: Deformation, strength: float) -> bytes:
     cameras = Orbit(size=(SIDE, SIDE), radius=DISTANCE).ring(1, VIEWS)
     seen = render_mesh(scene, cameras, deformation.shown_colors[None], Shading(ambient=AMBIENT))
     tiles = [to_uint8(view) for view in seen.over().clamp(0, 1)[0]]
-    return contact_sheet(tiles, [f"strength {strength:g}"] + [""] * (VIEWS - 1))
+    return contact_sheet(tiles, caption_below(f"strength {strength:g}", VIEWS))

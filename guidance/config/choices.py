@@ -21,9 +21,10 @@ from pydantic_core import core_schema
 
 from guidance.config.kinds import Kind, names, options_of
 from guidance.errors import InputError
-from guidance.options import OptionError, Options, plain_message
+from guidance.options import OptionError, Options
 from guidance.prompts import CURVE, NUMBER
 from guidance.schedule import Schedule
+from guidance.wording import what_is_wrong
 
 KIND, WEIGHT = "kind", "weight"
 ONE = Schedule.parse(1.0)
@@ -263,4 +264,4 @@ def _option_error(error: ValidationError, cls: type[Options], place: str) -> Inp
     if first["type"] == "extra_forbidden":
         known = ", ".join(cls.model_fields) or "none"
         return OptionError(f"{cls.kind()} has no such option; its options: {known}", where)
-    return OptionError(plain_message(first), where)
+    return OptionError(what_is_wrong(error), where)

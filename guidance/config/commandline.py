@@ -13,11 +13,13 @@ from pydantic import BaseModel
 
 from guidance.config.carried import options_with_files, places, refuse_files, without_places
 from guidance.config.choices import LossChoice, choice_of
+from guidance.config.early import check_words
 from guidance.config.files import validated
-from guidance.config.flags import key_of, load_named_files, peek, read_flags, read_tree, unknown
+from guidance.config.flags import key_of, load_named_files, peek, read_flags, read_tree
 from guidance.config.help import help_text
-from guidance.config.renamed import old_flags, old_values
+from guidance.config.renamed import old_flags, old_values, rules
 from guidance.config.tree import Node, assign, holders
+from guidance.config.unknown import unknown
 from guidance.errors import InputError
 
 PRESETS = ("draft", "normal", "best")
@@ -57,6 +59,7 @@ def task_of(
     """The task, and notes: flags that have another name now, and what was left out.
 
     Args:
+        name: the task as it was given: its name, or the path of its file.
         values: of a configuration, beneath the flags.
         where: the configuration's name in messages.
         version: its schema version.
@@ -65,7 +68,8 @@ def task_of(
     Raises:
         InputError: an unknown flag or key, or a bad value.
     """
-    help_line = f"`guide run {name} --help` lists all"
+    page = f"guide run {name}"
+    check_words(cls, words, rules(name), page)
     losses = _default_losses(cls)
     if version == 1:
         values = old_values(name, values, losses)
@@ -80,7 +84,7 @@ def task_of(
     node = read_tree(cls, own, words, flat=flat)
     for key, value in flat.items():
         if not assign(node, key, value) and version != 1:
-            raise InputError(_unknown_key(node, key, where))
+            raise InputError(_unknown_key(node, key, page, where))
     presets = peek(words, "preset")
     if presets:
         preset = presets[-1]
@@ -91,7 +95,7 @@ def task_of(
         refuse_files(node, {key_of(word) for word in words}, str(where))
     # What a file says is checked first, so that an error names the file.
     validated(cls, node.raw(), _name_in(where))
-    given = read_flags(node, words, help_line)
+    given = read_flags(node, words, page)
     for key, value in given.items():
         assign(node, key, value)
     task = validated(cls, node.raw(), lambda key: f"--{key.split('.')[-1].replace('_', '-')}")
@@ -143,8 +147,8 @@ def _is_loss(metadata: Sequence[Any]) -> bool:
     return isinstance(choice_of(metadata), LossChoice)
 
 
-def _unknown_key(node: Node, key: str, where: str | None) -> str:
-    said = unknown(node, key, "see `guide run TASK --help`").replace("unknown flag", "unknown key")
+def _unknown_key(node: Node, key: str, page: str, where: str | None) -> str:
+    said = unknown(node, key, page, in_file=True)
     return f"{where}: {said}" if where else said
 
 

@@ -14,7 +14,8 @@ from guidance.config.marks import marked_text, text_mark, whole_version
 from guidance.config.plain_yaml import load
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
-from guidance.options import OptionError, plain_message
+from guidance.options import OptionError
+from guidance.wording import what_is_wrong
 
 #: Of config.yaml and of the configuration inside images, videos and meshes. Version 1 listed the
 #: options of all components side by side and had other names for some; see `config.renamed`.
@@ -69,7 +70,9 @@ def is_marked_version(values: Mapping[str, Any]) -> bool:
 def _content(path: Path) -> bytes:
     refuse_special_file(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of a configuration in YAML")
+        raise InputError(
+            f"{path}: no such file; give a configuration in YAML, or a PNG, MP4 or GLB of a run"
+        )
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
             f"{path}: is larger than {MAX_BYTES // 1024} KB; it is not a configuration"
@@ -159,4 +162,4 @@ def explain(error: ValidationError, cls: type[BaseModel], name: Callable[[str], 
         return f"{name('.'.join(inner.place))}: {inner.message}"
     if isinstance(inner, InputError):
         return str(inner)
-    return " ".join(f"{name(place[0] if place else '')}: {plain_message(first)}".split())
+    return " ".join(f"{name(place[0] if place else '')}: {what_is_wrong(error)}".split())

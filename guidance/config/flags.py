@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from guidance.config.choices import Switch
-from guidance.config.kinds import ENCODERS, Kind, load_file, names, options_of
-from guidance.config.tree import (
-    Node,
-    choices,
-    holders,
-    is_flag,
-    is_flat_only,
-    is_list,
-    tree_of,
-)
+from guidance.config.kinds import ENCODERS, Kind, load_file
+from guidance.config.tree import Node, choices, holders, is_flag, is_list, tree_of
+from guidance.config.unknown import unexpected, unknown
 from guidance.errors import InputError
 
 #: Flags that are not options of a task.
@@ -33,7 +25,7 @@ def key_of(word: str) -> str | None:
 
 
 def peek(words: Sequence[str], key: str) -> list[str]:
-    """All values of a flag, read before the other flags are known.
+    """All values of a flag, read before the other flags are known and checked.
 
     Raises:
         InputError: the last word is this flag, without a value.
@@ -119,31 +111,55 @@ def words_of(words: Sequence[str], keys: Collection[str]) -> list[str]:
     return found
 
 
-def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, Any]:
+def without(words: Sequence[str], keys: Collection[str | None]) -> list[str]:
+    """The words without those that set these options; flags of them have a value."""
+    found: list[str] = []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if key_of(word) not in keys or key_of(word) is None:
+            found.append(word)
+        elif "=" not in word:
+            del waiting[:1]
+    return found
+
+
+def read_flags(node: Node, words: Sequence[str], page: str) -> dict[str, Any]:
     """The values of flags by the names of options; texts, lists of texts, or booleans.
 
+    Args:
+        page: the command whose `--help` lists the options, e.g. "guide run text2image".
+
     Raises:
-        InputError: an unknown flag, one without a value, or a word that is not a flag.
+        InputError: an unknown flag, one without a value or given twice, or a word that is not a
+            flag.
     """
     found: dict[str, Any] = {}
+    given: set[str] = set()
     waiting = list(words)
-    before = ""
+    before: list[str] = []  # the flag before, and its value
     while waiting:
         word = waiting.pop(0)
         key = key_of(word)
         if key is None:
-            raise InputError(_unexpected(node, word, before, help_line))
-        before = word
+            raise InputError(unexpected(node, word, before, page))
+        before = [word]
         _, equals, value = word.partition("=")
         positive = key.removeprefix("no_")
-        if key != positive and not holders(node, key) and _switch(node, positive):
-            if equals:
-                raise InputError(f"{word}: takes no value")
-            found[positive] = False
-            continue
+        off = key != positive and not holders(node, key) and _switch(node, positive)
+        key = positive if off else key
         nodes = holders(node, key)
         if not nodes and key not in OUTSIDE:
-            raise InputError(unknown(node, key, help_line))
+            raise InputError(unknown(node, key, page))
+        several = bool(nodes) and is_list(nodes[0].cls.model_fields[key])
+        if key in given and not several:
+            raise InputError(twice(word.partition("=")[0], key))
+        given.add(key)
+        if off:
+            if equals:
+                raise InputError(f"{word}: takes no value")
+            found[key] = False
+            continue
         if nodes and is_flag(nodes[0].cls.model_fields[key]):
             found[key] = value if equals else True
             continue
@@ -151,56 +167,20 @@ def read_flags(node: Node, words: Sequence[str], help_line: str) -> dict[str, An
             if not waiting:
                 raise InputError(f"{word}: expected a value")
             value = waiting.pop(0)
-        if nodes and is_list(nodes[0].cls.model_fields[key]):
+            before.append(value)
+        if several:
             found.setdefault(key, []).append(value)
         elif key not in OUTSIDE:
             found[key] = value
     return found
 
 
-def _unexpected(node: Node, word: str, before: str, help_line: str) -> str:
-    """Why a word is not a flag; `--flag true` was the form of earlier versions."""
-    key = (key_of(before) or "").removeprefix("no_")
-    if "=" not in before and _switch(node, key):
-        flag = key.replace("_", "-")
-        return (
-            f"unexpected argument {word!r:.60}: --{flag} takes no value; write --{flag} or "
-            f"--no-{flag}"
-        )
-    return f"unexpected argument {word!r:.60}; {help_line}"
+def twice(flag: str, key: str) -> str:
+    """What is wrong with a flag that is given twice."""
+    example = "; several losses are separated by commas, e.g. clip,fsd:0.5" if key == "loss" else ""
+    return f"{flag} is given twice; give it once{example}"
 
 
 def _switch(node: Node, key: str) -> bool:
     nodes = holders(node, key)
     return bool(nodes) and is_flag(nodes[0].cls.model_fields[key])
-
-
-def unknown(node: Node, key: str, help_line: str) -> str:
-    """Why a flag is not known: another component has it, or it is misspelt."""
-    flag = f"--{key.replace('_', '-')}"
-    owners: dict[str, list[str]] = {}
-    for field, name in owners_of(node, key):
-        owners.setdefault(field, []).append(name)
-    if owners:
-        where = " or ".join(f"--{field} {', '.join(those)}" for field, those in owners.items())
-        return f"{flag} belongs to {where}; {help_line}"
-    known = [name for each in node.walk() for name in each.cls.model_fields]
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean --{close[0].replace('_', '-')}?" if close else help_line
-    return f"unknown flag {flag:.60}; {hint}"
-
-
-def owners_of(node: Node, key: str) -> list[tuple[str, str]]:
-    """The choices, by field and name, whose component has an option of that name."""
-    found = []
-    for each in node.walk():
-        for field, choice in choices(each.cls).items():
-            if isinstance(choice, Switch):
-                if key in choice.cls().model_fields:
-                    found.append((choice.opener.replace("_", "-"), "..."))
-                continue
-            for name in names(choice.kind):
-                info = options_of(choice.kind, name).model_fields.get(key)
-                if info is not None and (each.flat or not is_flat_only(info)):
-                    found.append((field.replace("_", "-"), name))
-    return list(dict.fromkeys(found))

@@ -40,7 +40,10 @@ def help_text(
         common: the base of all tasks, whose options come first.
         minutes: how long each preset takes.
     """
-    own = {k: i for k, i in node.cls.model_fields.items() if k not in common.model_fields}
+    # An option that switches others on is listed with these once they are shown.
+    open_ = {key for key, nodes in node.children.items() if nodes and _is_switch(node, key)}
+    fields = {k: i for k, i in node.cls.model_fields.items() if k not in open_}
+    own = {k: i for k, i in fields.items() if k not in common.model_fields}
     shared = {k: node.cls.model_fields[k] for k in common.model_fields}
     config = "  --config FILE".ljust(LEFT) + _wrapped(
         "A YAML file, or a file that a run wrote; flags take precedence."
@@ -48,10 +51,11 @@ def help_text(
     parts = [
         f"usage: guide run {name} [options]",
         _description(node.cls),
-        _group(f"options of {name}", node, own),
-        _group("options of every task", node, shared) + "\n" + config,
+        _elsewhere(name, node, common),
+        _group(f"options of {name}", name, node, own),
+        _group("options of every task", name, node, shared) + "\n" + config,
     ]
-    parts[2:2] = [_group(f"options of --{each.chosen}", each, each.options) for each in shown]
+    parts[3:3] = [_group(f"options of --{each.chosen}", name, each, each.options) for each in shown]
     parts += [
         _choice(name, key, choice, node)
         for key, choice in _choices(node).items()
@@ -66,22 +70,50 @@ def _description(cls: type[BaseModel]) -> str:
     return inspect.cleandoc(cls.__dict__.get("__doc__") or module.__doc__ or "")
 
 
-def _group(title: str, node: Node, fields: Mapping[str, FieldInfo]) -> str:
+def _elsewhere(task: str, node: Node, common: type[BaseModel]) -> str:
+    """Where the options of components are, if some are not on this page."""
+    keys = [key for key, nodes in node.children.items() if not nodes]
+    if not keys:
+        return ""
+    keys.sort(key=lambda key: key in common.model_fields)
+    hidden = [_example(key, node) for key in keys]
+    every = f"{', '.join(hidden[:-1])} or {hidden[-1]}" if len(hidden) > 1 else hidden[0]
+    text = (
+        f"Components have options of their own, also those chosen by default. To list them, add "
+        f"{every} before --help, e.g. `guide run {task} {hidden[0]} --help`."
+    )
+    return "\n".join(textwrap.wrap(text, _width()))
+
+
+def _example(key: str, node: Node) -> str:
+    """The flag that chooses a component, with its default."""
+    info = node.cls.model_fields[key]
+    choice = choice_of(info.metadata)
+    if isinstance(choice, Switch):
+        return f"--{_flag(choice.opener)} {choice.cls().model_fields[choice.opener].default}"
+    names_only = (part.partition(":")[0] for part in str(info.default).split(","))
+    return f"--{_flag(key)} {','.join(names_only)}"
+
+
+def _group(title: str, task: str, node: Node, fields: Mapping[str, FieldInfo]) -> str:
     if not fields:
         return f"{title}:\n{INDENT}none"
-    return "\n".join([f"{title}:", *(_option(node, key, info) for key, info in fields.items())])
+    lines = (_option(task, node, key, info) for key, info in fields.items())
+    return "\n".join([f"{title}:", *lines])
 
 
-def _option(node: Node, key: str, info: FieldInfo) -> str:
+def _option(task: str, node: Node, key: str, info: FieldInfo) -> str:
     choice = choice_of(info.metadata)
     if isinstance(choice, Switch):
         inner = choice.cls().model_fields[choice.opener]
-        key, default = choice.opener, ""
-        flag, text = f"--{key} {_metavar(inner)}", inner.description or ""
+        others = ", ".join(f"--{_flag(k)}" for k in choice.cls().model_fields if k != choice.opener)
+        default = f" (its options {others}: guide run {task} {_example(key, node)} --help)"
+        flag = f"--{_flag(choice.opener)} {_metavar(inner)}"
+        text = inner.description or ""
     else:
-        flag = f"--{key.replace('_', '-')}"
+        flag = f"--{_flag(key)}"
         flag += "" if is_flag(info) else f" {_metavar(info)}"
-        text, default = info.description or "", _default(node, key, info)
+        text, default = info.description or "", _default(task, node, key, info)
     line = f"{INDENT}{flag}"
     about = _wrapped(f"{' '.join(text.split())}{default}")
     if len(line) + GAP > LEFT:
@@ -90,12 +122,16 @@ def _option(node: Node, key: str, info: FieldInfo) -> str:
 
 
 def _wrapped(text: str) -> str:
-    width = min(100, shutil.get_terminal_size((100, 24)).columns) - LEFT
-    return f"\n{' ' * LEFT}".join(textwrap.wrap(text, max(30, width)))
+    lines = textwrap.wrap(text, max(30, _width() - LEFT), break_on_hyphens=False)
+    return f"\n{' ' * LEFT}".join(lines)
 
 
-def _default(node: Node, key: str, info: FieldInfo) -> str:
-    """The value that holds if nothing is given, in brackets."""
+def _width() -> int:
+    return min(100, shutil.get_terminal_size((100, 24)).columns)
+
+
+def _default(task: str, node: Node, key: str, info: FieldInfo) -> str:
+    """The default value, in brackets."""
     choice = choice_of(info.metadata)
     usual = getattr(node.cls, "PRESETS", {}).get("normal", {})
     value = node.values.get(key, usual.get(key, info.get_default(call_default_factory=True)))
@@ -103,7 +139,9 @@ def _default(node: Node, key: str, info: FieldInfo) -> str:
         chosen = [Entry(each.cls, each.values, each.weight) for each in node.children[key]]  # type: ignore[arg-type]
         if chosen:
             value = choice.text(chosen if choice.many else chosen[0])
-        return f" ({', '.join(value) if isinstance(value, tuple) else value})"
+            return f" ({value})"
+        options = f"its options: guide run {task} {_example(key, node)} --help"
+        return f" ({', '.join(value) if isinstance(value, tuple) else value}; {options})"
     if value is PydanticUndefined or value is None or value in ([], ()):
         return " (repeatable)" if is_list(info) else ""
     if is_flag(info):
@@ -111,6 +149,14 @@ def _default(node: Node, key: str, info: FieldInfo) -> str:
     if isinstance(value, list | tuple):
         return f" ({', '.join(map(_text, value))}; repeatable)"
     return f" ({_text(value)})"
+
+
+def _flag(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _is_switch(node: Node, key: str) -> bool:
+    return isinstance(choice_of(node.cls.model_fields[key].metadata), Switch)
 
 
 def _text(value: Any) -> str:
@@ -148,8 +194,8 @@ def _choices(node: Node) -> dict[str, Choice]:
 
 
 def _choice(task: str, key: str, choice: Choice, node: Node) -> str:
-    """The components of a kind, a line each."""
-    flag = key.replace("_", "-")
+    """The components of a kind, one line each."""
+    flag = _flag(key)
     default = str(node.cls.model_fields[key].default)
     chosen = {part.partition(":")[0] for part in default.split(",")}
     lines = [
@@ -166,7 +212,7 @@ def _choice(task: str, key: str, choice: Choice, node: Node) -> str:
 
 
 def _presets(node: Node, minutes: Mapping[str, str]) -> str:
-    """A line for each preset: what it sets, and how long it takes."""
+    """One line for each preset: what it sets, and how long it takes."""
     table: Mapping[str, Mapping[str, Any]] = getattr(node.cls, "PRESETS", {})
     lines = []
     for preset in table:

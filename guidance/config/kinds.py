@@ -90,7 +90,7 @@ def find(kind: Kind, name: str) -> type:
     """The class of that name: a component, or a task.
 
     Raises:
-        InputError: there is none, or a file of the user's that the user has not named.
+        InputError: there is none, or a Python file that is not named on the command line.
     """
     if (kind.name, name) in _loaded:
         return _loaded[kind.name, name]
@@ -106,10 +106,25 @@ def find(kind: Kind, name: str) -> type:
     for entry in metadata.entry_points(group=kind.group):
         if entry.name == name:
             return _checked(kind, entry.load(), f"{kind.name} {name!r}")
+    raise _unknown(kind, name)
+
+
+def check_name(kind: Kind, name: str) -> None:
+    """Checks the name of a component without importing it.
+
+    Raises:
+        InputError: there is none of that name. Python files are not looked at.
+    """
+    is_open = kind.others is not None or name.endswith(".py")
+    if not is_open and name not in names(kind) and name not in kind.aliases:
+        raise _unknown(kind, name)
+
+
+def _unknown(kind: Kind, name: str) -> InputError:
     known = [*names(kind), *kind.aliases]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
-    raise InputError(f"unknown {kind.name} {name!r:.60}; {hint}")
+    return InputError(f"unknown {kind.name} {name!r:.60}; {hint}")
 
 
 def options_of(kind: Kind, name: str) -> type[Options]:

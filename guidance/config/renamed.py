@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guidance.config.flags import key_of, peek
+from guidance.config.flags import key_of, peek, without
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What became of an old option.
+    """How an old option maps to new ones.
 
     Exactly one of: a new `name`; a weight of a `loss`; an option `of_loss` that keeps its name or
     has a new one; a `component` that is chosen if the value is `when`.
@@ -118,11 +118,13 @@ def old_flags(
             (last if rule.component else found).append(
                 f"--{flag}={what}" if not rule.switch else f"--{flag}" if what else f"--no-{flag}"
             )
-    found += last
+    found = [*without(found, [key_of(word) for word in last]), *last]
     if images:
-        found.append(f"--style={_style(images, peek(found, 'style'))}")
+        style = _style(images, peek(found, "style"))
+        found = [*without(found, ["style"]), f"--style={style}"]
     if extra:
-        found.append(f"--loss={_with([loss, *peek(found, 'loss')][-1], extra)}")
+        losses = _with([loss, *peek(found, "loss")][-1], extra)
+        found = [*without(found, ["loss"]), f"--loss={losses}"]
     return found, notes
 
 

@@ -25,7 +25,7 @@ class Node:
     values: dict[str, Any] = field(default_factory=dict)
     weight: Any = 1.0
     children: dict[str, list[Node]] = field(default_factory=dict)
-    chosen: str = ""  # the field and the name, e.g. "mode texture"; empty for the task
+    chosen: str = ""  # the field and the name, e.g. "mode texture", "frames"; empty for the task
     flat: bool = True  # whether the task makes flat images
 
     @property
@@ -97,7 +97,7 @@ def tree_of(
                 entry.cls,
                 entry.values if entry.made is None else dict(entry.made),
                 chosen,
-                name=key if isinstance(choice, Switch) else f"{key} {entry.cls.kind()}",
+                name=_chosen(key, choice, entry),
                 weight=entry.weight,
                 only_chosen=only_chosen,
                 flat=flat,
@@ -105,6 +105,15 @@ def tree_of(
             for entry in entries
         ]
     return node
+
+
+def _chosen(key: str, choice: Choice, entry: Entry) -> str:
+    """The flag that chooses a component, without dashes, and the name."""
+    return (
+        choice.opener.replace("_", "-")
+        if isinstance(choice, Switch)
+        else f"{key} {entry.cls.kind()}"
+    )
 
 
 def _again(new: list[Entry], before: list[Entry]) -> list[Entry]:

@@ -24,7 +24,7 @@ from guidance.models.families import DIFFUSION
 from guidance.models.torchvision import import_torchvision
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-#: Default pixels a side of FLUX, which was trained on 256 to 1024.
+#: Default pixels per side of FLUX, which was trained on 256 to 1024.
 FLUX_SIZE = 512
 
 

@@ -18,7 +18,7 @@ class Encoder(Component, nn.Module):
 
     A subclass defines `name`, `family`, `image_size`, `encode_image` and `encode_text`; everything
     else has a default. `load_encoder` takes an instance, or the class if its constructor needs no
-    arguments, and freezes its weights. For example, an encoder of mean colours:
+    arguments, and freezes its weights. For example, an encoder of mean colors:
 
         import torch
         import torch.nn.functional as F

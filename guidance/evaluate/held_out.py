@@ -15,11 +15,16 @@ from guidance.runs.plan import Judge, Plan
 from guidance.types import Terms
 
 
+def declared_encoders(plan: Plan) -> tuple[str, ...]:
+    """The names of the encoders that the losses declare."""
+    names = (each if isinstance(each, str) else each.name for each in _declared(plan))
+    return tuple(dict.fromkeys(names))
+
+
 def loss_encoders(plan: Plan) -> list[Encoder]:
     """The encoders that the losses declare, loaded; the losses then share these instances."""
-    declared = [each for term in Terms.of(plan.losses) for each in term.loss.encoders]
     device = plan.settings.device
-    loaded = [load_encoder(e, device) if isinstance(e, str) else e for e in declared]
+    loaded = [load_encoder(e, device) if isinstance(e, str) else e for e in _declared(plan)]
     return list(dict.fromkeys(loaded))
 
 
@@ -45,6 +50,10 @@ def held_out_judge(plan: Plan, encoders: Sequence[Encoder], denoisers: Sequence[
         return [asdict(score) for score in judge_scores(judge, images, texts)]
 
     return Judge(judge.name, scores, _notes(judge, texts))
+
+
+def _declared(plan: Plan) -> list[str | Encoder]:
+    return [each for term in Terms.of(plan.losses) for each in term.loss.encoders]
 
 
 def _notes(judge: Encoder, texts: Sequence[str]) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 from guidance.evaluate.judge import embed_texts
+from guidance.prompts import BACK, FRONT
 
-FRONT, BACK = "front view of {}", "back view of {}"
 #: Views within this angle of the front, or of the back, are counted.
 WITHIN_DEG = 45.0
 

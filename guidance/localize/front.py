@@ -21,7 +21,7 @@ from guidance.encoders.text.embedding import device_of, embed_phrase
 from guidance.geometry.normalization import Normalization
 from guidance.localize.localizer import Localizer
 from guidance.meshes import Mesh, MeshScene
-from guidance.prompts import Phrase, Prompt
+from guidance.prompts import BACK, FRONT, Phrase, Prompt
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.cameras.sampling.anchor import Anchor
 from guidance.rendering.shading import render_mesh
@@ -34,8 +34,6 @@ SIDE = 224
 ALIKE = 0.01
 #: Cosines that differ by less than this count as equal; rounding of pixels causes such differences.
 EQUAL = 0.002
-#: The texts of the two sides; {} stands for the phrase.
-FRONT, BACK = "front view of {}", "back view of {}"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Result:
     best_loss: Float[Tensor, "n"]  # of the best state, before the generator repaired it
     losses: list[float] = field(repr=False)  # mean total loss of each step; NaN where skipped
     skipped: int = 0
-    notes: tuple[str, ...] = ()  # what the generator repaired at the end, a line each
+    notes: tuple[str, ...] = ()  # what the generator repaired at the end, one line each
 
     @property
     def images(self) -> Float[Tensor, "n v 3 h w"]:

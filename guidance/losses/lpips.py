@@ -81,7 +81,7 @@ class Lpips(Loss):
             network = load_perceptual(network, device)
         if min(size) < network.min_size:
             raise InputError(
-                f"Lpips: expected images of at least {network.min_size} pixels a side, got "
+                f"Lpips: expected images of at least {network.min_size} pixels per side, got "
                 f"{size[0]} x {size[1]}; use a larger size"
             )
         reference = start.over() if self.reference is None else self.reference.to(start.image)

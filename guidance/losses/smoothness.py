@@ -48,7 +48,7 @@ class Smoothness(Loss):
         if min(height, width) <= self.order:
             raise InputError(
                 f"Smoothness: order {self.order} needs images of at least {self.order + 1} "
-                f"pixels a side, got {height} x {width}"
+                f"pixels per side, got {height} x {width}"
             )
 
     def forward(self, rendering: Images, context: StepContext) -> Float[Tensor, "n"]:

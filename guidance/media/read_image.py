@@ -65,7 +65,7 @@ ROWS = 256
 def load_image(
     path: Path, what: str = "image prompt", over: str = "white"
 ) -> Float[Tensor, "3 h w"]:
-    """Reads an image file as sRGB in [0, 1], upright, over a plain colour where transparent.
+    """Reads an image file as sRGB in [0, 1], upright, over a plain color where transparent.
 
     Args:
         what: names the file in messages.
@@ -85,7 +85,7 @@ def load_image(
 
 
 def _over(rgba: UInt8[np.ndarray, "h w 4"], ground: np.ndarray) -> Frame:
-    """Composites straight alpha over a plain colour, rounding to 8 bits."""
+    """Composites straight alpha over a plain color, rounding to 8 bits."""
     alpha = rgba[..., 3:].astype(np.uint16)
     if (alpha == 255).all():
         return np.ascontiguousarray(rgba[..., :3])

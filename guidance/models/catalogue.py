@@ -1,7 +1,7 @@
-"""The catalogue of weights: name, purpose, repository, size and licence of each model.
+"""The catalogue of weights: name, purpose, repository, size and license of each model.
 
 Other open_clip models work too, by the names that `guidance.encoders.load_encoder` takes, and so
-do other diffusion models of the kinds that `guidance.diffusion.load_denoiser` reads. Their licences
+do other diffusion models of the kinds that `guidance.diffusion.load_denoiser` reads. Their licenses
 are for the user to check.
 """
 
@@ -55,7 +55,7 @@ class Model:
 
 
 #: Image-text models. The repositories are those that open_clip names for these tags. Sizes are four
-#: bytes for each parameter. Licences are summaries; the repository's text is the valid one.
+#: bytes for each parameter. Licenses are summaries; the repository's text is the valid one.
 CATALOGUE = (
     Model("mini", "mini-clip", "losses, no download needed", None, PACKAGE_LICENSE, 21),
     Model("mini-judge", "mini-judge", "judging results of mini", None, PACKAGE_LICENSE, 12),
@@ -123,7 +123,7 @@ CATALOGUE = (
 )
 
 #: Diffusion models in the layout of diffusers. Sizes are of the half-precision files, computed from
-#: the numbers of parameters. Licences are summaries; the repository's text is the valid one.
+#: the numbers of parameters. Licenses are summaries; the repository's text is the valid one.
 DENOISERS = (
     Model(
         "mini-diffusion",
@@ -174,7 +174,7 @@ BACKBONES = (
     Model(
         "lpips-alex",
         "imagenet",
-        "--lpips, the fastest",
+        "--loss lpips --network alex, the fastest",
         None,
         IMAGENET_LICENSE,
         233,
@@ -184,7 +184,7 @@ BACKBONES = (
     Model(
         "lpips-vgg",
         "imagenet",
-        "--lpips, preserves textures better",
+        "--loss lpips --network vgg, preserves textures better",
         None,
         IMAGENET_LICENSE,
         528,

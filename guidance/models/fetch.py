@@ -21,7 +21,7 @@ from guidance.models.store import (
     hub_cache,
     missing,
 )
-from guidance.models.tags import find_repository, unknown_encoder
+from guidance.models.tags import find_repository
 from guidance.models.torch_hub import TorchFile
 
 #: Seconds to resolve a host and connect to it, and for the hub to list a repository's files.
@@ -65,7 +65,10 @@ def fetch(name: str) -> Path:
     if known is not None and known.file is not None:
         return _fetch_file(known.file, name)
     if known is None and "/" not in name:
-        raise unknown_encoder(name)
+        raise InputError(
+            f"model {name!r:.80} is unknown; `guide models list` lists the names, and other "
+            "encoders and denoisers have the form hf-hub:org/repository"
+        )
     if name.startswith(("hf-hub:", "local-dir:")):
         find_repository(name)  # a malformed name is reported before the missing connection
     _check_hub(name)
@@ -138,7 +141,7 @@ def _reason(error: BaseException, repository: str) -> str:
 
     if isinstance(error, GatedRepoError):
         return (
-            f"accept the licence at {constants.ENDPOINT}/{repository} and log in once with: "
+            f"accept the license at {constants.ENDPOINT}/{repository} and log in once with: "
             "hf auth login"
         )
     if isinstance(error, RevisionNotFoundError):

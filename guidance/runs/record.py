@@ -87,16 +87,14 @@ def prefix_hash(path: Path, length: int) -> Any:
     return found
 
 
-def find_end(
-    path: Path, step: int, mark: tuple[int, str] | None = None
-) -> tuple[int, dict[str, Any]]:
-    """Finds the end of the lines up to a checkpoint's step, and the first line.
+def find_end(path: Path, step: int, mark: tuple[int, str] | None = None) -> tuple[int, list[Any]]:
+    """Finds the end of the lines up to a checkpoint's step, and the judge's scores in them.
 
     Args:
         mark: length and SHA-256 of these lines, from the checkpoint.
 
     Returns:
-        The offset in bytes, and the first line. The file is not changed.
+        The offset in bytes, and the scores, the first and the last; the file is not changed.
 
     Raises:
         InputError: lines before the checkpoint are missing or damaged.
@@ -104,7 +102,7 @@ def find_end(
     if not path.is_file():
         raise InputError(f"{path}: is missing, so the run cannot be resumed; start it again")
     end = steps = 0
-    first: dict[str, Any] = {}
+    judged: list[Any] = []
     with path.open("rb") as file:
         while (raw := file.readline(MAX_LINE)).endswith(b"\n"):
             try:
@@ -116,7 +114,8 @@ def find_end(
                 raise InputError(f"{path}: has a damaged line after byte {end}; start again")
             if number > step:
                 break
-            first = first or line
+            if "judge" in line:
+                judged = [*judged[:1], line["judge"]]
             steps += "losses" in line
             end += len(raw)
     if steps != step:
@@ -128,7 +127,7 @@ def find_end(
         raise InputError(
             f"{path}: was changed since the checkpoint; restore it, or start the run again"
         )
-    return end, first
+    return end, judged
 
 
 def environment(

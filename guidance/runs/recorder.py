@@ -62,7 +62,7 @@ class Resumed:
 
     tensors: dict[str, Tensor] = field(repr=False)
     metrics_end: int = 0  # bytes
-    judged_before: Scores | None = None
+    judged: Sequence[Scores] = ()  # at the start, and the last time
 
 
 def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
@@ -78,8 +78,8 @@ def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
     if tensors is None:
         return None
     mark = checkpoint.metrics_mark(folder)
-    end, first = find_end(folder / METRICS, int(tensors["counter/step"]), mark)
-    return Resumed(tensors, end, first.get("judge"))
+    end, judged = find_end(folder / METRICS, int(tensors["counter/step"]), mark)
+    return Resumed(tensors, end, judged)
 
 
 def record_run(
@@ -130,7 +130,7 @@ class _Recorder:
         self.plan, self.info, self.judge, self.resumed = plan, info, judge, resumed
         self.artifacts = all_artifacts(plan)
         self.stack = contextlib.ExitStack()
-        self.before = resumed.judged_before if resumed else None
+        self.before = resumed.judged[0] if resumed and resumed.judged else None
         self.after: Scores | None = None
         self.opened = False
         self.last: StepEvent | None = None
@@ -179,6 +179,8 @@ class _Recorder:
             artifact.begin(self.run, step)
         self.progress = Progress(self.info.task, self.plan.settings.steps, step)
         self.progress.print_notes(self.plan.notes)
+        if self.resumed and self.resumed.judged:
+            self.progress.judge(self.resumed.judged[-1])
         self.stack.callback(self.progress.close)
         self.first_checkpoint = step + FIRST_CHECKPOINT
 

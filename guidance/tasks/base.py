@@ -66,7 +66,8 @@ class Task(Plain):
     style: Prompt | None = None
     """Added to every prompt, e.g. "an oil painting:0.5" or "image:photo.png"."""
     loss: Losses = Field(default="clip")  # type: ignore[arg-type]
-    """What guides the run, e.g. "clip", "fsd" or "clip,fsd:0.5"."""
+    """What guides the run, e.g. "clip", "fsd" or "clip,fsd:0.5". Its model is an option of it:
+    --encoder of "clip", --denoiser of "fsd" and the other methods of score distillation."""
     preset: Preset = "normal"
     """How thorough the run is: sets the options listed under "presets"."""
     seed: int = Field(default=0, ge=0, lt=2**62)

@@ -55,7 +55,8 @@ class Edit(Task):
     sharp as the denoiser's resolution, the rest is as sharp as before."""
     loss: Losses = Field(default="dds")  # type: ignore[arg-type]
     """How the denoiser guides: "dds" follows the difference between the predictions for the prompt
-    and for the source; "pds" also pulls back to the image and stays closer to it."""
+    and for the source; "pds" also pulls back to the image and stays closer to it. --denoiser is an
+    option of both."""
 
     @property
     def usual_optimizer(self) -> Literal["adam", "sgd"]:

@@ -61,7 +61,7 @@ class Stylize(Task):
     # style from similar ones.
     loss: Losses = Field(default="patches,directional:0.06,content:0.5,contrastive:0.2")  # type: ignore[arg-type]
     """The losses with their weights: style of patches, style of the whole image, content, and whole
-    images against the prompt."""
+    images against the prompt. --encoder is an option of each."""
 
     def build(self) -> Plan:
         from guidance.media.read_video import is_video

@@ -116,7 +116,7 @@ class TextToMesh(Task):
         generator: MeshGenerator
         region, aim = None, CameraAim()
         if self.scene is not None:
-            from guidance.generators.mesh.assembly import of_each
+            from guidance.generators.mesh.assembly import views_of_parts
             from guidance.tasks.mesh.scene import scene_generator, scene_losses
 
             scene = self._checked_scene(self.scene)
@@ -142,7 +142,7 @@ class TextToMesh(Task):
             losses + self.mesh_mode.regularizers(),
             self.settings(),
             self.sample_prompts,
-            views=views if self.scene is None else of_each(views, len(scene.parts)),
+            views=views if self.scene is None else views_of_parts(views, len(scene.parts)),
             artifacts=(
                 GivenFiles(() if region is None else region.files),
                 Turntable(lambda views: ring(n, views), show_normals),

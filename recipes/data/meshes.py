@@ -16,7 +16,7 @@ import trimesh
 from recipes.data import colors
 from recipes.data.pool import SIDE, Pool
 
-FINE = 2 * SIDE  # pixels a side before averaging
+FINE = 2 * SIDE  # pixels per side before averaging
 #: Places [m, 3] and the faces [m] on which they are -> colors [m, 3] in 0..255.
 Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FILES = {"cow": "spot.obj", "monkey head": "suzanne.obj", "teapot": "teapot.obj"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-SIDE = 96  # pixels a side of every stored image
+SIDE = 96  # pixels per side of every stored image
 
 
 @dataclass

@@ -125,8 +125,10 @@ def test_flags_give_the_files(
     tmp_path: Path, tasks: list[Task], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = carrier("glb", {"task": "text2mesh", "mesh": "/theirs.obj", "steps": 9}, tmp_path)
-    assert guide(capsys, "rerun", path, "--mesh", "mine.obj") == (0, "")
-    assert (tasks[0].mesh, tasks[0].steps) == ("mine.obj", 9)  # type: ignore[attr-defined]
+    mesh = tmp_path / "mine.obj"
+    mesh.touch()
+    assert guide(capsys, "rerun", path, "--mesh", mesh) == (0, "")
+    assert (tasks[0].mesh, tasks[0].steps) == (str(mesh), 9)  # type: ignore[attr-defined]
     mine = tmp_path / "mine.txt"
     mine.write_text("a drawing of {}")
     path = carrier("png", {"templates": "/nowhere/at/all"}, tmp_path)

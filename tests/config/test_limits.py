@@ -70,14 +70,17 @@ def test_long_texts_and_lists_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: gd.Texture(texels=1), "Texture.texels: input should be greater than or equal to"),
+        (lambda: gd.Texture(texels=1), "Texture.texels: expected at least 16, got 1"),
         (lambda: gd.Texture(texel=1), "Texture.texel: is unknown; the options are texels, map_si"),
-        (lambda: gd.TextToImage(prompt="a", steps=0), "TextToImage.steps: input should be greater"),
+        (
+            lambda: gd.TextToImage(prompt="a", steps=0),
+            "TextToImage.steps: expected at least 1, got 0",
+        ),
         (lambda: gd.TextToImage(prompt=""), "TextToImage.prompt: prompt '': a phrase is empty"),
         (lambda: gd.TextToImage(prompt="a", loss="clop"), "TextToImage: unknown loss 'clop'; did"),
         (
             lambda: gd.TextToImage(prompt="a", generator={"kind": "grid", "cells": 0}),
-            "TextToImage.generator.cells: input should be greater than or equal to",
+            "TextToImage.generator.cells: expected at least 1",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from guidance.errors import InputError
-from guidance.generators.mesh.assembly import Assembly, Part, of_each
+from guidance.generators.mesh.assembly import Assembly, Part, views_of_parts
 from guidance.generators.mesh.jacobians import DeformedMesh
 from guidance.generators.mesh.stylized import StylizedMesh
 from guidance.geometry.io.files import load_mesh
@@ -41,7 +41,7 @@ def pair(left: float = -3.0, right: float = 5.0) -> Assembly:
 
 def test_parts_alone_are_seen_as_if_they_were_alone() -> None:
     scene = pair()
-    cameras = of_each(ORBIT, 2)(MOMENT)
+    cameras = views_of_parts(ORBIT, 2)(MOMENT)
     assert cameras.subject is not None and cameras.subject.tolist() == [[-1, -1, 0, 0, 1, 1]]
     seen = scene(cameras)
     for index, part in enumerate(scene.parts):
@@ -81,7 +81,7 @@ def test_regularizers_see_each_part_at_its_own_size() -> None:
     with torch.no_grad():
         small[1].generator.jacobians.copy_(2 * torch.eye(3).expand(1, 32, 3, 3))
         small[0].generator.jacobians.copy_(torch.eye(3).expand(1, 32, 3, 3))
-    value = Rigidity()(scene(of_each(ORBIT, 2)(MOMENT)), MOMENT)
+    value = Rigidity()(scene(views_of_parts(ORBIT, 2)(MOMENT)), MOMENT)
     assert value.item() == pytest.approx(1.5 / 2)  # half of all area, whatever its scale
 
 

@@ -140,7 +140,7 @@ def test_distances_of_a_ball_cost_nearly_nothing_and_others_what_they_rise() -> 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DMTet.Options(cells=1), "Input should be greater than or equal to 6"),
+        (lambda: DMTet.Options(cells=1), "expected at least 6"),
         (lambda: TetrahedralGrid.of(1, 1.0), "TetrahedralGrid: expected 2 to 80 cells, got 1"),
         (lambda: DMTet([0], DMTet.Options(cells=8, finest=3)), "finest: expected a power of two"),
         (DMTet.tiny(), "DMTet: needs cameras; give views=Orbit"),

@@ -45,7 +45,7 @@ def test_what_the_autoencoder_lost_fades_where_the_picture_changes(moved: float)
 
 def test_cells_move_where_any_of_their_pixels_may_and_no_other_pixel_does() -> None:
     mask = torch.zeros(1, 16, 16)
-    mask[:, 5:, 5:] = 1.0  # cells are four pixels a side: the second row and column are cut
+    mask[:, 5:, 5:] = 1.0  # cells are four pixels per side: the second row and column are cut
     made = LatentEdit((0,), picture(), denoiser=Mixture(linear=True), mask=mask)
     with torch.no_grad():
         made.change.fill_(0.2)

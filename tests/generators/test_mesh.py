@@ -26,7 +26,7 @@ def test_cameras_are_needed() -> None:
 
 
 def test_a_displacement_of_a_whole_radius_is_refused() -> None:
-    with pytest.raises(ValueError, match="Input should be less than 1"):
+    with pytest.raises(ValueError, match="expected less than 1"):
         StylizedMesh.Options(max_displacement=1.0)
 
 

@@ -136,9 +136,9 @@ def test_what_is_framed_fits_the_unit_sphere_and_knows_no_size_or_place() -> Non
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SphereMesh.Options(edge_length=0.0), "Input should be greater than 0"),
-        (lambda: SphereMesh.Options(map_size=0), "Input should be greater than or equal to 16"),
-        (lambda: SphereMesh.Options(reach=-1.0), "Input should be greater than or equal to 0"),
+        (lambda: SphereMesh.Options(edge_length=0.0), "expected more than 0"),
+        (lambda: SphereMesh.Options(map_size=0), "expected at least 16"),
+        (lambda: SphereMesh.Options(reach=-1.0), "expected at least 0"),
         (
             lambda: SphereMesh([0], SphereMesh.Options(edge_length=0.001)),
             "octasphere: expected 1 to 316",

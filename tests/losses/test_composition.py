@@ -111,7 +111,7 @@ def test_views_are_averaged() -> None:
         (lambda: Smoothness(epsilon=0.0), "Smoothness.epsilon: expected a number above 0, got 0.0"),
         (lambda: Border("sky"), "Border.color: expected a colour .*, got 'sky'"),
         (lambda: Border(thickness=0.6), r"Border.thickness: .* in \(0, 0.5\].* got 0.6"),
-        (lambda: value(Smoothness(), torch.zeros(2, 9)), "at least 3 pixels a side, got 2 x 9"),
+        (lambda: value(Smoothness(), torch.zeros(2, 9)), "at least 3 pixels per side, got 2 x 9"),
     ],
 )
 def test_refusals(make, message: str) -> None:  # type: ignore[no-untyped-def]

@@ -254,7 +254,7 @@ def test_other_mistakes_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"reference .*nowhere.png: no such file"):
         Lpips(tmp_path / "nowhere.png")
     small = Perceptual(lambda images: [images], min_size=31)
-    with pytest.raises(InputError, match="at least 31 pixels a side, got 16 x 16; use a larger"):
+    with pytest.raises(InputError, match="at least 31 pixels per side, got 16 x 16; use a larger"):
         Lpips(None, small).prepare(Rendering(pictures(size=16)))
     loss = Lpips(pictures(2), Perceptual(lambda images: [images]))
     loss.prepare(Rendering(pictures(2)))

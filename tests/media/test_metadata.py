@@ -14,7 +14,7 @@ from PIL import Image
 
 from guidance.errors import InputError
 from guidance.media import metadata
-from guidance.media.contact_sheet import contact_sheet
+from guidance.media.contact_sheet import caption_below, contact_sheet
 from guidance.media.pixels import tiled, to_uint8, untiled
 from guidance.media.read_image import read_png
 from guidance.media.write_image import encode_png
@@ -165,3 +165,12 @@ def test_large_pictures_are_refused_before_decoding(tmp_path: Path) -> None:
     path.write_bytes(head)
     with pytest.raises(InputError, match=r"bomb\.png"):
         read_png(path)
+
+
+def test_the_caption_of_a_mesh_is_below_the_last_row() -> None:
+    tiles = [np.full((256, 256, 3), 200, np.uint8)] * 8
+    assert caption_below("a", 8) == [""] * 4 + ["a"] + [""] * 3
+    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(tiles, caption_below("a cow", 8)))))
+    plain = np.asarray(Image.open(io.BytesIO(contact_sheet(tiles, [""] * 8))))
+    assert (sheet[: len(plain)] == plain).all()  # both rows, without a gap for captions
+    assert sheet[len(plain) :].min() < 128

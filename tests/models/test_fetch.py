@@ -252,7 +252,7 @@ def _hub_error(name: str) -> Exception:
         (ValueError("Expecting value: line 1"), "Expecting value"),  # a login page, not JSON
         (ConnectionError(), "ConnectionError$"),
         ("HfHubHTTPError", "403 Client Error.$"),
-        ("GatedRepoError", r"accept the licence at https://.*someone/clip and log in"),
+        ("GatedRepoError", r"accept the license at https://.*someone/clip and log in"),
         ("RepositoryNotFoundError", "no such repository, or it is private"),
         ("RevisionNotFoundError", "no such revision"),
     ],
@@ -286,7 +286,9 @@ def test_a_failed_connection_of_the_hubs_http_library_is_caught(
 def test_what_cannot_be_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="nothing to fetch"):
         models.fetch("local-dir:/models/mine")
-    with pytest.raises(InputError, match="encoder 'nonsense' is unknown"):
+    with pytest.raises(
+        InputError, match="model 'nonsense' is unknown; `guide models list` lists the names"
+    ):
         models.fetch("nonsense")
     with pytest.raises(InputError, match="expected hf-hub:org/repository"):
         models.fetch("hf-hub:a/b/c")

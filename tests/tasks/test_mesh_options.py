@@ -239,7 +239,7 @@ def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
     owners = [name for name in MODES if option in options_of(MESH_MODES, name).model_fields]
     flag = f"--{option.replace('_', '-')}"
     belongs = f"--mode {', '.join(owners)}"
-    with pytest.raises(InputError, match=f"^{flag} belongs to {belongs}; `guide run text2mesh"):
+    with pytest.raises(InputError, match=f"^{flag} belongs to {belongs}; see `guide run text2mesh"):
         flags(TextToMesh, "--mode", mode, flag, "1")
     with pytest.raises(ValueError, match=f"{mode} has no such option; its options: "):
         TextToMesh(mode={"kind": mode, option: 1})
@@ -247,14 +247,14 @@ def test_options_of_other_modes_are_refused(mode: str, option: str) -> None:
 
 def test_options_are_checked_when_they_are_made(tmp_path: Path) -> None:
     for options, message in (
-        ({"mode": {"kind": "texture", "texels": 3}}, "input should be greater than or equal to 16"),
+        ({"mode": {"kind": "texture", "texels": 3}}, "expected at least 16"),
         ({"mode": {"kind": "deform", "rigidity": "strong"}}, "rigidity"),
         ({"mode": "textur"}, "unknown mode 'textur'; did you mean 'texture'?"),
-        ({"cameras": {"kind": "orbit", "views": 0}}, "input should be greater than or equal to 1"),
+        ({"cameras": {"kind": "orbit", "views": 0}}, "expected at least 1"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             TextToMesh(**options)
-    with pytest.raises(InputError, match="--texels: input should be greater than or equal to 16"):
+    with pytest.raises(InputError, match="--texels: expected at least 16"):
         flags(TextToMesh, "--mode", "texture", "--texels", "3")
     mode = options_of(MESH_MODES, "texture")()
     assert isinstance(mode, Options)

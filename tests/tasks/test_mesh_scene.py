@@ -195,9 +195,9 @@ def _context() -> Any:
         ("prompt: x\n", "scene.yaml: parts: field required"),
         ("prompt: x\nparts: [{mesh: cube, prompt: y}]\n", "scene.yaml: parts: list should have at"),
         (YAML.replace("cube", "''"), "scene.yaml: parts 1 mesh: string should have at least 1"),
-        (YAML.replace("0.5", "-1"), "scene.yaml: parts 2 scale: input should be greater than 0"),
-        (YAML.replace("1.5", ".nan"), "scene.yaml: parts 2 position 2: input should be "),
-        (YAML.replace("1.5", "1e99"), "scene.yaml: parts 2 position 2: input should be less"),
+        (YAML.replace("0.5", "-1"), "scene.yaml: parts 2 scale: expected more than 0"),
+        (YAML.replace("1.5", ".nan"), "scene.yaml: parts 2 position 2: expected a finite number"),
+        (YAML.replace("1.5", "1e99"), "scene.yaml: parts 2 position 2: expected at most"),
         (YAML.replace("name: heart", "name: a/b"), "scene.yaml: parts 2 name: string should match"),
         (
             YAML.replace("name:", "title:"),

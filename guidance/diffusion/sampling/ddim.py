@@ -38,7 +38,7 @@ def sample(
         denoiser: the diffusion model.
         texts: one for each image.
         seeds: seeds of the noise, one for each image; images do not depend on each other.
-        size: pixels a side; by default that of the training images.
+        size: pixels per side; by default that of the training images.
         steps: sampling steps.
         guidance_scale: the scale of classifier-free guidance; 1 turns guidance off.
         micro_batch: the number of images that are sampled at once.

@@ -31,7 +31,7 @@ class Layout:
     model: str  # its name in the catalogue
     build: str  # torchvision's function
     ends: tuple[int, ...]  # maps are taken after so many layers, each time after a ReLU
-    min_size: int  # pixels a side, so that the last maps are not empty
+    min_size: int  # pixels per side, so that the last maps are not empty
     sha256: str  # of the linear layers of lpips version 0.1
 
 
@@ -59,7 +59,7 @@ class Perceptual:
 
     maps: Maps
     weights: tuple[Float[Tensor, "_"], ...] | None = None  # None: equal weights
-    min_size: int = 1  # pixels a side
+    min_size: int = 1  # pixels per side
 
 
 class Stages(nn.Module):

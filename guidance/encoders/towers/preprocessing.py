@@ -21,7 +21,7 @@ SAME = 1e-5
 class Preprocessing:
     """Resizing, cropping and normalization, from the tower's configuration."""
 
-    size: int  # pixels a side
+    size: int  # pixels per side
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str  # "bicubic" or "bilinear"
@@ -113,7 +113,7 @@ class Preprocessing:
         return resized.clamp(0, 1)
 
     def _center(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
-        """Crops or pads the images around their centre."""
+        """Crops or pads the images around their center."""
         height, width = images.shape[-2:]
         down, right = max(0, self.size - height), max(0, self.size - width)
         if down or right:

@@ -175,7 +175,7 @@ class Assembly(MeshGenerator):
         return cls(parts, options.shading)
 
 
-def of_each(
+def views_of_parts(
     views: Callable[[StepContext], Cameras], parts: int
 ) -> Callable[[StepContext], Cameras]:
     """Cameras that show first the whole scene, then each part alone, from the same directions."""

@@ -188,7 +188,7 @@ class DeformedMesh(MeshGenerator):
 
 
 def _notes(poisson: Poisson) -> tuple[str, ...]:
-    """What the user should know about the mesh, a line each."""
+    """What the user should know about the mesh, one line each."""
     notes = []
     if poisson.num_parts > 1:
         notes.append(

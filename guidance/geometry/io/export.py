@@ -14,7 +14,7 @@ from guidance.geometry.topology import boundary_loops, edge_sides
 from guidance.meshes import Mesh
 
 #: All export formats, and the default ones.
-FORMATS, USUAL = ("glb", "obj", "ply", "stl"), ("glb", "obj")
+FORMATS, DEFAULT_FORMATS = ("glb", "obj", "ply", "stl"), ("glb", "obj")
 
 
 def parse_formats(text: str) -> tuple[str, ...]:

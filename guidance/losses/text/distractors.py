@@ -17,7 +17,7 @@ from guidance.losses.text.targets import EmbeddedPrompts
 from guidance.prompts import Phrase
 
 #: A caption with a greater cosine to a phrase is a paraphrase of it and not used as a distractor.
-#: Chosen by judgement: pushing "an apple" away from "apple" would optimize a difference that only
+#: Chosen by judgment: pushing "an apple" away from "apple" would optimize a difference that only
 #: the encoder can see.
 SAME_MEANING = 0.95
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guidance.loop.result import Result
-from guidance.media.contact_sheet import contact_sheet
+from guidance.media.contact_sheet import caption_below, contact_sheet
 from guidance.media.pixels import to_uint8
 from guidance.outputs import Images, Rendering
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
@@ -25,7 +25,7 @@ class ContactSheet(Artifact):
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         (frames,) = frames_around(run.generator, self.cameras(VIEWS), [Rendering.over])
         for sample, caption in enumerate(run.captions):
-            sheet = contact_sheet(frames[sample], [caption] + [""] * (VIEWS - 1))
+            sheet = contact_sheet(frames[sample], caption_below(caption, VIEWS))
             yield run.write(NAME, sheet, sample)
 
 

@@ -123,7 +123,7 @@ def select(
 
     from guidance.geometry.selection import Selection
     from guidance.localize.parts import find_part_by_text
-    from guidance.tasks.mesh.region_images import MASK, PICTURE, region_pictures
+    from guidance.tasks.mesh.region_images import IMAGE, MASK, region_images
 
     boxes, masks, found, notes = [], [], [], []
     for region in regions:
@@ -149,10 +149,10 @@ def select(
     faces = selection.faces(mesh)
     if not by_texels and bool(faces.all()):
         raise InputError(f"--region: contains all of {where}; remove it")
-    files = region_pictures(selection, faces, mesh, by_texels=by_texels)
+    files = region_images(selection, faces, mesh, by_texels=by_texels)
     also = f"; edit {MASK} to correct it" if len(files) > 1 else ""
-    told = f"region: {_amount(faces, mesh)}, may change; see {PICTURE}{also}"
-    return Selected(selection, faces, (told, *notes), files)
+    note = f"region: {_amount(faces, mesh)}, may change; see {IMAGE}{also}"
+    return Selected(selection, faces, (note, *notes), files)
 
 
 def _mask(path: Path, mesh: Mesh, where: str) -> torch.Tensor:
@@ -203,10 +203,10 @@ def _amount(faces: torch.Tensor, mesh: Mesh) -> str:
 
 def _unclear(localizer: Localizer, region: MeshRegion, contrast: float) -> str:
     from guidance.localize.parts import CLEAR
-    from guidance.tasks.mesh.region_images import PICTURE
+    from guidance.tasks.mesh.region_images import IMAGE
 
     return (
         f"region {region.text}: {localizer.names} hardly separates it from the rest "
-        f"({contrast:.1f} logits, {CLEAR:g} are clear); check {PICTURE}, and use a box, a mask or "
+        f"({contrast:.1f} logits, {CLEAR:g} are clear); check {IMAGE}, and use a box, a mask or "
         'a larger model, e.g. --encoder "ViT-B-16/openai"'
     )

@@ -27,6 +27,7 @@ from guidance.config.files import MAX_BYTES, read_config
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
 from guidance.prompts import Prompt
+from guidance.wording import what_is_wrong
 
 MOST_PARTS = 32
 #: Larger coordinates are a mistake.
@@ -128,5 +129,4 @@ def _explained(error: ValidationError, path: Path) -> str:
         return f"{place[:200]}: is unknown; known keys are {', '.join(known)}"
     if isinstance(first.get("ctx", {}).get("error"), InputError):
         return f"{place}: {first['ctx']['error']}"
-    message = first["msg"].removeprefix("Value error, ")
-    return " ".join(f"{place}: {message[0].lower()}{message[1:]}".split())
+    return " ".join(f"{place}: {what_is_wrong(error)}".split())

@@ -14,7 +14,7 @@ from guidance.config.marks import marked_values
 from guidance.encoders.base import Encoder
 from guidance.encoders.openclip import OpenClip
 from guidance.errors import InputError, resource_errors
-from guidance.evaluate.held_out import held_out_judge, loss_encoders
+from guidance.evaluate.held_out import declared_encoders, held_out_judge, loss_encoders
 from guidance.loop.events import Event, Listener
 from guidance.loop.optimize import ADVICE
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, only_writer
@@ -23,6 +23,7 @@ from guidance.runs.plan import Plan, RunResult
 from guidance.runs.record import environment
 from guidance.runs.recorder import RunInfo, read_checkpoint, record_run
 from guidance.runs.results import read_done
+from guidance.streams import say
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ def _run(
 ) -> RunResult:
     plan = job.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
+    names = [*declared_encoders(plan), *(name for name, _ in job.denoisers)]
+    if names:
+        say(f"loading {', '.join(names)} ...")
     encoders = loss_encoders(plan)
     judge = None
     if job.judge:

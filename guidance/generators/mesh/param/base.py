@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.geometry.io.export import USUAL, save_meshes
+from guidance.geometry.io.export import DEFAULT_FORMATS, save_meshes
 from guidance.geometry.io.files import load_mesh
 from guidance.meshes import Mesh, MeshScene
 from guidance.outputs import Rendering
@@ -25,8 +25,8 @@ class MeshGenerator(Generator):
     regularizers read, is the `scene` of the rendering.
     """
 
-    formats: tuple[str, ...] = USUAL  # of the files that `export` writes
-    notes: tuple[str, ...] = ()  # what the user should know about the input, a line each
+    formats: tuple[str, ...] = DEFAULT_FORMATS  # of the files that `export` writes
+    notes: tuple[str, ...] = ()  # what the user should know about the input, one line each
 
     def forward(self, view: View | None = None) -> Rendering:
         """Images from the cameras, premultiplied, with alpha.
