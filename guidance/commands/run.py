@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from guidance.config.carried import is_of_the_place
 from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
 from guidance.config.early import check_files
 from guidance.config.files import (
@@ -74,12 +75,20 @@ def rerun(words: list[str]) -> int:
         existing_folder(around)
     name, version, values = strip_header(_read(path), str(path))
     cls = _built_in(name, path, f"guide run YOUR.py --config {path}")
-    own = around is not None and path.name == CONFIG and is_own(around)
+    own = around is not None and is_own(around) and _is_of_run(cls, values, around)
     task, notes = task_of(
         cls, str(name), words[1:], values, where=str(path), version=version, carried=not own
     )
     _tell(notes)
     return execute(task, None)
+
+
+def _is_of_run(cls: type[Task], values: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a configuration is that of a run folder, apart from output and device."""
+    _, _, own = strip_header(read_record(folder / CONFIG), str(folder / CONFIG))
+    places = {name for name, info in cls.model_fields.items() if is_of_the_place(info)}
+    first, second = ({k: v for k, v in each.items() if k not in places} for each in (values, own))
+    return first == second
 
 
 def find_task(name: str) -> type[Task]:

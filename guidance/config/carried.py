@@ -26,7 +26,7 @@ LOCAL = "local-dir:"
 
 def places(cls: type[BaseModel]) -> tuple[str, ...]:
     """The options of a task that say where a run happens."""
-    return tuple(key for key, info in cls.model_fields.items() if _is_of_the_place(info))
+    return tuple(key for key, info in cls.model_fields.items() if is_of_the_place(info))
 
 
 def without_places(
@@ -95,7 +95,7 @@ def _named_files(node: Node) -> Iterator[tuple[str, list[str]]]:
 
 
 def _names_file(info: FieldInfo, item: Any) -> bool:
-    if not isinstance(item, str | Path) or _is_of_the_place(info):
+    if not isinstance(item, str | Path) or is_of_the_place(info):
         return False
     kinds, text = _types(info.annotation), str(item)
     return (
@@ -114,7 +114,8 @@ def _types(annotation: Any) -> set[type]:
     return {kind for part in get_args(annotation) for kind in _types(part)}
 
 
-def _is_of_the_place(info: FieldInfo) -> bool:
+def is_of_the_place(info: FieldInfo) -> bool:
+    """Whether an option says where a run happens, not what it makes."""
     return any(isinstance(item, OfThePlace) for item in info.metadata)
 
 

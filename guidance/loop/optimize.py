@@ -1,4 +1,4 @@
-"""The optimization loop: the only optimizer step of the package; see `gradients` for the only backward."""
+"""The optimization loop: the only optimizer step; `gradients` has the only backward."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_families_of_losses_need_no_weights() -> None:
 
 
 def test_a_folder_tells_its_own_family(tmp_path) -> None:
-    config = {"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}
+    config = {"model_cfg": {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     (tmp_path / "open_clip_model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     assert LossModel.of(f"local-dir:{tmp_path}").family == "clip"

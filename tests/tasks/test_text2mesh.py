@@ -66,7 +66,8 @@ OF_CLIP: dict[str, Any] = {
     "contrastive_weight": 0.7,
 }
 #: Tests of their own: test_mesh_options, test_mesh_scene, test_mesh_region, test_mesh_exports.
-ELSEWHERE = {"cameras", "scene", "region", "formats"}
+#: `up` is tested below.
+ELSEWHERE = {"cameras", "scene", "region", "formats", "up"}
 
 
 @pytest.fixture(scope="module")

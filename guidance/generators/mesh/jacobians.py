@@ -186,6 +186,12 @@ class DeformedMesh(MeshGenerator):
     def tiny(cls, num_samples: int = 2) -> DeformedMesh:
         return cls(octahedron(), range(num_samples), cls.Options(edge_length=0.8))
 
+    @classmethod
+    def tiny_render(cls, mesh: Mesh, cameras: Cameras) -> Rendering:
+        """Renders a loaded mesh like `render`."""
+        fitted = replace(mesh, vertices=fit_unit_sphere(mesh.vertices[None])[0])
+        return super().tiny_render(fitted, cameras)
+
 
 def _notes(poisson: Poisson) -> tuple[str, ...]:
     """What the user should know about the mesh, one line each."""
