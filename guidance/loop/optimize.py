@@ -1,4 +1,4 @@
-"""The optimization loop: the only optimizer step of the package; see `gradients` for the only backward."""
+"""The optimization loop, with the only optimizer step; the only backward is in `gradients`."""
 
 from __future__ import annotations
 
