@@ -30,8 +30,6 @@ from guidance.parsed import Parsed
 from guidance.schedule import SHAPES, Schedule
 from guidance.texts import is_encodable, is_visible
 
-#: Phrases for the two sides of an object; {} stands for the phrase of the object.
-FRONT, BACK = "front view of {}", "back view of {}"
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 CORNER = rf"{NUMBER}(?:\s*@\s*{NUMBER})?"
 CURVE = rf"{CORNER}(?:\s*->\s*{CORNER})+(?:\s+(?:{'|'.join(SHAPES)}))?"

@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.text.embedding import BACK, FRONT
 from guidance.evaluate.judge import embed_texts
-from guidance.prompts import BACK, FRONT
 
 #: Views within this angle of the front, or of the back, are counted.
 WITHIN_DEG = 45.0

@@ -17,11 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.encoders.text.embedding import device_of, embed_phrase
+from guidance.encoders.text.embedding import BACK, FRONT, device_of, embed_phrase
 from guidance.geometry.normalization import Normalization
 from guidance.localize.localizer import Localizer
 from guidance.meshes import Mesh, MeshScene
-from guidance.prompts import BACK, FRONT, Phrase, Prompt
+from guidance.prompts import Phrase, Prompt
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.cameras.sampling.anchor import Anchor
 from guidance.rendering.shading import render_mesh

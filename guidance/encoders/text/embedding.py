@@ -13,6 +13,9 @@ from guidance.encoders.base import Encoder
 from guidance.media.read_image import load_image
 from guidance.prompts import Phrase
 
+#: Phrases for the two sides of an object; {} stands for the phrase of the object.
+FRONT, BACK = "front view of {}", "back view of {}"
+
 
 def device_of(encoder: Encoder) -> torch.device:
     """The device of an encoder's weights; the CPU for an encoder without weights."""
