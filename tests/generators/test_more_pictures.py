@@ -89,7 +89,7 @@ def test_every_option_changes_the_result(kind: type[Generator], option: str, val
         (lambda: make(Grid, palette=("red",)), r"a number or 2 to 256 colors.*got \('red',\)"),
         (
             lambda: make(Grid, palette=("red", "#1")),
-            "Grid.palette: expected a colour such as .* got '#1'",
+            "Grid.palette: expected a color such as .* got '#1'",
         ),
         (lambda: make(Strokes, size=0), "Strokes.size: expected at least 1, got 0"),
         (lambda: make(Strokes, export_size=0), "Strokes.export_size: expected at least 1, got 0"),
@@ -97,7 +97,7 @@ def test_every_option_changes_the_result(kind: type[Generator], option: str, val
         (lambda: make(Strokes, widths=(0.1, 0.1)), r"0 < least < greatest <= 1, got \(0.1, 0.1\)"),
         (
             lambda: make(Strokes, ground="sky"),
-            "Strokes.ground: expected a colour such as .* got 'sky'",
+            "Strokes.ground: expected a color such as .* got 'sky'",
         ),
     ],
 )

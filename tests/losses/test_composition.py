@@ -105,11 +105,11 @@ def test_views_are_averaged() -> None:
     [
         (lambda: Palette(()), r"Palette.colors: expected colors such as .*, got \(\)"),
         (lambda: Palette("red"), "Palette.colors: expected colors such as .*, got 'red'"),
-        (lambda: Palette(("#12",)), "Palette.colors: expected a colour .*, got '#12'"),
+        (lambda: Palette(("#12",)), "Palette.colors: expected a color .*, got '#12'"),
         (lambda: Symmetry("x"), "Symmetry.axis: .*left-right, up-down, both; got 'x'"),
         (lambda: Smoothness(3), "Smoothness.order: expected 1 or 2, got 3"),
         (lambda: Smoothness(epsilon=0.0), "Smoothness.epsilon: expected a number above 0, got 0.0"),
-        (lambda: Border("sky"), "Border.color: expected a colour .*, got 'sky'"),
+        (lambda: Border("sky"), "Border.color: expected a color .*, got 'sky'"),
         (lambda: Border(thickness=0.6), r"Border.thickness: .* in \(0, 0.5\].* got 0.6"),
         (lambda: value(Smoothness(), torch.zeros(2, 9)), "at least 3 pixels per side, got 2 x 9"),
     ],

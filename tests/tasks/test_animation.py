@@ -165,7 +165,7 @@ def test_every_generator_is_moved(generator: str, tmp_path: Path) -> None:
 )
 def test_options_of_animations_are_refused_without_frames(option: str) -> None:
     flag = f"--{option.replace('_', '-')}"
-    with pytest.raises(InputError, match=f"^{flag} belongs to --frames"):
+    with pytest.raises(InputError, match=f"^{flag} needs --frames"):
         flags(TextToImage, "--prompt", "a heart", f"{flag}={CHANGED[option]}")
 
 
