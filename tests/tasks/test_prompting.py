@@ -117,5 +117,7 @@ def test_missing_files_are_reported_in_one_line_and_leave_nothing(
         with pytest.raises(SystemExit) as end:
             cli.main(["run", "text2image", "--prompt", "a cat", *words, *small])
         told = capsys.readouterr()
-        assert end.value.code == 2 and told.err.removeprefix("loading mini ...\n").count("\n") == 1 and message in told.err
+        assert end.value.code == 2
+        line = told.err.removeprefix("loading mini ...\n")
+        assert line.count("\n") == 1 and message in line
         assert not output.exists() or not any(output.iterdir())
