@@ -246,7 +246,8 @@ def _refused_by_the_command(
     path, name = _make(scene, originals, batch.reader, line["number"], place)
     ended = guide([*_words(batch.reader, path), "--output", str(place / "out")]).wait()
     wrong = ended.complaint(*REFUSED)
-    if not wrong and len(ended.errors.strip().splitlines()) > 1:
+    lines = [each for each in ended.errors.splitlines() if not each.startswith("loading ")]
+    if not wrong and len(lines) > 1:
         wrong = f"more than one line: {ended.errors!r:.300}"
     return wrong and f"{name}, by the command line: {wrong}"
 

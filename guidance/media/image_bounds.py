@@ -86,6 +86,25 @@ def _png(file: Readable, size: int) -> None:
             raise ValueError(f"the checksum of a chunk {head[4:].decode()} is wrong")
 
 
+def check_png_chunks(content: bytes) -> None:
+    """Checks that a PNG is complete and that no byte of it was changed.
+
+    Raises:
+        ValueError: a checksum is wrong, or the file does not end with its last chunk.
+    """
+    at, name = 8, b""
+    while name != b"IEND":
+        length, name = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(content) or zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(
+            content[end - 4 : end]
+        ):
+            raise ValueError("a checksum is wrong, or it is truncated")
+        at = end
+    if at != len(content):
+        raise ValueError("it has bytes behind its end")
+
+
 #: A marker inside the compressed pixels of a JPEG that ends them: neither a stuffed byte nor one of
 #: the restart markers.
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")

@@ -24,7 +24,7 @@ from guidance.media.formats import (
     opened,
     video_format,
 )
-from guidance.media.image_bounds import TooLarge, check_parts, check_pixels
+from guidance.media.image_bounds import TooLarge, check_parts, check_pixels, check_png_chunks
 from guidance.media.pixels import Frame
 
 if TYPE_CHECKING:
@@ -97,9 +97,16 @@ def read_png(path: Path) -> Frame:
     """Reads a PNG that this package has written.
 
     Raises:
-        InputError: not a PNG, damaged, or more than `MAX_PIXELS`.
+        InputError: not a PNG, changed since it was written, or more than `MAX_PIXELS`.
     """
-    return read_image(path, str(path), ("PNG",))[..., :3]
+    with opened(path, str(path), MAX_BYTES) as file:
+        content = file.read()
+    levels = read_image(content, str(path), ("PNG",))[..., :3]
+    try:
+        check_png_chunks(content)
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged: {error}") from None
+    return levels
 
 
 def read_image(

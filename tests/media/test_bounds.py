@@ -17,7 +17,7 @@ from PIL import Image
 from guidance.errors import InputError
 from guidance.media import read_video
 from guidance.media.metadata import extract
-from guidance.media.read_image import load_image, read_image
+from guidance.media.read_image import load_image, read_image, read_png
 from guidance.media.read_video import is_video, open_video
 from guidance.media.write_image import encode_png
 from tests.media.inputs import encoded, picture, video
@@ -224,3 +224,20 @@ def test_changed_pixels_of_a_png_are_noticed() -> None:
     content[content.index(b"IDAT") + 8] ^= 1
     with pytest.raises(InputError, match="the checksum of a chunk IDAT is wrong"):
         read_image(bytes(content), "a.png")
+
+
+@pytest.mark.parametrize("damage", ["tail", "checksum", "end", "more"])
+def test_a_png_of_our_own_must_be_as_it_was_written(damage: str, tmp_path: Path) -> None:
+    whole = encode_png(np.full((32, 32, 3), 7, np.uint8))
+    changed = {
+        "tail": whole[:-12],
+        "checksum": whole[:-13] + bytes([whole[-13] ^ 1]) + whole[-12:],
+        "end": whole[:-12] + bytes(12),
+        "more": whole + b"x",
+    }[damage]
+    path = tmp_path / "0000001.png"
+    path.write_bytes(whole)
+    assert read_png(path).shape == (32, 32, 3)
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match=r"0000001.png: (is damaged|not a readable PNG)"):
+        read_png(path)

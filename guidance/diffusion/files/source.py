@@ -16,6 +16,7 @@ from guidance.models.foreign.places import PACKAGED, check_places, check_subfold
 from guidance.models.foreign.schedulers import read_scheduler
 from guidance.models.foreign.tensors import PICKLES, pickle_refused, read_header
 from guidance.models.store import EMBEDDED, Repository, hub_folder, missing
+from guidance.texts import one_line
 
 #: Supported pipelines, with the folders of the network and of the text encoders. Other parts in
 #: `model_index.json` (safety checkers, image encoders) are ignored.
@@ -77,7 +78,7 @@ def find_source(name: str) -> Source:
     if not isinstance(kind, str) or kind not in NETWORKS:
         raise InputError(
             f"{folder / 'model_index.json'}: expected one of {', '.join(NETWORKS)}, got "
-            f"{kind!s:.60}; other pipelines and custom pipelines are not supported"
+            f"{one_line(str(kind)):.60}; other pipelines and custom pipelines are not supported"
         )
     index = Index.check(index, folder / "model_index.json")
     network, towers = NETWORKS[kind]
