@@ -8,7 +8,7 @@ from typing import Any
 
 from guidance.config.carried import is_of_the_place
 from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
-from guidance.config.early import check_files
+from guidance.config.early import check_files, check_weights
 from guidance.config.files import (
     differs_from_mark,
     is_marked_version,
@@ -61,6 +61,7 @@ def run(words: list[str]) -> int:
         print(task_help(cls, name, words, Task, cls.PRESET_MINUTES), end="")
         return 0
     check_files(cls, words)
+    check_weights(words)
     return execute(_task(cls, name, words), None)
 
 

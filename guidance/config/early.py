@@ -23,6 +23,8 @@ from guidance.config.unknown import unexpected
 from guidance.errors import InputError
 from guidance.options import NamesFile, OfThePlace
 
+#: Names of models that are folders.
+LOCAL = "local-dir:"
 #: How similar a flag is to an option of the task to be taken for it without further search.
 SIMILAR = 0.8
 
@@ -76,6 +78,22 @@ def check_files(cls: type[BaseModel], words: Sequence[str]) -> None:
             flag = f"--{key.replace('_', '-')}"
             others = f"; give a file, or {', '.join(names.apart_from)}" if names else ""
             raise InputError(f"{flag} {text:.200}: no such file{others}")
+
+
+def check_weights(words: Sequence[str]) -> None:
+    """Checks that the weights of models that flags name are on this machine.
+
+    Raises:
+        InputError: a name that is not valid for a repository.
+        MissingWeights: they are not.
+    """
+    from guidance.models.catalogue import check_is_here
+
+    for option in ("encoder", "denoiser"):
+        for text in peek(words, option):
+            for name in text.split(","):
+                if not name.startswith(LOCAL):  # a path may have a comma
+                    check_is_here(name.strip())
 
 
 def _check_names(cls: type[BaseModel], words: Sequence[str], old: Collection[str]) -> None:
