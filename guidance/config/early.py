@@ -89,7 +89,9 @@ def check_weights(words: Sequence[str]) -> None:
     """
     from guidance.models.catalogue import check_is_here
 
-    for option in ("encoder", "denoiser"):
+    # Without a component that has it, --denoiser is a mistake of another kind.
+    chosen = peek(words, "loss") or peek(words, "generator")
+    for option in ("encoder", "denoiser") if chosen else ("encoder",):
         for text in peek(words, option):
             for name in text.split(","):
                 if not name.startswith(LOCAL):  # a path may have a comma
