@@ -24,7 +24,7 @@ KINDS = {
 def refuse_special_file(path: Path, name: str = "") -> None:
     """Checks that a path is a plain file, or that there is nothing.
 
-    Whoever reads the file says what to do if there is none.
+    A missing path passes: the reader of the file reports it.
 
     Args:
         name: names the file in messages; by default its path.

@@ -241,7 +241,7 @@ def _ignoring_errors(work: Callable[[], object]) -> None:
 def _refused_by_the_command(
     scene: Scene, originals: dict[str, Any], batch: Batch, line: dict[str, Any]
 ) -> str:
-    """What is wrong with how the command line refuses an input, or nothing."""
+    """A fault in how the command line refuses an input; an empty text if there is none."""
     place = scene.fresh(f"command-{batch.reader}-{batch.first}")
     path, name = _make(scene, originals, batch.reader, line["number"], place)
     ended = guide([*_words(batch.reader, path), "--output", str(place / "out")]).wait()

@@ -84,7 +84,7 @@ def _exhaust(scene: Scene, whole: Path, trial: tuple[int, int, str]) -> Trial:
 
 
 def _far(whole: Path, folder: Path) -> str:
-    """Where losses differ by more than `CLOSE`, relative, or nothing."""
+    """The losses that differ by more than `CLOSE`, relative; an empty text if none does."""
     pairs = [(path / "metrics.jsonl").read_text().splitlines() for path in (whole, folder)]
     if len(pairs[0]) != len(pairs[1]):
         return f"{len(pairs[1])} lines of metrics instead of {len(pairs[0])}"

@@ -1,8 +1,8 @@
 """Configurations that come from elsewhere: inside an image, or in a run folder of somebody else.
 
-Such a configuration says what to make. It never chooses places, devices or files of this machine:
-options that are marked `OfThePlace` are left out, and one that names a file is refused unless the
-command line gives it.
+Such a configuration cannot choose output folders, devices or files of this machine: options that
+are marked `OfThePlace` are left out, and one that names a file is refused unless the command line
+gives it.
 """
 
 from __future__ import annotations

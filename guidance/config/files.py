@@ -62,7 +62,7 @@ def differs_from_mark(path: Path) -> bool:
 
 
 def is_marked_version(values: Mapping[str, Any]) -> bool:
-    """Whether a configuration is of a schema version that has a mark."""
+    """Whether the schema version of a configuration is one whose files end with a hash."""
     version = values.get("schema_version")
     return type(version) is int and MARKED_FROM <= version <= SCHEMA_VERSION
 

@@ -30,6 +30,7 @@ from guidance.generators.image.unet import UNet
 from guidance.generators.image.wavelet import Wavelet
 from guidance.types import Generator, StepContext
 from guidance.views import Warp, Windows
+from tests.generators.details import with_details
 
 MOMENT = StepContext((0, 1), 7, 0.5)
 
@@ -62,14 +63,7 @@ EACH_SIZE = pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 
 
 def made(name: str, size: Size) -> Generator:
-    generator = MAKE[name](size)
-    random = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            amount = 0.3 * parameter.abs().mean().clamp_min(0.1 if "siren" not in name else 0.0)
-            parameter.add_(amount * torch.randn(parameter.shape, generator=random))
-        generator.project()
-    return generator
+    return with_details(MAKE[name](size), name)
 
 
 @EACH_SIZE

@@ -34,6 +34,7 @@ from guidance.outputs import Rendering
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.types import Generator, StepContext
 from guidance.views import Windows
+from tests.generators.details import with_details
 
 #: Each shows any place; the grid's cells do not divide its windows.
 MAKE: dict[str, Callable[[int], Generator]] = {
@@ -50,15 +51,7 @@ ALL = pytest.mark.parametrize("name", MAKE)
 
 
 def made(name: str, size: int) -> Generator:
-    """With values far enough from its start that all of its detail can be seen."""
-    generator = MAKE[name](size)
-    random = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            amount = 0.3 * parameter.abs().mean().clamp_min(0.1 if "siren" not in name else 0.0)
-            parameter.add_(amount * torch.randn(parameter.shape, generator=random))
-        generator.project()
-    return generator
+    return with_details(MAKE[name](size), name)
 
 
 def places(size: int, side: int, corners: list[list[tuple[int, int]]]) -> Windows:

@@ -13,7 +13,7 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class Trial:
-    """One try: what came of it, and what was wrong, or nothing."""
+    """One try: its outcome, and its fault (an empty text if there is none)."""
 
     result: str  # e.g. "resumed", "refused"
     fault: str = ""

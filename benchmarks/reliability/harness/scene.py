@@ -121,6 +121,6 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def resumed(whole: Path, folder: Path) -> str:
-    """Resumes a run; says what is wrong with it, or nothing."""
+    """Resumes a run, and returns its fault; an empty text if there is none."""
     ended = resume(folder)
     return ended.complaint(0) or difference(whole, folder)

@@ -57,18 +57,7 @@ def load_network(kind: str, folder: Path, dtype: torch.dtype) -> nn.Module:
         skeleton = network.from_config(found)
     check_size(skeleton, header, folder, config)
     check_finite(files)
-    with quiet(), library_errors(folder):
-        module, info = network.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            variant=variant,
-            output_loading_info=True,
-        )
-    check_loaded(info, folder, config)
-    assert isinstance(module, nn.Module)
-    return module
+    return _loaded(network, folder, config, {"dtype": dtype, "variant": variant})
 
 
 def load_text_encoder(kind: str, folder: Path, dtype: torch.dtype) -> nn.Module:
@@ -97,18 +86,27 @@ def load_text_encoder(kind: str, folder: Path, dtype: torch.dtype) -> nn.Module:
             skeleton = encoder(config)
     check_size(skeleton, header, folder, path)
     check_finite(files)
+    options = {"dtype": dtype, "variant": variant, "config": config, "trust_remote_code": False}
+    return _loaded(encoder, folder, path, options)
+
+
+def _loaded(kind: Any, folder: Path, config: Path, options: dict[str, Any]) -> nn.Module:
+    """A model of diffusers or transformers from its checked folder, and from nowhere else.
+
+    Args:
+        kind: its class.
+        config: its configuration, for messages.
+        options: further arguments of `from_pretrained`.
+    """
     with quiet(), library_errors(folder):
-        module, info = encoder.from_pretrained(
+        module, info = kind.from_pretrained(
             folder,
-            config=config,
-            dtype=dtype,
             local_files_only=True,
-            trust_remote_code=False,
             use_safetensors=True,
-            variant=variant,
             output_loading_info=True,
+            **options,
         )
-    check_loaded(info, folder, path)
+    check_loaded(info, folder, config)
     assert isinstance(module, nn.Module)
     return module
 

@@ -54,7 +54,7 @@ def load_mesh(source: str | Path, *, maps: bool = False, up: Literal["y", "z"] =
     Args:
         source: a path, or the name of a built-in mesh.
         maps: also decodes the texture maps embedded in a GLB; other formats embed none.
-        up: the axis of the file that points upwards. Meshes in memory have y up, so with "z" the
+        up: the axis that points upwards in the file. Loaded meshes always have y up. With "z", the
             mesh is rotated: x stays, z becomes y, and y becomes -z.
 
     Raises:

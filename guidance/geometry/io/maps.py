@@ -161,6 +161,16 @@ def _transformed(uv: Float[Tensor, "f 3 2"], info: dict[str, Any]) -> Float[Tens
     return turned + uv.new_tensor(transform.get("offset", [0.0, 0.0]))
 
 
+def _texture_infos(material: dict[str, Any]) -> list[dict[str, Any] | None]:
+    """The references to the maps of base color, roughness and metallic, and normals."""
+    surface = material[SURFACE]
+    return [
+        surface.get("baseColorTexture"),
+        surface.get("metallicRoughnessTexture"),
+        material.get("normalTexture"),
+    ]
+
+
 def unsupported(given: GivenMaterials) -> str | None:
     """Why materials cannot be rendered as maps of one `Material`; None if they can."""
     if len(given.materials) > 1:
@@ -170,11 +180,7 @@ def unsupported(given: GivenMaterials) -> str | None:
         )
     material = given.materials[0]
     surface = material[SURFACE]
-    infos = [
-        surface.get("baseColorTexture"),
-        surface.get("metallicRoughnessTexture"),
-        material.get("normalTexture"),
-    ]
+    infos = _texture_infos(material)
     if any(info is not None and "extensions" in info for info in infos):
         return (
             "the texture maps use a second UV set or a texture transform, which are not supported; "
@@ -199,11 +205,7 @@ def material_of(given: GivenMaterials, where: str) -> Material | None:
         raise InputError(f"{where}: {reason}")
     material = given.materials[0]
     surface = material[SURFACE]
-    infos = [
-        surface.get("baseColorTexture"),
-        surface.get("metallicRoughnessTexture"),
-        material.get("normalTexture"),
-    ]
+    infos = _texture_infos(material)
     maps = [None if info is None else _map(given, info["index"], where) for info in infos]
     sizes = [tuple(found.shape[-2:]) for found in maps if found is not None]
     if not sizes:

@@ -1,4 +1,4 @@
-"""OFF and its kin (COFF, NOFF, STOFF, ...): text with polygons, normals, colors, UV coordinates."""
+"""OFF and its variants (COFF, NOFF, STOFF, ...): polygons, normals, colors and UV coordinates."""
 
 from __future__ import annotations
 
