@@ -5,10 +5,12 @@ Import it only when needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -17,6 +19,7 @@ from guidance.errors import InputError
 from guidance.media.formats import Readable
 from guidance.media.pixels import Frame, resized_frame
 
+T = TypeVar("T")
 #: Errors on damaged files. PyAV itself may read header values that Python refuses.
 DAMAGED = (av.FFmpegError, OSError, ValueError, OverflowError, ZeroDivisionError)
 #: Matrices by their numbers in FFmpeg: ITU-R BT.709 and BT.601, and "unspecified".
@@ -79,19 +82,24 @@ class VideoStream:
 
     def packets(self) -> Iterator[float | None]:
         """The time of each packet in seconds, as far as known; nothing is decoded."""
-        for packet in self.container.demux(self.stream):
+        for packet in self._demuxed():
             if packet.size and not packet.is_discard:
                 yield None if packet.pts is None else float(packet.pts * packet.time_base)
 
     def frames(self) -> Iterator[tuple[Frame, float | None]]:
         """Frames in sRGB, upright, with their times in seconds; see `shape`."""
         decoder = self._decoder()
-        for packet in self.container.demux(self.stream):
+        for packet in self._demuxed():
             # The last packet is empty and flushes the decoder.
             for frame in decoder.decode(packet if packet.size else None):
                 # Frames of a flushed decoder have no unit of time.
                 time = None if frame.pts is None else float(frame.pts * self.stream.time_base)
                 yield self._image(frame), time
+
+    def _demuxed(self) -> Iterator[Any]:
+        packets = self.container.demux(self.stream)
+        while (packet := _from_file(partial(next, packets, None))) is not None:
+            yield packet
 
     def _decoder(self) -> Any:
         """The decoder of the stream, or one that decodes its alpha."""
@@ -118,15 +126,33 @@ class VideoStream:
 @contextmanager
 def opened_stream(file: Readable, demuxer: str, max_pixels: int) -> Iterator[VideoStream]:
     """Opens a video by one demuxer; an open file, so that FFmpeg takes no name for an address."""
-    options = {"max_pixels": str(max_pixels)}
-    with av.open(file, format=demuxer, options=options, metadata_errors="replace") as container:
+    with _container(file, demuxer, {"max_pixels": str(max_pixels)}) as container:
         yield VideoStream(container, max_pixels)
 
 
 def metadata(file: Readable, demuxer: str) -> dict[str, str]:
     """The metadata of a container."""
-    with av.open(file, format=demuxer, metadata_errors="replace") as container:
+    with _container(file, demuxer, {}) as container:
         return dict(container.metadata)
+
+
+def _container(file: Readable, demuxer: str, options: dict[str, str]) -> Any:
+    opening = partial(av.open, file, format=demuxer, options=options, metadata_errors="replace")
+    return _from_file(opening)
+
+
+def _from_file(work: Callable[[], T]) -> T:
+    """The result of a call that parses a file.
+
+    FFmpeg reports a damaged file that asks for too much memory like a machine without memory. The
+    error is raised outside of the handler, so that FFmpeg's error is not its context.
+
+    Raises:
+        ValueError: the file asks for too much memory.
+    """
+    with contextlib.suppress(av.error.MemoryError):
+        return work()
+    raise ValueError("it asks for too much memory")
 
 
 def matrix_of(frame: Any) -> int | None:

@@ -7,14 +7,16 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from guidance.errors import InputError
+from guidance.errors import InputError, is_out_of_memory
 from guidance.media import read_video
 from guidance.media.metadata import extract
 from guidance.media.read_image import load_image, read_image, read_png
@@ -241,3 +243,38 @@ def test_a_png_of_our_own_must_be_as_it_was_written(damage: str, tmp_path: Path)
     path.write_bytes(changed)
     with pytest.raises(InputError, match=r"0000001.png: (is damaged|not a readable PNG)"):
         read_png(path)
+
+
+@pytest.mark.parametrize("stage", ["open", "demux"])
+def test_a_file_that_asks_for_too_much_memory_is_damaged(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg reports it as it reports a machine without memory."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(video([picture((32, 48))] * 2, "mp4"))
+    opened = av.open
+
+    class Full:
+        def __init__(self, container: Any) -> None:
+            self.container = container
+
+        def __getattr__(self, name: str) -> Any:
+            return demux if name == stage else getattr(self.container, name)
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.container.close()
+
+    def fail(*given: object, **options: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    def demux(*streams: object) -> Iterator[None]:
+        yield fail()
+
+    fake = fail if stage == "open" else lambda *given, **options: Full(opened(*given, **options))
+    monkeypatch.setattr(av, "open", fake)
+    with pytest.raises(InputError, match="it asks for too much memory") as found:
+        open_video(path)
+    assert not is_out_of_memory(found.value)
