@@ -20,10 +20,11 @@ from measure import ratio_of_alternating, report
 from step import random_encoder
 
 from guidance.commands.memory import keep_freed_memory
-from guidance.encoders.openclip import LARGE_TOWER, OpenClip, image_dtype
+from guidance.encoders.openclip import OpenClip
 from guidance.geometry.primitives import primitive
 from guidance.geometry.subdivision import subdivide
 from guidance.meshes import Mesh, MeshScene
+from guidance.models.precision import dtype_of
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.shading import render_mesh
 from guidance.types import StepContext
@@ -92,7 +93,7 @@ def main() -> None:
 
         print(f"rendering / encoder in {precision}: ", end="")
         ratios[precision] = ratio_of_alternating(forward_and_backward, encode, REPEATS)
-    default = image_dtype(arguments.precision, torch.device("cpu"), LARGE_TOWER)
+    default = dtype_of(arguments.precision, torch.device("cpu"))
     chosen = {torch.float32: "fp32", torch.bfloat16: "bf16"}[default]
     report(f"rendering {what} / ViT-B-32 in {chosen}", ratios[chosen], "ratio", BAR)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from guidance.models.precision import multiplies_bf16
+
 
 def autocast(device: str) -> torch.autocast:
     """bfloat16 on GPUs and on CPUs that multiply in it, else float32.
@@ -11,8 +13,5 @@ def autocast(device: str) -> torch.autocast:
     Without AVX512-BF16 or AMX torch converts number by number: a 3x3 convolution of 96 channels
     takes 0.68 s instead of 0.09 s in float32.
     """
-    fast = device != "cpu"
-    if not fast:
-        told = torch.cpu.get_capabilities()
-        fast = bool(told.get("avx512_bf16") or told.get("amx_bf16"))
+    fast = device != "cpu" or multiplies_bf16(torch.device("cpu"))
     return torch.autocast(device, torch.bfloat16, enabled=fast)

@@ -8,6 +8,7 @@ import torch
 
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.models.devices import indexed_device
+from guidance.models.precision import resolved
 
 __all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
 
@@ -29,8 +30,9 @@ def load_denoiser(
         name: a name of the catalogue, such as "sd-1.5"; "hf-hub:org/repository" with an optional
             "@revision"; or "local-dir:PATH", a folder of diffusers with a `model_index.json`.
         device: where the model runs.
-        precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 on GPUs that
-            support it and fp32 elsewhere. Latents and gradients stay in float32.
+        precision: of the network: "fp32", "bf16", "fp16", or "auto", which is bf16 where
+            it is faster and as good (see `guidance.models.precision`). Latents and gradients stay
+            in float32.
         vae: the autoencoder: "full", the model's own; "tiny", a small approximation of it (TAESD),
             five to nine times cheaper; or "hf-hub:..." or "local-dir:PATH" of another
             AutoencoderTiny.
@@ -44,6 +46,7 @@ def load_denoiser(
         MissingWeights: the weights are not on this machine.
     """
     device = indexed_device(device)
+    precision = resolved(precision)
     key = (name, str(device), precision, vae, str(compiled))
     denoiser = _loaded.get(key)
     if denoiser is None:

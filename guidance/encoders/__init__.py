@@ -10,6 +10,7 @@ import torch
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.models.devices import indexed_device
+from guidance.models.precision import resolved
 
 __all__ = ["Encoder", "load_encoder", "load_judge"]
 
@@ -31,7 +32,7 @@ def load_encoder(
             `Encoder`, or a subclass of it whose constructor needs no arguments.
         device: where the model runs; an `Encoder` is moved there.
         precision: of the image tower, for encoders that are loaded by name: "fp32", "bf16", or
-            "auto", which is bf16 where it is faster (see `guidance.encoders.openclip.image_dtype`).
+            "auto", which is bf16 where it is faster and as good (see `guidance.models.precision`).
 
     Raises:
         InputError: an unknown name, weights that cannot be read or trusted, or an incomplete
@@ -41,13 +42,13 @@ def load_encoder(
     device = indexed_device(device)
     if isinstance(encoder, Encoder):
         return _frozen(encoder, device, precision)
-    key = (encoder, str(device), precision)
+    key = (encoder, str(device), resolved(precision))
     loaded = _loaded.get(key)
     if loaded is None:
         if isinstance(encoder, str):
             from guidance.encoders.openclip import OpenClip
 
-            loaded = OpenClip.load(encoder, device, precision)
+            loaded = OpenClip.load(encoder, device, resolved(precision))
         else:
             loaded = _frozen(_instance(encoder), device, precision)
         _loaded[key] = loaded

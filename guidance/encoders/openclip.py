@@ -18,13 +18,10 @@ from guidance.encoders.towers.frozen import choose_attention, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
+from guidance.models.precision import dtype_of
 from guidance.models.torchvision import import_torchvision
 from guidance.options import Options
 
-#: The number of parameters above which bfloat16 is faster on a CPU with bfloat16 instructions but
-#: no matrix unit for them (AMD, ViT-B/32: 1.8 times). With a matrix unit (AMX), all measured towers
-#: are faster: mini CLIP 3.4 times, ViT-B/32 2.8 times, SigLIP and ConvNeXt 2.7 times.
-LARGE_TOWER = 20_000_000
 #: Batch size of the text tower.
 TEXT_BATCH = 256
 
@@ -41,7 +38,7 @@ class OpenClip(Encoder):
         card: family, templates and alternatives.
         name: the name for messages.
         tokenizer: converts texts to tokens; by default open_clip's SimpleTokenizer.
-        precision: "fp32", "bf16", or "auto".
+        precision: "fp32", "bf16", or "auto"; see `guidance.models.precision`.
     """
 
     _scale: Float[Tensor, "3 1 1"]
@@ -185,8 +182,7 @@ class OpenClip(Encoder):
 
     def _settle(self) -> None:
         """Converts the image tower to the precision and memory layout for its device."""
-        parameters = sum(parameter.numel() for parameter in self.visual.parameters())
-        self._dtype = image_dtype(self._precision, self._device(), parameters)
+        self._dtype = dtype_of(self._precision, self._device(), self.visual)
         choose_attention(self.visual, self._device(), self._dtype)
         for tensor in (*self.visual.parameters(), *self.visual.buffers()):
             if tensor.is_floating_point():
@@ -196,25 +192,3 @@ class OpenClip(Encoder):
 
     def _device(self) -> torch.device:
         return next(self.visual.parameters()).device
-
-
-def image_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The dtype of an image tower with this number of parameters on a device.
-
-    "auto" is bfloat16 where it is faster, and float32 elsewhere.
-
-    Raises:
-        InputError: an unknown precision.
-    """
-    if precision == "auto":
-        if device.type == "cuda":
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            able = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-            large = parameters >= LARGE_TOWER
-            fast = bool(able.get("amx_bf16") or (large and able.get("avx512_bf16")))
-        return torch.bfloat16 if fast else torch.float32
-    try:
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    except KeyError:
-        raise InputError(f"precision {precision!r} is unknown; use auto, fp32 or bf16") from None

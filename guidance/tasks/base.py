@@ -84,6 +84,9 @@ class Task(Plain):
     """Scales the gradient of each loss to the same size before its weight."""
     micro_batch: int = Field(default=64, ge=1)
     """Crops per forward pass of an encoder: smaller uses less memory for the same gradient."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Precision of the frozen models: "auto" is bf16 where the machine computes faster in it and
+    gradients are as good. The judge always runs in fp32."""
     judge: bool = True
     """Scores the result with a model of a family that no loss uses."""
     metadata: bool = True
@@ -246,6 +249,7 @@ class Task(Plain):
             InputError, MissingWeights, Diverged, OutOfResources, Interrupted: see
                 `guidance.errors`.
         """
+        from guidance.models.precision import use_precision
         from guidance.tasks.shared.running import Job, run_job
 
         name = self.task_name()
@@ -261,9 +265,10 @@ class Task(Plain):
             self.metadata,
             places(type(self)),
         )
-        return run_job(
-            job,
-            folder=folder,
-            allow_changed_weights=allow_changed_weights,
-            listeners=listeners,
-        )
+        with use_precision(self.precision):
+            return run_job(
+                job,
+                folder=folder,
+                allow_changed_weights=allow_changed_weights,
+                listeners=listeners,
+            )

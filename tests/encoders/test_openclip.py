@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from guidance.encoders import load_encoder
 from guidance.encoders.files.card import Card
 from guidance.encoders.files.source import PREPROCESSING
-from guidance.encoders.openclip import OpenClip, image_dtype
+from guidance.encoders.openclip import OpenClip
 from guidance.encoders.towers.frozen import FrozenAttention, FrozenPatches, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.errors import InputError
@@ -115,12 +115,6 @@ def test_low_precision_is_near_and_gives_float32(tmp_path: Path) -> None:
     assert half.dtype == torch.float32
     assert 0 < (1 - F.cosine_similarity(exact, half)).abs().max() < 1e-3
     assert (half.norm(dim=-1) - 1).abs().max() < TOLERANCE
-
-
-def test_an_unknown_precision_is_an_error() -> None:
-    assert image_dtype("fp32", torch.device("cpu"), 10) == torch.float32
-    with pytest.raises(InputError, match="use auto, fp32 or bf16"):
-        image_dtype("fp64", torch.device("cpu"), 10)
 
 
 def test_texts_are_encoded_once_and_outlive_their_tower(tmp_path: Path) -> None:

@@ -80,8 +80,6 @@ def run_network(
     options: dict[str, Any] = {"encoder_hidden_states": inputs["embeddings"], "return_dict": False}
     if kind == "StableDiffusion3Pipeline":
         options["pooled_projections"] = inputs["pooled"]
-    else:
-        latents = latents.contiguous(memory_format=torch.channels_last)
     if kind == "StableDiffusionXLPipeline":
         height, width = (pixels_per_latent * side for side in latents.shape[-2:])
         # The original size, the position of the crop, and the target size.
