@@ -5,8 +5,13 @@ Nothing heavy is imported before a command is known, so that help is immediate.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import difflib
+import gc
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -52,13 +57,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         own_process()
+        # Imports and tensors allocate many objects and few cycles.
+        gc.set_threshold(100_000, 50, 100)
     words = list(sys.argv[1:] if arguments is None else arguments)
     with Streams() as streams:
         code = _code(words)
         if failure := streams.failure():
             say(f"guide: the output cannot be written: {failure}")
             code = code or OutOfResources.exit_code
+    if arguments is None:
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """Ends the process without freeing its memory piece by piece, which takes up to a second.
+
+    What was registered for the end of the process happens. If a thread is still working, Python
+    ends the process as usual, when the thread is done.
+    """
+    if any(not t.daemon and t is not threading.main_thread() for t in threading.enumerate()):
+        return
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(code)
 
 
 def _code(words: list[str]) -> int:

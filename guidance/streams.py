@@ -22,11 +22,34 @@ from guidance.texts import printable
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
+#: Moves to the start of the line of a terminal and erases it.
+ERASE = "\r\033[K"
+#: What `say_meanwhile` shows at the moment.
+_shown: list[str] = []
+
+
 def say(line: str) -> None:
     """Prints a line on standard error; nothing happens if it cannot be written."""
+    erase = ERASE if _shown else ""
+    _shown.clear()
+    _print(f"{erase}{printable(line)}\n")
+
+
+def say_meanwhile(line: str) -> None:
+    """Shows a line on a terminal until something else is printed."""
+    if _on_terminal():
+        _shown.append(line)
+        _print(f"{printable(line)}\r")
+
+
+def _print(text: str) -> None:
     if sys.stderr is not None:  # None if it was closed when the process started
         with contextlib.suppress(OSError, ValueError):  # ValueError: closed by the program
-            print(printable(line), file=sys.stderr, flush=True)
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 class _Raw(io.RawIOBase):

@@ -24,7 +24,7 @@ from guidance.media.metadata import carries, extract
 from guidance.runs.folder import CONFIG, existing_folder, folder_around
 from guidance.runs.origin import is_own
 from guidance.runs.signals import after_run, before_run
-from guidance.streams import say
+from guidance.streams import say, say_meanwhile
 from guidance.tasks.base import Task
 
 #: Resumes a run though the weights of a model were changed.
@@ -62,6 +62,7 @@ def run(words: list[str]) -> int:
         return 0
     check_files(cls, words)
     check_weights(words)
+    say_meanwhile("starting ...")
     return execute(_task(cls, name, words), None)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from guidance.encoders.base import Encoder
 from guidance.encoders.files.build import build
 from guidance.encoders.files.card import Card, read_card
+from guidance.encoders.files.library import import_open_clip
 from guidance.encoders.files.source import find_source
 from guidance.encoders.towers.frozen import choose_attention, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
@@ -87,6 +88,7 @@ class OpenClip(Encoder):
         """Loads a model by a name that `load_encoder` takes, from files on this machine."""
         source = find_source(name)
         import_torchvision()
+        import_open_clip()
         card = read_card(source.folder)
         tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
         model = build(source).to(device)

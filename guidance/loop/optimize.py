@@ -14,6 +14,7 @@ from guidance.errors import Diverged, InputError, OutOfResources, is_out_of_memo
 from guidance.loop.declared import check_declared
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
 from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
+from guidance.loop.optimizers import SGD, Adam
 from guidance.loop.progress import ProgressBar, is_terminal
 from guidance.loop.result import Result
 from guidance.loop.settings import Settings, Views, Warps
@@ -200,7 +201,7 @@ class _Run:
                 if self.micro_batch == 1:
                     raise OutOfResources(
                         f"step {self.step}: out of memory on {self.device} with one image at a "
-                        "time; {ADVICE}"
+                        f"time; {ADVICE}"
                     ) from error
             self.optimizer.zero_grad(set_to_none=True)
             self.micro_batch = max(1, self.micro_batch // 2)
@@ -258,8 +259,8 @@ class _Run:
     def _new_optimizer(self) -> torch.optim.Optimizer:
         groups = [dict(group) for group in self.generator.param_groups()]
         if self.settings.optimizer == "sgd":
-            return torch.optim.SGD(groups, momentum=0.9, nesterov=True)
-        return torch.optim.Adam(groups, fused=self.device.type in ("cpu", "cuda"))
+            return SGD(groups, momentum=0.9, nesterov=True)
+        return Adam(groups, fused=self.device.type in ("cpu", "cuda"))
 
     def snapshot(self) -> dict[str, Tensor]:
         counters = {

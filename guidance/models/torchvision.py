@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import torch
+
+from guidance.models.compiler import import_without_compiler
 
 #: Kept for the lifetime of the process: the schemas vanish with the library that defines them.
 _definitions: list[torch.library.Library] = []
@@ -22,7 +22,7 @@ def import_torchvision() -> None:
     Call this before any import of open_clip, timm, transformers or diffusers.
     """
     try:
-        importlib.import_module("torchvision")
+        import_without_compiler("torchvision")
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error) or _definitions:
             raise
@@ -31,4 +31,4 @@ def import_torchvision() -> None:
             schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
             library.define(schema)  # type: ignore[no-untyped-call]
         _definitions.append(library)
-        importlib.import_module("torchvision")
+        import_torchvision()

@@ -14,8 +14,10 @@ from guidance.tasks.base import Task
 
 T = TypeVar("T", bound=Task)
 
-#: Options that say where and how a run happens and is recorded; they do not change its result.
-OF_THE_RUN = {"preset", "device", "output", "judge", "metadata", "micro_batch", "samples", "precision"}
+#: Options that say where and how a run happens and is recorded; they hardly change its result.
+OF_THE_RUN = {
+    *("preset", "device", "output", "judge", "metadata", "micro_batch", "samples", "precision"),
+}
 
 
 def made(kind: type[T], **flat: Any) -> T:

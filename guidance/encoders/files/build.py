@@ -11,18 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from guidance.encoders.files.library import import_open_clip
 from guidance.encoders.files.source import Source
 from guidance.encoders.towers.hugging_face import build_text_tower, text_layers
 from guidance.errors import InputError
+from guidance.models.compiler import without_compiler
 from guidance.models.foreign.fitting import check_fits, check_layers, without_memory
 from guidance.models.foreign.libraries import library_errors
 from guidance.models.foreign.tensors import check_tensors, read_header
-from guidance.models.store import Repository, hub_folder
+from guidance.models.store import EMBEDDED, Repository, hub_folder
 
 #: Tensors that older checkpoints hold and no model needs.
 UNUSED = ("text.transformer.embeddings.position_ids",)
+
+#: What fills a tensor with random numbers.
+DRAWS = (
+    *(Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_),
+    *(nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.xavier_uniform_),
+)
 
 
 def build(source: Source) -> Any:
@@ -38,24 +47,47 @@ def build(source: Source) -> Any:
     header = read_header(source.checkpoint)
     text_folder = _text_folder(source)
     check_layers(_layers(source, text_folder), header, config_path)
-    with library_errors(config_path, "is not a model that open_clip can build"):
-        with torch.device("meta"):
-            skeleton = _construct(source, text_folder).eval()
-            stored = _renamed(without_memory(header), skeleton)
-        check_fits(skeleton.state_dict(), stored, source.checkpoint, config_path)
-        _check_passes(skeleton, source, config_path)
+    if source.name not in EMBEDDED:
+        _check(source, text_folder, header)
     with library_errors(source.checkpoint, f"does not match {config_path}"):
-        model = _construct(source, text_folder)
+        with _WithoutDraws():
+            model = _construct(source, text_folder)
         tensors = load_file(source.checkpoint)
         check_tensors(tensors, source.checkpoint)
         model.load_state_dict(_renamed(tensors, model))
     return model
 
 
+def _check(source: Source, text_folder: Path | None, header: Mapping[str, Any]) -> None:
+    """Raises InputError if the checkpoint does not fit the configuration, or nothing passes it."""
+    path = source.folder / "open_clip_config.json"
+    # torch's operators on the meta device mark parts of themselves as not to be compiled.
+    with library_errors(path, "is not a model that open_clip can build"), without_compiler():
+        with torch.device("meta"), _WithoutDraws():
+            skeleton = _construct(source, text_folder).eval()
+            stored = _renamed(without_memory(header), skeleton)
+        check_fits(skeleton.state_dict(), stored, source.checkpoint, path)
+        _check_passes(skeleton, source, path)
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Within it, weights are not drawn: the checkpoint, which contains all of them, follows.
+
+    Drawing takes seconds for large models.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        if function in DRAWS:
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
+
+
 def _construct(source: Source, text_folder: Path | None) -> Any:
     """The model without its weights, on the current device."""
-    import open_clip
-
+    open_clip = import_open_clip()
     config = dict(source.config)
     vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
     if str(vision.get("timm_model_name", "")).startswith("guidance_"):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from guidance.encoders.files.library import import_open_clip
 from guidance.models.foreign.places import check_places
 from guidance.models.foreign.text_encoders import read_text_encoder
 
@@ -46,6 +47,7 @@ def build_text_tower(path: Path, text: Mapping[str, Any], width: int) -> nn.Modu
     Raises:
         InputError: see `read_text_encoder`.
     """
+    import_open_clip(transformers=True)
     from open_clip.hf_model import HFTextEncoder
     from transformers import AutoConfig, AutoModel
 
