@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.geometry.topology import unique_edges
-from guidance.losses.surface.scenes import CachedPairs, edge_lengths, mesh_scene
+from guidance.losses.surface.scenes import CachedTable, edge_lengths, mesh_scene
 from guidance.outputs import Rendering
 from guidance.types import Loss, StepContext
 
@@ -28,7 +29,7 @@ class EdgeLength(Loss):
 
     def __init__(self) -> None:
         super().__init__()
-        self._edges = CachedPairs(unique_edges)
+        self._table = CachedTable(_table)
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, at least 0; 0 for the rest shape.
@@ -37,7 +38,21 @@ class EdgeLength(Loss):
             InputError: images that are not of a mesh.
         """
         scene = mesh_scene(self, rendering)
-        edges = self._edges(scene.faces)
-        rest = edge_lengths(scene.rest_vertices[None], *edges)
-        unit = rest.clamp_min(0.01 * rest.mean())
-        return ((edge_lengths(scene.vertices, *edges) - rest) / unit).square().mean(0)
+        table = self._table(scene)
+        lengths = edge_lengths(scene.vertices, table.start, table.stop)
+        return ((lengths - table.rest) / table.unit).square().mean(0)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The edges of a mesh, their rest lengths, and these where they are not very short."""
+
+    start: Int[Tensor, "e"]
+    stop: Int[Tensor, "e"]
+    rest: Float[Tensor, "e 1"]
+    unit: Float[Tensor, "e 1"]
+
+
+def _table(start: Int[Tensor, "e"], stop: Int[Tensor, "e"], rest: Float[Tensor, "p 3"]) -> _Table:
+    lengths = edge_lengths(rest[None], start, stop)
+    return _Table(start, stop, lengths, lengths.clamp_min(0.01 * lengths.mean()))

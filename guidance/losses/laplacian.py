@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from guidance.geometry.topology import unique_edges
-from guidance.losses.surface.scenes import CachedPairs, edge_lengths, mesh_scene, vertex_rows
+from guidance.losses.surface.scenes import CachedTable, edge_lengths, mesh_scene, vertex_rows
 from guidance.outputs import Rendering
 from guidance.types import Loss, StepContext
 
@@ -32,7 +33,7 @@ class Laplacian(Loss):
 
     def __init__(self, of_shape: bool = False) -> None:
         super().__init__()
-        self.of_shape, self._edges = of_shape, CachedPairs(unique_edges)
+        self.of_shape, self._table = of_shape, CachedTable(_table)
 
     def forward(self, rendering: Rendering, context: StepContext) -> Float[Tensor, "n"]:
         """`[n]`, at least 0.
@@ -41,13 +42,28 @@ class Laplacian(Loss):
             InputError: images that are not of a mesh.
         """
         scene = mesh_scene(self, rendering)
+        table = self._table(scene)
         rest = scene.rest_vertices[None]
-        start, stop = self._edges(scene.faces)
         moved = vertex_rows(scene.vertices if self.of_shape else scene.vertices - rest)
-        moved = moved / edge_lengths(rest, start, stop).mean()
+        moved = moved / table.length
         sums = torch.zeros_like(moved)
-        sums = sums.index_add(0, start, moved.index_select(0, stop))
-        sums = sums.index_add(0, stop, moved.index_select(0, start))
-        degree = torch.bincount(torch.cat([start, stop]), minlength=len(moved))[:, None]
-        difference = torch.where(degree > 0, moved - sums / degree.clamp_min(1), 0)
+        sums = sums.index_add(0, table.start, moved.index_select(0, table.stop))
+        sums = sums.index_add(0, table.stop, moved.index_select(0, table.start))
+        difference = torch.where(table.degree > 0, moved - sums / table.degree.clamp_min(1), 0)
         return difference.view(len(moved), -1, 3).square().sum(-1).mean(0)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The edges of a mesh, the mean of their rest lengths, and the degree of each vertex."""
+
+    start: Int[Tensor, "e"]
+    stop: Int[Tensor, "e"]
+    length: Float[Tensor, ""]
+    degree: Float[Tensor, "p 1"]
+
+
+def _table(start: Int[Tensor, "e"], stop: Int[Tensor, "e"], rest: Float[Tensor, "p 3"]) -> _Table:
+    ones = rest.new_ones(len(start), 1)
+    degree = rest.new_zeros(len(rest), 1).index_add(0, start, ones).index_add(0, stop, ones)
+    return _Table(start, stop, edge_lengths(rest[None], start, stop).mean(), degree)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from guidance.media.pixels import Frame, fitted, resized_frame
+from guidance.media.pixels import Frame
 from guidance.texts import encodable
 
 #: Least longer side of a video, in pixels.
@@ -49,13 +49,15 @@ def encode_mp4(
             video.metadata["comment"] = encodable(comment)
         stream: Any = None
         for number, frame in enumerate(frames):
-            large = fitted(frame, least_side) if max(frame.shape[:2]) < least_side else frame
-            height, width = large.shape[0] // 2 * 2, large.shape[1] // 2 * 2
+            height, width = _size(frame, least_side)
             if stream is None:
                 stream = _stream(video, Fraction(rate), (height, width), times is not None)
-            picture = av.VideoFrame.from_ndarray(resized_frame(large, height, width))
-            picture = picture.reformat(
+            # FFmpeg resizes and converts in one pass, in a tenth of the time of Pillow.
+            picture = av.VideoFrame.from_ndarray(frame).reformat(
+                width=width,
+                height=height,
                 format="yuv420p",
+                interpolation="BICUBIC",
                 dst_colorspace=TAGS["colorspace"],
                 dst_color_range=TAGS["color_range"],
             )
@@ -65,6 +67,13 @@ def encode_mp4(
         if stream is not None:
             video.mux(stream.encode())
     return file.getvalue()
+
+
+def _size(frame: Frame, least_side: int) -> tuple[int, int]:
+    """Height and width of a frame in the video: even numbers, the longer one at least that."""
+    height, width = frame.shape[:2]
+    scale = max(1.0, least_side / max(height, width))
+    return max(2, round(height * scale) // 2 * 2), max(2, round(width * scale) // 2 * 2)
 
 
 def _stream(container: Any, rate: Fraction, size: tuple[int, int], varies: bool) -> Any:

@@ -40,7 +40,7 @@ class FrameFolder:
     def keep(self, step: int, images: Float[Tensor, "n 3 h w"]) -> None:
         """Writes the frame of a step."""
         path = self.path / f"{step:07d}.png"
-        content = encode_png(tiled(images), compress_level=4)  # fast rather than small
+        content = encode_png(tiled(images), compress_level=1)  # fast rather than small
         if self.synced:
             write_bytes(path, content)
             return

@@ -41,6 +41,33 @@ def test_a_mesh_that_keeps_its_shape_may_be_regularized() -> None:
     assert not torch.equal(before.colors, after.colors)
 
 
+def test_steps_in_bfloat16_follow_the_same_gradient_and_results_are_exact() -> None:
+    """Also at the end of a run, where images and exports are without gradient."""
+    random = torch.Generator().manual_seed(0)
+    options = StylizedMesh.Options(edge_length=0.3)
+    exact, rounded = (
+        StylizedMesh(primitive("sphere"), (0, 1), options, precision=precision)
+        for precision in ("fp32", "bf16")
+    )
+    for parameter, same in zip(exact.parameters(), rounded.parameters(), strict=True):
+        with torch.no_grad():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=random))
+            same.copy_(parameter)
+    cameras = Orbit(num_views=2, size=(48, 48)).fixed(2)
+    target = torch.rand(2, 2, 3, 48, 48, generator=random)
+    for generator in (exact, rounded):
+        (generator(cameras).image - target).square().sum().backward()
+    for parameter, other in zip(exact.parameters(), rounded.parameters(), strict=True):
+        assert parameter.grad is not None and other.grad is not None
+        for one, two in zip(parameter.grad.flatten(1), other.grad.flatten(1), strict=True):
+            assert torch.cosine_similarity(one, two, 0) >= 0.999
+    assert not torch.equal(exact(cameras).image, rounded(cameras).image)
+    with torch.no_grad():
+        assert torch.equal(exact(cameras).image, rounded(cameras).image)
+    assert torch.equal(exact.mesh(1).vertices, rounded.mesh(1).vertices)
+    assert rounded(cameras).image.dtype == torch.float32
+
+
 def test_exports_keep_the_rest_shape_beside_what_moved(tmp_path: Path) -> None:
     mesh = Mesh(100 * octahedron().vertices + 7, octahedron().faces)
     generator = StylizedMesh(

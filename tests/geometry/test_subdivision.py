@@ -96,3 +96,21 @@ def test_a_part_of_a_mesh_is_refined_as_the_whole_would_be(share: float) -> None
     both = int(found.sum() + of_others.sum())
     whole = len(subdivide(mesh, 0.03).faces)
     assert both == pytest.approx(whole, rel=0.05)  # but for the line between the two
+
+
+def test_the_sphere_is_an_icosahedron_whose_faces_are_cut_into_four() -> None:
+    """As trimesh makes it, whose z axis is the y axis here."""
+    import trimesh
+
+    theirs = trimesh.creation.icosphere(subdivisions=4)
+    x, y, z = torch.tensor(theirs.vertices, dtype=torch.float32).unbind(1)
+    made, wanted = primitive("sphere"), torch.stack([x, z, -y], 1)
+    assert made.vertices.shape == wanted.shape
+    distance, same = torch.cdist(made.vertices, wanted).min(1)
+    assert distance.max() < 1e-3  # cdist rounds
+    assert (made.vertices - wanted[same]).abs().max() < 1e-6
+    ours, others = (
+        {tuple(face[face.index(min(face)) :] + face[: face.index(min(face))]) for face in faces}
+        for faces in (same[made.faces].tolist(), theirs.faces.tolist())
+    )
+    assert ours == others

@@ -49,6 +49,18 @@ def test_laplacian_of_the_shape_itself() -> None:
     assert value(Laplacian(of_shape=True), REST) == pytest.approx([wanted], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [Laplacian, EdgeLength])
+def test_tables_are_kept_for_one_mesh_only(kind: type[Loss]) -> None:
+    """One loss for several meshes, and for one whose rest shape changes, as a new loss for each."""
+    kept, rest, moved = kind(), REST.clone(), REST * torch.tensor([1.0, 2, 3])
+    for faces in (FACES, HINGE):
+        assert value(kept, moved, faces=faces) == value(kind(), moved, faces=faces)
+    for _ in range(2):
+        found = value(kept, moved, faces=HINGE, rest=rest)
+        assert found == value(kind(), moved, faces=HINGE, rest=rest)
+        rest[:, 0] *= 2
+
+
 def test_vertices_of_no_face_cost_nothing() -> None:
     rest = torch.cat([REST, torch.tensor([[9.0, 9, 9]])])
     moved = rest.clone()

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.param.field import FourierField
+from guidance.generators.mesh.param.field import FixedFeatures, FourierField
 from guidance.generators.mesh.param.normalized import NormalizedMesh
 from guidance.generators.mesh.param.options import EdgeLength, ShadedOptions
 from guidance.generators.mesh.param.symmetry import fold
@@ -47,6 +47,7 @@ class StylizedMesh(MeshGenerator):
         options: how the mesh is colored and displaced.
         learning_rate: of Adam for the colors; a third of it for the displacements.
         inside: the faces that may change, `[f]`; by default all.
+        precision: of the networks in steps, "fp32", "bf16", or "auto".
 
     Raises:
         InputError: the edge length requires too many vertices; no vertex may change.
@@ -74,6 +75,7 @@ class StylizedMesh(MeshGenerator):
         *,
         learning_rate: float = 0.004,
         inside: Bool[Tensor, "f"] | None = None,
+        precision: str = "auto",
     ) -> None:
         super().__init__()
         self.num_samples, self.options, self.learning_rate = len(seeds), options, learning_rate
@@ -95,7 +97,7 @@ class StylizedMesh(MeshGenerator):
             self._values(seeds, 1, "displacement") if options.max_displacement else None
         )
         # Both networks have the same frequencies, which depend on the seeds alone.
-        self.register_derived(features=self.color.features(points))
+        self.features = FixedFeatures(self.color.features(points), precision)
 
     def _values(
         self, seeds: Sequence[int], channels: int, purpose: str
@@ -111,12 +113,11 @@ class StylizedMesh(MeshGenerator):
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
         """The meshes, in radii, and their vertex colors in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
-        features = self.get_buffer("features")
-        colors = (1 + torch.tanh(self.color.of_features(features))) / 2
+        colors = (1 + torch.tanh(self.color.of_features(self.features()))) / 2
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
             along = self.options.max_displacement * torch.tanh(
-                self.displacement.of_features(features)
+                self.displacement.exactly(self.features)
             )
             if self.normalized.free is not None:
                 along = self.get_buffer("reach") * along
@@ -172,4 +173,7 @@ class _PerVertex(nn.Module):
         return points
 
     def of_features(self, features: Float[Tensor, "p 3"]) -> Float[Tensor, "n p c"]:
+        return self.values
+
+    def exactly(self, features: FixedFeatures) -> Float[Tensor, "n p c"]:
         return self.values

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.geometry.topology import unique_edges
 from guidance.meshes import MeshScene
 from guidance.outputs import Rendering
 from guidance.types import Loss, StepContext
 
+Table = TypeVar("Table")
 #: Added to squared lengths, so that the derivative of a length is finite at 0.
 TINY = 1e-20
 
@@ -38,6 +41,28 @@ class CachedPairs:
             first, second = self.derive(faces).unbind(1)
             self.faces, self.pairs = faces, (first, second)
         return self.pairs
+
+
+class CachedTable(Generic[Table]):
+    """Values derived from the edges and the rest shape of a mesh, computed once per mesh.
+
+    Args:
+        derive: maps the two ends [e] of the edges and the rest vertices [p, 3] to the values.
+    """
+
+    def __init__(self, derive: Callable[[Tensor, Tensor, Tensor], Table]) -> None:
+        self.derive, self.edges = derive, CachedPairs(unique_edges)
+        self.of: tuple[Tensor, Tensor, int] | None = None
+
+    def __call__(self, scene: MeshScene) -> Table:
+        """The values for the mesh of a scene."""
+        (start, stop), rest = self.edges(scene.faces), scene.rest_vertices
+        of, version = self.of, rest._version
+        if of is None or of[0] is not start or of[1] is not rest or of[2] != version:
+            with torch.no_grad():
+                self.table = self.derive(start, stop, rest)
+            self.of = start, rest, version
+        return self.table
 
 
 def mesh_scene(loss: Loss, rendering: Rendering) -> MeshScene:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.loop.result import Result
-from guidance.media.pixels import to_uint8
+from guidance.media.pixels import Frame, to_uint8
 from guidance.media.write_video import encode_mp4
 from guidance.outputs import Images
 from guidance.runs.artifacts.base import Artifact, Look, RunContext, Written
 from guidance.runs.frames import FrameFolder
 
 FPS = 15
-#: About so many frames are kept: four seconds.
+#: At most so many frames are kept, and the last: four seconds.
 FRAMES = 60
+#: The longer side of a frame in pixels, at most: writing 60 frames of 2048 pixels takes longer than
+#: the steps of a run.
+MOST_SIDE = 1024
 FOLDER = "preview"
 
 
@@ -24,22 +34,44 @@ class ProgressVideo(Artifact):
     def begin(self, run: RunContext, step: int) -> None:
         FrameFolder(run.folder / FOLDER).prepare(step)
 
+    def looks_at(self, run: RunContext, step: int) -> bool:
+        """Whether a frame shows the state after this many steps."""
+        return step % max(1, math.ceil(run.steps / FRAMES)) == 0 or step == run.steps
+
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
-        if step % max(1, run.steps // FRAMES) == 0 or step == run.steps:
+        if self.looks_at(run, step):
             output = look()
             if isinstance(output, Images):
-                FrameFolder(run.folder / FOLDER).keep(step, output.over()[:, 0])
+                FrameFolder(run.folder / FOLDER).keep(step, _bounded(output.over()[:, 0]))
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         folder = FrameFolder(run.folder / FOLDER)
         if len(folder) < 2:
             return
         for sample in range(run.num_samples):
-            frames = list(folder.of_sample(sample, run.num_samples))
-            frames += [to_uint8(result.images[sample, 0])] * FPS
-            if len({frame.shape for frame in frames}) > 1:
-                raise InputError(
-                    f"{folder.path}: expected images of one size, but they were changed; delete "
-                    "this folder, or start the run again"
-                )
-            yield run.write("progress.mp4", encode_mp4(frames, FPS, run.comment), sample)
+            last = to_uint8(_bounded(result.images[sample, :1])[0])
+            frames = chain(folder.of_sample(sample, run.num_samples), [last] * FPS)
+            video = encode_mp4(_of_one_size(frames, folder.path), FPS, run.comment)
+            yield run.write("progress.mp4", video, sample)
+
+
+def _bounded(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 hh ww"]:
+    """Images with sides of at most `MOST_SIDE` pixels."""
+    height, width = images.shape[-2:]
+    scale = MOST_SIDE / max(height, width)
+    if scale >= 1:
+        return images
+    return F.interpolate(images, (round(height * scale), round(width * scale)), mode="area")
+
+
+def _of_one_size(frames: Iterable[Frame], path: Path) -> Iterator[Frame]:
+    """The frames one by one. Raises InputError if one has another size."""
+    size = None
+    for frame in frames:
+        if size is not None and frame.shape != size:
+            raise InputError(
+                f"{path}: expected images of one size, but they were changed; delete this folder, "
+                "or start the run again"
+            )
+        size = frame.shape
+        yield frame

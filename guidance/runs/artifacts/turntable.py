@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -39,9 +41,13 @@ class Turntable(Artifact):
         if self.normals is not None:
             shows[NORMALS] = self.normals
         views = frames_around(run.generator, self.cameras(VIEWS), list(shows.values()))
-        for name, frames in zip(shows, views, strict=True):
-            for sample in range(run.num_samples):
-                yield run.write(name, encode_mp4(frames[sample], FPS, run.comment), sample)
+        frames = [of_sample for of_show in views for of_sample in of_show]
+        # Each video is encoded by one thread, so that its bytes are the same on any machine.
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            videos = pool.map(lambda one: encode_mp4(one, FPS, run.comment), frames)
+            files = product(shows, range(run.num_samples))
+            for (name, sample), video in zip(files, videos, strict=True):
+                yield run.write(name, video, sample)
 
 
 @torch.no_grad()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from guidance.models.precision import dtype_of, resolved
 from guidance.types import StepContext
 
 
@@ -73,10 +76,90 @@ class FourierField(nn.Module):
     def of_features(
         self, features: Float[Tensor, "n p features"], samples: slice = slice(None)
     ) -> Float[Tensor, "n p outputs"]:
-        """Values of some samples, given what `features` returns for them."""
+        """Values of some samples, given what `features` returns for them.
+
+        The layers run in the dtype of the features; values and parameters are float32.
+        """
         values, last = features, len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            values = torch.baddbmm(bias[samples], values, weight[samples])
+            own = weight[samples].to(features.dtype), bias[samples].to(features.dtype)
+            values = torch.baddbmm(own[1], values, own[0])
             if layer < last:
                 values = F.gelu(values)
+        return values.float()
+
+    def exactly(self, features: FixedFeatures) -> Float[Tensor, "n p outputs"]:
+        """Float32 values at fixed points; only their gradients have the precision of steps.
+
+        Displacements need it: rounded ones turn the normals of a fine mesh, which changes the
+        silhouettes. At 5,000 faces, the gradient then had a cosine of 0.95 with the exact one.
+        """
+        rounded = features()
+        if rounded.dtype == features.exact.dtype:
+            return self.of_features(features.exact)
+        values: Tensor = _RoundedGradients.apply(  # type: ignore[no-untyped-call]
+            features.exact, rounded, *self.weights, *self.biases
+        )
         return values
+
+
+class FixedFeatures(nn.Module):
+    """The features of points that do not move, for the networks of a `FourierField`.
+
+    Steps compute in `precision`; bfloat16 is more than twice as fast. What users see has no
+    rounding errors: without gradients, as in validations and exports, everything is float32.
+
+    Args:
+        features: what `FourierField.features` returns.
+        precision: "fp32", "bf16", or "auto", see `guidance.models.precision`.
+    """
+
+    exact: Float[Tensor, "*n p features"]
+
+    def __init__(self, features: Float[Tensor, "*n p features"], precision: str = "auto") -> None:
+        super().__init__()
+        self.register_buffer("exact", features, persistent=False)
+        self.precision = resolved(precision)
+        self._rounded: Float[Tensor, "*n p features"] | None = None
+
+    def forward(self) -> Float[Tensor, "*n p features"]:
+        """The features in the dtype of the pass that follows."""
+        dtype = dtype_of(self.precision, self.exact.device)
+        if not torch.is_grad_enabled() or dtype == self.exact.dtype:
+            return self.exact
+        rounded = self._rounded
+        if rounded is None or rounded.device != self.exact.device or rounded.dtype != dtype:
+            rounded = self._rounded = self.exact.to(dtype)
+        return rounded
+
+
+class _RoundedGradients(torch.autograd.Function):
+    """The networks of a `FourierField` in float32, with gradients in the dtype of `rounded`."""
+
+    @staticmethod
+    def forward(ctx: Any, exact: Tensor, rounded: Tensor, *parameters: Tensor) -> Tensor:
+        weights, biases = parameters[: len(parameters) // 2], parameters[len(parameters) // 2 :]
+        values, kept = exact, [rounded]
+        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            values = torch.baddbmm(bias, values, weight)
+            if layer + 1 < len(weights):
+                kept.append(values.to(rounded.dtype))
+                values = F.gelu(values)
+                kept.append(values.to(rounded.dtype))
+        ctx.save_for_backward(*weights, *kept)
+        ctx.layers = len(weights)
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> Any:
+        weights, kept = ctx.saved_tensors[: ctx.layers], ctx.saved_tensors[ctx.layers :]
+        grad = grad_output.to(kept[0].dtype)
+        to_weights, to_biases = [], []
+        for layer in reversed(range(ctx.layers)):
+            to_weights.append(torch.bmm(kept[2 * layer].mT, grad).float())
+            to_biases.append(grad.sum(1, keepdim=True).float())
+            if layer:
+                back = torch.bmm(grad, weights[layer].to(grad.dtype).mT)
+                grad = torch.ops.aten.gelu_backward(back, kept[2 * layer - 1])
+        return None, None, *reversed(to_weights), *reversed(to_biases)
