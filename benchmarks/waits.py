@@ -22,7 +22,6 @@ from typing import Any
 from unittest import mock
 
 import simulated_gpu
-import torch
 from measure import machine
 from simulated_gpu import OnDevice, Waits
 from torch import Tensor
@@ -43,9 +42,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
-def stand_in(
-    clip: Tensor, faces: Tensor, height: int, width: int
-) -> tuple[Tensor, Tensor, None]:
+def stand_in(clip: Tensor, faces: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, None]:
     """The visibility of nvdiffrast: the nearest face and its depth, without any wait."""
     if not isinstance(clip, OnDevice) or not isinstance(faces, OnDevice):
         return reference.visible(clip, faces, height, width)

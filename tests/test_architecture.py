@@ -30,6 +30,7 @@ LAYERS = [
         "views",
         "meshes",
         "options",
+        "transfers",
         "prompts",
         "schedule",
         "parsed",
@@ -71,7 +72,16 @@ ALLOWED = {
     ("schedule", "parsed"),
 }
 #: What the loop may know: outputs, but no loss, generator, encoder or image by name.
-LOOP_KNOWS = {"types", "outputs", "views", "errors", "schedule", "media", "texts"}
+LOOP_KNOWS = {
+    "types",
+    "outputs",
+    "views",
+    "errors",
+    "schedule",
+    "media",
+    "texts",
+    "transfers",
+}
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {
     "tasks": {"Task"},

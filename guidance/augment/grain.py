@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from guidance.transfers import to_device
 from guidance.types import StepContext
 
 #: The noise of a crop is a window into the tile of its sample, which has the numbers of 1 + SLIDE
@@ -38,7 +39,8 @@ class Grain:
 
     def to(self, like: Tensor) -> Grain:
         """Converts to the device and data type of `like`."""
-        return replace(self, tiles=self.tiles.to(like), starts=self.starts.to(like.device))
+        tiles = to_device(self.tiles, like.device, like.dtype)
+        return replace(self, tiles=tiles, starts=to_device(self.starts, like.device))
 
     def part(self, place: tuple[slice, slice, slice]) -> Grain:
         """The noise of some crops: slices of samples, views and crops."""

@@ -48,6 +48,7 @@ class Laplacian(Loss):
         sums = torch.zeros_like(moved)
         sums = sums.index_add(0, start, moved.index_select(0, stop))
         sums = sums.index_add(0, stop, moved.index_select(0, start))
-        degree = torch.bincount(torch.cat([start, stop]), minlength=len(moved))[:, None]
+        ones = moved.new_ones(len(start), 1)
+        degree = moved.new_zeros(len(moved), 1).index_add(0, start, ones).index_add(0, stop, ones)
         difference = torch.where(degree > 0, moved - sums / degree.clamp_min(1), 0)
         return difference.view(len(moved), -1, 3).square().sum(-1).mean(0)

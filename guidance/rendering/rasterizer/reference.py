@@ -31,6 +31,7 @@ from guidance.rendering.rasterizer.screen import (
     orientation,
 )
 from guidance.rendering.rasterizer.silhouettes import antialias
+from guidance.transfers import constant
 
 #: Shorter normals have no direction (vertex normals are areas, in squared units of length).
 NO_NORMAL = 1e-12
@@ -137,7 +138,7 @@ def _boxes(
     """First column and row of the bounding box of each face, its width, and its pixels."""
     position = on_screen(corners, height, width)
     behind = (corners[..., 3] <= 0).any(1, keepdim=True)
-    size = position.new_tensor([width, height])
+    size = constant((width, height), position.device, position.dtype)
     low = torch.where(behind, 0, (position.amin(1) - 0.5).ceil().clamp_min(0))
     high = torch.where(behind, size - 1, (position.amax(1) - 0.5).floor().minimum(size - 1))
     across, down = (high - low + 1).clamp_min(0).long().unbind(1)

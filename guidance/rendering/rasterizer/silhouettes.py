@@ -13,6 +13,7 @@ from guidance.geometry.topology import edge_sides
 from guidance.rendering.rasterizer.backend import Fragments
 from guidance.rendering.rasterizer.cached import once_per_tensor
 from guidance.rendering.rasterizer.screen import numbered, on_screen, orientation
+from guidance.transfers import constant
 
 #: The largest sum of blend weights at a pixel: below 1, so that rounding cannot leave the range.
 MOST = 0.999
@@ -102,7 +103,7 @@ def _crossings(
     """Crossings of edges closer to horizontal with columns, and of other edges with rows."""
     images = torch.arange(len(ends), device=ends.device)[:, None].expand(side.shape).flatten()
     ends, side = ends.flatten(0, 1), side.flatten()
-    sizes = torch.tensor(size, device=ends.device)
+    sizes = constant(size, ends.device)
     position = ends.detach()[..., :2]
     span = (position[:, 1] - position[:, 0]).abs()
     axis = (span[:, 1] > span[:, 0]).long()  # the edge steps along x (0), or along y (1)
@@ -127,7 +128,7 @@ def _crossings(
     # right side of a direction that points down is to its left: the pixel in the lower column.
     forward = torch.where(last > first, 1, -1) * side[edge] * torch.where(axis == 0, 1, -1) > 0
     from_low = cross - (lower + 0.5)
-    strides = sizes.new_tensor([1, size[0]])
+    strides = constant((1, size[0]), ends.device)
     near = images[edge] * size[0] * size[1] + step * strides[axis] + lower * strides[1 - axis]
     far = torch.where(inside, near + strides[1 - axis], near)
     return _Crossings(

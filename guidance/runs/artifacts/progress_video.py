@@ -24,8 +24,11 @@ class ProgressVideo(Artifact):
     def begin(self, run: RunContext, step: int) -> None:
         FrameFolder(run.folder / FOLDER).prepare(step)
 
+    def looks_at(self, run: RunContext, step: int) -> bool:
+        return step % max(1, run.steps // FRAMES) == 0 or step == run.steps
+
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
-        if step % max(1, run.steps // FRAMES) == 0 or step == run.steps:
+        if self.looks_at(run, step):
             output = look()
             if isinstance(output, Images):
                 FrameFolder(run.folder / FOLDER).keep(step, output.over()[:, 0])
