@@ -178,7 +178,7 @@ class Augment:
             colors=colors[0] if colors else None,
             kinds=menu[(rest[..., 0] * len(menu)).long()],
             backgrounds=backgrounds,
-            grain=Grain.draw(context, size, rest[..., 1]).to(like) if grainy else None,
+            grain=Grain.draw(context, size, rest[..., 1], like) if grainy else None,
             noise=now["noise"],
             scale=math.sqrt(now["least"] * now["greatest"]),
             sees_outside=sees_outside,

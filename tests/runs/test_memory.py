@@ -38,7 +38,7 @@ PLACES = [
     ("guidance.loop.snapshot:Best.__init__", 0),
     ("guidance.loop.snapshot:Best.update", 0),
     ("guidance.loop.snapshot:Best.update", 3),
-    ("guidance.loop.optimize:first_non_finite", 7),
+    ("guidance.loop.optimize:all_finite", 7),
     ("torch.optim.adam:Adam.step", 7),
     ("tests.stand_ins:Canvas.project", 7),
     ("guidance.loop.optimize:snapshot", 1),
