@@ -17,27 +17,30 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import simulated_gpu
 from measure import machine
-from simulated_gpu import OnDevice, Waits
+from simulated_gpu import DEVICE, OnDevice, Waits
 from torch import Tensor
 
 from guidance import transfers
 from guidance.loop import optimize as loop
 from guidance.rendering.rasterizer import contract, nvdiffrast, reference
-from guidance.runs.plan import Plan
 from guidance.tasks.base import Task
+from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
 from guidance.tasks.text2mesh import TextToMesh
 
 HERE = Path(__file__).resolve().parent
+PHOTO = HERE.parent / "configs" / "assets" / "photo.jpg"
 WARM_UP, STEPS = 3, 8
 TINY: dict[str, dict[str, Any]] = {
-    "text2image": {"size": 64, "crops": 2},
+    "text2image": {"size": 64},
+    "stylize": {"size": 64},
     "text2mesh": {"crops": 4, "cameras": {"kind": "orbit", "views": 2, "resolution": 32}},
 }
 
@@ -66,56 +69,70 @@ def patched(renderer: str) -> Iterator[None]:
 
 
 def count(task: Task, renderer: str) -> dict[str, Any]:
-    """The waits of the steps of a task."""
+    """The waits of the steps of a task, and of the loop between them."""
     with Waits() as waits, patched(renderer):
         plan = task.build()
-        per_step: list[int] = []
-        found: Counter[tuple[str, str]] = Counter()
-        original = loop._Run._step
-
-        def step(run: Any) -> Any:
-            if run.step < WARM_UP:
-                return original(run)
-            waits.found.clear()
-            with waits.counted():
-                result = original(run)
-            per_step.append(waits.found.total())
-            found.update(waits.found)
-            return result
-
-        with mock.patch.object(loop._Run, "_step", step):
-            _optimize(plan)
+        steps, between = Tally(waits), Tally(waits)
+        with (
+            mock.patch.object(loop._Run, "_step", steps.counting(loop._Run._step)),
+            mock.patch.object(loop._Run, "_read", between.counting(loop._Run._read)),
+        ):
+            settings = replace(plan.settings, device=DEVICE, steps=WARM_UP + STEPS, validations=1)
+            views, warps = plan.views, plan.warps
+            loop.optimize(
+                plan.generator, plan.losses, settings, views=views, warps=warps, quiet=True
+            )
     return {
-        "waits_per_step": max(per_step),
-        "operations_per_step": round(waits.operations / len(per_step)),
+        "waits_per_step": max(steps.totals),
+        "waits_between_steps": round(sum(between.totals) / STEPS, 3),
+        "operations_per_step": round(steps.operations / STEPS),
         "where": [
-            {"operation": operation, "line": line, "per_step": round(number / len(per_step), 3)}
-            for (operation, line), number in found.most_common()
+            {"operation": operation, "line": line, "per_step": round(number / STEPS, 3)}
+            for (operation, line), number in steps.found.most_common()
         ],
     }
 
 
-def _optimize(plan: Plan) -> None:
-    from dataclasses import replace
+class Tally:
+    """The waits in calls of a method of the loop, after the first steps."""
 
-    settings = replace(plan.settings, device=simulated_gpu.DEVICE, steps=WARM_UP + STEPS)
-    settings = replace(settings, validations=1)
-    loop.optimize(
-        plan.generator, plan.losses, settings, views=plan.views, warps=plan.warps, quiet=True
-    )
+    def __init__(self, waits: Waits) -> None:
+        self.waits = waits
+        self.totals: list[int] = []  # of each call
+        self.found: Counter[tuple[str, str]] = Counter()
+        self.operations = 0
+
+    def counting(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, whose waits are counted."""
+
+        def counted(run: Any, *args: Any) -> Any:
+            if run.step < WARM_UP:
+                return method(run, *args)
+            self.waits.found.clear()
+            self.waits.operations = 0
+            with self.waits.counted():
+                result = method(run, *args)
+            self.totals.append(self.waits.found.total())
+            self.found.update(self.waits.found)
+            self.operations += self.waits.operations
+            return result
+
+        return counted
 
 
 def cases(tiny: bool) -> dict[str, tuple[Callable[[], Task], str, int]]:
     """Task, renderer and the largest number of waits of each case."""
 
     def task(kind: type[Task], name: str, **options: Any) -> Callable[[], Task]:
-        given = {"prompt": "a red apple", "device": simulated_gpu.DEVICE}
-        return lambda: kind(**given | (TINY[name] if tiny else {}) | options)
+        given = {"prompt": "a red apple", "device": DEVICE} | (TINY[name] if tiny else {})
+        return lambda: kind(**given | options)
 
     picture, mesh = (TextToImage, "text2image"), (TextToMesh, "text2mesh")
     return {
         "text2image": (task(*picture), "torch", 0),
         "text2image, grid": (task(*picture, generator="pixels"), "torch", 0),
+        "text2image --loss fsd": (task(*picture, loss="fsd", generator="latent"), "torch", 0),
+        "stylize": (task(Stylize, "stylize", image=PHOTO), "torch", 0),
         "text2mesh, torch": (task(*mesh), "torch", 2),
         "text2mesh, nvdiffrast": (task(*mesh), "nvdiffrast", 2),
         "text2mesh --mode texture, torch": (task(*mesh, mode="texture"), "torch", 2),
@@ -137,7 +154,9 @@ def main() -> None:
             continue
         row = {"case": name, "bar": bar} | count(task(), renderer)
         row["holds"] = row["waits_per_step"] <= bar
-        print(f"{name}: {row['waits_per_step']} waits, {row['operations_per_step']} operations")
+        inside, between = row["waits_per_step"], row["waits_between_steps"]
+        operations = row["operations_per_step"]
+        print(f"{name}: {inside} waits in a step, {between} between steps, {operations} operations")
         for each in row["where"]:
             print(f"    {each['per_step']:>6} x {each['operation']}: {each['line']}")
         rows.append(row)

@@ -134,7 +134,7 @@ class _Run:
             due = validates or self.readings.are_due(self.step)
             if not due and not any(needs(listener, self.step) for listener in listeners):
                 continue
-            events = self._read()
+            events = self._read(send)
             # Validation comes first, so that a snapshot taken by a listener includes its outcome.
             preview = self._validate() if validates else None
             for event in events:
@@ -184,8 +184,8 @@ class _Run:
         with torch.no_grad():
             self.generator.project()
 
-    def _read(self) -> list[StepEvent]:
-        """The events of all steps since the last call; follows a run of skipped steps."""
+    def _read(self, send: Listener) -> list[StepEvent]:
+        """The events of all steps since the last call; reacts to many skipped steps in a row."""
         events = []
         for reading in self.readings.read():
             self.history.append(reading.loss)
@@ -195,6 +195,9 @@ class _Run:
                 self.cause = f"step {reading.step - 1}: {reading.cause}"
             events.append(reading.event(self.step, self.settings.steps, self.snapshot))
         if self.bad_in_a_row >= PATIENCE and self.readings.are_due(self.step):
+            if self.rate_scale < 1:  # the run ends here
+                for event in events[:-1]:
+                    send(event)
             self._roll_back()
         return events
 
