@@ -30,6 +30,7 @@ LAYERS = [
         "views",
         "meshes",
         "options",
+        "transfers",
         "prompts",
         "schedule",
         "parsed",
@@ -71,7 +72,16 @@ ALLOWED = {
     ("schedule", "parsed"),
 }
 #: What the loop may know: outputs, but no loss, generator, encoder or image by name.
-LOOP_KNOWS = {"types", "outputs", "views", "errors", "schedule", "media", "texts"}
+LOOP_KNOWS = {
+    "types",
+    "outputs",
+    "views",
+    "errors",
+    "schedule",
+    "media",
+    "texts",
+    "transfers",
+}
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {
     "tasks": {"Task"},
@@ -212,9 +222,9 @@ def test_one_backward_and_one_optimizer_step() -> None:
 def test_help_is_cheap_and_short(words: list[str], heavy: tuple[str, ...], seconds: float) -> None:
     """The fastest of some tries counts, since the machine may be busy."""
     code = (
-        f"import sys; sys.argv = ['guide', *{words!r}]\n"
+        "import sys\n"
         "import guidance.cli\n"
-        "try:\n    guidance.cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "try:\n    guidance.cli.main({words!r})\nexcept SystemExit as end:\n    assert not end.code\n"
         f"assert not set({heavy!r}) & set(sys.modules), set({heavy!r}) & set(sys.modules)\n"
     )
     took = []

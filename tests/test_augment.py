@@ -309,7 +309,8 @@ def test_jitter_matrices() -> None:
 def test_backgrounds_are_pictures_of_their_kind() -> None:
     random = torch.Generator().manual_seed(0)
     draws = torch.rand(len(KINDS), NUM_DRAWS, generator=random)
-    grain = Grain.draw(context(1), 32, torch.rand(1, 1, len(KINDS), generator=random))
+    places = torch.rand(1, 1, len(KINDS), generator=random)
+    grain = Grain.draw(context(1), 32, places, torch.empty(0))
     painted = dict(zip(KINDS, paint(torch.arange(len(KINDS)), draws, grain, 32), strict=True))
     for kind, picture in painted.items():
         assert picture.min() >= 0 and picture.max() <= 1, kind

@@ -23,6 +23,7 @@ from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
 from guidance.outputs import Images
 from guidance.schedule import Schedule
+from guidance.transfers import together
 from guidance.types import StepContext
 
 __all__ = ["Augment", "Crops", "Part"]
@@ -164,14 +165,20 @@ class Augment:
         sees_outside = now["greatest"] > 1
         cut_out = rendering.alpha is not None or sees_outside
         grainy = now["noise"] > 0 or (cut_out and "noise" in self.backgrounds)
+        corners = _corners(geometry, now, (height, width))
         like = torch.empty(0, dtype=rendering.dtype, device=rendering.device)
+        tensors = [square_to_quad(corners), rest[..., 2:]]
+        tensors += [jitter_matrices(color, strengths)] if any(strengths) else []
+        homographies, backgrounds, *colors = (
+            one.to(like) for one in together(tensors, like.device)
+        )
         return Crops(
             size=size,
-            homographies=square_to_quad(_corners(geometry, now, (height, width))).to(like),
-            colors=jitter_matrices(color, strengths).to(like) if any(strengths) else None,
+            homographies=homographies,
+            colors=colors[0] if colors else None,
             kinds=menu[(rest[..., 0] * len(menu)).long()],
-            backgrounds=rest[..., 2:].to(like),
-            grain=Grain.draw(context, size, rest[..., 1]).to(like) if grainy else None,
+            backgrounds=backgrounds,
+            grain=Grain.draw(context, size, rest[..., 1], like) if grainy else None,
             noise=now["noise"],
             scale=math.sqrt(now["least"] * now["greatest"]),
             sees_outside=sees_outside,

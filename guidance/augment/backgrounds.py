@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.augment.grain import Grain
+from guidance.transfers import to_device
 
 #: "none" is plain white. The others follow Dream Fields (Jain et al. 2022, section 3.3), where
 #: random backgrounds prevent density from filling the whole volume.
@@ -39,7 +40,7 @@ def paint(
     line = F.interpolate(eye, (size, FIELD), mode="bicubic")[0, 0]
     canvas = draws.new_empty(len(kinds), 3, size, size)
     for index, kind in enumerate(KINDS):
-        where = (kinds == index).nonzero().flatten().to(draws.device)
+        where = to_device((kinds == index).nonzero().flatten(), draws.device)
         if not len(where):
             continue
         chosen = draws[where]

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.models.families import DIFFUSION
+from guidance.transfers import together
 
 Prediction = Literal["epsilon", "v", "flow"]
 
@@ -173,13 +174,10 @@ class Denoiser(nn.Module):
             timestep = (time * last).round().long().clamp(0, last)
             alpha_squared = self.alphas_cumprod[timestep]
             alpha, sigma = alpha_squared.sqrt(), (1 - alpha_squared).sqrt()
+        values = [value.to(like.dtype) for value in (timestep, alpha, sigma)]
+        timestep, alpha, sigma = together(values, like.device)
         shape = (-1, 1, 1, 1)
-        return Level(
-            timestep.to(like),
-            alpha.view(shape).to(like),
-            sigma.view(shape).to(like),
-            self.prediction,
-        )
+        return Level(timestep, alpha.view(shape), sigma.view(shape), self.prediction)
 
     @torch.no_grad()
     def noise(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,14 +15,20 @@ from guidance.outputs import Output
 
 @dataclass(frozen=True)
 class StepEvent:
-    """Sent after each step. `losses` are weighted, `[n]` each."""
+    """Sent for each step, in their order. `losses` are weighted, `[n]` each, on the CPU.
+
+    On a GPU the events of several steps may be sent together, after the latest one; see
+    `PatientListener`.
+    """
 
     step: int  # steps done
     steps: int
     losses: dict[str, Float[Tensor, "n"]]
     skipped: bool  # a loss or a gradient was not finite, so the parameters did not change
     micro_batch: int
-    snapshot: Callable[[], dict[str, Tensor]]  # everything that is needed to resume
+    #: Everything that is needed to resume after the latest step.
+    snapshot: Callable[[], dict[str, Tensor]]
+    is_latest: bool = True  # no further step was done
 
 
 @dataclass(frozen=True)
@@ -44,3 +51,22 @@ class DoneEvent:
 
 Event = StepEvent | PreviewEvent | DoneEvent
 Listener = Callable[[Event], None]
+
+
+class PatientListener(Protocol):
+    """A listener that does not need the event of each step right after the step.
+
+    Other listeners get each event right after its step; a GPU then waits in each step until the
+    values are read.
+    """
+
+    def __call__(self, event: Event) -> None: ...
+
+    def needs(self, step: int) -> bool:
+        """Whether the event of this step has to be sent before the next step begins."""
+
+
+def needs(listener: Listener, step: int) -> bool:
+    """Whether a listener needs the event of a step before the next step begins."""
+    asked: Callable[[int], bool] | None = getattr(listener, "needs", None)
+    return True if asked is None else asked(step)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from guidance.errors import InputError
@@ -108,19 +109,11 @@ def total_loss(
     return total
 
 
-def first_non_finite(values: dict[str, Tensor], parameters: Iterable[Tensor]) -> str | None:
-    """The loss or gradient that is not finite, or None.
-
-    If all is finite, the device is synchronized only once.
-    """
+def all_finite(values: dict[str, Tensor], parameters: Iterable[Tensor]) -> Bool[Tensor, ""]:
+    """Whether the losses and the gradients of the parameters are finite, on their device."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     sums = [tensor.sum() for tensor in (*values.values(), *gradients)]
-    if bool(torch.stack(sums).isfinite().all()):
-        return None
-    for name, value in values.items():
-        if not bool(value.isfinite().all()):
-            return f"the loss of {name}"
-    return "the gradient of " + " + ".join(values)
+    return torch.stack(sums).isfinite().all()
 
 
 def _leaf_gradients(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 
 from guidance.errors import Diverged, InputError, OutOfResources, is_out_of_memory, resource_errors
 from guidance.loop.declared import check_declared
-from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
-from guidance.loop.gradients import backward, first_non_finite, total_loss, weighted_losses
-from guidance.loop.optimizers import SGD, Adam
+from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent, needs
+from guidance.loop.gradients import all_finite, backward, total_loss, weighted_losses
+from guidance.loop.optimizers import new_optimizer
 from guidance.loop.progress import ProgressBar, is_terminal
+from guidance.loop.readings import Readings
 from guidance.loop.result import Result
 from guidance.loop.settings import Settings, Views, Warps
 from guidance.loop.snapshot import Best, restore, snapshot
@@ -111,12 +111,14 @@ class _Run:
             check_declared(term.loss)
         self.step = 0
         self.rates = [group["lr"] for group in generator.param_groups()]
+        self.readings = Readings(self.device)
         self.optimizer = self._new_optimizer()
         self.best = Best(generator)
         self.micro_batch = settings.micro_batch
         self.bad_in_a_row = self.skipped = 0
         self.rate_scale = 1.0  # halved by the rollback, once
         self.history: list[float] = []
+        self.cause = ""  # of the last skipped step
 
     def go(self, listeners: Sequence[Listener]) -> Result:
         def send(event: Event) -> None:
@@ -127,15 +129,17 @@ class _Run:
         if self.step == 0:
             send(self._validate())
         while self.step < settings.steps:
-            losses, skipped = self._step()
+            self._step()
             self.step += 1
+            validates = settings.validation_follows(self.step)
+            due = validates or self.readings.are_due(self.step)
+            if not due and not any(needs(listener, self.step) for listener in listeners):
+                continue
+            events = self._read(send)
             # Validation comes first, so that a snapshot taken by a listener includes its outcome.
-            preview = self._validate() if settings.validation_follows(self.step) else None
-            send(
-                StepEvent(
-                    self.step, settings.steps, losses, skipped, self.micro_batch, self.snapshot
-                )
-            )
+            preview = self._validate() if validates else None
+            for event in events:
+                send(event)
             if preview is not None:
                 send(preview)
         self._check_validated()
@@ -160,7 +164,8 @@ class _Run:
                 "best state; check the input and the losses, or lower --learning-rate"
             )
 
-    def _step(self) -> tuple[dict[str, Tensor], bool]:
+    def _step(self) -> None:
+        """Changes the parameters, unless a loss or a gradient is not finite."""
         context = StepContext(self.seeds, self.step, self.settings.progress(self.step))
         self.generator.advance(context.progress)
         self._warp(context)
@@ -168,18 +173,34 @@ class _Run:
             group["lr"] = rate * self.rate(context.progress) * self.rate_scale
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._within_memory(self._backward, context)
-        total = torch.stack(list(losses.values())).sum(0)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        bad = first_non_finite(losses, parameters)
-        self.history.append(math.nan if bad else float(total.mean()))
-        if bad:
-            self._skip(bad)
-            return losses, True
-        self.bad_in_a_row = 0
+        finite = all_finite(losses, parameters)
+        self.readings.add(self.step + 1, losses, finite, self.micro_batch)
+        if self.readings.is_late:
+            # Fused optimizers change nothing where this is 1; it is read on the device.
+            self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        elif not bool(finite):
+            return
         self.optimizer.step()
         with torch.no_grad():
             self.generator.project()
-        return losses, False
+
+    def _read(self, send: Listener) -> list[StepEvent]:
+        """The events of all steps since the last call; reacts to many skipped steps in a row."""
+        events = []
+        for reading in self.readings.read():
+            self.history.append(reading.loss)
+            self.bad_in_a_row = 0 if reading.is_finite else self.bad_in_a_row + 1
+            self.skipped += not reading.is_finite
+            if self.bad_in_a_row:
+                self.cause = f"step {reading.step - 1}: {reading.cause}"
+            events.append(reading.event(self.step, self.settings.steps, self.snapshot))
+        if self.bad_in_a_row >= PATIENCE and self.readings.are_due(self.step):
+            if self.rate_scale < 1:  # the run ends here
+                for event in events[:-1]:
+                    send(event)
+            self._roll_back()
+        return events
 
     @torch.no_grad()
     def _warp(self, context: StepContext) -> None:
@@ -217,15 +238,12 @@ class _Run:
             normalize=self.settings.normalize,
         )
 
-    def _skip(self, bad: str) -> None:
-        self.skipped += 1
-        self.bad_in_a_row += 1
-        if self.bad_in_a_row < PATIENCE:
-            return
+    def _roll_back(self) -> None:
+        """Returns to the best state. Raises Diverged at the second time."""
         if self.rate_scale < 1:
             raise Diverged(
-                f"step {self.step}: {bad} stayed non-finite for {PATIENCE} steps after a rollback "
-                "to the best state; lower --learning-rate"
+                f"{self.cause} stayed non-finite for {self.bad_in_a_row} steps after a rollback to "
+                "the best state; lower --learning-rate"
             )
         self.rate_scale, self.bad_in_a_row = 0.5, 0
         self.best.load_into(self.generator)
@@ -257,10 +275,8 @@ class _Run:
         return output
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        groups = [dict(group) for group in self.generator.param_groups()]
-        if self.settings.optimizer == "sgd":
-            return SGD(groups, momentum=0.9, nesterov=True)
-        return Adam(groups, fused=self.device.type in ("cpu", "cuda"))
+        groups = self.generator.param_groups()
+        return new_optimizer(self.settings.optimizer, groups, on_gpu=self.readings.is_late)
 
     def snapshot(self) -> dict[str, Tensor]:
         counters = {

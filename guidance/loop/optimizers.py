@@ -7,10 +7,28 @@ torch._dynamo, which takes more than a second; nothing here compiles an optimize
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
+
+
+def new_optimizer(
+    name: str, groups: Iterable[Mapping[str, Any]], *, on_gpu: bool
+) -> torch.optim.Optimizer:
+    """Adam, or SGD with Nesterov momentum.
+
+    Args:
+        name: "adam" or "sgd".
+        groups: parameters with their learning rates.
+        on_gpu: all parameters are on a GPU, where fused updates skip steps that are not finite.
+    """
+    copies = [dict(group) for group in groups]
+    if name == "sgd":
+        return SGD(copies, momentum=0.9, nesterov=True, fused=on_gpu or None)
+    fused = on_gpu or all(p.device.type == "cpu" for group in copies for p in group["params"])
+    return Adam(copies, fused=fused)
 
 
 class _Unmarked(Optimizer):

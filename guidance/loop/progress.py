@@ -65,6 +65,10 @@ class ProgressBar:
             self._skipped += event.skipped
             self.update(event.step, values_of(event, self._skipped))
 
+    def needs(self, step: int) -> bool:
+        """Steps may be shown later than they are done."""
+        return False
+
     def update(self, step: int, values: str) -> None:
         """Moves the bar to a step, with values beside it."""
         with IF_SHOWN:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.transfers import constant
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,21 @@ class Lights:
     def of(cls, environment: Environment, towards: Float[Tensor, "b 3"]) -> Lights:
         """The environment rotated about the vertical axis so that z points along `towards`."""
         towards = towards.detach()
-        level = towards * towards.new_tensor([1.0, 0.0, 1.0])
+
+        def fixed(values: tuple[Any, ...]) -> Tensor:
+            return constant(values, towards.device, towards.dtype)
+
+        level = towards * fixed((1.0, 0.0, 1.0))
         vertical = level.norm(dim=-1, keepdim=True) < 1e-6  # any rotation will do
-        front = F.normalize(torch.where(vertical, towards.new_tensor([0.0, 0, 1]), level), dim=-1)
-        up = towards.new_tensor([0.0, 1, 0]).expand_as(front)
+        front = F.normalize(torch.where(vertical, fixed((0.0, 0, 1)), level), dim=-1)
+        up = fixed((0.0, 1, 0)).expand_as(front)
         frame = torch.stack([torch.linalg.cross(up, front), up, front], 1)
         lamps = environment.lamps
-        local = F.normalize(towards.new_tensor([lamp.direction for lamp in lamps]), dim=-1)
+        local = F.normalize(fixed(tuple(lamp.direction for lamp in lamps)), dim=-1)
         return cls(
             local @ frame,
-            towards.new_tensor([lamp.sharpness for lamp in lamps]),
-            towards.new_tensor([lamp.color for lamp in lamps]),
+            fixed(tuple(lamp.sharpness for lamp in lamps)),
+            fixed(tuple(lamp.color for lamp in lamps)),
         )
 
     def radiance(self, towards: Float[Tensor, "b k 3"]) -> Float[Tensor, "b k 3"]:
@@ -116,8 +122,8 @@ class Lights:
         second = first * (1 / s.tanh() - 1 / s)
         third = first - 3 / s * second
         bands = torch.stack(
-            [math.pi * first, 2 * math.pi / 3 * second, math.pi / 4 * third], -1
-        ).repeat_interleave(torch.tensor([1, 3, 5], device=s.device), -1)
+            [math.pi * first, *[2 * math.pi / 3 * second] * 3, *[math.pi / 4 * third] * 5], -1
+        )
         harmonics = spherical_harmonics(self.directions)
         return torch.einsum("bli,li,lc->bic", harmonics, bands, self.colors)
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from guidance.rendering.rasterizer.backend import Fragments
 from guidance.rendering.rasterizer.screen import Centers, edge_functions
+from guidance.transfers import constant
 
 Pixels = Int[Tensor, "m"]
 
@@ -97,7 +98,7 @@ class Mipmaps:
     ) -> Float[Tensor, "m"]:
         """log2 of the distance of neighboring pixels in texels, in the direction of the larger."""
         height, width = self.sizes[0]
-        scale = per_column.new_tensor([width, height])
+        scale = constant((width, height), per_column.device, per_column.dtype)
         most = torch.maximum((per_column * scale).norm(dim=-1), (per_row * scale).norm(dim=-1))
         return most.clamp_min(1e-20).log2().clamp(0, len(self.sizes) - 1)
 
@@ -118,7 +119,7 @@ class Mipmaps:
     ) -> tuple[Int[Tensor, "m 8"], Float[Tensor, "m 8"]]:
         """The eight texels of each pixel and their weights."""
         device = pixels.uv.device
-        sizes = torch.tensor(self.sizes, device=device)
+        sizes = constant(self.sizes, device)
         starts = sizes.prod(1).cumsum(0) - sizes.prod(1)
         level = self.level(pixels.per_column, pixels.per_row)
         low = level.floor().long()

@@ -26,9 +26,11 @@ from torch import Tensor, nn
 from guidance.config.marks import whole_version
 from guidance.errors import InputError
 from guidance.runs.atomic import os_errors, sync_folder, write_bytes, write_text
+from guidance.streams import say
 
-#: Version 2 also has the length and the hash of metrics.jsonl.
-SCHEMA_VERSION = 2
+#: Version 2 also has the length and the hash of metrics.jsonl; in version 3 the noise behind images
+#: is drawn once in a run.
+SCHEMA_VERSION = 3
 DATA, DESCRIPTION, NEXT = (
     "checkpoint.safetensors",
     "checkpoint.json",
@@ -115,6 +117,11 @@ def load(folder: Path, generator: nn.Module, config_sha256: str) -> dict[str, Te
     if description.bytes > limit:
         raise _damaged(path, f"expected at most {limit} bytes, found {description.bytes}")
     _check_header(path)
+    if description.schema_version < SCHEMA_VERSION:
+        say(
+            f"{folder}: was begun by an earlier version, which drew the noise of backgrounds in "
+            "another way; the result may differ from that of a run without interruption"
+        )
     return _checked_tensors(path, description, generator)
 
 

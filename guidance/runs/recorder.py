@@ -148,6 +148,12 @@ class _Recorder:
             if self.judge:
                 self.after = self.judge.scores(event.result.rendering)
 
+    def needs(self, step: int) -> bool:
+        """Whether something is written after this step, or a signal has arrived."""
+        if not self.opened or self.signals.requested:
+            return True
+        return self._is_due(step) or any(each.looks_at(self.run, step) for each in self.artifacts)
+
     def _open(self) -> None:
         self.signals = self.stack.enter_context(Signals())
         folder = self.info.folder
@@ -197,7 +203,7 @@ class _Recorder:
         self.progress.show(event)
         # If a validation follows, the checkpoint waits for its line in the metrics.
         self.last = event
-        if not self.plan.settings.validation_follows(event.step):
+        if event.is_latest and not self.plan.settings.validation_follows(event.step):
             self._finish_step(event)
 
     def _preview(self, event: PreviewEvent) -> None:
@@ -234,17 +240,21 @@ class _Recorder:
 
     def _finish_step(self, event: StepEvent) -> None:
         """Writes a checkpoint if one is due, and stops if a signal has arrived."""
-        now = time.monotonic()
-        due = event.step in (self.first_checkpoint, event.steps)
-        due = due or (event.step > self.first_checkpoint and now >= self.due_at)
-        if not due and not self.signals.requested:
+        if not self._is_due(event.step) and not self.signals.requested:
             return
+        now = time.monotonic()
         self.metrics.sync()
         mark = self.metrics.mark
         checkpoint.save(self.folder, event.snapshot(), self.config_sha256, mark)
         took = time.monotonic() - now
         self.due_at = now + took + max(SECONDS_BETWEEN, took / SHARE)
         self._stop_if_requested()
+
+    def _is_due(self, step: int) -> bool:
+        """Whether a checkpoint is due after this step."""
+        if step in (self.first_checkpoint, self.plan.settings.steps):
+            return True
+        return step > self.first_checkpoint and time.monotonic() >= self.due_at
 
     def _stop_if_requested(self) -> None:
         if self.signals.requested:

@@ -102,7 +102,9 @@ def test_gradient_through_a_window_is_that_of_its_pixels(name: str) -> None:
 def test_bicubic_weights_are_those_of_torch(cells: int) -> None:
     rows, _ = rows_and_columns(whole(1, 24))
     assert torch.allclose(
-        _bicubic_weights(rows[0, 0], cells).float(), _bicubic_lines(cells, 24), atol=1e-6
+        _bicubic_weights(rows[0, 0], cells).float(),
+        _bicubic_lines(cells, 24, torch.device("cpu")),
+        atol=1e-6,
     )
 
 

@@ -124,7 +124,7 @@ def test_a_newer_version_is_refused_by_its_number(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, FIRST, CONFIG)
     path = tmp_path / checkpoint.DESCRIPTION
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 7, "new": 1}))
-    with pytest.raises(InputError, match=r"schema_version 7; this one reads up to 2\); update"):
+    with pytest.raises(InputError, match=r"schema_version 7; this one reads up to 3\); update"):
         load(tmp_path)
 
 

@@ -137,7 +137,8 @@ def test_runs_of_earlier_versions_still_load(
         environment.pop(key)
     (folder / "environment.json").write_text(json.dumps(environment))
     monkeypatch.setattr(ProgressVideo, "write", lambda *_: iter(()))
-    assert guide(capsys, "run", DOT, "--resume", folder)[0] == 0
+    code, told = guide(capsys, "run", DOT, "--resume", folder)
+    assert code == 0 and "was begun by an earlier version" in told
     done = json.loads((folder / "DONE.json").read_text())
     for key in ("sha256", "hashes"):
         done.pop(key)

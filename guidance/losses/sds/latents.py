@@ -12,6 +12,7 @@ from guidance.diffusion.base import Denoiser
 from guidance.diffusion.latents import LatentRendering
 from guidance.errors import InputError
 from guidance.outputs import Images, Rendering
+from guidance.transfers import to_device
 from guidance.types import StepContext
 
 
@@ -79,4 +80,4 @@ def draw_noise(
     """Standard normal noise for one micro-batch, different for each sample, view and crop."""
     _, v, k = crops.shape
     noise = context.normal(purpose, v, k, *like.shape[1:])[part.place]
-    return noise.flatten(0, 2).to(like)
+    return to_device(noise.flatten(0, 2), like.device, like.dtype)

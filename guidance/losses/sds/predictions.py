@@ -11,6 +11,7 @@ from torch import Tensor
 
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.losses.sds.prompts import PromptBatch
+from guidance.transfers import to_device, together
 
 #: One factor for all latents, or one per latent, on the CPU.
 Factor = float | Float[Tensor, "b"]
@@ -69,7 +70,7 @@ class NoisePredictions:
         # A sum such as 1 - 0.3 - 0.7 leaves a rounding error, which is no reason for a prediction.
         needed = factors.abs() > 1e-6 * factors.abs().amax(1, keepdim=True)
         predicted = self._predict(noisy, level, self._index(names, b), needed)
-        return (predicted * factors[..., None, None, None].to(noisy)).sum(1)
+        return (predicted * _like(factors[..., None, None, None], noisy)).sum(1)
 
     def _combine_perp_neg(
         self,
@@ -85,13 +86,14 @@ class NoisePredictions:
         needed = torch.cat([torch.ones(b, 1, dtype=torch.bool), weights != 0], 1)
         predicted = self._predict(noisy, level, self._index(names, b), needed)
         base = predicted[:, 0]
-        weighted = (predicted[:, 1:] - base[:, None]) * weights[..., None, None, None].to(noisy)
+        weighted = (predicted[:, 1:] - base[:, None]) * _like(weights[..., None, None, None], noisy)
         lengths = [self.prompts[name].index.shape[1] for name in names]
         parts = dict(zip(names, torch.split(weighted, lengths, 1), strict=True))
         parts["negative"] = _perpendicular(parts["negative"], parts["prompt"].sum(1))
-        total = _column(unconditional, b)[..., None, None].to(noisy) * base
+        total = _like(_column(unconditional, b)[..., None, None], noisy) * base
         for name in names:
-            total = total + _column(groups[name], b)[..., None, None].to(noisy) * parts[name].sum(1)
+            factor = _like(_column(groups[name], b)[..., None, None], noisy)
+            total = total + factor * parts[name].sum(1)
         return total
 
     def _index(self, names: list[str], b: int) -> Int[Tensor, "b m"]:
@@ -116,10 +118,16 @@ class NoisePredictions:
         for rows, columns in zip(
             image.tensor_split(batches), column.tensor_split(batches), strict=True
         ):
-            condition = self.condition.rows(index[rows, columns])
-            noise = self.denoiser.noise(noisy[rows], level.rows(rows), condition)
-            predicted[rows, columns] = noise.to(predicted)
+            texts, at, where = together((index[rows, columns], rows, columns), noisy.device)
+            condition = self.condition.rows(texts)
+            noise = self.denoiser.noise(noisy[at], level.rows(at), condition)
+            predicted[at, where] = noise.to(predicted)
         return predicted
+
+
+def _like(factors: Float[Tensor, "..."], other: Tensor) -> Float[Tensor, "..."]:
+    """Factors on the device and in the dtype of another tensor."""
+    return to_device(factors, other.device, other.dtype)
 
 
 def _column(factor: Factor, b: int) -> Float[Tensor, "b 1"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.prompts import Phrase
+from guidance.transfers import constant
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,10 @@ class EmbeddedPrompts:
             start, stop = self.times[right - 1], self.times[right]
             share = (progress - start) / (stop - start)
             embeddings = slerp(embeddings, self.embeddings[right], share)
-        weights = [[phrase.weight(progress) for phrase in row] for row in self.phrases]
-        stops = [[phrase.stop for phrase in row] for row in self.phrases]
+        weights = tuple(tuple(one.weight(progress) for one in row) for row in self.phrases)
+        stops = tuple(tuple(one.stop for one in row) for row in self.phrases)
         device = self.embeddings.device
-        return Targets(
-            embeddings, torch.tensor(weights, device=device), torch.tensor(stops, device=device)
-        )
+        return Targets(embeddings, constant(weights, device), constant(stops, device))
 
 
 def slerp(

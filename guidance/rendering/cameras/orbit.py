@@ -17,6 +17,7 @@ from guidance.errors import InputError
 from guidance.rendering.cameras.sampling.anchor import Anchor, sample_around
 from guidance.rendering.cameras.sampling.setup import CameraOptions, CameraRig, CameraSetup
 from guidance.rendering.cameras.sampling.variety import VariedViews, Variety, equivalent_radius
+from guidance.transfers import to_device, together
 from guidance.types import StepContext
 from guidance.views import Cameras
 
@@ -212,8 +213,9 @@ class Orbit(CameraRig):
         view[..., 0, 3] += offset[..., 0] * extent * width / height
         view[..., 1, 3] += offset[..., 1] * extent
         projection = projection.expand(*azimuth.shape, 4, 4)
-        tensors = (view, projection, light, azimuth, elevation)
-        view, projection, light, azimuth, elevation = (t.to(self.device) for t in tensors)
+        view, projection, light, azimuth, elevation = together(
+            (view, projection, light, azimuth, elevation), torch.device(self.device)
+        )
         return Cameras(view, projection, light, azimuth, elevation, height, width)
 
     def _projections(
@@ -243,8 +245,8 @@ class Orbit(CameraRig):
     def _with_variation(self, cameras: Cameras, drawn: VariedViews) -> Cameras:
         """The cameras with the light and the textureless views that were drawn for them."""
         found = {
-            name: value.to(self.device)
+            name: to_device(value, torch.device(self.device))
             for name in ("strength", "ambient", "textureless")
             if (value := getattr(drawn, name)) is not None
         }
-        return replace(cameras, **found) if found else cameras
+        return replace(cameras, **found) if found else cameras  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.rendering.rasterizer import reference
+from guidance.transfers import constant
 
 INSTALL = "pip install git+https://github.com/NVlabs/nvdiffrast.git --no-build-isolation"
 
@@ -40,7 +41,7 @@ def visible(
     """
     # The first row of nvdiffrast is the bottom one, so y is negated; the winding order of faces has
     # no effect on it.
-    flipped = clip * clip.new_tensor([1.0, -1.0, 1.0, 1.0])
+    flipped = clip * constant((1.0, -1.0, 1.0, 1.0), clip.device, clip.dtype)
     module, context = _context(clip.device)
     output, _ = module.rasterize(context, flipped, faces.int().contiguous(), (height, width))
     triangles = output[..., 3].int() - 1

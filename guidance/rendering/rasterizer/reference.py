@@ -9,8 +9,8 @@ barycentric coordinates are e_i / (e_0 + e_1 + e_2), and the depth is the sum of
 the sum of e_i w_i.
 
 All shapes are known in advance, but for two numbers that the host must read: how many pixels the
-bounding boxes of the faces have, and how many pixels the silhouettes cross. On a GPU, each such
-number is a wait.
+bounding boxes of the faces have, and how many pixels the silhouettes cross. On a GPU, where reading
+is a wait, they are read together.
 
 Source: Olano and Greer 1997, Triangle Scan Conversion using 2D Homogeneous Coordinates.
 """
@@ -30,7 +30,8 @@ from guidance.rendering.rasterizer.screen import (
     on_screen,
     orientation,
 )
-from guidance.rendering.rasterizer.silhouettes import antialias
+from guidance.rendering.rasterizer.silhouettes import antialias, count_crossings
+from guidance.transfers import constant, is_queued
 
 #: Shorter normals have no direction (vertex normals are areas, in squared units of length).
 NO_NORMAL = 1e-12
@@ -41,8 +42,8 @@ NO_FACE = torch.iinfo(torch.int64).max
 
 def visible(
     clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
-) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], None]:
-    """The nearest face and its depth at each pixel.
+) -> tuple[Int[Tensor, "b h w"], Float[Tensor, "b h w"], int | None]:
+    """The nearest face and its depth at each pixel; on a GPU also the number of crossings.
 
     Among faces at the same depth, front faces (counterclockwise) win, then the lowest index.
     """
@@ -51,7 +52,11 @@ def visible(
     facing = orientation(corners)
     first, across, counts = _boxes(corners, height, width)
     nearest = torch.full((batch * height * width,), NO_FACE, device=clip.device)
-    for owners, within in numbered(counts, CHUNK):
+    total, crossings = counts.sum(), None
+    if is_queued(clip.device):
+        both = torch.stack([total, count_crossings(clip, faces, height, width)])
+        total, crossings = both.tolist()
+    for owners, within in numbered(counts, int(total), CHUNK):
         span = across[owners]
         columns = first[owners, 0] + within % span
         rows = first[owners, 1] + within // span
@@ -65,7 +70,7 @@ def visible(
         nearest.scatter_reduce_(0, place, torch.where(covered, keys, NO_FACE), "amin")
     triangles = torch.where(nearest == NO_FACE, -1, nearest & 0x7FFFFFFF)
     triangles = triangles.int().view(batch, height, width)
-    return triangles, _depth_map(clip, faces, triangles), None
+    return triangles, _depth_map(clip, faces, triangles), crossings
 
 
 def barycentrics(fragments: Fragments) -> Float[Tensor, "b h w 3"]:
@@ -137,7 +142,7 @@ def _boxes(
     """First column and row of the bounding box of each face, its width, and its pixels."""
     position = on_screen(corners, height, width)
     behind = (corners[..., 3] <= 0).any(1, keepdim=True)
-    size = position.new_tensor([width, height])
+    size = constant((width, height), position.device, position.dtype)
     low = torch.where(behind, 0, (position.amin(1) - 0.5).ceil().clamp_min(0))
     high = torch.where(behind, size - 1, (position.amax(1) - 0.5).floor().minimum(size - 1))
     across, down = (high - low + 1).clamp_min(0).long().unbind(1)

@@ -61,18 +61,16 @@ def on_screen(clip: Float[Tensor, "*k 4"], height: int, width: int) -> Float[Ten
 
 
 def numbered(
-    counts: Int[Tensor, "f"], chunk: int
+    counts: Int[Tensor, "f"], total: int, chunk: int
 ) -> Iterator[tuple[Int[Tensor, "m"], Int[Tensor, "m"]]]:
     """Numbers the items of many owners: the owner of each item, and its number there.
 
-    The total is read by the host once, which is a wait on a GPU.
-
     Args:
         counts: how many items each owner has.
+        total: their sum, which the host has to know; reading it is a wait on a GPU.
         chunk: yields at most so many items at a time; at least one chunk, which may be empty.
     """
     ends = counts.cumsum(0)
-    total = int(ends[-1]) if len(ends) else 0
     for start in range(0, max(1, total), chunk):
         index = torch.arange(start, min(start + chunk, total), device=counts.device)
         owners = torch.searchsorted(ends, index, right=True)

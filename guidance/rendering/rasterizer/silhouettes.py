@@ -13,6 +13,7 @@ from guidance.geometry.topology import edge_sides
 from guidance.rendering.rasterizer.backend import Fragments
 from guidance.rendering.rasterizer.cached import once_per_tensor
 from guidance.rendering.rasterizer.screen import numbered, on_screen, orientation
+from guidance.transfers import constant
 
 #: The largest sum of blend weights at a pixel: below 1, so that rounding cannot leave the range.
 MOST = 0.999
@@ -32,7 +33,11 @@ def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Te
     """
     height, width = color.shape[1:3]
     flat = color.flatten(0, 2)
-    crossings = _crossings(*_ends(fragments, height, width), (width, height))
+    ends, side = _ends(fragments.clip_vertices, fragments.faces, height, width)
+    total = fragments.saved
+    if total is None:
+        total = int(_stretch(ends.flatten(0, 1), side.flatten(), (width, height)).steps.sum())
+    crossings = _crossings(ends, side, (width, height), total)
     inner, outer, part = crossings.inner, crossings.outer, crossings.part
     counts = crossings.inside & (crossings.depth <= fragments.depth.flatten()[outer])
     covers = part > 0.5
@@ -42,6 +47,14 @@ def antialias(color: Float[Tensor, "b h w c"], fragments: Fragments) -> Float[Te
     weights = weights / (total / MOST).clamp_min(1)[targets]
     blends = weights[:, None] * (flat[others] - flat[targets])
     return flat.index_add(0, targets, blends).view_as(color)
+
+
+def count_crossings(
+    clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
+) -> Int[Tensor, ""]:
+    """How many lines between neighboring pixels `antialias` will look at."""
+    ends, side = _ends(clip.detach(), faces, height, width)
+    return _stretch(ends.flatten(0, 1), side.flatten(), (width, height)).steps.sum()
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ def _edges(faces: Int[Tensor, "f 3"]) -> _Edges:
 
 
 def _ends(
-    fragments: Fragments, height: int, width: int
+    clip: Float[Tensor, "b p 4"], faces: Int[Tensor, "f 3"], height: int, width: int
 ) -> tuple[Float[Tensor, "b e 2 3"], Int[Tensor, "b e"]]:
     """The two ends of each edge in each image, and whether it is a silhouette there.
 
@@ -72,8 +85,8 @@ def _ends(
     silhouettes whose faces lie to the right of the direction from the first end to the second, -1
     if they lie to the left, and 0 for other edges.
     """
-    edges, clip = _edges(fragments.faces), fragments.clip_vertices
-    front = orientation(clip.detach()[:, fragments.faces.long()])
+    edges = _edges(faces)
+    front = orientation(clip.detach()[:, faces.long()])
     sums = front.new_zeros(len(clip), len(edges.ends))
     sums.index_add_(1, edges.owners, front[:, edges.faces] * edges.along)
     ends = clip[:, edges.ends]  # [b, e, 2, 4]
@@ -96,23 +109,39 @@ class _Crossings:
     inside: Bool[Tensor, "m"]  # whether both pixels are in the image; else they are arbitrary
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """The lines that each edge crosses: `steps` columns or rows, from `low` on."""
+
+    axis: Int[Tensor, "m"]  # the edge steps along x (0), or along y (1)
+    low: Int[Tensor, "m"]
+    steps: Int[Tensor, "m"]
+
+
+def _stretch(
+    ends: Float[Tensor, "m 2 3"], side: Int[Tensor, "m"], size: tuple[int, int]
+) -> _Stretch:
+    position = ends.detach()[..., :2]
+    span = (position[:, 1] - position[:, 0]).abs()
+    axis = (span[:, 1] > span[:, 0]).long()
+    along = position.gather(2, axis[:, None, None].expand(-1, 2, 1))[..., 0]
+    low = (along.amin(1) - 0.5).ceil().clamp_min(0).long()
+    most = constant(size, ends.device)[axis]
+    high = (along.amax(1) - 0.5).ceil().long().minimum(most)  # exclusive: ends count once
+    return _Stretch(axis, low, torch.where(side != 0, (high - low).clamp_min(0), 0))
+
+
 def _crossings(
-    ends: Float[Tensor, "b e 2 3"], side: Int[Tensor, "b e"], size: tuple[int, int]
+    ends: Float[Tensor, "b e 2 3"], side: Int[Tensor, "b e"], size: tuple[int, int], total: int
 ) -> _Crossings:
     """Crossings of edges closer to horizontal with columns, and of other edges with rows."""
     images = torch.arange(len(ends), device=ends.device)[:, None].expand(side.shape).flatten()
     ends, side = ends.flatten(0, 1), side.flatten()
-    sizes = torch.tensor(size, device=ends.device)
-    position = ends.detach()[..., :2]
-    span = (position[:, 1] - position[:, 0]).abs()
-    axis = (span[:, 1] > span[:, 0]).long()  # the edge steps along x (0), or along y (1)
-    along = position.gather(2, axis[:, None, None].expand(-1, 2, 1))[..., 0]
-    low = (along.amin(1) - 0.5).ceil().clamp_min(0).long()
-    high = (along.amax(1) - 0.5).ceil().long().minimum(sizes[axis])  # exclusive: ends count once
-    steps = torch.where(side != 0, (high - low).clamp_min(0), 0)
-    ((edge, number),) = numbered(steps, sys.maxsize)
+    stretch = _stretch(ends, side, size)
+    sizes = constant(size, ends.device)
+    ((edge, number),) = numbered(stretch.steps, total, sys.maxsize)
 
-    axis, step = axis[edge], low[edge] + number
+    axis, step = stretch.axis[edge], stretch.low[edge] + number
     start, stop = ends[edge].unbind(1)
     ahead, across = axis[:, None], 1 - axis[:, None]
     first, last = start.gather(1, ahead)[:, 0], stop.gather(1, ahead)[:, 0]
@@ -127,7 +156,7 @@ def _crossings(
     # right side of a direction that points down is to its left: the pixel in the lower column.
     forward = torch.where(last > first, 1, -1) * side[edge] * torch.where(axis == 0, 1, -1) > 0
     from_low = cross - (lower + 0.5)
-    strides = sizes.new_tensor([1, size[0]])
+    strides = constant((1, size[0]), ends.device)
     near = images[edge] * size[0] * size[1] + step * strides[axis] + lower * strides[1 - axis]
     far = torch.where(inside, near + strides[1 - axis], near)
     return _Crossings(

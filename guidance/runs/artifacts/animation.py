@@ -95,6 +95,9 @@ class Animation(Artifact):
     def begin(self, run: RunContext, step: int) -> None:
         self._folder(run).prepare(step)
 
+    def looks_at(self, run: RunContext, step: int) -> bool:
+        return self.frame_follows(step)
+
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
         if self.frame_follows(step):
             self._folder(run).keep(step, as_images(look()).over()[:, 0])

@@ -69,6 +69,13 @@ class Artifact:
     def begin(self, run: RunContext, step: int) -> None:
         """Called when the run folder exists: before step 0, or after `step` on resuming."""
 
+    def looks_at(self, run: RunContext, step: int) -> bool:
+        """Whether `after_step` looks at the generator after this step.
+
+        On a GPU, other steps are reported later, several at a time.
+        """
+        return type(self).after_step is not Artifact.after_step
+
     def after_step(self, run: RunContext, step: int, look: Look) -> None:
         """Called before the first step with `step=0`, and after each step."""
 

@@ -104,7 +104,7 @@ def _run(
         folder,
         bool(changed),
     )
-    return record_run(plan, info, judge, resumed, [_free_text_towers(encoders), *listeners])
+    return record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
 
 
 def _comment(job: Job) -> str:
@@ -125,12 +125,15 @@ def _changed_weights(folder: Path, surroundings: Callable[[], dict[str, Any]]) -
     return [name for name, hashes in said.items() if now.get(name) != hashes]
 
 
-def _free_text_towers(encoders: Sequence[Encoder]) -> Listener:
+class _FreeTextTowers:
     """Frees the text towers at the first event, when the losses have encoded all texts."""
-    waiting = list(encoders)
 
-    def listen(event: Event) -> None:
-        while waiting:
-            waiting.pop().free_text_tower()
+    def __init__(self, encoders: Sequence[Encoder]) -> None:
+        self.waiting = list(encoders)
 
-    return listen
+    def __call__(self, event: Event) -> None:
+        while self.waiting:
+            self.waiting.pop().free_text_tower()
+
+    def needs(self, step: int) -> bool:
+        return bool(self.waiting)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from guidance.transfers import constant
+
 
 def fold(points: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3"]:
     """The points with those of the left half mirrored to the right half."""
@@ -24,5 +26,5 @@ def symmetrized(
     vectors: Float[Tensor, "n m 3"], mirror: Int[Tensor, "m"]
 ) -> Float[Tensor, "n m 3"]:
     """The mean of each vector and the mirrored vector of its mirror image."""
-    signs = vectors.new_tensor([-1.0, 1, 1])
+    signs = constant((-1.0, 1.0, 1.0), vectors.device, vectors.dtype)
     return (vectors + signs * vectors.index_select(1, mirror)) / 2
