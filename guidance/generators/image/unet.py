@@ -14,8 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.generators.image.param.base import ImageGenerator
+from guidance.generators.image.param.convolution import convolution
 from guidance.generators.image.param.masks import blend
 from guidance.media.write_image import save_png
+from guidance.models.precision import dtype_of, resolved
 from guidance.types import StepContext
 
 #: The total stride of the network: three halvings.
@@ -55,6 +57,7 @@ class UNet(ImageGenerator):
         widths: channels at full, half, quarter and eighth size.
         learning_rate: of Adam; from 4e-3 on, some images become a single color.
         original: the same image at its full size, which `export` transforms as well.
+        precision: of the gradients, "fp32", "bf16" or "auto"; the images are always float32.
     """
 
     chosen_by_name = False
@@ -67,8 +70,10 @@ class UNet(ImageGenerator):
         widths: tuple[int, int, int, int] = (16, 32, 64, 64),
         learning_rate: float = 1e-3,
         original: Original | None = None,
+        precision: str = "auto",
     ) -> None:
         super().__init__()
+        self.precision = resolved(precision)
         self.num_samples, self.learning_rate = len(seeds), learning_rate
         self.original = original
         self.register_buffer("content", content, persistent=False)
@@ -150,9 +155,8 @@ class UNet(ImageGenerator):
     ) -> Float[Tensor, "v nd hh ww"]:
         """A convolution with separate weights for each sample, as one grouped convolution."""
         weight, bias = self.weights[name][samples], self.biases[name][samples]
-        # Zero padding would be visible as a frame.
-        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        return F.conv2d(x, weight.flatten(0, 1), bias.flatten(), stride, groups=len(weight))
+        dtype = dtype_of(self.precision, x.device)
+        return convolution(x, weight.flatten(0, 1), bias.flatten(), (stride, len(weight)), dtype)
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "lr": self.learning_rate}]
