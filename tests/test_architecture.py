@@ -21,7 +21,7 @@ LAYERS = [
     {"commands"},
     {"tasks"},
     {"generators", "losses", "localize", "evaluate", "runs"},
-    {"rendering", "loop", "encoders", "diffusion", "augment"},
+    {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment"},
     {"config"},
     {"geometry", "media", "models"},
     {

@@ -1,0 +1,50 @@
+"""Resampling of maps: zero insertion, padding, a finite impulse response filter, decimation."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+#: Zeros before and after each axis, in samples after zero insertion; negative numbers crop.
+Padding = tuple[int, int]
+
+
+def upfirdn(
+    x: Float[Tensor, "n c h w"],
+    taps: Float[Tensor, "..."],
+    *,
+    up: int = 1,
+    down: int = 1,
+    padding: Padding = (0, 0),
+    gain: float = 1.0,
+) -> Float[Tensor, "n c hh ww"]:
+    """Inserts zeros between samples, pads, convolves with a filter, and keeps every `down`-th.
+
+    Both axes are treated alike. The side of the result is
+    `(side * up + padding[0] + padding[1] - taps) // down + 1`, rounded down.
+
+    Args:
+        x: the maps.
+        taps: the filter: `[t]`, which is applied along each axis, or `[t, t]`.
+        up: the samples after zero insertion for each sample before.
+        down: of how many samples one is kept.
+        padding: see `Padding`.
+        gain: a factor of the result.
+    """
+    n, c, h, w = x.shape
+    if up > 1:
+        x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1))
+        x = x.reshape(n, c, h * up, w * up)
+    x = F.pad(x, (*padding, *padding))
+    if taps.ndim == 2:
+        return _correlated(x, (taps * gain).flip(0, 1), (down, down))
+    side = (taps * gain**0.5).flip(0)
+    return _correlated(_correlated(x, side[None, :], (1, down)), side[:, None], (down, 1))
+
+
+def _correlated(x: Tensor, kernel: Tensor, stride: tuple[int, int]) -> Tensor:
+    """Correlates each map with a kernel."""
+    c = x.shape[1]
+    weight = kernel.to(x.dtype).expand(c, 1, *kernel.shape)
+    return F.conv2d(x, weight, stride=stride, groups=c)
