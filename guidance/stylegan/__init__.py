@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from guidance.models.devices import indexed_device
-from guidance.stylegan.networks.configuration import StyleGAN2Config
+from guidance.stylegan.networks.configuration import StyleGAN2Config, StyleGAN3Config
 from guidance.stylegan.networks.network import StyleGAN
 from guidance.stylegan.networks.synthesis import (
     Activations,
@@ -19,8 +19,8 @@ from guidance.stylegan.networks.synthesis import (
 )
 
 __all__ = [
-    "Activations", "Noise", "StyleGAN", "StyleGAN2Config", "StyleLayer", "Styles",
-    "Synthesis", "as_images", "load_stylegan",
+    "Activations", "Noise", "StyleGAN", "StyleGAN2Config", "StyleGAN3Config", "StyleLayer",
+    "Styles", "Synthesis", "as_images", "load_stylegan",
 ]  # fmt: skip
 
 #: Loaded networks. They are frozen, so all callers share one for each combination of arguments.

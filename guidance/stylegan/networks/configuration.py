@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from guidance.errors import InputError
 from guidance.models.foreign.configuration import Configuration
@@ -52,10 +52,44 @@ class StyleGAN2Config(StyleGANConfig):
         return int(4 * 2 ** (len(self.channels) - 1))
 
 
-KINDS = {"stylegan2": StyleGAN2Config}
+class StyleGAN3Config(StyleGANConfig):
+    """StyleGAN3; the defaults are those of configuration T."""
+
+    model_type: Literal["stylegan3"] = "stylegan3"
+    resolution: Annotated[int, Field(ge=16, le=4096)]
+    #: Of the output of each layer without the last, which has the channels of the image. The input
+    #: has as many as the first layer.
+    channels: Annotated[tuple[Width, ...], Field(min_length=2, max_length=64, strict=False)]
+    kernel: Literal[1, 3] = 3  # of the convolutions; configuration R has 1
+    radial: bool = False  # whether the filters after the activation are; configuration R
+    critical_layers: Annotated[int, Field(ge=1, le=63)] = 2  # at the end, which use all frequencies
+    first_cutoff: Annotated[float, Field(gt=0, le=1024)] = 2.0
+    first_stopband: Annotated[float, Field(gt=0, le=1024)] = 2**2.1
+    last_stopband: Annotated[float, Field(ge=1, le=8)] = 2**0.3  # relative to the cutoff
+    margin: Annotated[int, Field(ge=0, le=256)] = 10  # samples outside the image, on each side
+    filter_size: Annotated[int, Field(ge=2, le=32, multiple_of=2)] = 6  # taps for each sample
+    upsampling: Annotated[int, Field(ge=1, le=8)] = 2  # of activations
+    output_scale: Annotated[float, Field(gt=0, le=100)] = 0.25
+    mapping_widths: Annotated[tuple[Width, ...], Field(max_length=32, strict=False)] = (512,)
+    clamp: Annotated[float, Field(gt=0, le=1e6)] | None = 256.0
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> StyleGAN3Config:
+        if self.critical_layers >= len(self.channels):
+            raise ValueError(f"critical_layers must be less than the {len(self.channels)} layers")
+        if self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two, got {self.resolution}")
+        return self
 
 
-def read_config(stored: Any, path: Path) -> StyleGAN2Config:
+Config = StyleGAN2Config | StyleGAN3Config
+KINDS: dict[str, type[StyleGAN2Config] | type[StyleGAN3Config]] = {
+    "stylegan2": StyleGAN2Config,
+    "stylegan3": StyleGAN3Config,
+}
+
+
+def read_config(stored: Any, path: Path) -> Config:
     """Checks the content of a `config.json`.
 
     Raises:

@@ -8,12 +8,26 @@ from torch import Tensor
 
 from guidance.stylegan.networks.resampling import upfirdn
 
+#: Added to squared norms, so that no norm is zero.
+EPSILON = 1e-8
+
 
 def demodulation(
-    weight: Float[Tensor, "o i k k"], style: Float[Tensor, "n i"]
+    weight: Float[Tensor, "o i k k"], style: Float[Tensor, "n i"], *, is_relative: bool = False
 ) -> Float[Tensor, "n o"]:
-    """One over the norm of each modulated kernel: the weights squared, times the styles squared."""
-    return (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
+    """One over the norm of each modulated kernel: the weights squared, times the styles squared.
+
+    Args:
+        weight: the kernels.
+        style: the factors of their input channels.
+        is_relative: takes `EPSILON` in the unit of the weights and styles, as StyleGAN3 does by
+            normalizing both first.
+    """
+    squares, factors = weight.square(), style.square()
+    epsilon: Tensor | float = EPSILON
+    if is_relative:
+        epsilon = EPSILON * squares.mean(dim=(1, 2, 3)) * factors.mean(dim=1, keepdim=True)
+    return (factors @ squares.sum(dim=(2, 3)).T + epsilon).rsqrt()
 
 
 def modulated_convolution(

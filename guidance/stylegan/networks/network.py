@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from guidance.stylegan.networks.configuration import StyleGAN2Config
+from guidance.stylegan.networks.configuration import Config, StyleGAN3Config
 from guidance.stylegan.networks.dense import Mapping
 from guidance.stylegan.networks.stylegan2 import StyleGAN2Synthesis
+from guidance.stylegan.networks.stylegan3 import StyleGAN3Synthesis
 from guidance.stylegan.networks.synthesis import Noise, Synthesis
 
 
@@ -16,13 +17,13 @@ class StyleGAN(nn.Module):
     """A generator: `mapping` from z to w, `synthesis` from w to raw images.
 
     The tensors of `state_dict` are `mapping.fc0.weight`, `mapping.w_avg`,
-    `synthesis.b4.conv1.affine.weight`, ..., as in the published checkpoints of StyleGAN2.
+    `synthesis.b4.conv1.affine.weight`, ..., as in the published checkpoints.
     """
 
     mapping: Mapping
     synthesis: Synthesis
 
-    def __init__(self, config: StyleGAN2Config) -> None:
+    def __init__(self, config: Config) -> None:
         """Random initial weights."""
         super().__init__()
         self.config = config
@@ -34,14 +35,18 @@ class StyleGAN(nn.Module):
             embedding=config.embedding,
             learning_rate=config.mapping_learning_rate,
         )
-        self.synthesis = StyleGAN2Synthesis(
-            config.w_dim,
-            config.channels,
-            image_channels=config.image_channels,
-            skips=config.skips,
-            use_noise=config.use_noise,
-            clamp=config.clamp,
-            taps=config.taps,
+        self.synthesis = (
+            StyleGAN3Synthesis(config)
+            if isinstance(config, StyleGAN3Config)
+            else StyleGAN2Synthesis(
+                config.w_dim,
+                config.channels,
+                image_channels=config.image_channels,
+                skips=config.skips,
+                use_noise=config.use_noise,
+                clamp=config.clamp,
+                taps=config.taps,
+            )
         )
 
     def forward(
