@@ -63,8 +63,8 @@ class StyleGAN3Config(StyleGANConfig):
     kernel: Literal[1, 3] = 3  # of the convolutions; configuration R has 1
     radial: bool = False  # whether the filters after the activation are; configuration R
     critical_layers: Annotated[int, Field(ge=1, le=63)] = 2  # at the end, which use all frequencies
-    first_cutoff: Annotated[float, Field(gt=0, le=1024)] = 2.0
-    first_stopband: Annotated[float, Field(gt=0, le=1024)] = 2**2.1
+    first_cutoff: Annotated[float, Field(ge=0.5, le=1024)] = 2.0
+    first_stopband: Annotated[float, Field(ge=1, le=1024)] = 2**2.1
     last_stopband: Annotated[float, Field(ge=1, le=8)] = 2**0.3  # relative to the cutoff
     margin: Annotated[int, Field(ge=0, le=256)] = 10  # samples outside the image, on each side
     filter_size: Annotated[int, Field(ge=2, le=32, multiple_of=2)] = 6  # taps for each sample
@@ -79,6 +79,10 @@ class StyleGAN3Config(StyleGANConfig):
             raise ValueError(f"critical_layers must be less than the {len(self.channels)} layers")
         if self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution must be a power of two, got {self.resolution}")
+        if not self.first_cutoff < self.first_stopband <= self.resolution / 2:
+            raise ValueError(
+                "first_stopband must be more than first_cutoff, and at most half of resolution"
+            )
         return self
 
 
