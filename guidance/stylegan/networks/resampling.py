@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 #: Zeros before and after each axis, in samples after zero insertion; negative numbers crop.
 Padding = tuple[int, int]
+#: Filters of at most so many taps are applied along both axes at once: one pass over the maps costs
+#: more than the products that it saves. Chosen by measurement, see benchmarks/stylegan.py.
+SHORT = 6
 
 
 def upfirdn(
@@ -36,15 +40,21 @@ def upfirdn(
     if up > 1:
         x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1))
         x = x.reshape(n, c, h * up, w * up)
-    x = F.pad(x, (*padding, *padding))
+    if taps.ndim == 1 and len(taps) <= SHORT:
+        taps = torch.outer(taps, taps)
     if taps.ndim == 2:
-        return _correlated(x, (taps * gain).flip(0, 1), (down, down))
+        return _correlated(x, (taps * gain).flip(0, 1), (down, down), padding)
     side = (taps * gain**0.5).flip(0)
-    return _correlated(_correlated(x, side[None, :], (1, down)), side[:, None], (down, 1))
+    x = F.pad(x, (*padding, *padding))
+    x = _correlated(x, side[None, :], (1, down), (0, 0))
+    return _correlated(x, side[:, None], (down, 1), (0, 0))
 
 
-def _correlated(x: Tensor, kernel: Tensor, stride: tuple[int, int]) -> Tensor:
-    """Correlates each map with a kernel."""
+def _correlated(x: Tensor, kernel: Tensor, stride: tuple[int, int], padding: Padding) -> Tensor:
+    """Pads and correlates each map with a kernel."""
+    before, after = padding
+    if before != after or before < 0:
+        x, before = F.pad(x, (*padding, *padding)), 0
     c = x.shape[1]
     weight = kernel.to(x.dtype).expand(c, 1, *kernel.shape)
-    return F.conv2d(x, weight, stride=stride, groups=c)
+    return F.conv2d(x, weight, stride=stride, padding=before, groups=c)
