@@ -33,7 +33,7 @@ guide: optimize anything differentiable until it matches words
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide list                                tasks, generators, mesh modes and losses
-  guide models list | fetch NAME | verify [NAME]
+  guide models list | fetch NAME | verify [NAME] | convert FILE
   guide --version
 """
 #: The module and the function of each command.

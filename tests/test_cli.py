@@ -298,7 +298,7 @@ MISTAKES = [
     (["rerun", "nowhere.png"], "nowhere.png: no such file"),
     (["rerun", DOT], "dot.py"),
     (["list", "all"], "list: takes no arguments"),
-    (["models", "burn"], "models: expected `list`, `fetch NAME` or `verify [NAME]`"),
+    (["models", "burn"], "models: expected `list`, `fetch NAME`, `verify [NAME]` or `convert FILE"),
 ]
 
 

@@ -29,14 +29,14 @@ PACKAGE_LICENSE = "Apache-2.0 (part of this package)"
 class Model:
     """One model of the catalogue."""
 
-    name: str  # the name for `load_encoder` or `load_denoiser`
+    name: str  # the name for `load_encoder`, `load_denoiser` or `load_stylegan`
     family: str  # a model never judges losses of its own family
     serves: str  # its purpose in this package
     repository: Repository | None  # on the Hugging Face hub; None: a file, or part of this package
     license: str  # of the weights, as published; says "non-commercial" where that applies
     megabytes: int  # of the download, or on the disk for embedded models; approximate
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
-    kind: Literal["encoder", "denoiser", "backbone"] = "encoder"
+    kind: Literal["encoder", "denoiser", "backbone", "stylegan"] = "encoder"
     file: TorchFile | None = None  # of torch's hub
 
     @property
@@ -192,11 +192,23 @@ BACKBONES = (
         file=TorchFile("https://download.pytorch.org/models/vgg16-397923af.pth"),
     ),
 )
+#: StyleGAN networks. Others are converted by `guide models convert`.
+STYLEGANS = (
+    Model(
+        "mini-stylegan",
+        "mini-stylegan",
+        "style editing of avatar faces at 64 pixels, no download needed",
+        None,
+        PACKAGE_LICENSE,
+        12,
+        kind="stylegan",
+    ),
+)
 
 
 def list_models() -> tuple[Model, ...]:
-    """All models of the catalogue: encoders, denoisers, backbones."""
-    return CATALOGUE + DENOISERS + BACKBONES
+    """All models of the catalogue: encoders, denoisers, backbones, StyleGAN networks."""
+    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS
 
 
 def find_model(name: str) -> Model | None:

@@ -19,6 +19,7 @@ EMBEDDED = {
     "mini": "mini_clip",
     "mini-judge": "mini_judge",
     "mini-diffusion": "mini_diffusion",
+    "mini-stylegan": "mini_stylegan",
 }
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (
