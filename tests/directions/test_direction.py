@@ -83,7 +83,7 @@ def test_first_layer_is_where_the_edit_begins() -> None:
     torch.testing.assert_close(
         network.synthesis.from_styles(edited, start=start), network.synthesis.from_styles(edited)
     )
-    assert (0 * late).first_layer == len(network.synthesis.layers)
+    assert (0.0 * late).first_layer == len(network.synthesis.layers)
 
 
 def test_round_trip_of_a_file(tmp_path: Path) -> None:
