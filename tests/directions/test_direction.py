@@ -101,7 +101,7 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another network, with other weights"):
         gd.StyleDirection.load(path, tiny(1))
     wider = StyleGAN2Config(z_dim=8, w_dim=8, mapping_widths=(8,), channels=(7, 5, 4))
-    with pytest.raises(InputError, match="8 layers with .* channels instead of 8 with"):
+    with pytest.raises(InputError, match=r"8 layers with .* channels instead of 8 with"):
         gd.StyleDirection.load(path, tiny(0, wider))
 
 
