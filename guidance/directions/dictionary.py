@@ -13,7 +13,7 @@ from torch import Tensor
 from guidance.directions.digest import network_digest
 from guidance.directions.direction import StyleDirection, check_layers
 from guidance.directions.effects import Progress, mean_effects
-from guidance.directions.keeping import chosen_steps
+from guidance.directions.keeping import Choice
 from guidance.directions.phrases import packaged_phrases, text_basis
 from guidance.directions.probe import check_probe, probe
 from guidance.directions.queries import difference
@@ -26,7 +26,7 @@ from guidance.prompts import Prompt
 from guidance.stylegan.networks.network import StyleGAN
 
 FORMAT = "style-dictionary"
-SUBJECT, COUNT = "a face", 24
+SUBJECT, COUNT, ISOLATION = "a face", 40, 0.1
 #: A direction of which less than this share lies in the basis gets a note.
 COVERED = 0.5
 MOST_LATENTS, MOST_RANK = 4096, 1024
@@ -112,6 +112,7 @@ class StyleDictionary:
         keep: Sequence[str | Prompt] = (),
         count: int | None = None,
         beta: float | None = None,
+        isolation: float = ISOLATION,
     ) -> StyleDirection:
         """The direction of a sentence, from the table alone: no image is rendered.
 
@@ -122,26 +123,22 @@ class StyleDictionary:
             source: what they show; by default the subject of the dictionary.
             keep: what should not change, e.g. "a face with glasses"; the predicted effect on the
                 differences of these phrases from the source is zero.
-            count: the number of channels; by default 24, if beta is not given.
+            count: the number of channels; by default 40, if beta is not given.
             beta: the smallest step, as a part of the largest one; 0 keeps all channels.
+            isolation: the weight of all other changes; 0 takes the channels with the strongest
+                effect on the sentence, whatever else they change.
 
         Raises:
             InputError: a prompt that cannot be used, or nothing is left of the direction.
         """
-        if count is not None and beta is not None:
-            raise InputError("direction: give either count or beta")
-        count = COUNT if count is None and beta is None else count
+        choice = Choice(COUNT if count is None and beta is None else count, beta, isolation)
         source = self.subject if source is None else source
-        wanted, share = self._effects_on(target, source)
-        if not wanted.any():
-            raise InputError(f"{target}: no channel of the network has an effect on it")
-        kept = [self._effects_on(each, source)[0] for each in keep]
+        wanted = self._inside(target, source)
+        kept = [self._inside(each, source) for each in keep]
         columns = torch.stack(kept, dim=1) if kept else wanted.new_zeros(len(wanted), 0)
-        steps = chosen_steps(wanted, columns, count, beta)
-        text = f"{source} -> {target}"
-        direction = StyleDirection(
-            self.layers, self.stds, self.stds, self.network, text, self._notes(target, share)
-        )
+        steps = choice.steps(self.table, wanted, columns)
+        notes, text = self._notes(target, float(wanted.square().sum())), f"{source} -> {target}"
+        direction = StyleDirection(self.layers, self.stds, self.stds, self.network, text, notes)
         return direction.with_flat(steps).normalized()
 
     def predict(
@@ -151,10 +148,9 @@ class StyleDictionary:
 
         The unit is the standard deviation of unedited images along the same sentence.
         """
-        wanted, _ = self._effects_on(target, self.subject if source is None else source)
-        unit = self._difference(target, source)
-        deviation = float((self.embeddings @ (self.basis @ (self.basis.T @ unit))).std())
-        return float(wanted @ direction.flat) / max(deviation, 1e-8)
+        inside = self._inside(target, source)
+        deviation = float((self.embeddings @ (self.basis @ inside)).std())
+        return float(inside @ (self.table.T @ direction.flat)) / max(deviation, 1e-8)
 
     def save(self, path: Path) -> Path:
         """Writes a safetensors file."""
@@ -204,16 +200,11 @@ class StyleDictionary:
             renders if isinstance(renders, int) else 0,
         )  # fmt: skip
 
-    def _effects_on(
-        self, target: str | Prompt, source: str | Prompt
-    ) -> tuple[Float[Tensor, "c"], float]:
-        """The effect of each channel along a sentence, and the share of it that is in the basis."""
-        inside = self.basis.T @ self._difference(target, source)
-        return self.table @ inside, float(inside.square().sum())
-
-    def _difference(self, target: str | Prompt, source: str | Prompt | None) -> Tensor:
+    def _inside(self, target: str | Prompt, source: str | Prompt | None) -> Float[Tensor, "r"]:
+        """A sentence in the basis; its squared length is the share of it that is in the basis."""
         source = self.subject if source is None else source
-        return difference(self.encoder, target, source, self.embeddings.mean(dim=0))
+        center = self.embeddings.mean(dim=0)
+        return self.basis.T @ difference(self.encoder, target, source, center)
 
     def _notes(self, target: str | Prompt, share: float) -> tuple[str, ...]:
         if share >= COVERED:

@@ -47,10 +47,10 @@ def test_deviations_are_those_of_random_styles() -> None:
 
 def test_a_sentence_finds_exactly_its_channels() -> None:
     dictionary = built()
-    direction = dictionary.direction("a face with tie", beta=0.0)
+    direction = dictionary.direction("a face with tie", beta=0.0, isolation=0.0)
     mix = torch.cat(known_mix(), dim=1)[WORDS.index("tie")]
     assert torch.equal(direction.flat != 0, mix != 0)
-    expected = mix * torch.cat(dictionary.stds)
+    expected = mix * torch.cat(dictionary.stds)  # the effects, without isolation
     torch.testing.assert_close(direction.flat, expected / expected.abs().max())
     assert not direction.notes and direction.text == "a face -> a face with tie"
 
@@ -58,7 +58,7 @@ def test_a_sentence_finds_exactly_its_channels() -> None:
 def test_the_edit_moves_images_along_the_sentence() -> None:
     network = toy_network()
     dictionary = built(network)
-    direction = dictionary.direction("a face with tie", beta=0.0)
+    direction = dictionary.direction("a face with tie", beta=0.0, isolation=0.0)
     styles = network.synthesis.styles(sample_ws(network, 4, 3))
     before = embeddings_of(network.synthesis, ToyEncoder(), styles)
     moved = embeddings_of(network.synthesis, ToyEncoder(), direction.apply(styles, 2.0)) - before
@@ -130,8 +130,10 @@ class Smooth(ToyEncoder):
 
 def test_prompts_with_weights_and_several_phrases() -> None:
     dictionary = built()
-    tie, hat = (dictionary.direction(f"a face with {w}", beta=0.0) for w in ("tie", "hat"))
-    both = dictionary.direction("a face with tie:2 | a face with hat:-1", beta=0.0)
+    tie, hat = (
+        dictionary.direction(f"a face with {w}", beta=0.0, isolation=0.0) for w in ("tie", "hat")
+    )
+    both = dictionary.direction("a face with tie:2 | a face with hat:-1", beta=0.0, isolation=0.0)
     expected = 2 * tie.flat / tie.flat.norm() * _size(tie, dictionary, "tie")
     expected = expected - hat.flat / hat.flat.norm() * _size(hat, dictionary, "hat")
     torch.testing.assert_close(both.flat, expected / expected.abs().max())
