@@ -29,7 +29,6 @@ FORMAT = "style-dictionary"
 SUBJECT, COUNT, ISOLATION = "a face", 40, 0.1
 #: A direction of which less than this share lies in the basis gets a note.
 COVERED = 0.5
-MOST_LATENTS, MOST_RANK = 4096, 1024
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,6 @@ class StyleDictionary:
             InputError: a number out of range, or an encoder or network that cannot be used.
             MissingWeights: the encoder is not on this machine.
         """
-        if not 1 <= latents <= MOST_LATENTS or not 1 <= rank <= MOST_RANK:
-            raise InputError(
-                f"dictionary: expected 1 to {MOST_LATENTS} latents and a rank of 1 to {MOST_RANK}"
-            )
         encoder = load_encoder(encoder, network.device)
         pairs = (*packaged_phrases(), *((subject, phrase) for phrase in phrases))
         basis = text_basis(encoder, rank, pairs).cpu()

@@ -31,7 +31,7 @@ class Effects:
 def mean_effects(
     network: StyleGAN,
     encoder: Encoder,
-    ws: Float[Tensor, "n d"],
+    ws: Float[Tensor, "n w"],
     basis: Float[Tensor, "e r"],
     progress: Progress | None = None,
 ) -> Effects:

@@ -145,7 +145,7 @@ class ChannelTable:
 
 
 def _rows(
-    network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n d"], channels: list[Channel]
+    network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n w"], channels: list[Channel]
 ) -> Float[Tensor, "k d"]:
     """The normalized mean over images of the normalized differences between two steps."""
     sums: Tensor | None = None

@@ -77,7 +77,7 @@ def instant_direction(
 
 
 def center_of(
-    network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n d"], sentence: Sentence
+    network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n w"], sentence: Sentence
 ) -> Float[Tensor, "d"]:
     """The mean embedding of some images, which only prompts with images need; else zeros."""
     prompts = map(Prompt.of, (sentence.target, *sentence.keep))

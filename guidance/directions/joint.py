@@ -74,7 +74,7 @@ class Edited(Generator):
     """The edited images as views of one sample; the parameters are factors of the steps."""
 
     def __init__(
-        self, network: StyleGAN, first: StyleDirection, ws: Float[Tensor, "n d"], strength: float
+        self, network: StyleGAN, first: StyleDirection, ws: Float[Tensor, "n w"], strength: float
     ) -> None:
         super().__init__()
         self.num_samples, self.synthesis, self.first = 1, (network.synthesis,), first

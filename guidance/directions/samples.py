@@ -17,16 +17,21 @@ from guidance.stylegan.networks.synthesis import Activations, Styles, Synthesis,
 STATISTICS = 2000
 #: Images are read at most at this side: encoders take 224 to 384 pixels.
 SIDE = 256
-TRUNCATION = 0.7
+TRUNCATION, MOST = 0.7, 10_000
 
 
 def sample_ws(
     network: StyleGAN, n: int, seed: int, truncation: float = TRUNCATION
-) -> Float[Tensor, "n d"]:
+) -> Float[Tensor, "n w"]:
     """Random latents w, drawn on the CPU, on the device of the network.
 
     A conditional network gets labels of random classes.
+
+    Raises:
+        InputError: a number of latents out of range.
     """
+    if not 1 <= n <= MOST:
+        raise InputError(f"latents {n}: expected 1 to {MOST}")
     generator = torch.Generator().manual_seed(seed)
     mapping = network.mapping
     z = torch.randn(n, mapping.z_dim, generator=generator).to(network.device)
@@ -46,7 +51,7 @@ def style_deviations(network: StyleGAN, seed: int = 0, n: int = STATISTICS) -> t
     return tuple(style.std(dim=0).cpu() for style in styles)
 
 
-def detached_styles(network: StyleGAN, ws: Float[Tensor, "n d"]) -> list[Tensor]:
+def detached_styles(network: StyleGAN, ws: Float[Tensor, "n w"]) -> list[Tensor]:
     """Styles of latents, as new leaves that require a gradient."""
     with torch.no_grad():
         styles = network.synthesis.styles(ws)

@@ -31,7 +31,7 @@ class Stepped:
     """
 
     def __init__(
-        self, network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n d"], layers: Sequence[int]
+        self, network: StyleGAN, encoder: Encoder, ws: Float[Tensor, "n w"], layers: Sequence[int]
     ) -> None:
         self.synthesis, self.encoder = network.synthesis, encoder
         self.renders = len(ws)
