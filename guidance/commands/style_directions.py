@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from guidance.commands.style import Request
+from guidance.commands.style_request import Request
 from guidance.directions.dictionary import COUNT, StyleDictionary
 from guidance.directions.direction import StyleDirection
 from guidance.directions.effects import Progress
