@@ -19,7 +19,8 @@ list        what a file contains: the strongest channels of a direction, layer b
                    by finite steps; full: StyleCLIP's table, hours on a GPU, resumes where it
                    stopped; pca, sefa: without words
   --prompt P       what the images should show; without it, only the table is built
-  --source S       what they show (default: a face)
+  --source S       what changes, e.g. the opposite of the prompt (default: the subject)
+  --subject S      what the images of the network show (default: a face)
   --keep P         what should not change, e.g. "a face with glasses"; may be repeated
   --count N        how many channels change (default: 40); or
   --beta B         the smallest step, as a part of the largest one

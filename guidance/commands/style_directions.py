@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from guidance.commands.style_request import Request
-from guidance.directions.dictionary import COUNT, StyleDictionary
+from guidance.directions.dictionary import COUNT, SUBJECT, StyleDictionary
 from guidance.directions.direction import StyleDirection
 from guidance.directions.effects import Progress
 from guidance.directions.fs3 import export_fs3, import_fs3
@@ -54,6 +54,13 @@ def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
     path = _table_path(request, "dictionary")
     if path.exists():
         dictionary = StyleDictionary.load(path, network, request.encoder)
+        if request.subject not in (None, dictionary.subject):
+            raise InputError(
+                f"{path}: is a dictionary of {dictionary.subject!r:.80}; remove --subject, or build "
+                "another one with --table"
+            )
+        if request.latents is not None and request.method == "dictionary":
+            say(f"note: {path} exists, so that --latents has no effect")
     else:
         latents = request.latents if request.method == "dictionary" else None
         with _progress("renders") as progress:
@@ -62,7 +69,7 @@ def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
                 request.encoder,
                 latents=_number(latents, RANDOM),
                 seed=request.seed,
-                subject=request.source or "a face",
+                subject=request.subject or SUBJECT,
                 progress=progress,
             )
         yield dictionary.save(path)
@@ -80,7 +87,7 @@ def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
         )
         yield _save(request, direction)
         return
-    sentence = replace(_sentence(request), source=request.source or dictionary.subject)
+    sentence = replace(_sentence(request), subject=dictionary.subject)
     first = dictionary.direction(
         request.prompt, sentence.source, count=CANDIDATES, isolation=request.isolation
     )
@@ -133,7 +140,7 @@ def _number(given: int | None, default: int) -> int:
 def _sentence(request: Request) -> Sentence:
     if request.prompt is None:
         raise InputError("style: --prompt is missing")
-    return Sentence(request.prompt, request.source or "a face", request.keep)
+    return Sentence(request.prompt, request.source, request.keep, request.subject or SUBJECT)
 
 
 def _table_path(request: Request, kind: str) -> Path:

@@ -23,6 +23,7 @@ class Request:
     method: str
     prompt: str | None
     source: str | None
+    subject: str | None
     keep: tuple[str, ...]
     count: int | None
     beta: float | None
@@ -46,7 +47,7 @@ def parse(words: Sequence[str]) -> Request:
     parser = Arguments("style")
     parser.add_argument("network", metavar="NETWORK")
     parser.add_argument("--method", choices=METHODS, default=METHODS[0])
-    for name in ("prompt", "source"):
+    for name in ("prompt", "source", "subject"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--keep", action="append", default=[])
     for name in ("count", "latents"):

@@ -117,7 +117,7 @@ class StyleDictionary:
             target: what the images should show: a prompt, with weights and images if wanted.
             source: what they show; by default the subject of the dictionary.
             keep: what should not change, e.g. "a face with glasses"; the predicted effect on the
-                differences of these phrases from the source is zero.
+                differences of these phrases from the subject is zero.
             count: the number of channels; by default 40, if beta is not given.
             beta: the smallest step, as a part of the largest one; 0 keeps all channels.
             isolation: the weight of all other changes; 0 takes the channels with the strongest
@@ -129,7 +129,7 @@ class StyleDictionary:
         choice = Choice(COUNT if count is None and beta is None else count, beta, isolation)
         source = self.subject if source is None else source
         wanted = self._inside(target, source)
-        kept = [self._inside(each, source) for each in keep]
+        kept = [self._inside(each, self.subject) for each in keep]
         columns = torch.stack(kept, dim=1) if kept else wanted.new_zeros(len(wanted), 0)
         steps = choice.steps(self.table, wanted, columns)
         notes, text = self._notes(target, float(wanted.square().sum())), f"{source} -> {target}"

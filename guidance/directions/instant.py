@@ -24,18 +24,20 @@ class Sentence:
     """What a direction should do, and what not."""
 
     target: str | Prompt
-    source: str | Prompt = "a face"
-    keep: tuple[str | Prompt, ...] = ()
+    source: str | Prompt | None = None  # what changes into the target; None: the subject
+    keep: tuple[str | Prompt, ...] = ()  # what stays, as differences from the subject
+    subject: str | Prompt = "a face"  # what the images show
 
     @property
     def text(self) -> str:
         """The words in one line."""
-        return f"{self.source} -> {self.target}"
+        return f"{self.source or self.subject} -> {self.target}"
 
     def differences(self, encoder: Encoder, center: Float[Tensor, "d"]) -> Float[Tensor, "d k"]:
         """Unit columns: the target, then what is kept; see `difference`."""
-        wanted = (self.target, *self.keep)
-        return torch.stack([difference(encoder, each, self.source, center) for each in wanted], 1)
+        kept = [difference(encoder, each, self.subject, center) for each in self.keep]
+        wanted = difference(encoder, self.target, self.source or self.subject, center)
+        return torch.stack([wanted, *kept], dim=1)
 
 
 def instant_direction(
