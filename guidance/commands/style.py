@@ -24,7 +24,7 @@ list        what a file contains: the strongest channels of a direction, layer b
   --keep P         what should not change, e.g. "a face with glasses"; may be repeated
   --count N        how many channels change (default: 40); or
   --beta B         the smallest step, as a part of the largest one
-  --isolation X    weight against all other changes (default: 0.1)
+  --isolation X    weight against all other changes (default: 0.3)
   --encoder E      (default: mini)
   --table FILE     the table of dictionary and full, read if it exists (default:
                    NETWORK-METHOD.safetensors); .npy: a table of StyleCLIP, fs3.npy

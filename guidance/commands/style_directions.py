@@ -56,8 +56,8 @@ def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
         dictionary = StyleDictionary.load(path, network, request.encoder)
         if request.subject not in (None, dictionary.subject):
             raise InputError(
-                f"{path}: is a dictionary of {dictionary.subject!r:.80}; remove --subject, or build "
-                "another one with --table"
+                f"{path}: is a dictionary of {dictionary.subject!r:.80}; remove --subject, or "
+                "build another one with --table"
             )
         if request.latents is not None and request.method == "dictionary":
             say(f"note: {path} exists, so that --latents has no effect")

@@ -53,7 +53,7 @@ def parse(words: Sequence[str]) -> Request:
     for name in ("count", "latents"):
         parser.add_argument(f"--{name}", type=whole)
     parser.add_argument("--beta", type=number)
-    parser.add_argument("--isolation", type=number, default=0.1)
+    parser.add_argument("--isolation", type=number, default=0.3)
     parser.add_argument("--encoder", default="mini")
     for name in ("table", "export", "output"):
         parser.add_argument(f"--{name}", type=Path)

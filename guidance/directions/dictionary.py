@@ -26,7 +26,7 @@ from guidance.prompts import Prompt
 from guidance.stylegan.networks.network import StyleGAN
 
 FORMAT = "style-dictionary"
-SUBJECT, COUNT, ISOLATION = "a face", 40, 0.1
+SUBJECT, COUNT, ISOLATION = "a face", 40, 0.3
 #: A direction of which less than this share lies in the basis gets a note.
 COVERED = 0.5
 
