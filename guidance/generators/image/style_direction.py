@@ -69,8 +69,8 @@ class StyleDirectionImages(StyleGANImages):
 
     def latents_at(self, shares: Float[Tensor, "n"] | None = None) -> Latents:
         """The latents of all samples, at the present strength or with shares of the whole one."""
-        amount = self.strength
-        amount = amount * (self.progress if shares is None else shares.to(amount))
+        share = self.progress if shares is None else shares.to(self.strength)
+        amount = self.strength * share
         pairs = zip(self.start.styles, self.direction.styles, strict=True)
         return self.start.with_styles(
             [style + amount[:, None] * direction.to(style) for style, direction in pairs]

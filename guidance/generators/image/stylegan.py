@@ -182,9 +182,10 @@ class StyleGANImages(ImageGenerator):
         styles, place = [], 0
         for style, layer in zip(start.styles, self.synthesis.layers, strict=True):
             if self.first <= layer.w_index <= self.last:
-                style = style + moved[:, place : place + layer.channels]
+                styles.append(style + moved[:, place : place + layer.channels])
                 place += layer.channels
-            styles.append(style)
+            else:
+                styles.append(style)
         return start.with_styles(styles)
 
     def forward(self, view: View | None = None) -> Rendering:
@@ -254,10 +255,9 @@ class StyleGANImages(ImageGenerator):
         return [save_png(folder / "image.png", self.images()[sample])]
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Moves the network, latents and images with the parameters."""
-        moved = super()._apply(fn, recurse)
+        """Moves the latents of the start with the parameters."""
+        moved = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.start = self.start.to(next(self.parameters()).device)
-        self.network.to(next(self.parameters()).device)
         return moved
 
     @classmethod
