@@ -57,6 +57,7 @@ def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path
             "judge_before": sample.judge_before,
             "judge_after": sample.judge_after,
             "files": _names(folder, sample.files),
+            **({"facts": sample.facts} if sample.facts else {}),
         }
         for sample in run.samples
     ]
@@ -93,6 +94,7 @@ def read_done(folder: Path, prompts: tuple[str, ...], seeds: tuple[int, ...]) ->
                 float("nan") if entry["best_loss"] is None else float(entry["best_loss"]),
                 entry["judge_before"],
                 entry["judge_after"],
+                dict(entry.get("facts", {})),
             )
             for index, entry in enumerate(content["samples"])
         )
@@ -164,6 +166,7 @@ def sample_results(
             float(result.best_loss[index]),
             before[index] if before else None,
             after[index] if after else None,
+            {k: v for each in written if each.sample == index for k, v in (each.facts or {}).items()},
         )
         for index, prompt in enumerate(plan.prompts)
     )
