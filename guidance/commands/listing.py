@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from guidance.config.kinds import (
     CAMERAS,
-    ENCODERS,
     EDIT_METHODS,
+    ENCODERS,
     IMAGE_GENERATORS,
     LOSSES,
     MESH_MODES,

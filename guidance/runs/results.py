@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,11 @@ def _again(folder: Path) -> str:
     return f"run it again: guide rerun {folder / CONFIG}"
 
 
+def _facts(written: Sequence[Written], sample: int) -> dict[str, Any]:
+    """What artifacts found out about a sample."""
+    return dict(ChainMap(*(dict(w.facts or {}) for w in written if w.sample == sample)))
+
+
 def sample_results(
     run: RunContext,
     plan: Plan,
@@ -166,7 +172,12 @@ def sample_results(
             float(result.best_loss[index]),
             before[index] if before else None,
             after[index] if after else None,
-            {k: v for each in written if each.sample == index for k, v in (each.facts or {}).items()},
+            {
+                k: v
+                for each in written
+                if each.sample == index
+                for k, v in (each.facts or {}).items()
+            },
         )
         for index, prompt in enumerate(plan.prompts)
     )
