@@ -71,7 +71,7 @@ class StyleEdit(Task):
     """A mask in the size of the image, white = inside; outside, no pixel is changed."""
     method: EditMethods = Field(default="direction")  # type: ignore[assignment]
     """How the latents are found: "direction" takes seconds, "latent" optimizes them."""
-    keep: float = Field(default=0.0, le=1)
+    keep: float = Field(default=0.0, ge=0, le=1)
     """How much must stay: the change is reduced until the features of the image have moved by at
     most 1 - keep of the distance of two samples of the network. 0 does not reduce it."""
     inversion_steps: int = Field(default=300, ge=2, le=100_000)
@@ -95,7 +95,7 @@ class StyleEdit(Task):
         network = load_stylegan(self.network, self.torch_device())
         source = self._source(network)
         notes = list(source.notes)
-        job = EditJob(network, source, self.styled_prompts, self.source, notes=notes)
+        job = EditJob(network, source, self.styled_prompts, self.source, self.negative, notes=notes)
         given = self._given(source)
         kept = self._kept(network, source, given)
         generator = self._method.generator(replace(job, given=given, kept=kept))
@@ -107,6 +107,10 @@ class StyleEdit(Task):
             artifacts=(EditFiles(network, source, self._method, ENCODER),),
             notes=tuple(notes),
         )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.network, ENCODER, *super().models)))
 
     @property
     def _method(self) -> EditMethod:

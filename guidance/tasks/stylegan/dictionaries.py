@@ -16,6 +16,7 @@ from guidance.directions.digest import network_digest
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
+from guidance.losses.text.arguments import negative_phrases, subtracted
 from guidance.prompts import ONE, Phrase, Prompt
 from guidance.stylegan import StyleGAN
 from guidance.streams import say
@@ -69,11 +70,12 @@ def prompt_vectors(
 ) -> tuple[Tensor, ...]:
     """What strength 1 adds to the style of each layer for a prompt: the sum over its phrases.
 
-    Each phrase has its own direction, multiplied by its weight.
+    Each phrase has its own direction, multiplied by its weight. Negatives count as in losses: with
+    0.3 times their weight, below 0.
     """
     total = [torch.zeros_like(style[0]) for style in job.source.latents.styles]
     most = sum(layer.channels for layer in job.network.synthesis.layers)
-    for phrase in prompt.phrases:
+    for phrase in (*prompt.phrases, *subtracted(negative_phrases(job.negative))):
         single = Prompt(phrase.text, (_plain(phrase),))
         for dictionary in dictionaries:
             direction = dictionary.direction(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,15 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
-from guidance.errors import InputError
+from guidance.errors import InputError, InputWarning
 from guidance.generators.image.inverted import InvertedImages
-from guidance.generators.image.param.start import load_start
 from guidance.generators.image.stylegan import draw_latents
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.content import Content
 from guidance.losses.lpips import Lpips
 from guidance.losses.pixel_distance import PixelDistance
+from guidance.media.read_image import load_image
 from guidance.media.resize import resized
 from guidance.stylegan import StyleGAN, load_stylegan
 from guidance.stylegan.latents import Latents
@@ -127,17 +128,27 @@ def invert(
     )
 
 
-def as_target(image: str | Path | Float[Tensor, "3 h w"], side: int) -> Float[Tensor, "1 3 rows columns"]:
-    """The middle square of an image, resized to a number of pixels per side, in 8 bits."""
-    if not isinstance(image, Tensor):
-        loaded = load_start(Path(image), side)
-        assert loaded is not None
-        image = loaded
-    height, width = image.shape[1:]
+def as_target(
+    image: str | Path | Float[Tensor, "3 h w"], side: int
+) -> Float[Tensor, "1 3 rows columns"]:
+    """The middle square of an image, resized to a number of pixels per side, in 8 bits.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    name = "" if isinstance(image, Tensor) else f" {image}"
+    pixels = image if isinstance(image, Tensor) else load_image(Path(image), "image")
+    height, width = pixels.shape[1:]
     least = min(height, width)
+    if max(height, width) - least > 1:
+        warnings.warn(
+            f"image{name}: the middle {least} x {least} of {width} x {height} pixels are used, "
+            "since the network makes square images",
+            InputWarning,
+            stacklevel=2,
+        )
     top, left = (height - least) // 2, (width - least) // 2
-    square = image[:, top : top + least, left : left + least]
-    small = resized(square, (side, side))
+    small = resized(pixels[:, top : top + least, left : left + least], (side, side))
     return ((small * 255).round() / 255)[None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -86,8 +87,19 @@ class KeptShare:
         return 1 - self.distance.between(self.distance.maps(images), self.maps) / self.unit
 
 
+#: Typical distances of networks, since inversion, `--keep` and the report ask for the same one.
+_typical: WeakKeyDictionary[StyleGAN, dict[str, float]] = WeakKeyDictionary()
+
+
 def typical_distance(distance: FeatureDistance, network: StyleGAN) -> float:
-    """The mean distance of two samples of a network."""
+    """The mean distance of two samples of a network, whose weights are frozen."""
+    known = _typical.setdefault(network, {})
+    if distance.encoder.name not in known:
+        known[distance.encoder.name] = _mean_distance(distance, network)
+    return known[distance.encoder.name]
+
+
+def _mean_distance(distance: FeatureDistance, network: StyleGAN) -> float:
     seeds = tuple(range(FIRST_SEED, FIRST_SEED + 2 * PAIRS))
     maps: list[list[Tensor]] = []
     for start in range(0, 2 * PAIRS, BATCH):

@@ -23,6 +23,7 @@ class EditJob:
     source: Source
     prompts: tuple[Prompt, ...]  # one per sample, with the style
     shown: Prompt  # what the images show before the edit
+    negative: tuple[Prompt, ...] = ()  # for all samples
     given: Given | None = None  # images outside a mask
     kept: Kept | None = None
     notes: list[str] = field(default_factory=list)  # a method may add some
