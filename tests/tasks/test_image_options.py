@@ -63,7 +63,7 @@ VALUES: dict[str | tuple[str, str], Any] = {
     "truncation": 0.2,
     "latents": "LATENTS",
     "method": {"kind": "latent", "space": "w"},
-    "keep": 0.99,
+    "keep": 1.0,
     "inversion": "lpips",
     "inversion_steps": 3,
     "space": "s",
@@ -170,7 +170,7 @@ class Case:
         found |= {"steps": 2} if method == "latent" else {"steps": 300, "frames": 2}
         if self.option in OF_INVERSION:
             found |= {"image": "OTHER", "inversion_steps": 2}
-        usual = {"source": {"loss": "directional"}, "keep": {"learning_rate": 30.0}}
+        usual = {"source": {"loss": "directional"}, "keep": {"learning_rate": 0.5, "steps": 4}}
         return found | usual.get(self.option, {})
 
     @property

@@ -33,6 +33,8 @@ CANDIDATES, FIRST_SEED, BATCH = 64, 2**41, 16
 LATENT_STEPS = 0.7
 #: A side of feature maps that are changed, as a share of that of the image, and at most.
 RESIDUAL_SHARE, RESIDUAL_MOST = 0.5, 64
+#: Learning rate of feature maps, in their standard deviations.
+FEATURE_RATE = 0.05
 #: As in the projector of StyleGAN2: the rate rises in the first 5% and falls in the last quarter.
 RATE = "0.05 -> 1 @ 0.05 -> 1 @ 0.75 -> 0.02 cosine"
 #: An image is reported as unlike those of the network if its latents alone leave this share of the
@@ -117,9 +119,7 @@ def invert(
     latents = fit.run(InvertedImages(network, fit.start()), first)
     before = fit.errors(latents)
     if residual:
-        layer = residual_layer(network)
-        generator = InvertedImages(network, latents, residual=layer, learning_rate=0.02)
-        latents = fit.run(generator, steps - first)
+        latents = fit.run(_residual(network, latents), steps - first)
     after = fit.errors(latents)
     with torch.no_grad():
         made = latents.images(network.synthesis)
@@ -159,6 +159,15 @@ def residual_layer(network: StyleGAN) -> int:
     fitting = [i for i, x in enumerate(layers) if x.kind == "conv" and x.resolution <= most]
     # StyleGAN3 has margins, so that its first layers may already be larger.
     return fitting[-1] if fitting else next(i for i, x in enumerate(layers) if x.kind == "conv")
+
+
+def _residual(network: StyleGAN, latents: Latents) -> InvertedImages:
+    """The generator whose parameter is a change of one feature map."""
+    layer = residual_layer(network)
+    with torch.no_grad():
+        after = network.synthesis.activations(latents.styles, [layer + 1])[layer + 1]
+    rate = FEATURE_RATE * float(after.features.std())
+    return InvertedImages(network, latents, residual=layer, learning_rate=rate)
 
 
 class _Fit:
