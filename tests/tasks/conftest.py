@@ -58,9 +58,13 @@ def perceptual_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """StyleGAN networks of 32 pixels, and what belongs to them, by name.
 
-    NETWORK and OTHER NETWORK are folders, LATENTS a file of latents of the first, and MASK OF 32 a
-    mask in the size of its images, which is white in the middle.
+    NETWORK and OTHER NETWORK are folders; LATENTS is a file of latents of the first, DIRECTION a
+    direction that adds 1 to each style, and MASK OF 32 a mask in the size of its images, which is
+    white in the middle.
     """
+    import torch
+
+    from guidance.directions.direction import StyleDirection
     from guidance.generators.image.stylegan import draw_latents
     from guidance.stylegan import load_stylegan
     from guidance.stylegan.files.save import save_stylegan
@@ -75,12 +79,15 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ws = draw_latents(network, (77,), 1.0)
     latents = Latents.of(network.synthesis, ws)
     save_latents(root / "latents.safetensors", latents, network)
+    ones = [torch.ones(layer.channels) for layer in network.synthesis.layers]
+    StyleDirection.of(network, ones, [one.clone() for one in ones]).save(root / "direction.safetensors")
     mask = np.zeros((32, 32), np.uint8)
     mask[8:24, 8:24] = 255
     Image.fromarray(mask).save(root / "mask.png")
     return {
         "NETWORK": root / "NETWORK",
         "OTHER NETWORK": root / "OTHER NETWORK",
+        "DIRECTION": root / "direction.safetensors",
         "LATENTS": root / "latents.safetensors",
         "MASK OF 32": root / "mask.png",
     }

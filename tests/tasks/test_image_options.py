@@ -71,6 +71,8 @@ VALUES: dict[str | tuple[str, str], Any] = {
     "latent_distance": 5.0,
     "strength": -2.0,
     "channels": 2,
+    "isolation": 5.0,
+    "directions": "DIRECTION",
     "unchanged": ["a dog"],
     "frames": 3,
     "generator": "pyramid",

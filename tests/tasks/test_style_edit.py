@@ -259,12 +259,13 @@ def test_a_sample_of_the_network_is_found_again() -> None:
 def test_the_residual_reaches_what_latents_do_not() -> None:
     network = small_stylegan2(3).frozen()
     target = from_seeds(network, (123,), 0.7).images[0].roll(9, -1)
-    found = invert(network, target, steps=40)
+    found = invert(network, target, steps=30)
     assert found.rms < 0.9 * found.latents_rms
-    without = invert(small_stylegan3(1).frozen(), target, steps=4, residual=False)
+    without = invert(network, target, steps=2, residual=False)
     assert not without.latents.additions and without.rms == without.latents_rms
-    (layer,) = invert(small_stylegan3(1).frozen(), target, steps=4).latents.additions
-    assert layer == residual_layer(small_stylegan3(1))
+    other = small_stylegan3(1).frozen()
+    (layer,) = invert(other, target, steps=2).latents.additions
+    assert layer == residual_layer(other)
 
 
 def test_an_image_that_the_latents_do_not_reach_is_reported(network: StyleGAN) -> None:
@@ -327,7 +328,14 @@ def test_phrases_have_their_own_directions_with_their_weights(small: dict[str, A
     heart, pizza = vector("a heart"), vector("a pizza")
     assert torch.allclose(vector("a heart | a pizza:0.5"), heart + 0.5 * pizza, atol=1e-6)
     assert torch.allclose(vector("a heart", negative=["a pizza"]), heart - 0.3 * pizza, atol=1e-6)
-    assert torch.equal(vector("a heart:-1"), -heart)
+    assert torch.allclose(vector("a heart:-1"), -heart)
+
+
+def test_directions_of_files_are_added(small: dict[str, Any], networks: Files) -> None:
+    files = [networks["DIRECTION"], networks["DIRECTION"]]
+    generator = made(StyleEdit, **small, directions=files).build().generator
+    assert isinstance(generator, StyleDirectionImages)
+    assert all(bool((style == 2).all()) for style in generator.direction.styles)
 
 
 def test_an_image_is_a_target(small: dict[str, Any], images: Files) -> None:
@@ -349,7 +357,7 @@ def test_a_run_writes_its_files(
         "progress.mp4",
     }  # fmt: skip
     (sample,) = json.loads((run.folder / "DONE.json").read_text())["samples"]
-    assert sample["facts"]["strength"] == 3 and sample["facts"]["pixels_outside_mask_are_equal"]
+    assert sample["facts"]["strength"] == 5 and sample["facts"]["pixels_outside_mask_are_equal"]
     assert sample["facts"]["kept"] < 1 and sample["facts"]["pixels_rms"] > 0
     before = from_seeds(network, (4,), 0.7).images[0]
     save_png(tmp_path / "before.png", before)
@@ -415,16 +423,20 @@ def test_a_killed_run_resumes_to_the_same_bits(
         ({"normalize": True}, "--normalize: --method direction optimizes nothing"),
         ({"mask": "MASK"}, "expected the image's 32 x 32 pixels, got 48 x 36"),
         ({"source": "a heart"}, "mean the same"),
+        ({"directions": "DIRECTION", "channels": 3}, "--channels: applies to directions of the"),
+        ({"directions": "DIRECTION", "network": "OTHER"}, "belongs to another network"),
         ({"latents": "MASK"}, "is not a safetensors file"),
     ],
 )
 def test_mistakes_are_reported(
     given: dict[str, Any], message: str, small: dict[str, Any], networks: Files, images: Files
 ) -> None:
-    files = images | networks
+    files: dict[str, Any] = images | networks
+    if given.get("network"):
+        files["OTHER"] = str(networks["OTHER NETWORK"])
     values = {k: files.get(v, v) if isinstance(v, str) else v for k, v in given.items()}
     with pytest.raises(InputError, match=message):
-        made(StyleEdit, **small, **values).build()
+        made(StyleEdit, **{**small, **values}).build()
 
 
 @pytest.mark.parametrize("text", ["", "x", "3-", "9-4", "-3", "1-2-3"])

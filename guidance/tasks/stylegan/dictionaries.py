@@ -6,13 +6,15 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from guidance.directions.dictionary import StyleDictionary
 from guidance.directions.digest import network_digest
+from guidance.directions.direction import StyleDirection
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
@@ -21,6 +23,7 @@ from guidance.prompts import ONE, Phrase, Prompt
 from guidance.stylegan import StyleGAN
 from guidance.streams import say
 from guidance.tasks.stylegan.method import EditJob
+from guidance.tasks.stylegan.methods.direction import Direction, made_encoders
 from guidance.version import __version__
 
 
@@ -58,39 +61,63 @@ def find_dictionary(
         found.save(path)
     except InputError as error:
         notes.append(f"the dictionary is not kept for the next run: {error}")
+        return found
+    # Tensors of a file have another layout in memory, and products of another layout round
+    # differently: a run that is resumed must give the same bits.
+    return StyleDictionary.load(path, network, loaded)
+
+
+def prompt_vectors(job: EditJob, options: Direction) -> list[tuple[Tensor, ...]]:
+    """What strength 1 adds to the style of each layer, for the prompt of each sample.
+
+    It is the sum over phrases: each has its own direction, multiplied by its weight. Negatives
+    count as in losses: with 0.3 times their weight, below 0.
+    """
+    dictionaries = [
+        find_dictionary(job.network, each, job.shown, job.notes)
+        for each in made_encoders(options.encoder)
+    ]
+    others = subtracted(negative_phrases(job.negative))
+    found = {
+        prompt: _summed(
+            [
+                phrase.weight(1.0) / len(dictionaries) * _direction(each, phrase, job, options)
+                for phrase in (*prompt.phrases, *others)
+                for each in dictionaries
+            ]
+        )
+        for prompt in dict.fromkeys(job.prompts)
+    }
+    return [found[prompt] for prompt in job.prompts]
+
+
+def read_vectors(paths: Sequence[Path], job: EditJob) -> tuple[Tensor, ...]:
+    """What strength 1 adds to the style of each layer: the sum of the directions of files.
+
+    Raises:
+        InputError: a file that cannot be read, or of another network.
+    """
+    return _summed([StyleDirection.load(path, job.network) for path in paths])
+
+
+def _direction(
+    dictionary: StyleDictionary, phrase: Phrase, job: EditJob, options: Direction
+) -> StyleDirection:
+    """The direction of one phrase, whatever its weight."""
+    most = sum(layer.channels for layer in job.network.synthesis.layers)
+    found = dictionary.direction(
+        Prompt(phrase.text, (replace(phrase, weight=ONE),)),
+        job.shown,
+        keep=options.unchanged,
+        count=min(options.channels, most),
+        isolation=options.isolation,
+    )
+    job.notes.extend(note for note in found.notes if note not in job.notes)
     return found
 
 
-def prompt_vectors(
-    dictionaries: Sequence[StyleDictionary],
-    prompt: Prompt,
-    job: EditJob,
-    channels: int,
-    unchanged: Sequence[Prompt],
-) -> tuple[Tensor, ...]:
-    """What strength 1 adds to the style of each layer for a prompt: the sum over its phrases.
-
-    Each phrase has its own direction, multiplied by its weight. Negatives count as in losses: with
-    0.3 times their weight, below 0.
-    """
-    total = [torch.zeros_like(style[0]) for style in job.source.latents.styles]
-    most = sum(layer.channels for layer in job.network.synthesis.layers)
-    for phrase in (*prompt.phrases, *subtracted(negative_phrases(job.negative))):
-        single = Prompt(phrase.text, (_plain(phrase),))
-        for dictionary in dictionaries:
-            direction = dictionary.direction(
-                single, job.shown, keep=tuple(unchanged), count=min(channels, most)
-            )
-            job.notes.extend(note for note in direction.notes if note not in job.notes)
-            weight = phrase.weight(1.0) / len(dictionaries)
-            for layer, vector in zip(total, direction.vectors, strict=True):
-                layer += weight * vector.to(layer)
-    return tuple(total)
-
-
-def _plain(phrase: Phrase) -> Phrase:
-    """The phrase with a weight of 1."""
-    return replace(phrase, weight=ONE)
+def _summed(directions: Sequence[StyleDirection]) -> tuple[Tensor, ...]:
+    return reduce(add, directions).vectors
 
 
 def _key(network: StyleGAN, encoder: Encoder, subject: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from guidance.config.fields import Encoders
+from guidance.errors import InputError
 from guidance.options import Options
 from guidance.prompts import Prompt
 from guidance.tasks.stylegan.method import EditMethod
@@ -23,13 +25,17 @@ class Direction(EditMethod):
 
     PRESETS: ClassVar = {"draft": {"frames": 8}, "best": {"frames": 32}}
 
-    strength: float = Field(default=3.0, ge=-1000, le=1000)
+    strength: float = Field(default=5.0, ge=-1000, le=1000)
     """How far the strongest channel of each phrase moves, in standard deviations; below 0, away
     from the prompt."""
-    channels: int = Field(default=24, ge=1, le=100_000)
-    """How many channels change for each phrase: fewer change fewer other things."""
+    channels: int = Field(default=40, ge=1, le=100_000)
+    """How many channels change for each phrase: fewer change less, also of other things."""
+    isolation: float = Field(default=0.3, ge=0, le=1000)
+    """Weight against all other changes that the encoder sees; 0 takes the strongest channels."""
     unchanged: tuple[Prompt, ...] = ()
-    """What must not change, e.g. "a face with glasses": its predicted change is removed."""
+    """What must not change, e.g. "a face with gray hair"; its predicted change is removed."""
+    directions: tuple[Path, ...] = ()
+    """Files of `guide style directions` that are added up, in place of directions of the prompt."""
     frames: int = Field(default=16, ge=2, le=10_000)
     """Strengths from 0 to the whole one at which losses are measured, one for each step."""
     encoder: Encoders = Field(default=("mini",))  # type: ignore[arg-type]
@@ -44,25 +50,32 @@ class Direction(EditMethod):
 
     def generator(self, job: EditJob) -> StyleGANImages:
         from guidance.generators.image.style_direction import StyleDirectionImages
-        from guidance.tasks.stylegan.dictionaries import find_dictionary, prompt_vectors
+        from guidance.tasks.stylegan.dictionaries import prompt_vectors, read_vectors
 
-        dictionaries = [
-            find_dictionary(job.network, each, job.shown, job.notes)
-            for each in made_encoders(self.encoder)
-        ]
-        vectors = {
-            prompt: prompt_vectors(dictionaries, prompt, job, self.channels, self.unchanged)
-            for prompt in dict.fromkeys(job.prompts)
-        }
+        if self.directions:
+            self._check()
+            vectors = [read_vectors(self.directions, job)] * len(job.prompts)
+        else:
+            vectors = prompt_vectors(job, self)
         return StyleDirectionImages(
             job.network,
             job.source.latents,
-            [vectors[prompt] for prompt in job.prompts],
+            vectors,
             strength=self.strength,
             ramp=True,
             given=job.given,
             kept=job.kept,
         )
+
+    def _check(self) -> None:
+        """Raises InputError for options that have no effect on directions of files."""
+        usual = type(self)()
+        for name in ("channels", "isolation", "unchanged", "encoder"):
+            if getattr(self, name) != getattr(usual, name):
+                raise InputError(
+                    f"--{name}: applies to directions of the prompt, not to files of directions; "
+                    "remove --directions or this"
+                )
 
     def strengths(self, generator: Any, sample: int) -> float:
         return float(generator.strength[sample])
