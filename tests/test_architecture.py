@@ -32,6 +32,7 @@ LAYERS = [
         "options",
         "transfers",
         "replayed",
+        "tf32",
         "prompts",
         "schedule",
         "parsed",
@@ -68,6 +69,7 @@ ALLOWED = {
     ("prompts", "texts"),
     ("streams", "texts"),
     ("replayed", "transfers"),
+    ("tf32", "transfers"),
     ("prompts", "parsed"),
     ("prompts", "schedule"),
     ("schedule", "errors"),
@@ -82,6 +84,7 @@ LOOP_KNOWS = {
     "schedule",
     "media",
     "texts",
+    "tf32",
     "transfers",
 }
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
