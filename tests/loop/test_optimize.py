@@ -306,11 +306,11 @@ class Precise(Target):
     """Remembers torch's precision of float32 products."""
 
     def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
-        self.seen = torch.get_float32_matmul_precision()
+        self.seen = torch.backends.cuda.matmul.fp32_precision
         return super().forward(rendering, context)
 
 
-@pytest.mark.parametrize(("types", "inside"), [({"cpu"}, "highest"), ({"cuda"}, "high")])
+@pytest.mark.parametrize(("types", "inside"), [({"cpu"}, "ieee"), ({"cuda"}, "tf32")])
 def test_positions_are_not_rounded_to_tf32(
     types: set[str], inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,13 +318,9 @@ def test_positions_are_not_rounded_to_tf32(
     monkeypatch.setattr(transfers, "QUEUED", types)
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     loss = Precise([0.1, 0.9])
-    before = torch.get_float32_matmul_precision()
-    try:
-        torch.set_float32_matmul_precision("high")
-        optimize(Canvas(), loss, steps=1)
-        assert (loss.seen, torch.get_float32_matmul_precision()) == (inside, "high")
-    finally:
-        torch.set_float32_matmul_precision(before)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32")
+    optimize(Canvas(), loss, steps=1)
+    assert (loss.seen, torch.backends.cuda.matmul.fp32_precision) == (inside, "tf32")
 
 
 class NeverValid(Target):
