@@ -318,9 +318,14 @@ def test_positions_are_not_rounded_to_tf32(
     monkeypatch.setattr(transfers, "QUEUED", types)
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     loss = Precise([0.1, 0.9])
-    monkeypatch.setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32")
-    optimize(Canvas(), loss, steps=1)
-    assert (loss.seen, torch.backends.cuda.matmul.fp32_precision) == (inside, "tf32")
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    try:
+        products.fp32_precision = "tf32"
+        optimize(Canvas(), loss, steps=1)
+        assert (loss.seen, products.fp32_precision) == (inside, "tf32")
+    finally:
+        products.fp32_precision = before
 
 
 class NeverValid(Target):
