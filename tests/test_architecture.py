@@ -31,6 +31,8 @@ LAYERS = [
         "meshes",
         "options",
         "transfers",
+        "replayed",
+        "tf32",
         "prompts",
         "schedule",
         "parsed",
@@ -66,6 +68,8 @@ ALLOWED = {
     ("prompts", "files"),
     ("prompts", "texts"),
     ("streams", "texts"),
+    ("replayed", "transfers"),
+    ("tf32", "transfers"),
     ("prompts", "parsed"),
     ("prompts", "schedule"),
     ("schedule", "errors"),
@@ -80,6 +84,7 @@ LOOP_KNOWS = {
     "schedule",
     "media",
     "texts",
+    "tf32",
     "transfers",
 }
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.

@@ -22,6 +22,7 @@ from guidance.loop.snapshot import Best, restore, snapshot
 from guidance.loop.wrapped import as_generator
 from guidance.outputs import Output
 from guidance.schedule import Schedule
+from guidance.tf32 import ieee_products
 from guidance.types import Generator, Loss, StepContext, Terms
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
@@ -73,7 +74,7 @@ def optimize(
     settings = settings or Settings()
     if steps is not None:
         settings = replace(settings, steps=steps)
-    with resource_errors(ADVICE):
+    with resource_errors(ADVICE), ieee_products(torch.device(settings.device)):
         run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
         if resume is not None:
             run.resume(resume)
@@ -196,9 +197,8 @@ class _Run:
                 self.cause = f"step {reading.step - 1}: {reading.cause}"
             events.append(reading.event(self.step, self.settings.steps, self.snapshot))
         if self.bad_in_a_row >= PATIENCE and self.readings.are_due(self.step):
-            if self.rate_scale < 1:  # the run ends here
-                for event in events[:-1]:
-                    send(event)
+            for event in events[:-1] if self.rate_scale < 1 else ():  # the run ends here
+                send(event)
             self._roll_back()
         return events
 
