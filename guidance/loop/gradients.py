@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -86,16 +87,32 @@ def backward(
         weighted = [g if g is None else factor * g for g in term_gradients]
         gradients = [_sum(*pair) for pair in zip_longest(gradients, weighted)]
         values[term.name] = factor * value
-    outputs = [
-        (tensor, torch.zeros_like(tensor) if gradient is None else gradient)
+    scalars = scene_losses + [
+        _Given.apply(  # type: ignore[no-untyped-call]
+            tensor, torch.zeros_like(tensor) if gradient is None else gradient
+        )
         for tensor, gradient in zip_longest(output.leaves(), gradients)
         if tensor.requires_grad
     ]
-    torch.autograd.backward(
-        [tensor for tensor, _ in outputs] + scene_losses,
-        [gradient for _, gradient in outputs] + [None] * len(scene_losses),
-    )
+    if scalars:
+        torch.autograd.backward(scalars)
     return values
+
+
+class _Given(torch.autograd.Function):
+    """A scalar whose gradient with respect to a tensor is given.
+
+    `torch.autograd.backward` also takes gradients, but then imports sympy, which takes 0.3 s.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return tensor.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        return ctx.gradient, None
 
 
 def total_loss(
