@@ -30,6 +30,7 @@ LAYERS = [
         "views",
         "meshes",
         "options",
+        "phases",
         "transfers",
         "replayed",
         "tf32",
@@ -86,6 +87,7 @@ LOOP_KNOWS = {
     "texts",
     "tf32",
     "transfers",
+    "phases",
 }
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {

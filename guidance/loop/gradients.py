@@ -22,6 +22,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.outputs import Output
+from guidance.phases import phase
 from guidance.schedule import Schedule
 from guidance.types import Loss, StepContext, Terms
 
@@ -81,7 +82,8 @@ def backward(
                 scene_losses.append(value.sum())
             values[term.name] = value.detach()
             continue
-        value, term_gradients = _leaf_gradients(term.loss, leaf, context, micro_batch)
+        with phase("losses"):
+            value, term_gradients = _leaf_gradients(term.loss, leaf, context, micro_batch)
         if normalize:
             term_gradients = _normalized(term_gradients)
         weighted = [g if g is None else factor * g for g in term_gradients]
@@ -95,7 +97,8 @@ def backward(
         if tensor.requires_grad
     ]
     if scalars:
-        torch.autograd.backward(scalars)
+        with phase("generator"):
+            torch.autograd.backward(scalars)
     return values
 
 

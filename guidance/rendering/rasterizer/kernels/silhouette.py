@@ -88,14 +88,7 @@ def find_blends(  # noqa: PLR0915  (a function call for each edge would dominate
             if weight < 0:
                 target, source, weight, derivative = inner, outer, -weight, -derivative
             if count == len(integers):
-                more_integers = np.empty((2 * count, 5), np.int32)
-                more_floats = np.empty((2 * count, 4), np.float32)
-                for row in range(count):
-                    for column in range(5):
-                        more_integers[row, column] = integers[row, column]
-                    for column in range(4):
-                        more_floats[row, column] = floats[row, column]
-                integers, floats = more_integers, more_floats
+                integers, floats = _doubled(integers), _doubled(floats)
             integers[count, 0], integers[count, 1] = target, source
             integers[count, 2], integers[count, 3], integers[count, 4] = i, j, 0 if level else 1
             floats[count, 0], floats[count, 1] = weight, derivative
@@ -103,6 +96,16 @@ def find_blends(  # noqa: PLR0915  (a function call for each edge would dominate
             total[target] += weight
             count += 1
     return integers[:count], floats[:count], total
+
+
+@kernel
+def _doubled(rows: Array) -> Array:
+    """A copy with room for twice as many rows."""
+    more = np.empty((2 * rows.shape[0], rows.shape[1]), rows.dtype)
+    for row in range(rows.shape[0]):
+        for column in range(rows.shape[1]):
+            more[row, column] = rows[row, column]
+    return more
 
 
 @kernel
