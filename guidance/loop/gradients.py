@@ -86,7 +86,7 @@ def backward(
             value, term_gradients = _leaf_gradients(term.loss, leaf, context, micro_batch)
         if normalize:
             term_gradients = _normalized(term_gradients)
-        weighted = [g if g is None else factor * g for g in term_gradients]
+        weighted = [g if g is None or factor == 1 else factor * g for g in term_gradients]
         gradients = [_sum(*pair) for pair in zip_longest(gradients, weighted)]
         values[term.name] = factor * value
     scalars = scene_losses + [
