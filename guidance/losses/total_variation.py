@@ -44,7 +44,7 @@ class _MeanStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, axis: int) -> Tensor:
         step = image.diff(dim=axis)
-        mean = torch.linalg.vector_norm(step, 1, (1, 2, 3, 4)) / step[0].numel()
+        mean: Tensor = torch.linalg.vector_norm(step, 1, (1, 2, 3, 4)) / step[0].numel()
         ctx.axis = axis
         ctx.save_for_backward(step.sign_())
         return mean
