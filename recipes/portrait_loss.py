@@ -8,7 +8,7 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 
-DETAIL_WEIGHT = 2.5  # of the pixels of eyes, mouth, nose and glasses, in addition to 1
+DETAIL_WEIGHT = 1.5  # of the pixels of eyes, mouth, nose and glasses, in addition to 1
 EDGE_WEIGHT = 0.5
 FEATURE_WEIGHT = 0.05
 FEATURE_MAPS = (0, 1)  # of the encoder, which are compared
