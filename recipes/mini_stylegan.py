@@ -7,7 +7,8 @@ regression first:
 
 1. Attributes, correlated as in life, are mapped to w by four layers, and w to the portrait that has
    these attributes. Everything is known, so that it is learned with sharp eyes and mouths.
-2. z to w: a normal vector determines attributes (`latents`), whose w the mapping network learns.
+2. z to w: a normal vector determines attributes (`latents`). The mapping network is composed of
+   layers that compute them (`recipes.portrait_mapping`) and those of step 1, and trained briefly.
 3. A short adversarial training of the last two resolutions (`recipes.portrait_polish`).
 
 `--phase` selects one; each resumes. The result is an ordinary StyleGAN2 that knows nothing of
@@ -31,7 +32,7 @@ from guidance.encoders import load_encoder
 from guidance.stylegan.networks.configuration import StyleGAN2Config
 from guidance.stylegan.networks.dense import Mapping, normalized
 from guidance.stylegan.networks.network import StyleGAN
-from recipes import portrait_sheet
+from recipes import portrait_mapping, portrait_sheet
 from recipes.clock import Clock
 from recipes.data import portrait_factors as factors
 from recipes.data.portraits import Portraits
@@ -43,14 +44,14 @@ CONFIG = StyleGAN2Config(
     channels=(128, 128, 128, 64, 32),
     z_dim=64,
     w_dim=128,
-    mapping_widths=(256,) * 5,
+    mapping_widths=portrait_mapping.WIDTHS,
     mapping_learning_rate=1.0,
     use_noise=False,
 )
 BATCH, FEATURE_BATCH = 16, 8
 LEARNING_RATE, BETAS = 5e-3, (0.9, 0.99)
 AVERAGE = 0.999  # decay of the moving average of the weights
-LATENT_BATCH, LATENT_RATE = 1024, 1e-3
+LATENT_BATCH, LATENT_RATE = 512, 2e-4
 SAVE_SECONDS, SHEET_SECONDS = 120, 480
 
 
@@ -60,7 +61,9 @@ class Attributed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.network = StyleGAN(CONFIG)
-        self.attributes = Mapping(factors.WIDTH, CONFIG.w_dim, (256,) * 3, learning_rate=1.0)
+        self.attributes = Mapping(
+            factors.WIDTH, CONFIG.w_dim, portrait_mapping.ENTANGLING, learning_rate=1.0
+        )
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Images, not clamped, from `factors.vectors`."""
@@ -69,22 +72,13 @@ class Attributed(nn.Module):
         return raw.float() / 2 + 0.5
 
 
-def rotation() -> Tensor:
-    """Which directions of z the choices of a portrait are, `[CHOICES, z_dim]`, orthonormal."""
-    draw = torch.Generator().manual_seed(SEED)
-    square = torch.randn(CONFIG.z_dim, CONFIG.z_dim, generator=draw, dtype=torch.float64)
-    return torch.linalg.qr(square)[0][: factors.CHOICES].float()
-
-
 def latents(z: Tensor) -> dict[str, np.ndarray]:
     """The portraits that belong to normal vectors `[n, z_dim]`.
 
-    The mapping network normalizes z, so its length is not used here either. Each choice reads one
-    rotated coordinate, as a uniform number.
+    The mapping network normalizes z, so its length is not used here either.
     """
-    chosen = normalized(z) @ rotation().T
-    uniform = torch.special.ndtr(chosen.double())
-    return factors.draw(uniform.clamp(1e-6, 1 - 1e-6).numpy())
+    rotation = portrait_mapping.rotation(CONFIG.z_dim, SEED)
+    return factors.draw((normalized(z) @ rotation.T).numpy())
 
 
 def seeded(step: int, stream: int) -> np.random.Generator:
@@ -163,10 +157,11 @@ def regress(data: Path, work: Path, minutes: float) -> None:
 
 
 def match_latents(work: Path, minutes: float) -> None:
-    """Step 2: the mapping network learns the w of the attributes that z determines."""
+    """Step 2: the mapping network gives the w of the attributes that z determines."""
     torch.manual_seed(SEED + 1)
     model = trained(work)
     mapping, known = model.network.mapping, model.attributes.requires_grad_(False)
+    portrait_mapping.compose(mapping, known, portrait_mapping.rotation(CONFIG.z_dim, SEED))
     optimizer = torch.optim.Adam(mapping.parameters(), LATENT_RATE, BETAS)
     run = Run("latents", work, minutes, {"mapping": mapping, "optimizer": optimizer})
     spread = known(torch.from_numpy(factors.vectors(factors.sample(4096, seeded(0, 2))))).std(0)
@@ -175,10 +170,11 @@ def match_latents(work: Path, minutes: float) -> None:
             draw = torch.Generator().manual_seed(SEED + run.clock.step)
             z = torch.randn(LATENT_BATCH, CONFIG.z_dim, generator=draw)
             wanted = known(torch.from_numpy(factors.vectors(latents(z))))
-            loss = ((mapping(z) - wanted) / (spread + 0.05 * spread.mean())).square().mean()
+            error = (mapping(z) - wanted) / (spread + 0.05 * spread.mean())
+            loss = error.abs().mean()  # between two attributes, one of them is better than a mean
             _update(optimizer, loss, run.clock.rate * LATENT_RATE)
-        if run.clock.step % 500 == 0:
-            run.report({"unexplained": loss.item()})
+        if run.clock.step % 200 == 0:
+            run.report({"unexplained": error.square().mean().item(), "loss": loss.item()})
         run.keep()
     with torch.no_grad():
         z = torch.randn(20_000, CONFIG.z_dim, generator=torch.Generator().manual_seed(SEED))
@@ -189,7 +185,11 @@ def match_latents(work: Path, minutes: float) -> None:
 def trained(work: Path) -> Attributed:
     """The averaged model of step 1, with the mapping of step 2 where that has been done."""
     model = Attributed()
-    model.load_state_dict(torch.load(work / "regress.pt", weights_only=True)["average"])
+    stored = torch.load(work / "regress.pt", weights_only=True)["average"]
+    own = model.state_dict()  # the mapping of the network is not trained in step 1
+    model.load_state_dict(
+        {name: own[name] if "network.mapping" in name else stored[name] for name in own}
+    )
     if (work / "latents.pt").exists():
         stored = torch.load(work / "latents.pt", weights_only=True)
         model.network.mapping.load_state_dict(stored["mapping"])

@@ -1,14 +1,13 @@
-"""What a portrait shows: attributes that are correlated as in life, drawn from uniform numbers.
+"""What a portrait shows: attributes that are correlated as in life, determined by normal numbers.
 
 Old people have gray hair and glasses, hair color depends on skin, beards come with short hair, and
-so on. A quarter of the people are exceptions: each attribute is drawn by itself, so that every
-combination occurs. The choices are inverse distribution functions of `CHOICES` uniform numbers, so
-that a normal vector determines a portrait (see `recipes.mini_stylegan.latents`).
+so on: a Gaussian copula. Each attribute reads one of several correlated normal numbers, and its
+values, in an order in which neighbors are related, are intervals of that number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 
@@ -47,75 +46,97 @@ COLORS: dict[str, tuple[tuple[int, int, int], ...]] = {
 }  # fmt: skip
 SPREADS = {"skin": 5.0, "hair_color": 7.0, "clothes_color": 8.0}  # of the colors, in 1/255
 PAINTED = tuple(COLORS)
-EXCEPTIONS = 0.25  # share of people whose attributes are independent and equally frequent
-CHOICES = 1 + len(NAMES) + 3 * len(PAINTED) + 3
+BACKGROUND, BACKGROUND_SPREAD = 0.84, 0.06
+NUMBERS = len(NAMES) + 3 * len(PAINTED) + 3  # normal numbers that determine a portrait
+EXCEPTIONS = 0.25  # share of training portraits whose attributes are independent
 
-_YOUNG_OLD = np.array([0.72, 0.28])
-_SKIN = np.array([0.3, 0.25, 0.25, 0.2])
-# By age: combed, curly top, sideburns, bob, curly, pigtails, long, very long.
-_STYLE = np.array(
-    [[0.16, 0.14, 0.1, 0.12, 0.1, 0.08, 0.16, 0.14], [0.22, 0.08, 0.2, 0.24, 0.12, 0.0, 0.1, 0.04]]
-)
-# By skin: black, brown, blond, red, gray, pink, purple, blue, green.
-_HAIR = np.array(
-    [
-        [0.09, 0.22, 0.27, 0.18, 0.0, 0.07, 0.06, 0.06, 0.05],
-        [0.2, 0.32, 0.12, 0.1, 0.0, 0.08, 0.06, 0.06, 0.06],
-        [0.4, 0.3, 0.03, 0.03, 0.0, 0.06, 0.06, 0.06, 0.06],
-        [0.54, 0.18, 0.02, 0.02, 0.0, 0.06, 0.06, 0.06, 0.06],
-    ]
-)
-_GRAY_WHEN_OLD = 0.8
-_BEARD = np.array([0.42, 0.03, 0.02])  # by hair length
-_GLASSES = np.array([0.25, 0.72])  # by age
-_CLOSED = 0.3
-# By eyes: smile, grin, serious, sad, surprised.
-_MOUTH = np.array([[0.24, 0.28, 0.14, 0.18, 0.16], [0.36, 0.1, 0.28, 0.22, 0.04]])
-# By beard: plain, round neck, checkered.
-_CLOTHES = np.array([[0.42, 0.42, 0.16], [0.25, 0.15, 0.6]])
-# By hair length: red, yellow, green, blue, purple, pink, black, white.
-_CLOTHES_COLOR = np.array(
-    [
-        [0.1, 0.08, 0.2, 0.28, 0.04, 0.02, 0.18, 0.1],
-        [0.14, 0.14, 0.14, 0.14, 0.11, 0.11, 0.11, 0.11],
-        [0.18, 0.14, 0.06, 0.05, 0.2, 0.24, 0.04, 0.09],
-    ]
-)
+# How frequent the values of each attribute are, in the order of their intervals.
+FREQUENCIES: dict[str, dict[str, float]] = {
+    "age": {"young": 0.72, "old": 0.28},
+    "skin": {"light": 0.3, "tan": 0.25, "brown": 0.25, "dark": 0.2},
+    "hair_style": {
+        "combed": 0.18, "curly_top": 0.12, "sideburns": 0.12, "bob": 0.14, "curly": 0.11,
+        "pigtails": 0.07, "long": 0.14, "very_long": 0.12,
+    },
+    "hair_color": {
+        "blond": 0.14, "red": 0.1, "pink": 0.06, "purple": 0.06, "blue": 0.06, "green": 0.06,
+        "brown": 0.18, "black": 0.19, "gray": 0.15,
+    },
+    "beard": {"none": 0.8, "beard": 0.2},
+    "glasses": {"none": 0.6, "glasses": 0.4},
+    "eyes": {"open": 0.68, "closed": 0.32},
+    "mouth": {"grin": 0.23, "smile": 0.25, "surprised": 0.12, "serious": 0.18, "sad": 0.22},
+    "clothes": {"plain": 0.36, "round_neck": 0.36, "checkered": 0.28},
+    "clothes_color": {
+        "black": 0.12, "blue": 0.16, "green": 0.13, "white": 0.1, "yellow": 0.12, "red": 0.13,
+        "purple": 0.12, "pink": 0.12,
+    },
+}  # fmt: skip
+# Correlations of the numbers that the attributes read; all others are zero.
+CORRELATIONS = {
+    ("age", "glasses"): 0.65,
+    ("age", "hair_color"): 0.66,
+    ("glasses", "hair_color"): 0.4,
+    ("skin", "hair_color"): 0.38,
+    ("hair_style", "beard"): -0.7,
+    ("hair_style", "clothes_color"): 0.6,
+    ("beard", "clothes_color"): -0.4,
+    ("beard", "clothes"): 0.55,
+    ("hair_style", "clothes"): -0.35,
+    ("eyes", "mouth"): 0.5,
+}
 
 
-def draw(uniform: np.ndarray, exceptions: float = EXCEPTIONS) -> dict[str, np.ndarray]:
-    """The portraits that belong to uniform numbers `float [n, CHOICES]` in (0, 1).
+def intervals(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values of an attribute in the order of their intervals, and the borders between these."""
+    order = [ATTRIBUTES[name].index(value) for value in FREQUENCIES[name]]
+    below = np.cumsum(list(FREQUENCIES[name].values()))[:-1]
+    return np.array(order), np.array([NormalDist().inv_cdf(share) for share in below])
 
-    Args:
-        uniform: independent numbers.
-        exceptions: the share of portraits whose attributes are independent; 1 for all.
+
+def mixing() -> np.ndarray:
+    """The matrix that turns independent normal numbers into those that are read; square."""
+    correlations = np.eye(len(NAMES))
+    for (one, other), value in CORRELATIONS.items():
+        places = NAMES.index(one), NAMES.index(other)
+        correlations[places] = correlations[places[::-1]] = value
+    matrix = np.eye(NUMBERS)
+    matrix[: len(NAMES), : len(NAMES)] = np.linalg.cholesky(correlations)
+    return matrix
+
+
+def draw(numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """The portraits that belong to independent normal numbers `float [n, NUMBERS]`.
 
     Returns:
         For each of `NAMES` the positions of the values, `int64 [n]`; for each of `PAINTED`, under
         `name + "_rgb"`, and for `background_rgb` the color, `float32 [n, 3]` in [0, 1].
     """
-    columns = iter(uniform.T)
-    exception = next(columns) < exceptions
+    read = numbers @ mixing().T
     found: dict[str, np.ndarray] = {}
-    for name in NAMES:
-        given = _chances(name, found, len(uniform))
-        equal = np.full(given.shape, 1 / given.shape[1])
-        chances = np.where(exception[:, None], equal, given)
-        found[name] = _pick(chances, next(columns))
-    for name in PAINTED:
-        typical = np.array(COLORS[name], np.float64)[found[name]]
-        noise = np.stack([_bell(next(columns)) for _ in range(3)], 1)
-        color = typical + SPREADS[name] * noise
-        found[f"{name}_rgb"] = (np.clip(color, 0, 255) / 255).astype(np.float32)
-    found["background_rgb"] = _backgrounds(*(next(columns) for _ in range(3)))
-    return found
+    for column, name in enumerate(NAMES):
+        order, borders = intervals(name)
+        found[name] = order[np.searchsorted(borders, read[:, column])]
+    return found | _colors(found, read[:, len(NAMES) :])
+
+
+def independent(numbers: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Like `draw`, with attributes that are independent and whose values are equally frequent."""
+    found = {name: random.integers(len(ATTRIBUTES[name]), size=len(numbers)) for name in NAMES}
+    return found | _colors(found, numbers[:, len(NAMES) :])
 
 
 def sample(
     count: int, random: np.random.Generator, exceptions: float = EXCEPTIONS
 ) -> dict[str, np.ndarray]:
-    """`count` random portraits; see `draw`."""
-    return draw(random.uniform(size=(count, CHOICES)), exceptions)
+    """`count` random portraits, of which a share of `exceptions` has independent attributes."""
+    numbers = random.standard_normal((count, NUMBERS))
+    usual, others = draw(numbers), independent(numbers, random)
+    exception = random.uniform(size=count) < exceptions
+    return {
+        name: np.where(exception if each.ndim == 1 else exception[:, None], others[name], each)
+        for name, each in usual.items()
+    }
 
 
 def lengths(portraits: dict[str, np.ndarray]) -> np.ndarray:
@@ -142,50 +163,13 @@ def association(portraits: dict[str, np.ndarray], one: str, other: str) -> float
     return float(np.sqrt(squares / (min(counts.shape) - 1)))
 
 
-def _chances(name: str, found: dict[str, np.ndarray], count: int) -> np.ndarray:
-    """The probabilities of the values of one attribute, given those before it, `[n, values]`."""
-    rules: dict[str, Callable[[], np.ndarray]] = {
-        "age": lambda: np.tile(_YOUNG_OLD, (count, 1)),
-        "skin": lambda: np.tile(_SKIN, (count, 1)),
-        "hair_style": lambda: _STYLE[found["age"]],
-        "hair_color": lambda: _hair(found),
-        "beard": lambda: _second(_BEARD[lengths(found)]),
-        "glasses": lambda: _second(_GLASSES[found["age"]]),
-        "eyes": lambda: _second(np.full(count, _CLOSED)),
-        "mouth": lambda: _MOUTH[found["eyes"]],
-        "clothes": lambda: _CLOTHES[found["beard"]],
-        "clothes_color": lambda: _CLOTHES_COLOR[lengths(found)],
-    }
-    return rules[name]()
-
-
-def _second(chance: np.ndarray) -> np.ndarray:
-    """The probabilities of two values, given that of the second."""
-    return np.stack([1 - chance, chance], 1)
-
-
-def _hair(found: dict[str, np.ndarray]) -> np.ndarray:
-    """The probabilities of hair colors, given skin and age."""
-    colors = _HAIR[found["skin"]]
-    gray = np.eye(colors.shape[1])[ATTRIBUTES["hair_color"].index("gray")]
-    old = _GRAY_WHEN_OLD * gray + (1 - _GRAY_WHEN_OLD) * colors
-    return np.where(found["age"][:, None] == 1, old, colors)
-
-
-def _pick(chances: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """The inverse distribution function of each row of probabilities, `int64 [n]`."""
-    steps = np.cumsum(chances, 1)[:, :-1]
-    return (uniform[:, None] > steps).sum(1)
-
-
-def _bell(uniform: np.ndarray) -> np.ndarray:
-    """Numbers of mean 0 and variance 1 with light tails: uniform numbers stretched."""
-    return (uniform - 0.5) * np.sqrt(12)
-
-
-def _backgrounds(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Calm colors of every hue, `float32 [n, 3]`."""
-    sectors = np.abs((6 * hue[:, None] + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1
-    pure = np.clip(sectors, 0, 1)
-    height, depth = 0.72 + 0.26 * value[:, None], 0.04 + 0.22 * saturation[:, None]
-    return (height * (1 - depth * (1 - pure))).astype(np.float32)
+def _colors(found: dict[str, np.ndarray], noise: np.ndarray) -> dict[str, np.ndarray]:
+    """The colors of attributes, varied by three numbers each, and of the background."""
+    colors = {}
+    for index, name in enumerate(PAINTED):
+        typical = np.array(COLORS[name], np.float64)[found[name]]
+        varied = typical + SPREADS[name] * noise[:, 3 * index : 3 * index + 3]
+        colors[f"{name}_rgb"] = (np.clip(varied, 0, 255) / 255).astype(np.float32)
+    background = BACKGROUND + BACKGROUND_SPREAD * noise[:, -3:]
+    colors["background_rgb"] = np.clip(background, 0, 1).astype(np.float32)
+    return colors

@@ -119,8 +119,8 @@ def drawings(parts: dict) -> dict[str, dict[str, str]]:
         "serious": f'<path d="M4.6 5h8.8" {line}/>',
     }
     nose = parts["nose"]
-    lines = re.sub(r'opacity="\.12"', 'opacity=".38"', nose["wrinkles"])
-    forehead = '<path d="M3 -3.2q5 -1.3 10 0" stroke="#000" opacity=".3" stroke-width=".9"/>'
+    lines = re.sub(r'opacity="\.12"', 'opacity=".55"', nose["wrinkles"])
+    forehead = '<path d="M3 -3.2q5 -1.3 10 0" stroke="#000" opacity=".45" stroke-width="1.1"/>'
     # The shape of the style's stubble, with a hole for the mouth.
     beard = (
         '<path fill-rule="evenodd" fill="{color}" d="M32 3v4A14 14 0 1 1 4 7V2.7c2.05 2.94 4.53 '
