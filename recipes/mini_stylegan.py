@@ -1,18 +1,18 @@
 """Trains the mini StyleGAN2: portraits of 64 pixels from attributes that are known.
 
-    python -m recipes.mini_stylegan --data DATA --work WORK --minutes 60
+    python -m recipes.mini_stylegan --data DATA --work WORK --phase regress --minutes 29
+    python -m recipes.mini_stylegan --data DATA --work WORK --phase latents --minutes 1
 
-Adversarial training needs millions of images; two cores make 100 per second. So this network is a
-regression first:
+Adversarial training needs millions of images; one core makes 70 per second. So this network is a
+regression:
 
 1. Attributes, correlated as in life, are mapped to w by four layers, and w to the portrait that has
    these attributes. Everything is known, so that it is learned with sharp eyes and mouths.
 2. z to w: a normal vector determines attributes (`latents`). The mapping network is composed of
    layers that compute them (`recipes.portrait_mapping`) and those of step 1, and trained briefly.
-3. A short adversarial training of the last two resolutions (`recipes.portrait_polish`).
 
-`--phase` selects one; each resumes. The result is an ordinary StyleGAN2 that knows nothing of
-attributes: they are as entangled in w as the layers of step 1 made them.
+Each phase resumes. The result is an ordinary StyleGAN2: attributes are as entangled in w as the
+four layers made them, and z is normal, so that truncation works.
 """
 
 from __future__ import annotations

@@ -45,8 +45,9 @@ def publish(data: Path, work: Path) -> tuple[Path, Path]:
     card = {
         "family": "mini-stylegan",
         "what": "StyleGAN2 of portraits of 64 pixels. It was trained as a regression from "
-        "attributes that are correlated as in life, and its mapping by regression of their w, not "
-        "by adversarial training on images alone. It has no noise inputs.",
+        "attributes that are correlated as in life, not by adversarial training. The first two of "
+        "its six mapping layers were computed, not trained: they map z to attributes. It has no "
+        "noise inputs.",
         "training": training,
         "attributes": factors.ATTRIBUTES,
         "data": [SOURCE],
@@ -69,7 +70,7 @@ def trained_network(work: Path) -> tuple[StyleGAN, dict[str, Any]]:
     """The network from the checkpoints, and how it was trained."""
     network = mini_stylegan.trained(work).network
     training: dict[str, Any] = {"recipe": "recipes/mini_stylegan.py", "seed": mini_stylegan.SEED}
-    for phase in ("regress", "latents", "polish"):
+    for phase in ("regress", "latents"):
         path = work / f"{phase}.pt"
         if path.exists():
             stored = torch.load(path, weights_only=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import leaky_relu
 
-from recipes import mini_attributes, mini_stylegan
+from guidance.stylegan.networks.dense import ROOT_2, SLOPE, Mapping, normalized
+from recipes import mini_attributes, mini_stylegan, portrait_mapping
 from recipes.data import portrait_factors as factors
 from recipes.portrait_loss import DETAIL_WEIGHT, EDGE_WEIGHT, difference
 
@@ -15,7 +17,7 @@ def test_z_determines_portraits_of_the_same_distribution() -> None:
     z = torch.randn(20_000, mini_stylegan.CONFIG.z_dim, generator=torch.Generator().manual_seed(0))
     drawn, wanted = (
         mini_stylegan.latents(z),
-        factors.sample(20_000, np.random.default_rng(0)),
+        factors.sample(20_000, np.random.default_rng(0), 0.0),
     )
     for name, values in factors.ATTRIBUTES.items():
         shares = [np.bincount(each[name], minlength=len(values)) for each in (drawn, wanted)]
@@ -28,10 +30,38 @@ def test_z_determines_portraits_of_the_same_distribution() -> None:
         np.testing.assert_allclose(each, drawn[name][:10], rtol=1e-5, atol=1e-5)
 
 
-def test_choices_read_orthonormal_directions_of_z() -> None:
-    rotation = mini_stylegan.rotation()
-    assert rotation.shape == (factors.CHOICES, mini_stylegan.CONFIG.z_dim)
-    torch.testing.assert_close(rotation @ rotation.T, torch.eye(factors.CHOICES))
+def test_numbers_read_orthonormal_directions_of_z() -> None:
+    rotation = portrait_mapping.rotation(mini_stylegan.CONFIG.z_dim, mini_stylegan.SEED)
+    assert rotation.shape == (factors.NUMBERS, mini_stylegan.CONFIG.z_dim)
+    torch.testing.assert_close(rotation @ rotation.T, torch.eye(factors.NUMBERS))
+
+
+@torch.no_grad()
+def test_composed_layers_compute_the_attributes_of_z() -> None:
+    """Exactly, except for z closer to a border than half the width of a ramp."""
+    torch.manual_seed(0)
+    config = mini_stylegan.CONFIG
+    mapping = Mapping(config.z_dim, config.w_dim, config.mapping_widths, learning_rate=1.0)
+    known = Mapping(factors.WIDTH, config.w_dim, portrait_mapping.ENTANGLING, learning_rate=1.0)
+    portrait_mapping.compose(
+        mapping, known, portrait_mapping.rotation(config.z_dim, mini_stylegan.SEED)
+    )
+    z = torch.randn(500, config.z_dim)
+    wanted = torch.from_numpy(factors.vectors(mini_stylegan.latents(z)))
+    x = normalized(z)
+    for index in range(2):
+        x = leaky_relu(mapping.get_submodule(f"fc{index}")(x), SLOPE) * ROOT_2
+    found = x / ROOT_2
+    choices = sum(map(len, factors.ATTRIBUTES.values()))
+    found[:, choices:] -= 1
+    error = (found - wanted)[:, :choices].abs().amax(1)
+    far = error < 0.05
+    assert far.float().mean() > 0.7
+    assert error[far].max() < 1e-3 or error[far].mean() < 1e-3
+    colors = (found - wanted)[far][:, choices:].abs()
+    assert colors.mean() < 0.01 and colors.max() < 0.2  # `draw` clips colors, these layers do not
+    w, exact = mapping(z), known(wanted)
+    assert (w - exact)[far].square().mean() < 0.01 * exact.var()
 
 
 def test_the_loss_is_the_sum_over_pixels_and_edges_by_weight() -> None:

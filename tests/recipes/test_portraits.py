@@ -78,12 +78,8 @@ def test_a_layer_follows_its_attribute_and_its_color(parts: Path) -> None:
 
 
 def test_attributes_are_correlated_as_stated_and_every_pair_occurs() -> None:
-    drawn = factors.sample(20_000, np.random.default_rng(3))
-    related = [
-        ("age", "glasses"), ("age", "hair_color"), ("skin", "hair_color"), ("eyes", "mouth"),
-        ("hair_style", "beard"), ("beard", "clothes"), ("hair_style", "clothes_color"),
-    ]  # fmt: skip
-    for one, other in related:
+    drawn = factors.sample(40_000, np.random.default_rng(3))
+    for one, other in factors.CORRELATIONS:
         assert factors.association(drawn, one, other) > 0.12, (one, other)
         assert factors.association(drawn, one, other) == pytest.approx(
             factors.association(drawn, other, one)
@@ -105,13 +101,21 @@ def test_exceptions_are_independent_and_equally_frequent() -> None:
     assert factors.association(drawn, "age", "glasses") < 0.03
 
 
-def test_shares_are_those_of_the_distribution() -> None:
-    drawn = factors.sample(40_000, np.random.default_rng(5), 0.0)
-    old = drawn["age"] == 1
-    assert old.mean() == pytest.approx(0.28, abs=0.01)
-    assert drawn["glasses"][old].mean() == pytest.approx(0.72, abs=0.02)
-    assert drawn["glasses"][~old].mean() == pytest.approx(0.25, abs=0.02)
-    assert drawn["eyes"].mean() == pytest.approx(0.3, abs=0.01)
+def test_frequencies_and_correlations_are_those_of_the_copula() -> None:
+    random = np.random.default_rng(5)
+    drawn = factors.draw(random.standard_normal((40_000, factors.NUMBERS)))
+    for name, frequencies in factors.FREQUENCIES.items():
+        assert set(frequencies) == set(factors.ATTRIBUTES[name])
+        assert sum(frequencies.values()) == pytest.approx(1)
+        for value, wanted in frequencies.items():
+            share = (drawn[name] == factors.ATTRIBUTES[name].index(value)).mean()
+            assert share == pytest.approx(wanted, abs=0.012), (name, value)
+    matrix = factors.mixing()
+    found = matrix @ matrix.T
+    for (one, other), wanted in factors.CORRELATIONS.items():
+        places = factors.NAMES.index(one), factors.NAMES.index(other)
+        assert found[places] == pytest.approx(wanted)
+    np.testing.assert_allclose(np.diag(found), 1)
 
 
 def test_vectors_hold_one_value_per_attribute_and_the_colors() -> None:
