@@ -66,7 +66,7 @@ def train(data: Path, work: Path, minutes: float) -> AttributeClassifier:
         with clock.stepping():
             random = np.random.default_rng([SEED, clock.step])
             drawn = factors.sample(BATCH, random, INDEPENDENT)
-            images, _ = portraits.images(drawn)
+            images = portraits.images(drawn)
             images = worn(images, torch.Generator().manual_seed(SEED + clock.step))
             with autocast("cpu"):
                 found = network(images.contiguous(memory_format=torch.channels_last))
@@ -118,6 +118,6 @@ if __name__ == "__main__":
     arguments.work.mkdir(parents=True, exist_ok=True)
     trained = train(arguments.data, arguments.work, arguments.minutes)
     held_out = factors.sample(2000, np.random.default_rng(99), 1.0)
-    pictures, _ = Portraits(arguments.data / "portraits.json").images(held_out)
+    pictures = Portraits(arguments.data / "portraits.json").images(held_out)
     print(accuracy(trained, pictures, held_out))
     print(accuracy(trained, worn(pictures, torch.Generator().manual_seed(99)), held_out))

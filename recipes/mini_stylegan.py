@@ -136,10 +136,11 @@ def regress(data: Path, work: Path, minutes: float) -> None:
     optimizer = torch.optim.Adam(trained, LEARNING_RATE, BETAS)
     state = {"model": model, "average": average, "optimizer": optimizer}
     run = Run("regress", work, minutes, state)
+    details = portraits.details()
     while not run.done:
         with run.clock.stepping():
             drawn = factors.sample(BATCH, seeded(run.clock.step, 0))
-            wanted, details = portraits.images(drawn)
+            wanted = portraits.images(drawn)
             with autocast("cpu"):
                 images = model(torch.from_numpy(factors.vectors(drawn)))
             pixels = difference(images, wanted, details)

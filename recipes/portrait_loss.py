@@ -8,8 +8,7 @@ from torch import Tensor
 
 from guidance.encoders.base import Encoder
 
-DETAIL_WEIGHT = 2.5  # of the pixels of eyes, mouth, nose and glasses, in addition to 1
-FAINT = 0.05  # the opacity of what counts as a detail: wrinkles are faint
+DETAIL_WEIGHT = 2.5  # of the pixels of details, in addition to 1
 EDGE_WEIGHT = 0.5
 FEATURE_WEIGHT = 0.05
 FEATURE_MAPS = (0, 1)  # of the encoder, which are compared
@@ -21,9 +20,9 @@ def difference(images: Tensor, portraits: Tensor, details: Tensor) -> Tensor:
     Args:
         images: `[n, 3, h, w]` in [0, 1].
         portraits: what they shall show, `[n, 3, h, w]`.
-        details: where small parts lie, `[n, 1, h, w]` in [0, 1].
+        details: where small parts lie, `[1, h, w]`, see `Portraits.details`.
     """
-    near = F.max_pool2d((details > FAINT).float(), 5, stride=1, padding=2)
+    near = F.max_pool2d(details, 3, stride=1, padding=1)[None]
     weight = 1 + DETAIL_WEIGHT * near
     weight = weight / weight.mean()
     error = images - portraits

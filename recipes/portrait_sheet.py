@@ -21,7 +21,7 @@ COLUMNS, ENLARGED = 10, 2
 def compare(model: nn.Module, portraits: Portraits, path: Path) -> None:
     """Rows of portraits and, below each, what the model makes of their attributes."""
     drawn = factors.sample(4 * COLUMNS, np.random.default_rng(7))
-    wanted, _ = portraits.images(drawn)
+    wanted = portraits.images(drawn)
     shown = model(torch.from_numpy(factors.vectors(drawn)))
     rows = [half for pair in zip(wanted.split(COLUMNS), shown.split(COLUMNS), strict=True)
             for half in pair]  # fmt: skip

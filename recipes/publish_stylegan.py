@@ -107,7 +107,7 @@ def evaluate(
     def accuracy(images: Tensor, true: dict[str, np.ndarray]) -> dict[str, float]:
         return mini_attributes.accuracy(classifier, images, true)
 
-    pictures, rare_pictures = portraits.images(drawn)[0], portraits.images(rare)[0]
+    pictures, rare_pictures = portraits.images(drawn), portraits.images(rare)
     again = shown(known(torch.from_numpy(factors.vectors(drawn))))
     rare_again = shown(known(torch.from_numpy(factors.vectors(rare))))
     samples = shown(network.mapping(z))

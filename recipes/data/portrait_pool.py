@@ -77,7 +77,7 @@ def make(parts: Path) -> Pool:
     pictures, captions = [], []
     for start in range(0, COUNT, 250):
         some = {name: each[start : start + 250] for name, each in drawn.items()}
-        images, _ = portraits.images(some)
+        images = portraits.images(some)
         larger = F.interpolate(images, (SIDE, SIDE), mode="bicubic", align_corners=False)
         pixels = (larger.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
         opaque = torch.full((*pixels.shape[:3], 1), 255, dtype=torch.uint8)

@@ -45,7 +45,9 @@ LAYERS = (
     ("body", "clothes", "clothes_color"),
     ("glasses", "glasses", None),
 )
-DETAILS = ("nose", "mouth", "eyes", "glasses")  # small, and what an expression depends on
+# Small, but what an expression depends on; wrinkles are also faint, so they count twice.
+DETAILS = {"nose": 2.0, "mouth": 1.0, "eyes": 1.0, "glasses": 1.0}
+FAINT = 0.05  # the least opacity of what counts as a detail
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,19 @@ class Portraits:
         ]
         self.side = side
 
-    def images(self, portraits: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Images `float [n, 3, h, w]` in [0, 1], and where their details are, `[n, 1, h, w]`."""
+    def details(self) -> Tensor:
+        """Where eyes, mouths, glasses and wrinkles can be, `float [1, h, w]`; 2 for wrinkles."""
+        places = torch.zeros(1, self.side, self.side)
+        for layer in self.layers:
+            if layer.name in DETAILS:
+                here = (layer.opacity.amax(0) > FAINT).float()
+                places = torch.maximum(places, here * DETAILS[layer.name])
+        return places
+
+    def images(self, portraits: dict[str, np.ndarray]) -> Tensor:
+        """Images `float [n, 3, h, w]` in [0, 1]."""
         background = torch.from_numpy(portraits["background_rgb"])[:, :, None, None]
         images = background.expand(-1, 3, self.side, self.side)
-        details = torch.zeros(len(images), 1, self.side, self.side)
         for layer in self.layers:
             chosen = torch.zeros(len(images), dtype=torch.long)
             if layer.attribute is not None:
@@ -91,10 +101,7 @@ class Portraits:
                 paint = torch.lerp(paint, layer.white[chosen], color)
             opacity = layer.opacity[chosen]
             images = images * (1 - opacity) + paint
-            details = details * (1 - opacity)
-            if layer.name in DETAILS:
-                details = details + opacity
-        return images, details
+        return images
 
     def svg(self, portraits: dict[str, np.ndarray], index: int) -> str:
         """The same portrait as one drawing: what `images` must equal."""

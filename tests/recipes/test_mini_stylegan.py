@@ -68,10 +68,10 @@ def test_the_loss_is_the_sum_over_pixels_and_edges_by_weight() -> None:
     draw = torch.Generator().manual_seed(1)
     images = torch.rand(2, 3, 6, 5, generator=draw, requires_grad=True)
     wanted = torch.rand(2, 3, 6, 5, generator=draw)
-    details = torch.zeros(2, 1, 6, 5)
-    details[1, 0, 4, 4] = 1
+    details = torch.zeros(1, 6, 5)
+    details[0, 4, 4] = 2
     weights = np.ones((2, 6, 5))
-    weights[1, 2:, 2:] += DETAIL_WEIGHT
+    weights[:, 3:, 3:] += 2 * DETAIL_WEIGHT
     weights /= weights.mean()
     error = (images - wanted).detach().numpy()
     total = 0.0
