@@ -28,7 +28,7 @@ from recipes.data.portraits import Portraits
 from recipes.publish import WEIGHTS
 
 LARGEST = {"mini_stylegan": 12e6, "mini_attributes": 1e6}  # bytes of a folder
-COUNT, SEED = 2000, 4321  # of the images of the evaluation; training has other seeds
+COUNT, SEED = 1000, 4321  # of the images of the evaluation; training has other seeds
 SOURCE = {
     "what": "portraits in the style personas, changed: larger features, other colors, no blend "
     "modes, new mouths, a new beard",
