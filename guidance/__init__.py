@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from guidance.augment.whole import Whole as Whole
     from guidance.diffusion import load_denoiser as load_denoiser
     from guidance.diffusion.sampling import sample as sample
+    from guidance.directions.dictionary import StyleDictionary as StyleDictionary
+    from guidance.directions.direction import StyleDirection as StyleDirection
     from guidance.encoders import load_encoder as load_encoder
     from guidance.encoders import load_judge as load_judge
     from guidance.encoders.base import Encoder as Encoder
@@ -199,6 +201,9 @@ _PUBLIC = {
     "load_judge": "guidance.encoders",
     "load_denoiser": "guidance.diffusion",
     "sample": "guidance.diffusion.sampling",
+    # style editing
+    "StyleDictionary": "guidance.directions.dictionary",
+    "StyleDirection": "guidance.directions.direction",
     # tasks
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",

@@ -20,7 +20,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"tasks"},
-    {"generators", "losses", "localize", "evaluate", "runs"},
+    {"generators", "losses", "localize", "evaluate", "runs", "directions"},
     {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment"},
     {"config"},
     {"geometry", "media", "models"},
@@ -49,6 +49,7 @@ LAYERS = [
 #: Pairs within a layer that may go one way.
 ALLOWED = {
     ("evaluate", "runs"),  # the judge of a run, and finished runs
+    ("directions", "runs"),  # files that are complete or absent
     ("localize", "losses"),
     ("runs", "evaluate"),
     ("rendering", "loop"),

@@ -1,0 +1,247 @@
+"""Instant, verified, joint and complete directions, and those without words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import guidance as gd
+from guidance.directions.fs3 import export_fs3, import_fs3
+from guidance.directions.full import ChannelTable
+from guidance.directions.instant import Sentence, instant_direction
+from guidance.directions.joint import refined_direction
+from guidance.directions.keeping import Choice, solved
+from guidance.directions.samples import sample_ws, style_deviations
+from guidance.directions.verified import verified_direction
+from guidance.directions.wordless import affine_weights, pca_direction, sefa_direction
+from guidance.errors import InputError
+from guidance.stylegan import StyleGAN
+from tests.directions.test_dictionary import built
+from tests.directions.test_direction import tiny
+from tests.directions.toy import KINDS, WIDTHS, WORDS, ToyEncoder, ToySynthesis, known_mix
+from tests.directions.toy import toy_network as toy
+
+TIE = Sentence("a face with tie")
+
+
+def effects_of(network: StyleGAN, word: str) -> Tensor:
+    """The known effect of one standard deviation of each channel."""
+    mix = torch.cat(known_mix(), dim=1)[WORDS.index(word)]
+    return mix * torch.cat(style_deviations(network))
+
+
+def relative(flat: Tensor) -> Tensor:
+    return flat / flat.abs().max()
+
+
+def test_instant_finds_exactly_the_channels() -> None:
+    network = toy()
+    direction = instant_direction(network, TIE, encoder=ToyEncoder(), latents=3)
+    torch.testing.assert_close(direction.flat, relative(effects_of(network, "tie")))
+    synthesis = network.synthesis
+    assert isinstance(synthesis, ToySynthesis)
+    assert synthesis.rendered == synthesis.differentiated == 3
+
+
+def test_instant_keeps_what_is_kept() -> None:
+    network = toy()
+    sentence = Sentence("a face with beard", keep=("a face with glasses",))
+    direction = instant_direction(network, sentence, encoder=ToyEncoder(), latents=2)
+    change = float(effects_of(network, "glasses") @ direction.flat)
+    assert abs(change) < 1e-7 < float(effects_of(network, "beard") @ direction.flat)
+
+
+def test_isolation_avoids_other_changes() -> None:
+    """The solution is the minimum of its definition, and its other changes become smaller."""
+    torch.manual_seed(0)
+    table, wanted = torch.randn(12, 5), F.one_hot(torch.tensor(0), 5).float()
+    kept = torch.eye(5)[:, 1:2]
+    others = []
+    for isolation in (0.0, 0.3, 10.0):
+        x = solved(table, wanted, kept, isolation)
+        assert abs(float(table[:, 1] @ x)) < 1e-5
+        others.append(float((table[:, 2:].T @ x).norm() / (table[:, 0] @ x)))
+        q = isolation / float((table.T @ table).diagonal().mean())
+
+        def cost(x: Tensor, q: float = q) -> float:
+            change = table.T @ x
+            return float(x.square().sum() + q * change.square().sum() - 2 * change[0])
+
+        for _ in range(20):
+            step = 0.05 * torch.randn(12)
+            step -= table[:, 1] * (table[:, 1] @ step) / table[:, 1].square().sum()
+            assert cost(x + step) > cost(x)
+    assert others[0] > others[1] > others[2]
+
+
+def test_verified_drops_channels_that_disagree() -> None:
+    """One predicted sign is wrong, one size is, and a channel without effect is a candidate."""
+    network = toy()
+    dictionary = built(network)
+    first = dictionary.direction("a face with tie", beta=0.0, isolation=0.0)
+    right = first.flat.nonzero()[:, 0].tolist()
+    flat = first.flat.clone()
+    flat[0] = 0.7  # moves only "hat" and "glasses"
+    flat[right[0]] *= -1
+    wrong = first.with_flat(flat)
+    found = verified_direction(network, wrong, TIE, encoder=ToyEncoder(), latents=2)
+    assert (found.checked, found.dropped) == (len(right) + 1, 2)
+    expected = effects_of(network, "tie").clone()
+    expected[right[0]] = 0
+    torch.testing.assert_close(found.direction.flat, relative(expected), rtol=1e-3, atol=1e-5)
+    with pytest.raises(InputError, match="no channel of 1 has the predicted effect"):
+        verified_direction(network, wrong.thresholded(count=1), TIE, encoder=ToyEncoder())
+
+
+def test_verified_computes_only_the_layers_from_the_channel_on() -> None:
+    network = toy()
+    synthesis = network.synthesis
+    assert isinstance(synthesis, ToySynthesis)
+    first = built(network).direction("a face with tie", beta=0.0, isolation=0.0)
+    channels = first.flat.nonzero()[:, 0].tolist()
+    layer_of = [index for index, width in enumerate(WIDTHS) for _ in range(width)]
+    last = max(layer_of[c] for c in channels)
+    synthesis.layers_run = 0
+    found = verified_direction(network, first, TIE, encoder=ToyEncoder(), latents=2)
+    suffixes = sum(len(WIDTHS) - layer_of[c] for c in channels)
+    assert synthesis.layers_run == 2 * (last + len(WIDTHS) + suffixes)
+    assert found.renders == 2 * (1 + len(channels))
+
+
+def test_joint_refinement_removes_a_side_effect() -> None:
+    """The direction of "beard" also moves "glasses"; one of its channels can compensate."""
+    network = toy()
+    dictionary = built(network)
+    flat = dictionary.direction("a face with beard", beta=0.0, isolation=0.0).flat.clone()
+    glasses = 3  # the first channel that moves "glasses" alone
+    flat[glasses] = 0.3 * effects_of(network, "glasses")[glasses].sign()
+    first = dictionary.direction("a face with beard", beta=0.0).with_flat(flat)
+    sentence = Sentence("a face with beard", keep=("a face with glasses",))
+    refined = refined_direction(
+        network, first, sentence, ToyEncoder(), faces=3, steps=60, strength=20.0
+    )
+
+    def off(direction: gd.StyleDirection) -> float:
+        wanted = float(effects_of(network, "beard") @ direction.flat)
+        return abs(float(effects_of(network, "glasses") @ direction.flat)) / wanted
+
+    assert off(refined) < 0.3 * off(first)
+    assert torch.equal(refined.flat != 0, first.flat != 0)
+
+
+def test_the_complete_table_and_its_file(tmp_path: Path) -> None:
+    network, encoder = toy(), ToyEncoder()
+    table = ChannelTable.empty(network, encoder, images=2)
+    assert len(table.rows) == sum(
+        w for w, kind in zip(WIDTHS, KINDS, strict=True) if kind == "conv"
+    )
+    with pytest.raises(InputError, match="13 channels are missing"):
+        table.direction(TIE, Choice())
+    path = tmp_path / "table.safetensors"
+    complete = table.computed(path)
+    is_conv = torch.tensor(
+        [k == "conv" for k, w in zip(KINDS, WIDTHS, strict=True) for _ in range(w)]
+    )
+    expected = F.normalize(torch.cat(known_mix(), dim=1).T[is_conv], dim=1)
+    torch.testing.assert_close(complete.rows, expected, rtol=1e-4, atol=1e-4)
+    direction = complete.direction(TIE, Choice())
+    assert torch.equal(direction.flat != 0, is_conv & (effects_of(network, "tie") != 0))
+    again = ChannelTable.load(path, network, encoder)
+    assert torch.equal(again.rows, complete.rows) and again.renders == 0 and again.images == 2
+    with pytest.raises(InputError, match="another network"):
+        ChannelTable.load(path, tiny(), encoder)
+
+
+def test_the_complete_table_resumes(tmp_path: Path) -> None:
+    network, encoder, path = toy(), ToyEncoder(), tmp_path / "table.safetensors"
+    synthesis = network.synthesis
+    assert isinstance(synthesis, ToySynthesis)
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ChannelTable.empty(network, encoder, 2).computed(path, progress=interrupt)
+    partial = ChannelTable.load(path, network, encoder)
+    assert int(partial.done.sum()) == 6 and partial.renders == 2 * 2 * 7
+    before = synthesis.rendered
+    complete = partial.computed(path)
+    assert synthesis.rendered - before == 2 * 2 * 7 + 2  # and the unedited images
+    whole = ChannelTable.empty(network, encoder, 2).computed()
+    assert torch.equal(complete.rows, whole.rows)
+
+
+def test_fs3_of_styleclip(tmp_path: Path) -> None:
+    network, encoder = toy(), ToyEncoder()
+    table = ChannelTable.empty(network, encoder, images=2).computed()
+    path = export_fs3(table, tmp_path / "fs3.npy")
+    assert np.array_equal(np.load(path), table.rows.numpy())
+    imported = import_fs3(path, network, encoder)
+    assert torch.equal(imported.direction(TIE, Choice()).flat, table.direction(TIE, Choice()).flat)
+    with pytest.raises(InputError, match="incomplete"):
+        export_fs3(replace(table, done=torch.zeros_like(table.done)), path)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([{"a": 1}], dtype=object), "not an array of numbers"),
+        (np.zeros((3, 8)), r"has the shape \(3, 8\); this network has 13 channels"),
+        (np.zeros((13, 8), dtype=np.int64), "floating-point"),
+        (np.full((13, 8), np.nan), "NaN"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    path = tmp_path / "fs3.npy"
+    np.save(path, array, allow_pickle=True)
+    with pytest.raises(InputError, match=message):
+        import_fs3(path, toy(), ToyEncoder())
+    path.write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': "
+                     b"(99999999999, 8)}".ljust(118) + b"\n")  # fmt: skip
+    with pytest.raises(InputError, match="not an array"):
+        import_fs3(path, toy(), ToyEncoder())
+
+
+def test_pca_finds_the_axis_of_most_variance() -> None:
+    network = tiny()
+    ws = sample_ws(network, 2000, 0, truncation=1.0)
+    _, vectors = torch.linalg.eigh(torch.cov(ws.T))
+    for component in (1, 3):
+        direction = pca_direction(network, component)
+        axis = vectors[:, -component] * (ws @ vectors[:, -component]).std()
+        for vector, weight in zip(
+            direction.vectors, affine_weights(network.synthesis), strict=True
+        ):
+            expected = weight @ axis
+            expected = expected * (expected @ vector).sign()
+            torch.testing.assert_close(vector, expected, rtol=1e-3, atol=1e-4)
+    styles = network.synthesis.styles(ws)
+    whitened = torch.cat([x / x.std(dim=0) for x in styles], 1)
+    first = pca_direction(network, 1, space="s").flat
+    assert float((whitened @ F.normalize(first, dim=0)).var()) >= float(whitened.var(dim=0).max())
+    with pytest.raises(InputError, match="component 9: expected 1 to 8"):
+        pca_direction(network, 9)
+
+
+def test_sefa_changes_styles_most() -> None:
+    network = tiny()
+    weights = torch.cat(affine_weights(network.synthesis))
+    gains = []
+    for component in (1, 2, 8):
+        vector = torch.cat(sefa_direction(network, component).vectors)
+        axis = torch.linalg.lstsq(weights, vector[:, None]).solution[:, 0]
+        torch.testing.assert_close(weights @ axis, vector, rtol=1e-3, atol=1e-4)
+        gains.append(float(vector.norm() / axis.norm()))
+    values = torch.linalg.svdvals(weights)
+    torch.testing.assert_close(torch.tensor(gains), values[[0, 1, 7]], rtol=1e-3, atol=1e-4)
+    late = sefa_direction(network, 1, layers=[4, 5])
+    assert late.first_layer == 4 and not late.steps[6].any()
+    with pytest.raises(InputError, match="layers: expected numbers from 0 to 7"):
+        sefa_direction(network, 1, layers=[8])
