@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guidance.generators.image.pyramid import Pyramid as Pyramid
     from guidance.generators.image.siren import Siren as Siren
     from guidance.generators.image.strokes import Strokes as Strokes
+    from guidance.generators.image.stylegan import StyleGANImages as StyleGANImages
     from guidance.generators.image.unet import UNet as UNet
     from guidance.generators.image.video import Video as Video
     from guidance.generators.image.wavelet import Wavelet as Wavelet
@@ -98,6 +99,8 @@ if TYPE_CHECKING:
     from guidance.tasks.mesh.modes.generate_grid import GenerateGrid as GenerateGrid
     from guidance.tasks.mesh.modes.stylize import StylizeMesh as StylizeMesh
     from guidance.tasks.mesh.modes.texture import Texture as Texture
+    from guidance.tasks.style_edit import StyleEdit as StyleEdit
+    from guidance.tasks.stylegan.inversion import invert as invert
     from guidance.tasks.stylize import Stylize as Stylize
     from guidance.tasks.text2image import TextToImage as TextToImage
     from guidance.tasks.text2mesh import TextToMesh as TextToMesh
@@ -187,6 +190,7 @@ _PUBLIC = {
     "LatentEdit": "guidance.generators.image.latent_edit",
     "Latent": "guidance.generators.image.latent",
     "Noise": "guidance.generators.image.noise",
+    "StyleGANImages": "guidance.generators.image.stylegan",
     "StylizedMesh": "guidance.generators.mesh.stylized",
     "TexturedMesh": "guidance.generators.mesh.textured",
     "DeformedMesh": "guidance.generators.mesh.jacobians",
@@ -209,6 +213,8 @@ _PUBLIC = {
     "TextToMesh": "guidance.tasks.text2mesh",
     "Stylize": "guidance.tasks.stylize",
     "Edit": "guidance.tasks.edit",
+    "StyleEdit": "guidance.tasks.style_edit",
+    "invert": "guidance.tasks.stylegan.inversion",
     # modes of TextToMesh
     "StylizeMesh": "guidance.tasks.mesh.modes.stylize",
     "Texture": "guidance.tasks.mesh.modes.texture",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from guidance.config.kinds import (
     CAMERAS,
+    EDIT_METHODS,
     ENCODERS,
     IMAGE_GENERATORS,
     LOSSES,
@@ -21,6 +22,7 @@ KINDS = {
     "tasks": TASKS,
     "generators of text2image": IMAGE_GENERATORS,
     "generators of stylize": STYLE_GENERATORS,
+    "methods of style_edit": EDIT_METHODS,
     "modes of text2mesh": MESH_MODES,
     "losses": LOSSES,
     "cameras": CAMERAS,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 from guidance.config.choices import Choice, ListChoice, LossChoice, WeightedLoss
 from guidance.config.kinds import (
     CAMERAS,
+    EDIT_METHODS,
     ENCODERS,
     IMAGE_GENERATORS,
     LOSSES,
@@ -29,6 +30,7 @@ def _keyframes(value: Any) -> tuple[Keyframe, ...]:
 
 ImageGenerator = Annotated[Options, Choice(IMAGE_GENERATORS)]
 StyleGenerators = Annotated[Options, Choice(STYLE_GENERATORS)]
+EditMethods = Annotated[Options, Choice(EDIT_METHODS)]
 MeshMode = Annotated[Options, Choice(MESH_MODES)]
 Camera = Annotated[Options, Choice(CAMERAS)]
 Losses = Annotated[tuple[WeightedLoss, ...], LossChoice(LOSSES)]

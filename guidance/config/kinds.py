@@ -51,6 +51,7 @@ IMAGE_GENERATORS = Kind("generator", "generators/image", "Generator", "guidance.
 STYLE_GENERATORS = Kind(
     "generator", "tasks/style/generators", "StyleGenerator", "guidance.style_generators"
 )
+EDIT_METHODS = Kind("method", "tasks/stylegan/methods", "EditMethod", "guidance.edit_methods")
 MESH_MODES = Kind("mode", "tasks/mesh/modes", "MeshMode", "guidance.mesh_modes")
 CAMERAS = Kind("cameras", "rendering/cameras", "CameraRig", "guidance.cameras")
 LOSSES = Kind(

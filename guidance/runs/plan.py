@@ -52,6 +52,7 @@ class SampleResult:
     best_loss: float
     judge_before: dict[str, Any] | None = None
     judge_after: dict[str, Any] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # what artifacts found out, as JSON values
 
 
 @dataclass(frozen=True)

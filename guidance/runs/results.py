@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path
             "judge_before": sample.judge_before,
             "judge_after": sample.judge_after,
             "files": _names(folder, sample.files),
+            **({"facts": sample.facts} if sample.facts else {}),
         }
         for sample in run.samples
     ]
@@ -96,6 +98,7 @@ def read_done(folder: Path, prompts: tuple[str, ...], seeds: tuple[int, ...]) ->
                 float("nan") if entry["best_loss"] is None else float(entry["best_loss"]),
                 entry["judge_before"],
                 entry["judge_after"],
+                dict(entry.get("facts", {})),
             )
             for index, entry in enumerate(content["samples"])
         )
@@ -148,6 +151,11 @@ def _again(folder: Path) -> str:
     return f"run it again: guide rerun {folder / CONFIG}"
 
 
+def _facts(written: Sequence[Written], sample: int) -> dict[str, Any]:
+    """What artifacts found out about a sample."""
+    return dict(ChainMap(*(dict(w.facts or {}) for w in written if w.sample == sample)))
+
+
 def sample_results(
     run: RunContext,
     plan: Plan,
@@ -167,6 +175,12 @@ def sample_results(
             float(result.best_loss[index]),
             before[index] if before else None,
             after[index] if after else None,
+            {
+                k: v
+                for each in written
+                if each.sample == index
+                for k, v in (each.facts or {}).items()
+            },
         )
         for index, prompt in enumerate(plan.prompts)
     )

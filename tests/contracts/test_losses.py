@@ -41,7 +41,7 @@ WITH_PROMPTS = [kind for kind in losses() if hasattr(kind, "tiny") or kind.is_ve
 WITH_PROMPTS_ONLY = pytest.mark.parametrize("kind", WITH_PROMPTS, ids=lambda kind: kind.__name__)
 
 #: The attributes of a scene that losses read.
-OF_SCENES = ("vertices", "jacobians", "distances", "noise")
+OF_SCENES = ("vertices", "jacobians", "distances", "noise", "latent_change")
 
 
 def frozen_model(kind: type[Loss]) -> Linear | Mixture:
@@ -98,6 +98,7 @@ NAMES = {
     "EdgeLength": "edge_length",
     "Eikonal": "eikonal",
     "Laplacian": "laplacian",
+    "LatentDistance": "latent_distance",
     "Lpips": "lpips",
     "NoiseNorm": "noise_norm",
     "NormalConsistency": "normal_consistency",

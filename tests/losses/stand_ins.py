@@ -13,6 +13,7 @@ from guidance.diffusion.sampling import NoiseScene
 from guidance.encoders.base import Encoder
 from guidance.meshes import MeshScene
 from guidance.outputs import Rendering
+from guidance.stylegan.latents import LatentScene
 from guidance.types import StepContext
 from guidance.views import Cameras
 
@@ -69,7 +70,7 @@ FACES = torch.tensor([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])  # a tetrahed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Everything(MeshScene, NoiseScene):
+class Everything(MeshScene, NoiseScene, LatentScene):
     """A scene for every loss that reads one."""
 
 
@@ -87,7 +88,8 @@ def everything(
     )
     distances = torch.randn(n, 3, 3, 3, generator=random).to(dtype)
     noise = torch.randn(n, 3, 4, 4, generator=random).to(dtype)
-    all_of_it = (image, alpha, vertices, jacobians, distances, noise)
+    latents = torch.randn(n, 7, generator=random).to(dtype)
+    all_of_it = (image, alpha, vertices, jacobians, distances, noise, latents)
     leaves = [tensor.requires_grad_() for tensor in all_of_it]
     scene = Everything(
         vertices=leaves[2],
@@ -96,6 +98,7 @@ def everything(
         jacobians=leaves[3],
         distances=leaves[4],
         noise=leaves[5],
+        latent_change=leaves[6],
     )
     return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
 

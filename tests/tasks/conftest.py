@@ -55,6 +55,54 @@ def perceptual_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """StyleGAN networks of 32 pixels, and what belongs to them, by name.
+
+    NETWORK and OTHER NETWORK are folders, LATENTS a file of latents of the first, and MASK OF 32 a
+    mask in the size of its images, which is white in the middle.
+    """
+    from guidance.generators.image.stylegan import draw_latents
+    from guidance.stylegan import load_stylegan
+    from guidance.stylegan.files.save import save_stylegan
+    from guidance.stylegan.latents import Latents
+    from guidance.tasks.stylegan.latent_file import save_latents
+    from tests.stylegan.small import small_stylegan2
+
+    root = tmp_path_factory.mktemp("networks")
+    for seed, name in enumerate(("NETWORK", "OTHER NETWORK")):
+        save_stylegan(small_stylegan2(seed), root / name)
+    network = load_stylegan(str(root / "NETWORK"))
+    ws = draw_latents(network, (77,), 1.0)
+    latents = Latents.of(network.synthesis, ws)
+    save_latents(root / "latents.safetensors", latents, network)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    Image.fromarray(mask).save(root / "mask.png")
+    return {
+        "NETWORK": root / "NETWORK",
+        "OTHER NETWORK": root / "OTHER NETWORK",
+        "LATENTS": root / "latents.safetensors",
+        "MASK OF 32": root / "mask.png",
+    }
+
+
+@pytest.fixture
+def small_dictionaries(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Dictionaries of few latents and phrases, in a cache of the tests."""
+    from functools import partial
+
+    from guidance.directions.dictionary import StyleDictionary
+
+    if not (folder := tmp_path_factory.getbasetemp() / "cache").exists():
+        folder.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    small = partial(StyleDictionary.build, latents=1, rank=3)
+    monkeypatch.setattr(StyleDictionary, "build", small)
+
+
+@pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """By name: PHOTO and OTHER of 48 x 36 pixels, WIDE of 40 x 16, MASK and SQUARE, a square mask.
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from guidance.config.kinds import (
+    EDIT_METHODS,
     IMAGE_GENERATORS,
     LOSSES,
     STYLE_GENERATORS,
@@ -22,6 +23,7 @@ from guidance.config.kinds import (
     options_of,
 )
 from guidance.tasks.edit import Edit
+from guidance.tasks.style_edit import StyleEdit
 from guidance.tasks.stylize import Stylize
 from guidance.tasks.text2image import TextToImage
 from tests.media.videos import moving_scene, write_gif
@@ -35,6 +37,8 @@ OF_FILES = {"export_size", "full_size"}
 WITHOUT_EFFECT = {"compiled"}
 #: Switched on by `frames`; test_animation.py tests its options.
 SWITCHES = {"animation"}
+#: Options of style_edit that apply only to images of the user.
+OF_INVERSION = {"image", "inversion", "inversion_steps"}
 
 #: Another value of each option, by its name, or by component and name. Upper-case names are files
 #: or models of the fixtures.
@@ -45,12 +49,30 @@ VALUES: dict[str | tuple[str, str], Any] = {
     ("text2image", "loss"): "spherical",
     ("stylize", "loss"): "patches,directional:0.06,content:0.5",
     ("edit", "loss"): "pds",
+    ("style_edit", "loss"): "spherical",
+    ("style_edit", "image"): "PHOTO",
+    ("style_edit", "mask"): "MASK OF 32",
     "seed": 7,
     "steps": 3,
     "learning_rate": 0.1,
     "optimizer": "sgd",
     ("edit", "optimizer"): "adam",
     "normalize": True,
+    "network": "OTHER NETWORK",
+    ("lpips", "network"): "vgg",
+    "truncation": 0.2,
+    "latents": "LATENTS",
+    "method": {"kind": "latent", "space": "w"},
+    "keep": 1.0,
+    "inversion": "lpips",
+    "inversion_steps": 3,
+    "space": "s",
+    "layers": "1-2",
+    "latent_distance": 5.0,
+    "strength": -2.0,
+    "channels": 2,
+    "unchanged": ["a dog"],
+    "frames": 3,
     "generator": "pyramid",
     "size": 40,
     "crops": 3,
@@ -86,7 +108,6 @@ VALUES: dict[str | tuple[str, str], Any] = {
     "region_prompt": "REGION",
     "border_color": "lime",
     "reference": "PHOTO",
-    "network": "vgg",
     "crop_size": 0.5,
     "threshold": 1.02,
 }
@@ -104,7 +125,7 @@ WITH: dict[str, dict[str, Any]] = {
 class Case:
     """An option of a task, or of a component that a field of the task chooses."""
 
-    task: type[TextToImage] | type[Stylize] | type[Edit]
+    task: type[TextToImage] | type[Stylize] | type[Edit] | type[StyleEdit]
     option: str
     field: str = ""
     component: str = ""
@@ -120,6 +141,8 @@ class Case:
     @property
     def base(self) -> dict[str, Any]:
         """A short run without the option."""
+        if self.task is StyleEdit:
+            return self._base_of_style_edit
         found: dict[str, Any] = {"steps": 2}
         if self.task is TextToImage:
             # The images of a denoiser have its own size.
@@ -141,6 +164,16 @@ class Case:
         return found | WITH.get(name, {}) | WITH.get(f"{name} {self.option}", {})
 
     @property
+    def _base_of_style_edit(self) -> dict[str, Any]:
+        method = self.component or "latent"
+        found: dict[str, Any] = {"network": "NETWORK", "method": method}
+        found |= {"steps": 2} if method == "latent" else {"steps": 300, "frames": 2}
+        if self.option in OF_INVERSION:
+            found |= {"image": "OTHER", "inversion_steps": 2}
+        usual = {"source": {"loss": "directional"}, "keep": {"learning_rate": 0.5, "steps": 4}}
+        return found | usual.get(self.option, {})
+
+    @property
     def value(self) -> Any:
         key = (self.name, self.option)
         if key not in VALUES and self.option not in VALUES:
@@ -154,11 +187,12 @@ KINDS: dict[tuple[type, str], Kind] = {
     (TextToImage, "loss"): LOSSES,
     (Stylize, "loss"): LOSSES,
     (Edit, "loss"): LOSSES,
+    (StyleEdit, "method"): EDIT_METHODS,
 }
 
 
 def cases() -> Iterator[Case]:
-    for task in (TextToImage, Stylize, Edit):
+    for task in (TextToImage, Stylize, Edit, StyleEdit):
         for option in task.model_fields:
             if option not in OF_THE_RUN | SWITCHES:
                 yield Case(task, option)
@@ -172,11 +206,18 @@ def cases() -> Iterator[Case]:
 
 
 @pytest.fixture
-def files(images: dict[str, Path], denoisers: dict[str, str], tmp_path: Path) -> dict[str, Any]:
+def files(
+    images: dict[str, Path],
+    denoisers: dict[str, str],
+    networks: dict[str, Path],
+    small_dictionaries: None,
+    tmp_path: Path,
+) -> dict[str, Any]:
     """Files and models by the names that this file gives them."""
     video = write_gif(tmp_path / "video.gif", moving_scene(5))
     return {
         **images,
+        **{name: str(path) for name, path in networks.items()},
         "VIDEO": video,
         "REGION": f'{images["SQUARE"]}="a star"',
         "DENOISER": denoisers["one"],
@@ -220,7 +261,7 @@ def test_every_option_changes_the_result(
     tiny_autoencoders: None,
     request: pytest.FixtureRequest,
 ) -> None:
-    if case.component == "lpips":
+    if "lpips" in (case.component, case.value):
         request.getfixturevalue("perceptual_networks")
     base = named(case.base, files)
     other = named({**case.base, case.option: case.value}, files)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from guidance.loop.result import Result
 from guidance.media.metadata import embed
@@ -24,6 +24,7 @@ class Written(NamedTuple):
 
     path: Path
     sample: int | None  # None for a file of all samples
+    facts: Mapping[str, Any] | None = None  # about the sample, for DONE.json: JSON values
 
 
 @dataclass(frozen=True)

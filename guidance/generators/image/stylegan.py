@@ -1,0 +1,275 @@
+"""Images of a frozen StyleGAN network; the parameters are its latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from guidance.errors import InputError
+from guidance.generators.image.param.base import ImageGenerator
+from guidance.generators.image.param.bisection import largest_share
+from guidance.generators.image.param.masks import blend, check_mask
+from guidance.generators.image.param.windows import whole_only
+from guidance.media.write_image import save_png
+from guidance.outputs import Rendering
+from guidance.stylegan import StyleGAN, StyleGAN2Config
+from guidance.stylegan.latents import Latents, LatentScene
+from guidance.types import StepContext
+from guidance.views import View
+
+Space = Literal["w", "w+", "s"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an edit must keep.
+
+    Args:
+        floor: the least share that must be kept.
+        share: from edited images `[n, 3, h, w]` of all samples to the share that is kept of each,
+            1 for the images before the edit.
+    """
+
+    floor: float
+    share: Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n"]]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Images that stay outside a mask.
+
+    Args:
+        images: of all samples, in [0, 1], in the size of the network's images.
+        mask: 1 where the network's image is used, 0 where the given image is kept.
+    """
+
+    images: Float[Tensor, "n 3 h w"]
+    mask: Float[Tensor, "1 rows columns"]
+
+
+def draw_latents(
+    network: StyleGAN, seeds: tuple[int, ...], truncation: float = 0.7
+) -> Float[Tensor, "n l d"]:
+    """Latents W+ of samples of a network.
+
+    Args:
+        seeds: one for each sample.
+        truncation: factor on the distance from the mean w; 0 is the mean.
+
+    Raises:
+        InputError: the network is conditional.
+    """
+    if network.config.c_dim:
+        raise InputError(
+            f"the network is conditional: it needs labels of {network.config.c_dim} numbers, which "
+            "are not supported; use a network without labels"
+        )
+    z = StepContext(seeds, phase="start").normal("z", network.config.z_dim)
+    with torch.no_grad():
+        w = network.mapping(z.to(network.device), truncation)
+    return network.synthesis.broadcast(w) if w.ndim == 2 else w
+
+
+class StyleGANImages(ImageGenerator):
+    """Images of a frozen StyleGAN network, from latents in W, W+ or S.
+
+    At the start, images are those of `start`. With `given`, the images outside a mask are the given
+    ones: pixels are blended, features are not. `finish` reduces the change where less than
+    `kept.floor` is kept.
+
+    Source: latent optimization of StyleCLIP, Patashnik et al. 2021 (arXiv 2103.17249): W+, Adam
+    with a rate of 0.1. Deviations: losses see images in [0, 1], not in [-1, 1]; many samples at
+    once.
+
+    Args:
+        network: the network, with frozen weights.
+        start: latents of n samples; W+ are needed in the spaces W and W+.
+        space: "w": one latent for all layers; "w+": one for each layer; "s": styles.
+        layers: the first and the last latent of W+ that change; styles that are computed from
+            others do not change either.
+        learning_rate: of Adam.
+        given: images that stay outside a mask.
+        kept: what must stay.
+
+    Raises:
+        InputError: no latents W+ for W and W+; layers that the network does not have; a mask of
+            another size, or that is black everywhere.
+    """
+
+    chosen_by_name = False
+
+    latents: nn.Parameter  # [n, ...]
+
+    def __init__(
+        self,
+        network: StyleGAN,
+        start: Latents,
+        *,
+        space: Space = "w+",
+        layers: tuple[int, int] | None = None,
+        learning_rate: float = 0.1,
+        given: Given | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_up(network, start, learning_rate, given, kept)
+        self.space = space
+        first, last = layers or (0, self.synthesis.num_ws - 1)
+        if not 0 <= first <= last < self.synthesis.num_ws:
+            raise InputError(
+                f"layers {first}-{last}: the network has layers 0-{self.synthesis.num_ws - 1}"
+            )
+        self.first, self.last = first, last
+        self.latents = nn.Parameter(self._free(self.start).clone())
+
+    def _set_up(
+        self,
+        network: StyleGAN,
+        start: Latents,
+        learning_rate: float,
+        given: Given | None,
+        kept: Kept | None,
+    ) -> None:
+        """What this generator and those derived from it hold."""
+        self.frozen = (network,)  # in a tuple, so that it is not a submodule
+        self.num_samples, self.learning_rate = start.num_samples, learning_rate
+        self.start, self.kept, self.given = start.detach(), kept, given
+        if given is not None:
+            check_mask(given.images, given.mask)
+
+    @property
+    def network(self) -> StyleGAN:
+        return self.frozen[0]
+
+    @property
+    def synthesis(self) -> Any:
+        return self.network.synthesis
+
+    def _free(self, latents: Latents) -> Tensor:
+        """The numbers of latents that may change: W `[n, d]`, W+ `[n, l, d]` or S `[n, c]`."""
+        if self.space == "s":
+            styles = [
+                style
+                for style, layer in zip(latents.styles, self.synthesis.layers, strict=True)
+                if self.first <= layer.w_index <= self.last
+            ]
+            return torch.cat(styles, 1)
+        if latents.ws is None:
+            raise InputError(
+                f"space {self.space}: the latents to start from are styles, which have no latents "
+                "W+; use --space s"
+            )
+        # In W, all latents of an image are equal at first: those of W+ move by the same change.
+        return latents.ws[:, 0] if self.space == "w" else latents.ws[:, self.first : self.last + 1]
+
+    def latents_at(self, shares: Float[Tensor, "n"] | None = None) -> Latents:
+        """The latents of all samples, with the whole change from the start or a share of it."""
+        start = self.start
+        moved = self.latents - self._free(start)
+        if shares is not None:
+            moved = moved * shares.to(moved).view(-1, *[1] * (moved.ndim - 1))
+        if self.space != "s":
+            assert start.ws is not None
+            change = torch.zeros_like(start.ws)
+            change[:, self.first : self.last + 1] = moved[:, None] if self.space == "w" else moved
+            return start.with_ws(self.synthesis, start.ws + change)
+        styles, place = [], 0
+        for style, layer in zip(start.styles, self.synthesis.layers, strict=True):
+            if self.first <= layer.w_index <= self.last:
+                styles.append(style + moved[:, place : place + layer.channels])
+                place += layer.channels
+            else:
+                styles.append(style)
+        return start.with_styles(styles)
+
+    def forward(self, view: View | None = None) -> Rendering:
+        """One image per sample; `scene` holds the change of the latents."""
+        whole_only(view, self)
+        latents = self.latents_at()
+        images = self.images_of(latents)
+        return Rendering(images[:, None], scene=LatentScene(self._change(latents)))
+
+    def _change(self, latents: Latents) -> Float[Tensor, "n m"]:
+        """The change from the start: of W+ if there is, or else of all styles."""
+        start = self.start
+        if latents.ws is not None and start.ws is not None:
+            return (latents.ws - start.ws).flatten(1)
+        pairs = zip(latents.styles, start.styles, strict=True)
+        return torch.cat([style - other for style, other in pairs], 1)
+
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        return self.images_of(self.latents_at())
+
+    def images_at(self, shares: Float[Tensor, "n"]) -> Float[Tensor, "n 3 h w"]:
+        """The images with a share of the change; beyond 1 and below 0 it is extrapolated."""
+        return self.images_of(self.latents_at(shares))
+
+    def images_of(self, latents: Latents) -> Float[Tensor, "n 3 h w"]:
+        """The images of latents of all samples, with the given images outside the mask."""
+        images = latents.images(self.synthesis)
+        given = self.given
+        if given is None:
+            return images
+        return blend(images, given.images.to(images), given.mask.to(images))
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+
+    def finish(self) -> tuple[str, ...]:
+        """Reduces the change of each sample to what keeps enough; says where that was needed."""
+        if self.kept is None:
+            return ()
+        share = self.kept.share
+        shares = largest_share(
+            lambda shares: share(self.images_at(shares)), self.kept.floor, self.num_samples
+        )
+        self.reduce(shares)
+        left = share(self.images())
+        return tuple(
+            f"{self._which(index)}reduced to {part:.0%} of the change, which keeps {stays:.2f}"
+            for index, (part, stays) in enumerate(zip(shares.tolist(), left.tolist(), strict=True))
+            if part < 1
+        )
+
+    def _which(self, sample: int) -> str:
+        return f"sample {sample}: " if self.num_samples > 1 else ""
+
+    @torch.no_grad()
+    def reduce(self, shares: Float[Tensor, "n"]) -> None:
+        """Leaves a share of the change of each sample."""
+        start = self._free(self.start)
+        factors = shares.to(start).view(-1, *[1] * (start.ndim - 1))
+        self.latents.copy_(
+            torch.where(factors == 1, self.latents, start + factors * (self.latents - start))
+        )
+
+    @torch.no_grad()
+    def export(self, folder: Path, sample: int) -> list[Path]:
+        """Writes image.png."""
+        return [save_png(folder / "image.png", self.images()[sample])]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Moves the latents of the start with the parameters."""
+        moved = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.start = self.start.to(next(self.parameters()).device)
+        return moved
+
+    @classmethod
+    def tiny(cls, num_samples: int = 2) -> StyleGANImages:
+        network = tiny_network()
+        start = Latents.of(network.synthesis, draw_latents(network, tuple(range(num_samples))))
+        return cls(network, start, learning_rate=0.05)
+
+
+def tiny_network() -> StyleGAN:
+    """A random network of 16 pixels, for the contract tests."""
+    config = StyleGAN2Config(channels=(12, 8, 6), z_dim=8, w_dim=8, mapping_widths=(8,))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        return StyleGAN(config).frozen()

@@ -1,0 +1,193 @@
+"""Images of a StyleGAN network edited by prompts: a face, a car, or whatever it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from guidance.config.fields import EditMethods, Losses
+from guidance.errors import InputError
+from guidance.options import NamesFile
+from guidance.prompts import Prompt
+from guidance.schedule import Schedule
+from guidance.tasks.base import Task
+from guidance.tasks.stylegan.method import EditMethod
+
+if TYPE_CHECKING:
+    from guidance.generators.image.stylegan import Given, Kept
+    from guidance.loop.settings import Settings
+    from guidance.losses.text.context import LossContext
+    from guidance.runs.plan import Plan
+    from guidance.stylegan import StyleGAN
+    from guidance.tasks.stylegan.source import Source
+    from guidance.types import Terms
+
+#: Crops of nearly the whole image, for losses.
+CROPS, SCALE = 8, (0.7, 1.0)
+#: Whose feature maps are compared in inversion, --keep and DONE.json.
+ENCODER = "mini"
+
+
+class NamesNetwork(NamesFile):
+    """Marks an option that names a network: the embedded one, one of the hub, or a folder."""
+
+    def names_file(self, text: str) -> bool:
+        return super().names_file(text) and not text.startswith("hf-hub:")
+
+
+class StyleEdit(Task):
+    """An image of a StyleGAN network edited by a prompt, after StyleCLIP (arXiv 2103.17249).
+
+    `guide run style_edit --image face.png --prompt "a smiling person with red hair"`
+    """
+
+    PRESETS: ClassVar = {
+        "draft": {"steps": 60, "inversion_steps": 100},
+        "normal": {"steps": 300, "inversion_steps": 300},
+        "best": {"steps": 300, "inversion_steps": 1000},
+    }
+    #: Of a sample of the embedded network, with a dictionary in the cache.
+    PRESET_MINUTES: ClassVar = {
+        "draft": "10 seconds on two cores",
+        "normal": "15 seconds on two cores",
+        "best": "20 seconds on two cores",
+    }
+
+    image: Path | None = None
+    """The image to change; the middle square is used. Without one, samples of the network by
+    --seed."""
+    latents: Path | None = None
+    """The latents.safetensors of an earlier run, to continue from its result."""
+    network: Annotated[str, NamesNetwork(apart_from=("mini", "mini-stylegan"))] = "mini-stylegan"
+    """The network: "mini-stylegan", or the folder that `guide models convert` has written."""
+    truncation: float = Field(default=0.7, ge=0, le=2)
+    """Distance of samples from the network's mean: lower is more typical, 0 the mean itself."""
+    source: Prompt = Prompt.parse("a face")
+    """What the images of the network show, e.g. "a car"."""
+    mask: Path | None = None
+    """A mask in the size of the image, white = inside; outside, no pixel is changed."""
+    method: EditMethods = Field(default="direction")  # type: ignore[assignment]
+    """How the latents are found: "direction" takes seconds, "latent" optimizes them."""
+    keep: float = Field(default=0.0, ge=0, le=1)
+    """How much must stay: the change is reduced until the features of the image have moved by at
+    most 1 - keep of the distance of two samples of the network. 0 does not reduce it."""
+    inversion_steps: int = Field(default=300, ge=2, le=100_000)
+    """Steps that find the latents of --image."""
+    inversion: Literal["features", "lpips"] = "features"
+    """What is compared there: features of the embedded encoder, or LPIPS (see --loss lpips)."""
+    loss: Losses = Field(default="clip")  # type: ignore[arg-type]
+    """What guides --method latent, and is measured by --method direction. Add "content:0.3" or
+    "lpips:0.3" to keep the identity."""
+    # The schedule of StyleCLIP, which starts and ends at 0: there two steps of the run are lost.
+    learning_rate: Schedule = Schedule.parse("0.07 -> 1 @ 0.05 -> 1 @ 0.75 -> 0.02 cosine")
+    """Factor on the learning rate of the latents, 0.1, e.g. 0.5 or "1 -> 0.1 cosine"."""
+
+    def build(self) -> Plan:
+        from guidance.runs.plan import Plan
+        from guidance.stylegan import load_stylegan
+        from guidance.tasks.stylegan.method import EditJob
+        from guidance.tasks.stylegan.report import EditFiles
+
+        self._check()
+        network = load_stylegan(self.network, self.torch_device())
+        source = self._source(network)
+        notes = list(source.notes)
+        job = EditJob(network, source, self.styled_prompts, self.source, self.negative, notes=notes)
+        given = self._given(source)
+        kept = self._kept(network, source, given)
+        generator = self._method.generator(replace(job, given=given, kept=kept))
+        return Plan(
+            generator,
+            self._losses(source),
+            self.settings(),
+            self.sample_prompts,
+            artifacts=(EditFiles(network, source, self._method, ENCODER),),
+            notes=tuple(notes),
+        )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.network, ENCODER, *super().models)))
+
+    @property
+    def _method(self) -> EditMethod:
+        assert isinstance(self.method, EditMethod)
+        return self.method
+
+    def settings(self) -> Settings:
+        """The settings of the loop; some methods have their own number of steps."""
+        settings = super().settings()
+        own = self._method.own_steps
+        return settings if own is None else replace(settings, steps=own)
+
+    def _check(self) -> None:
+        """Raises InputError for options that would have no effect."""
+        if self.image is not None and self.latents is not None:
+            raise InputError("--latents: the image gives the latents; remove --image or --latents")
+        if self.image is None:
+            self._refuse(("inversion", "inversion_steps"), "applies only to --image; remove it")
+        if self.image is not None or self.latents is not None:
+            self._refuse(("truncation",), "applies only to samples of the network; remove it")
+        if self._method.own_steps is not None:
+            self._refuse(
+                ("steps", "learning_rate", "optimizer", "normalize"),
+                f"--method {self.method.kind()} optimizes nothing; remove it, or add "
+                "--method latent",
+            )
+
+    def _refuse(self, names: tuple[str, ...], message: str) -> None:
+        usual = {key: info.default for key, info in type(self).model_fields.items()}
+        usual |= self.PRESETS[self.preset]
+        for name in names:
+            if getattr(self, name) != usual[name]:
+                raise InputError(f"--{name.replace('_', '-')}: {message}")
+
+    def _source(self, network: StyleGAN) -> Source:
+        from guidance.tasks.stylegan import source
+
+        n = len(self.sample_prompts)
+        if self.latents is not None:
+            return source.from_file(network, self.latents, n)
+        if self.image is None:
+            return source.from_seeds(network, self.sample_seeds, self.truncation)
+        return source.from_image(
+            network,
+            self.image,
+            n,
+            steps=self.inversion_steps,
+            distance=self.inversion,
+            encoder=ENCODER,
+        )
+
+    def _given(self, source: Source) -> Given | None:
+        from guidance.tasks.stylegan.source import given_outside
+
+        return given_outside(source, self.mask, self.image)
+
+    def _kept(self, network: StyleGAN, source: Source, given: Given | None) -> Kept | None:
+        """What must stay, relative to the network's images of the source."""
+        if self.keep <= 0:
+            return None
+        import torch
+
+        from guidance.generators.image.stylegan import Kept
+        from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
+
+        with torch.no_grad():
+            before = source.latents.images(network.synthesis)
+        distance = FeatureDistance(ENCODER, network.device)
+        return Kept(self.keep, KeptShare(distance, network, before))
+
+    def _losses(self, source: Source) -> Terms:
+        context: LossContext = self.loss_context(self._augment())
+        context = replace(context, source=self.source, reference=source.images[:, None])
+        return self.losses(context) + self._method.regularizers()
+
+    @staticmethod
+    def _augment() -> Any:
+        from guidance.augment import Augment
+
+        return Augment(crops=CROPS, scale=SCALE)

@@ -1,0 +1,1 @@
+"""What only style_edit needs: sources, methods, inversion, and what it writes."""

@@ -1,0 +1,100 @@
+"""Dictionaries of directions: built once for a network and an encoder, then kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from guidance.directions.dictionary import StyleDictionary
+from guidance.directions.digest import network_digest
+from guidance.encoders import load_encoder
+from guidance.encoders.base import Encoder
+from guidance.errors import InputError
+from guidance.losses.text.arguments import negative_phrases, subtracted
+from guidance.prompts import ONE, Phrase, Prompt
+from guidance.stylegan import StyleGAN
+from guidance.streams import say
+from guidance.tasks.stylegan.method import EditJob
+from guidance.version import __version__
+
+
+def cache_folder() -> Path:
+    """Where dictionaries are kept: `$XDG_CACHE_HOME/guidance/directions`, by default in ~/.cache."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(root) if root and Path(root).is_absolute() else Path.home() / ".cache"
+    return base / "guidance" / "directions"
+
+
+def find_dictionary(
+    network: StyleGAN, encoder: str | Encoder, subject: Prompt, notes: list[str]
+) -> StyleDictionary:
+    """The dictionary of a network and an encoder, from the cache or built now.
+
+    A file of the cache is read as any other file: it must belong to this network and encoder. One
+    that cannot be read is built again. If the cache cannot be written, that is said in a note.
+
+    Args:
+        network: the network.
+        encoder: a name or an Encoder.
+        subject: what the images of the network show.
+        notes: notes for the user are added here.
+    """
+    loaded = load_encoder(encoder, network.device)
+    path = cache_folder() / f"{_key(network, loaded, subject.text)}.safetensors"
+    if path.is_file():
+        try:
+            return StyleDictionary.load(path, network, loaded)
+        except InputError as error:
+            notes.append(f"{error}; the dictionary is built again")
+    say("building the dictionary of the network: once for each network and encoder ...")
+    found = StyleDictionary.build(network, loaded, subject=subject.text)
+    try:
+        found.save(path)
+    except InputError as error:
+        notes.append(f"the dictionary is not kept for the next run: {error}")
+    return found
+
+
+def prompt_vectors(
+    dictionaries: Sequence[StyleDictionary],
+    prompt: Prompt,
+    job: EditJob,
+    channels: int,
+    unchanged: Sequence[Prompt],
+) -> tuple[Tensor, ...]:
+    """What strength 1 adds to the style of each layer for a prompt: the sum over its phrases.
+
+    Each phrase has its own direction, multiplied by its weight. Negatives count as in losses: with
+    0.3 times their weight, below 0.
+    """
+    total = [torch.zeros_like(style[0]) for style in job.source.latents.styles]
+    most = sum(layer.channels for layer in job.network.synthesis.layers)
+    for phrase in (*prompt.phrases, *subtracted(negative_phrases(job.negative))):
+        single = Prompt(phrase.text, (_plain(phrase),))
+        for dictionary in dictionaries:
+            direction = dictionary.direction(
+                single, job.shown, keep=tuple(unchanged), count=min(channels, most)
+            )
+            job.notes.extend(note for note in direction.notes if note not in job.notes)
+            weight = phrase.weight(1.0) / len(dictionaries)
+            for layer, vector in zip(total, direction.vectors, strict=True):
+                layer += weight * vector.to(layer)
+    return tuple(total)
+
+
+def _plain(phrase: Phrase) -> Phrase:
+    """The phrase with a weight of 1."""
+    return replace(phrase, weight=ONE)
+
+
+def _key(network: StyleGAN, encoder: Encoder, subject: str) -> str:
+    """The name of a file. Whether it belongs to this encoder is checked when it is read."""
+    found = hashlib.sha256(network_digest(network).encode())
+    found.update(f"{__version__} {encoder.name} {subject}".encode())
+    return found.hexdigest()[:32]

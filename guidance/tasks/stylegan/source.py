@@ -1,0 +1,82 @@
+"""What an edit starts from: an image, samples of the network, or a file of latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.errors import InputError
+from guidance.generators.image.stylegan import Given, draw_latents
+from guidance.media.read_image import load_image
+from guidance.stylegan import StyleGAN
+from guidance.stylegan.latents import Latents
+from guidance.tasks.stylegan.inversion import Distance, as_target, invert
+from guidance.tasks.stylegan.latent_file import load_latents
+
+
+@dataclass(frozen=True)
+class Source:
+    """Latents of all samples, and their images before the edit."""
+
+    latents: Latents
+    images: Float[Tensor, "n 3 h w"]  # the user's image, or those of the latents
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_samples(self) -> int:
+        return self.latents.num_samples
+
+
+def from_seeds(network: StyleGAN, seeds: tuple[int, ...], truncation: float) -> Source:
+    """Samples of the network."""
+    return _of_latents(
+        network, Latents.of(network.synthesis, draw_latents(network, seeds, truncation))
+    )
+
+
+def from_file(network: StyleGAN, path: Path, n: int) -> Source:
+    """The latents of a file, for n samples. Raises InputError; see `load_latents`."""
+    return _of_latents(network, load_latents(path, network).expand(n))
+
+
+def from_image(
+    network: StyleGAN, path: Path, n: int, *, steps: int, distance: Distance, encoder: str
+) -> Source:
+    """The latents of an image, for n samples. Raises InputError; see `invert`."""
+    found = invert(network, path, steps=steps, distance=distance, encoder=encoder)
+    return Source(found.latents.expand(n), found.target.expand(n, -1, -1, -1), found.notes)
+
+
+def _of_latents(network: StyleGAN, latents: Latents) -> Source:
+    with torch.no_grad():
+        images = latents.images(network.synthesis)
+    # As they are written: unchanged pixels stay bit-identical.
+    return Source(latents, (images * 255).round() / 255)
+
+
+def given_outside(source: Source, path: Path | None, image: Path | None) -> Given | None:
+    """The images before the edit outside a mask.
+
+    Args:
+        source: the images.
+        path: of the mask, white = inside; it is cut and resized as the image is.
+        image: of the image, whose size the mask must have; None: that of the network's images.
+
+    Raises:
+        InputError: the mask cannot be read, is of another size, or is black everywhere.
+    """
+    if path is None:
+        return None
+    mask = load_image(path, "mask").mean(0, keepdim=True)
+    size = source.images.shape[2:] if image is None else load_image(image, "image").shape[1:]
+    if mask.shape[1:] != size:
+        raise InputError(
+            f"mask {path}: expected the image's {size[1]} x {size[0]} pixels, got "
+            f"{mask.shape[2]} x {mask.shape[1]}"
+        )
+    square = as_target(mask.expand(3, -1, -1), source.images.shape[-1])[0, :1]
+    return Given(source.images, square.to(source.images))
