@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
+from guidance import phases
 from guidance.errors import GuidanceError, InputError, InputWarning, OutOfResources, resource_errors
 from guidance.runs.signals import own_process
 from guidance.streams import Streams, say
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         own_process()
+        phases.own_process()
         # Imports and tensors allocate many objects and few cycles.
         gc.set_threshold(100_000, 50, 100)
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -39,6 +39,9 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("man", "woman"),
     ("boy", "girl"),
     ("open", "closed"),
+    ("young", "old"),
+    ("curly", "straight"),
+    ("light", "tan", "dark"),
     ("with", "without"),
     ("two", "three", "four"),
 )

@@ -13,13 +13,23 @@ from torch import Tensor
 
 from recipes import augment, captions
 from recipes.alternatives import ALTERNATIVES
-from recipes.data import faces, groups, meshes, packs, pictograms, shapes, solids
+from recipes.data import (
+    faces,
+    groups,
+    meshes,
+    packs,
+    pictograms,
+    portrait_pool,
+    shapes,
+    solids,
+)
 from recipes.data.pool import Pool, cached
 
 KOREAN_NAMES = 40  # in a batch
 #: Strength of moving and scaling for faces: at a scale of 0.6 a mouth has three pixels, and its
 #: expression cannot be recognized.
 CALM = 0.35
+ANSWERS = {"faces": faces.answers, "portraits": portrait_pool.answers}
 HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is held out
 
 
@@ -34,7 +44,7 @@ class Batch:
     concepts: Tensor  # int64 [b], which of all names is the image's; -1 for none
     extra: Tensor  # int64 [e], which of all names the extra texts are
     asked: list[str]  # every answer to every question about faces, as `faces.QUESTIONS` has them
-    answers: Tensor  # int64 [b, 3], which answer is right; -1 for none
+    answers: Tensor  # int64 [b, q], which answer is right; -1 for none
     korean: list[str]  # k names in Korean
     korean_numbers: Tensor  # int64 [k], which of all names these are
 
@@ -80,6 +90,7 @@ class Corpus:
             ),
             "shapes": lambda: cached("shapes", cache, lambda: shapes.make(4000, 1)),
             "faces": lambda: seen_faces,
+            "portraits": lambda: portrait_pool.cached_pool(data, cache),
             "meshes": lambda: cached(
                 f"meshes-{seed}", cache, lambda: meshes.make(data / "meshes", shown, 3600, seed)
             ),
@@ -91,7 +102,7 @@ class Corpus:
         self._pictures = [torch.from_numpy(p.pictures).permute(0, 3, 1, 2) for p in self.pools]
         self._true = [[frozenset(c) for c in p.captions] for p in self.pools]
         self._answers = [
-            faces.answers(pool) if kind == "faces" else None
+            ANSWERS[kind](pool) if kind in ANSWERS else None
             for kind, pool in zip(self._kinds, self.pools, strict=True)
         ]
 
@@ -163,7 +174,13 @@ class Corpus:
         sources = chance.choice(len(self.pools), b, p=self._share)
         picked = [(int(s), int(chance.integers(len(self.pools[s].captions)))) for s in sources]
         stacked = torch.stack([self._pictures[s][i] for s, i in picked])
-        return picked, stacked, [_choose(self.pools[s].captions[i], random) for s, i in picked]
+        return picked, stacked, [self._say(s, i, random) for s, i in picked]
+
+    def _say(self, source: int, index: int, random: python_random.Random) -> str:
+        """One caption of an image: its name in half of the cases, or any; of portraits, any."""
+        choices = self.pools[source].captions[index]
+        named = self._kinds[source] != "portraits" and random.random() < 0.5
+        return choices[0] if named else random.choice(choices)
 
 
 def _on(
@@ -181,8 +198,3 @@ def _answers_in_words(choose: Callable[[tuple[str, str]], str]) -> list[str]:
     return [
         choose(forms).format(word) for forms, words in faces.QUESTIONS.values() for word in words
     ]
-
-
-def _choose(choices: list[str], random: python_random.Random) -> str:
-    """The name in half of the cases, or any of the captions."""
-    return choices[0] if random.random() < 0.5 else random.choice(choices)

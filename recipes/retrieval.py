@@ -75,6 +75,8 @@ def attribute_accuracy(
     found = {}
     for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
         asked = answers[:, k] >= 0
+        if not asked.any():
+            continue
         texts = name_vectors(encode_text, [forms[0].format(word) for word in words])
         best = (encoded[asked] @ texts.T).argmax(1)
         found[what] = (best == answers[asked, k]).float().mean().item()

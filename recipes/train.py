@@ -30,6 +30,7 @@ CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
 # Faces are a quarter of a batch; the contrastive loss distinguishes them mostly by their hair.
 QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3}
+PORTRAIT_WEIGHT = 0.3  # of each question that only portraits answer
 KOREAN_WEIGHT = 0.6
 
 
@@ -116,7 +117,7 @@ def questions(images: Tensor, asked: Tensor, scale: Tensor, batch: Batch) -> Ten
         right = batch.answers[:, k]
         if (right >= 0).any():
             entropy = F.cross_entropy(scale * images @ answers.T, right, ignore_index=-1)
-            total = total + QUESTION_WEIGHTS[what] * entropy
+            total = total + QUESTION_WEIGHTS.get(what, PORTRAIT_WEIGHT) * entropy
     return total
 
 

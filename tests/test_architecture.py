@@ -30,7 +30,10 @@ LAYERS = [
         "views",
         "meshes",
         "options",
+        "phases",
         "transfers",
+        "replayed",
+        "tf32",
         "prompts",
         "schedule",
         "parsed",
@@ -67,6 +70,8 @@ ALLOWED = {
     ("prompts", "files"),
     ("prompts", "texts"),
     ("streams", "texts"),
+    ("replayed", "transfers"),
+    ("tf32", "transfers"),
     ("prompts", "parsed"),
     ("prompts", "schedule"),
     ("schedule", "errors"),
@@ -81,7 +86,9 @@ LOOP_KNOWS = {
     "schedule",
     "media",
     "texts",
+    "tf32",
     "transfers",
+    "phases",
 }
 #: The kinds: a file directly in such a folder is that kind; what serves it lies one folder down.
 KINDS = {

@@ -319,3 +319,22 @@ def test_backgrounds_are_pictures_of_their_kind() -> None:
     assert all(len(channel.unique()) == 2 for channel in painted["checker"])
     steps = {kind: (p[:, :, 1:] - p[:, :, :-1]).abs().mean() for kind, p in painted.items()}
     assert 0 < steps["blur"] < 0.3 * steps["noise"]
+
+
+@pytest.mark.parametrize(("sides", "scale", "block"), [((64, 96), 1.0, 4), ((60, 90), 1.0, 3)])
+def test_large_images_are_averaged_over_whole_blocks(
+    sides: tuple[int, int], scale: float, block: int
+) -> None:
+    images = torch.rand(2, 3, *sides, requires_grad=True)
+    small = shrink(images, 16, scale)
+    slow = torch.nn.functional.avg_pool2d(images, block)
+    torch.testing.assert_close(small, slow)
+    weights = torch.rand_like(small)
+    found, wanted = (torch.autograd.grad((x * weights).sum(), images)[0] for x in (small, slow))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_sides_without_a_common_divisor_are_averaged_over_overlapping_blocks() -> None:
+    images = torch.rand(1, 3, 61, 67)
+    wanted = torch.nn.functional.interpolate(images, (21, 23), mode="area")
+    assert torch.equal(shrink(images, 16, 1.0), wanted)

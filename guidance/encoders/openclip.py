@@ -22,6 +22,7 @@ from guidance.errors import InputError
 from guidance.models.precision import dtype_of
 from guidance.models.torchvision import import_torchvision
 from guidance.options import Options
+from guidance.replayed import Replayed
 
 #: Batch size of the text tower.
 TEXT_BATCH = 256
@@ -78,6 +79,7 @@ class OpenClip(Encoder):
         self._channels_last = sum(isinstance(m, nn.Conv2d) for m in self.visual.modules()) > 1
         self._precision, self._dtype = precision, torch.float32
         self._tokenizer = tokenizer or load_tokenizer(None, {})
+        self._replayed: Replayed | None = None
         self._text: nn.Module | None = model
         self._rebuild: Callable[[], nn.Module] | None = None  # from files
         self._vectors: dict[str, Float[Tensor, "d"]] = {}
@@ -106,10 +108,22 @@ class OpenClip(Encoder):
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of images in [0, 1] of any size; differentiable in the images."""
         fitted = self._normalized(self.preprocessing.fit(images.float()))
+        features = (self._replayed or self._features)(fitted)
+        return F.normalize(features.float(), dim=-1)
+
+    def _features(self, fitted: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         features = self.visual(fitted)
         if isinstance(features, tuple):  # towers that also return their tokens
             features = features[0]
-        return F.normalize(features.float(), dim=-1)
+        return features  # type: ignore[no-any-return]
+
+    def record_graphs(self) -> None:
+        """Replays the image tower as CUDA graphs from now on; changes nothing on other devices.
+
+        Each number of images that occurs often is recorded, with its backward pass; the recordings
+        keep the memory of all activations. See `guidance.replayed`.
+        """
+        self._replayed = Replayed(self._features)
 
     def image_maps(
         self, images: Float[Tensor, "b 3 h w"]
@@ -179,6 +193,8 @@ class OpenClip(Encoder):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OpenClip:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self._replayed is not None:
+            self._replayed.clear()
         self._settle()
         return self
 

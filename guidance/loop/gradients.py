@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from guidance.errors import InputError
 from guidance.outputs import Output
+from guidance.phases import phase
 from guidance.schedule import Schedule
 from guidance.types import Loss, StepContext, Terms
 
@@ -80,22 +82,40 @@ def backward(
                 scene_losses.append(value.sum())
             values[term.name] = value.detach()
             continue
-        value, term_gradients = _leaf_gradients(term.loss, leaf, context, micro_batch)
+        with phase("losses"):
+            value, term_gradients = _leaf_gradients(term.loss, leaf, context, micro_batch)
         if normalize:
             term_gradients = _normalized(term_gradients)
-        weighted = [g if g is None else factor * g for g in term_gradients]
+        weighted = [g if g is None or factor == 1 else factor * g for g in term_gradients]
         gradients = [_sum(*pair) for pair in zip_longest(gradients, weighted)]
         values[term.name] = factor * value
-    outputs = [
-        (tensor, torch.zeros_like(tensor) if gradient is None else gradient)
+    scalars = scene_losses + [
+        _Given.apply(  # type: ignore[no-untyped-call]
+            tensor, torch.zeros_like(tensor) if gradient is None else gradient
+        )
         for tensor, gradient in zip_longest(output.leaves(), gradients)
         if tensor.requires_grad
     ]
-    torch.autograd.backward(
-        [tensor for tensor, _ in outputs] + scene_losses,
-        [gradient for _, gradient in outputs] + [None] * len(scene_losses),
-    )
+    if scalars:
+        with phase("generator"):
+            torch.autograd.backward(scalars)
     return values
+
+
+class _Given(torch.autograd.Function):
+    """A scalar whose gradient with respect to a tensor is given.
+
+    `torch.autograd.backward` also takes gradients, but then imports sympy, which takes 0.3 s.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return tensor.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        return ctx.gradient, None
 
 
 def total_loss(

@@ -17,17 +17,17 @@ from guidance.loop.optimizers import new_optimizer
 from guidance.loop.progress import ProgressBar, is_terminal
 from guidance.loop.readings import Readings
 from guidance.loop.result import Result
-from guidance.loop.settings import Settings, Views, Warps
+from guidance.loop.settings import ADVICE, Settings, Views, Warps
 from guidance.loop.snapshot import Best, restore, snapshot
 from guidance.loop.wrapped import as_generator
 from guidance.outputs import Output
+from guidance.phases import phase
 from guidance.schedule import Schedule
+from guidance.tf32 import ieee_products
 from guidance.types import Generator, Loss, StepContext, Terms
 
 #: Non-finite steps in a row before the rollback (and, after it, before giving up).
 PATIENCE = 10
-#: What to do when the memory is too small, also at the smallest micro-batch.
-ADVICE = "use a smaller size, fewer samples or a smaller encoder"
 T = TypeVar("T")
 
 
@@ -73,7 +73,7 @@ def optimize(
     settings = settings or Settings()
     if steps is not None:
         settings = replace(settings, steps=steps)
-    with resource_errors(ADVICE):
+    with resource_errors(ADVICE), ieee_products(torch.device(settings.device)):
         run = _Run(as_generator(generator, losses), Terms.of(losses), settings, views, warps)
         if resume is not None:
             run.resume(resume)
@@ -181,8 +181,8 @@ class _Run:
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         elif not bool(finite):
             return
-        self.optimizer.step()
-        with torch.no_grad():
+        with phase("optimizer"), torch.no_grad():
+            self.optimizer.step()
             self.generator.project()
 
     def _read(self, send: Listener) -> list[StepEvent]:
@@ -196,9 +196,8 @@ class _Run:
                 self.cause = f"step {reading.step - 1}: {reading.cause}"
             events.append(reading.event(self.step, self.settings.steps, self.snapshot))
         if self.bad_in_a_row >= PATIENCE and self.readings.are_due(self.step):
-            if self.rate_scale < 1:  # the run ends here
-                for event in events[:-1]:
-                    send(event)
+            for event in events[:-1] if self.rate_scale < 1 else ():  # the run ends here
+                send(event)
             self._roll_back()
         return events
 
@@ -252,7 +251,8 @@ class _Run:
     @torch.no_grad()
     def _validate(self) -> PreviewEvent:
         """Evaluates the fixed views with fixed random draws; keeps the better state per sample."""
-        output, total = self._within_memory(self._score, self._validation())
+        with phase("validation"):
+            output, total = self._within_memory(self._score, self._validation())
         if self.keeps_last:
             self.best.restart(self.generator)
         self.best.update(self.generator, total)
@@ -266,7 +266,8 @@ class _Run:
         return StepContext(self.seeds, 0, 1.0, "validation")
 
     def _render(self, context: StepContext) -> Output:
-        output = self.generator(self.views(context) if self.views else None)
+        with phase("generator"):
+            output = self.generator(self.views(context) if self.views else None)
         if not isinstance(output, Output):
             raise InputError(
                 f"{type(self.generator).__name__}.forward(): expected an Output, e.g. a Rendering, "

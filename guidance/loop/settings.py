@@ -15,6 +15,9 @@ Views = Callable[[StepContext], View]
 #: The warp of the images before the step of a context, or None.
 Warps = Callable[[StepContext], Warp | None]
 
+#: What to do when the memory is too small, also at the smallest micro-batch.
+ADVICE = "use a smaller size, fewer samples or a smaller encoder"
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -6,18 +6,19 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from guidance.errors import Interrupted, OutOfResources, resource_errors
 from guidance.loop.events import DoneEvent, Event, Listener, PreviewEvent, StepEvent
-from guidance.loop.optimize import ADVICE, optimize
+from guidance.loop.optimize import optimize
 from guidance.loop.result import Result
+from guidance.loop.settings import ADVICE
 from guidance.outputs import Output
+from guidance.phases import phase
 from guidance.runs import checkpoint
 from guidance.runs.artifacts.base import Look, RunContext
 from guidance.runs.folder import (
@@ -33,8 +34,9 @@ from guidance.runs.json_records import write_record
 from guidance.runs.origin import origin_code
 from guidance.runs.plan import Judge, Plan, RunResult, Scores
 from guidance.runs.progress import Progress
-from guidance.runs.record import Metrics, find_end
+from guidance.runs.record import Metrics
 from guidance.runs.results import all_artifacts, sample_results, write_artifacts, write_done
+from guidance.runs.resumed import Resumed
 from guidance.runs.signals import Signals
 from guidance.types import StepContext
 
@@ -56,32 +58,6 @@ class RunInfo:
     new_weights: bool = False  # it continues with other weights, which are recorded anew
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """The state of an interrupted run."""
-
-    tensors: dict[str, Tensor] = field(repr=False)
-    metrics_end: int = 0  # bytes
-    judged: Sequence[Scores] = ()  # at the start, and the last time
-
-
-def read_checkpoint(folder: Path, plan: Plan) -> Resumed | None:
-    """Reads and checks the state of an interrupted run, without changing its files.
-
-    Returns:
-        None if the run was interrupted before its first checkpoint; it then starts again.
-
-    Raises:
-        InputError: checkpoint or metrics are damaged.
-    """
-    tensors = checkpoint.load(folder, plan.generator, checkpoint.file_digest(folder / CONFIG))
-    if tensors is None:
-        return None
-    mark = checkpoint.metrics_mark(folder)
-    end, judged = find_end(folder / METRICS, int(tensors["counter/step"]), mark)
-    return Resumed(tensors, end, judged)
-
-
 def record_run(
     plan: Plan,
     info: RunInfo,
@@ -101,7 +77,7 @@ def record_run(
         check_writable(info.output)
     recorder = _Recorder(plan, info, judge, resumed)
     try:
-        with resource_errors(ADVICE), recorder.stack:
+        with resource_errors(ADVICE), recorder.stack, phase("loop"):
             result = optimize(
                 plan.generator,
                 plan.losses,
@@ -137,6 +113,10 @@ class _Recorder:
         self.due_at = 0.0
 
     def __call__(self, event: Event) -> None:
+        with phase("records"):
+            self._record(event)
+
+    def _record(self, event: Event) -> None:
         if not self.opened:
             self._open()
         if isinstance(event, StepEvent):
@@ -146,7 +126,7 @@ class _Recorder:
         elif isinstance(event, DoneEvent):
             self.progress.print_notes(event.result.notes)
             if self.judge:
-                self.after = self.judge.scores(event.result.rendering)
+                self.after = self._judged(event.result.rendering)
 
     def needs(self, step: int) -> bool:
         """Whether something is written after this step, or a signal has arrived."""
@@ -209,7 +189,7 @@ class _Recorder:
     def _preview(self, event: PreviewEvent) -> None:
         line: dict[str, Any] = {"step": event.step, "best_loss": event.best_loss.tolist()}
         if self.judge:
-            scores = self.judge.scores(event.rendering)
+            scores = self._judged(event.rendering)
             self.progress.judge(scores)
             line["judge"] = scores
             if event.step == 0:
@@ -219,6 +199,11 @@ class _Recorder:
             self._update_artifacts(0, lambda: event.rendering)
         if self.last is not None:
             self._finish_step(self.last)
+
+    def _judged(self, output: Output) -> Scores:
+        assert self.judge is not None
+        with phase("judge"):
+            return self.judge.scores(output)
 
     def _update_artifacts(self, step: int, look: Look) -> None:
         once = functools.cache(look)
@@ -235,7 +220,8 @@ class _Recorder:
                 seeds = tuple(range(seeds, seeds + len(self.plan.prompts)))
             context = StepContext(seeds, 0, 1.0, "validation")
             view = self.plan.views(context).some(slice(1))
-        output: Output = self.plan.generator(view)
+        with phase("previews"):
+            output: Output = self.plan.generator(view)
         return output
 
     def _finish_step(self, event: StepEvent) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from guidance.errors import InputError
 from guidance.loop.result import Result
+from guidance.phases import phase, seconds_by_phase
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.runs.artifacts.contact_sheet import SampleSheet
 from guidance.runs.artifacts.export import Export
@@ -44,12 +45,13 @@ def write_artifacts(
         with os_errors(run.sample_folder(sample)):
             run.sample_folder(sample).mkdir(parents=True, exist_ok=True)
     for artifact in artifacts:
-        yield from artifact.write(run, result)
+        with phase(type(artifact).__name__):
+            yield from artifact.write(run, result)
 
 
 def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
     """Writes the last file of a run: scores, notes, and the names and hashes of its files."""
-    folder = run.folder
+    folder, profile = run.folder, seconds_by_phase()
     samples: list[dict[str, Any]] = [
         {
             "prompt": sample.prompt,
@@ -72,6 +74,7 @@ def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path
         "judge": judge,
         "files": files,
         "samples": samples,
+        **({"profile": profile} if profile else {}),
         "hashes": {name: file_digest(folder / name) for name in (*RECORDS, *results)},
     }
     return write_record(folder / DONE, finite(content))

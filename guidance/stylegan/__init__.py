@@ -31,9 +31,8 @@ def load_stylegan(name: str, device: str | torch.device = "cpu") -> StyleGAN:
     """A frozen StyleGAN network from weights on this machine; never downloads.
 
     Args:
-        name: "mini-stylegan"; "hf-hub:org/repository" with an optional "@revision"; or the path of
-            a folder with `config.json` and `model.safetensors`, as `guide models convert` writes
-            it, with or without "local-dir:" in front.
+        name: "mini-stylegan"; or the path of a folder with `config.json` and `model.safetensors`,
+            as `guide models convert` writes it, with or without "local-dir:" in front.
         device: where the network runs.
 
     Raises:

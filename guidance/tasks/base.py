@@ -19,6 +19,7 @@ Task files are found in `guidance/tasks/`; `guide run ./mine.py` runs any other 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -31,6 +32,7 @@ from guidance.config.files import as_mapping
 from guidance.config.tree import choices
 from guidance.errors import InputError
 from guidance.options import OfThePlace, Options, Plain, as_lists
+from guidance.phases import measured_phases, phase
 from guidance.prompts import Keyframe, Prompt, at_the_end
 from guidance.schedule import Schedule
 
@@ -87,6 +89,8 @@ class Task(Plain):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the frozen models: "auto" is bf16 where the machine computes faster in it and
     gradients are as good. The judge always runs in fp32."""
+    profile: bool = False
+    """Measures where the seconds of the run go: printed at its end, and written to DONE.json."""
     judge: bool = True
     """Scores the result with a model of a family that no loss uses."""
     metadata: bool = True
@@ -265,7 +269,8 @@ class Task(Plain):
             self.metadata,
             places(type(self)),
         )
-        with use_precision(self.precision):
+        measure = measured_phases() if self.profile else nullcontext()
+        with use_precision(self.precision), measure, phase("other"):
             return run_job(
                 job,
                 folder=folder,

@@ -42,6 +42,17 @@ QUESTIONS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     ),
     "mouth": (("{} face", "{} person"), tuple(MOUTHS)),
     "glasses": (("face {} glasses", "person {} glasses"), ("with", "without")),
+    # What only portraits answer, see `recipes.data.portrait_pool`.
+    "eyes": (("face with {} eyes", "person with {} eyes"), ("open", "closed")),
+    "skin": (("person with {} skin", "face with {} skin"), ("light", "tan", "brown", "dark")),
+    "length": (("person with {} hair", "face with {} hair"), ("short", "medium", "long")),
+    "curls": (("person with {} hair", "face with {} hair"), ("straight", "curly")),
+    "beard": (("person {} beard", "face {} beard"), ("with", "without")),
+    "age": (("{} person", "{} face"), ("young", "old")),
+    "shirt": (
+        ("person in a {} shirt", "person with a {} shirt"),
+        ("red", "yellow", "green", "blue", "purple", "pink", "black", "white"),
+    ),
 }  # fmt: skip
 
 
@@ -109,13 +120,13 @@ def attributes(pool: Pool) -> list[dict[str, Any]]:
 
 
 def answers(pool: Pool) -> np.ndarray:
-    """Which answer to each of the `QUESTIONS` is right, `int64 [m, 3]`; -1 where unknown."""
+    """Which answer to each of the `QUESTIONS` is right, `int64 [m, q]`; -1 where unknown."""
     found = []
     for face in attributes(pool):
         said = face | {"glasses": {True: "with", False: "without", None: None}[face["glasses"]]}
         found.append(
             [
-                choices.index(said[what]) if said[what] is not None else -1
+                choices.index(said[what]) if said.get(what) is not None else -1
                 for what, (_, choices) in QUESTIONS.items()
             ]
         )

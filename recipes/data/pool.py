@@ -28,7 +28,7 @@ class Pool:
     def save(self, path: Path) -> None:
         """Writes one npz file, by renaming, so that a file that exists is whole."""
         partial = path.with_suffix(".partial.npz")
-        np.savez(partial, pictures=self.pictures, captions=json.dumps(self.captions))
+        np.savez(partial, images=self.pictures, captions=json.dumps(self.captions))
         partial.rename(path)
 
     def select(self, indices: np.ndarray) -> Pool:

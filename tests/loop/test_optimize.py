@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from guidance import transfers
 from guidance.errors import Diverged, InputError, OutOfResources
 from guidance.loop.events import DoneEvent, PreviewEvent, StepEvent
 from guidance.loop.optimize import optimize
@@ -299,6 +300,32 @@ def test_sgd_is_another_way() -> None:
     adam = optimize(Canvas(), Target([0.1, 0.9]), Settings(steps=5)).images
     sgd = optimize(Canvas(), Target([0.1, 0.9]), Settings(steps=5, optimizer="sgd")).images
     assert not torch.allclose(adam, sgd)
+
+
+class Precise(Target):
+    """Remembers torch's precision of float32 products."""
+
+    def forward(self, rendering: Rendering, context: StepContext) -> Tensor:
+        self.seen = torch.backends.cuda.matmul.fp32_precision
+        return super().forward(rendering, context)
+
+
+@pytest.mark.parametrize(("types", "inside"), [({"cpu"}, "ieee"), ({"cuda"}, "tf32")])
+def test_positions_are_not_rounded_to_tf32(
+    types: set[str], inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only on devices with a queue, and only during the run."""
+    monkeypatch.setattr(transfers, "QUEUED", types)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    loss = Precise([0.1, 0.9])
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    try:
+        products.fp32_precision = "tf32"
+        optimize(Canvas(), loss, steps=1)
+        assert (loss.seen, products.fp32_precision) == (inside, "tf32")
+    finally:
+        products.fp32_precision = before
 
 
 class NeverValid(Target):

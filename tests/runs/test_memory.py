@@ -15,7 +15,7 @@ import torch
 from guidance.errors import OutOfResources, is_out_of_memory
 from guidance.runs import recorder
 from guidance.runs.artifacts.progress_video import ProgressVideo
-from guidance.runs.recorder import read_checkpoint
+from guidance.runs.resumed import read_checkpoint
 from tests.runs.damage import DOT, guide
 from tests.runs.dot import Dot
 

@@ -11,32 +11,39 @@ from guidance.models.foreign.configuration import read_json
 from guidance.models.foreign.fitting import check_fits, without_memory
 from guidance.models.foreign.places import PACKAGED, check_places
 from guidance.models.foreign.tensors import check_tensors, read_header
-from guidance.models.store import EMBEDDED, Repository, hub_folder, missing
+from guidance.models.store import EMBEDDED, missing
 from guidance.stylegan.networks.configuration import read_config
 from guidance.stylegan.networks.network import StyleGAN
 
+#: Names of the network in this package.
+MINI = ("mini-stylegan", "mini")
+
 
 def find_folder(name: str) -> Path:
-    """The folder of a network: "mini-stylegan", "hf-hub:org/repository", or a folder's path.
+    """The folder of a network: that of this package, or a path with or without "local-dir:".
 
     Raises:
-        InputError: an unknown name, or a file instead of a folder.
-        MissingWeights: the weights are not on this machine.
+        InputError: there is no such folder, or a file instead of a folder.
+        MissingWeights: the weights of this package, or a folder after "local-dir:", are missing.
     """
-    schema, _, rest = name.partition(":")
-    if schema == "hf-hub":
-        return hub_folder(Repository.parse(rest), name)
-    if name in ("mini", "mini-stylegan"):
-        folder = PACKAGED / EMBEDDED["mini-stylegan"]
-    else:
-        folder = Path(rest if schema == "local-dir" else name).expanduser()
+    if name in MINI:
+        folder = PACKAGED / EMBEDDED[MINI[0]]
+        if not folder.is_dir():
+            raise missing(MINI[0], folder)
+        return folder
+    folder = Path(name.removeprefix("local-dir:")).expanduser()
     if folder.is_file():
         raise InputError(
             f"{folder}: expected the folder of a StyleGAN network, got a file; convert it with "
             f"`guide models convert {folder}`"
         )
     if not folder.is_dir():
-        raise missing(name, folder)
+        if name.startswith("local-dir:"):
+            raise missing(name, folder)
+        raise InputError(
+            f"StyleGAN network {name!r:.120} is unknown; use {MINI[0]}, or the path of a folder "
+            "that `guide models convert` wrote"
+        )
     return folder
 
 

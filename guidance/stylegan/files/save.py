@@ -14,6 +14,8 @@ def save_stylegan(network: StyleGAN, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors")
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    save_file(tensors, weights)
     text = json.dumps(network.config.model_dump(), indent=2)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    config.write_text(text + "\n", encoding="utf-8")
+    weights.chmod(config.stat().st_mode)  # safetensors lets the user alone read it

@@ -16,12 +16,14 @@ from guidance.encoders.openclip import OpenClip
 from guidance.errors import InputError, resource_errors
 from guidance.evaluate.held_out import declared_encoders, held_out_judge, loss_encoders
 from guidance.loop.events import Event, Listener
-from guidance.loop.optimize import ADVICE
+from guidance.loop.settings import ADVICE
+from guidance.phases import phase, seconds_by_phase
 from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, only_writer
 from guidance.runs.json_records import read_record
 from guidance.runs.plan import Plan, RunResult
 from guidance.runs.record import environment
-from guidance.runs.recorder import RunInfo, read_checkpoint, record_run
+from guidance.runs.recorder import RunInfo, record_run
+from guidance.runs.resumed import read_checkpoint
 from guidance.runs.results import read_done
 from guidance.streams import say
 
@@ -71,15 +73,18 @@ def run_job(
 def _run(
     job: Job, folder: Path | None, allow_changed_weights: bool, listeners: Sequence[Listener]
 ) -> RunResult:
-    plan = job.build()
+    with phase("building"):
+        plan = job.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
     names = [*declared_encoders(plan), *(name for name, _ in job.denoisers)]
     if names:
         say(f"loading {', '.join(names)} ...")
-    encoders = loss_encoders(plan)
     judge = None
-    if job.judge:
-        judge = held_out_judge(plan, encoders, [name for name, _ in job.denoisers])
+    with phase("models"):
+        encoders = loss_encoders(plan)
+        if job.judge:
+            judge = held_out_judge(plan, encoders, [name for name, _ in job.denoisers])
+    if judge is not None:
         plan = replace(plan, notes=(*plan.notes, *judge.notes))
     files = [each.name for each in encoders if isinstance(each, OpenClip)]
     files += [judge.name] if judge else []
@@ -104,7 +109,10 @@ def _run(
         folder,
         bool(changed),
     )
-    return record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
+    done = record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
+    if seconds := seconds_by_phase():
+        say("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in seconds.items()))
+    return done
 
 
 def _comment(job: Job) -> str:

@@ -2,6 +2,8 @@
 
 numba's own parallel loops are not used: called from two threads at once, its default scheduler
 terminates the process, and they take several times as long to compile. See `threads` instead.
+Arrays are copied element by element: the copy of a slice compiles the message of an error of its
+shapes, which takes longer than all kernels of a module.
 """
 
 from __future__ import annotations

@@ -88,10 +88,7 @@ def find_blends(  # noqa: PLR0915  (a function call for each edge would dominate
             if weight < 0:
                 target, source, weight, derivative = inner, outer, -weight, -derivative
             if count == len(integers):
-                more_integers = np.empty((2 * count, 5), np.int32)
-                more_floats = np.empty((2 * count, 4), np.float32)
-                more_integers[:count], more_floats[:count] = integers, floats
-                integers, floats = more_integers, more_floats
+                integers, floats = _doubled(integers), _doubled(floats)
             integers[count, 0], integers[count, 1] = target, source
             integers[count, 2], integers[count, 3], integers[count, 4] = i, j, 0 if level else 1
             floats[count, 0], floats[count, 1] = weight, derivative
@@ -102,12 +99,23 @@ def find_blends(  # noqa: PLR0915  (a function call for each edge would dominate
 
 
 @kernel
+def _doubled(rows: Array) -> Array:
+    """A copy with room for twice as many rows."""
+    more = np.empty((2 * rows.shape[0], rows.shape[1]), rows.dtype)
+    for row in range(rows.shape[0]):
+        for column in range(rows.shape[1]):
+            more[row, column] = rows[row, column]
+    return more
+
+
+@kernel
 def blend(color: Array, blends: tuple[Array, Array, Array], out: Array) -> None:
     """Writes the blended image `[c, h, w]`."""
     integers, floats, total = blends
-    out[:] = color
     for c in range(len(color)):
         before, after = color[c].reshape(-1), out[c].reshape(-1)
+        for pixel in range(len(before)):
+            after[pixel] = before[pixel]
         for index in range(len(integers)):
             target, source = integers[index, 0], integers[index, 1]
             weight = floats[index, 0] / max(1.0, total[target] / MOST)
@@ -129,11 +137,12 @@ def blend_backward(
     integers, floats, total = blends
     to_color, to_clip = into
     channels, height, width = color.shape
-    to_color[:] = grads
     weight_grads = np.zeros(len(integers))  # of the weights before they are scaled down
     shared = np.zeros(len(total))
     for c in range(channels):
         value, grad, out = color[c].reshape(-1), grads[c].reshape(-1), to_color[c].reshape(-1)
+        for pixel in range(len(grad)):
+            out[pixel] = grad[pixel]
         for index in range(len(integers)):
             target, source = integers[index, 0], integers[index, 1]
             weight = floats[index, 0] / max(1.0, total[target] / MOST)
