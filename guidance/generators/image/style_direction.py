@@ -55,9 +55,9 @@ class StyleDirectionImages(StyleGANImages):
         super(StyleGANImages, self).__init__()
         self._set_up(network, start, learning_rate, given, kept)
         assert len(directions) == self.num_samples, "one direction for each sample"
-        self.direction = Latents(
-            tuple(torch.stack(layer) for layer in zip(*directions, strict=True))
-        )
+        # A buffer is part of checkpoints: a run that is resumed has the same bits.
+        steps = [torch.cat(list(direction)) for direction in directions]
+        self.register_buffer("direction", torch.stack(steps).to(start.styles[0]))
         self.strength = nn.Parameter(
             torch.as_tensor(strength).float().expand(self.num_samples).clone()
         )
@@ -71,10 +71,10 @@ class StyleDirectionImages(StyleGANImages):
         """The latents of all samples, at the present strength or with shares of the whole one."""
         share = self.progress if shares is None else shares.to(self.strength)
         amount = self.strength * share
-        pairs = zip(self.start.styles, self.direction.styles, strict=True)
-        return self.start.with_styles(
-            [style + amount[:, None] * direction.to(style) for style, direction in pairs]
-        )
+        sizes = [style.shape[1] for style in self.start.styles]
+        vectors = self.get_buffer("direction").split(sizes, 1)  # type: ignore[no-untyped-call]
+        pairs = zip(self.start.styles, vectors, strict=True)
+        return self.start.with_styles([style + amount[:, None] * vector for style, vector in pairs])
 
     @torch.no_grad()
     def reduce(self, shares: Float[Tensor, "n"]) -> None:

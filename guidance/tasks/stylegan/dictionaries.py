@@ -61,10 +61,7 @@ def find_dictionary(
         found.save(path)
     except InputError as error:
         notes.append(f"the dictionary is not kept for the next run: {error}")
-        return found
-    # Tensors of a file have another layout in memory, and products of another layout round
-    # differently: a run that is resumed must give the same bits.
-    return StyleDictionary.load(path, network, loaded)
+    return found
 
 
 def prompt_vectors(job: EditJob, options: Direction) -> list[tuple[Tensor, ...]]:
