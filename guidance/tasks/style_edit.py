@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CROPS, SCALE = 8, (0.7, 1.0)
 #: Whose feature maps are compared in inversion, --keep and DONE.json.
 ENCODER = "mini"
+#: Names of the embedded network, whose attributes a classifier knows.
+EMBEDDED = ("mini", "mini-stylegan")
 
 
 class NamesNetwork(NamesFile):
@@ -61,7 +63,7 @@ class StyleEdit(Task):
     --seed."""
     latents: Path | None = None
     """The latents.safetensors of an earlier run, to continue from its result."""
-    network: Annotated[str, NamesNetwork(apart_from=("mini", "mini-stylegan"))] = "mini-stylegan"
+    network: Annotated[str, NamesNetwork(apart_from=EMBEDDED)] = "mini-stylegan"
     """The network: "mini-stylegan", or the folder that `guide models convert` has written."""
     truncation: float = Field(default=0.7, ge=0, le=2)
     """Distance of samples from the network's mean: lower is more typical, 0 the mean itself."""
@@ -104,7 +106,9 @@ class StyleEdit(Task):
             self._losses(source),
             self.settings(),
             self.sample_prompts,
-            artifacts=(EditFiles(network, source, self._method, ENCODER),),
+            artifacts=(
+                EditFiles(network, source, self._method, ENCODER, self.network in EMBEDDED),
+            ),
             notes=tuple(notes),
         )
 

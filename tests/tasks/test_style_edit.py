@@ -355,7 +355,7 @@ def test_a_run_writes_its_files(
         "progress.mp4",
     }  # fmt: skip
     (sample,) = json.loads((run.folder / "DONE.json").read_text())["samples"]
-    assert sample["facts"]["strength"] == 5 and sample["facts"]["pixels_outside_mask_are_equal"]
+    assert sample["facts"]["strength"] == 4 and sample["facts"]["pixels_outside_mask_are_equal"]
     assert sample["facts"]["kept"] < 1 and sample["facts"]["pixels_rms"] > 0
     before = from_seeds(network, (4,), 0.7).images[0]
     save_png(tmp_path / "before.png", before)
@@ -365,6 +365,22 @@ def test_a_run_writes_its_files(
     # The strip has a tile for each strength, and the middle one is the image before the edit.
     with Image.open(run.folder / "strengths.png") as strip:
         assert strip.width > 7 * 256 and strip.height > 256
+
+
+def test_attributes_that_changed_are_named() -> None:
+    """A portrait against itself, and against one whose hair is painted blue."""
+    from guidance.evaluate.attributes import load_attributes
+    from guidance.tasks.stylegan.report import attribute_changes
+
+    network = load_stylegan("mini-stylegan")
+    portrait = from_seeds(network, (3,), 0.7).images
+    same, other = attribute_changes(
+        portrait.expand(2, -1, -1, -1), torch.cat([portrait, 1 - portrait])
+    )
+    names = list(load_attributes().values)
+    assert same == {"changed": {}, "kept": names}
+    assert other["changed"] and not set(other["changed"]) & set(other["kept"])
+    assert set(other["changed"]) | set(other["kept"]) == set(names)
 
 
 def test_an_edit_continues_from_the_latents_of_another(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -23,7 +23,6 @@ from guidance.prompts import ONE, Phrase, Prompt
 from guidance.stylegan import StyleGAN
 from guidance.streams import say
 from guidance.tasks.stylegan.method import EditJob
-from guidance.tasks.stylegan.methods.direction import Direction, made_encoders
 from guidance.version import __version__
 
 
@@ -64,21 +63,31 @@ def find_dictionary(
     return found
 
 
-def prompt_vectors(job: EditJob, options: Direction) -> list[tuple[Tensor, ...]]:
+@dataclass(frozen=True)
+class Wanted:
+    """How directions are chosen from a dictionary; see `StyleDictionary.direction`."""
+
+    channels: int
+    isolation: float
+    unchanged: tuple[Prompt, ...]
+
+
+def prompt_vectors(
+    job: EditJob, encoders: Sequence[str | Encoder], wanted: Wanted
+) -> list[tuple[Tensor, ...]]:
     """What strength 1 adds to the style of each layer, for the prompt of each sample.
 
     It is the sum over phrases: each has its own direction, multiplied by its weight. Negatives
     count as in losses: with 0.3 times their weight, below 0.
     """
     dictionaries = [
-        find_dictionary(job.network, each, job.shown, job.notes)
-        for each in made_encoders(options.encoder)
+        find_dictionary(job.network, each, job.shown, job.notes) for each in encoders
     ]
     others = subtracted(negative_phrases(job.negative))
     found = {
         prompt: _summed(
             [
-                phrase.weight(1.0) / len(dictionaries) * _direction(each, phrase, job, options)
+                phrase.weight(1.0) / len(dictionaries) * _direction(each, phrase, job, wanted)
                 for phrase in (*prompt.phrases, *others)
                 for each in dictionaries
             ]
@@ -98,16 +107,16 @@ def read_vectors(paths: Sequence[Path], job: EditJob) -> tuple[Tensor, ...]:
 
 
 def _direction(
-    dictionary: StyleDictionary, phrase: Phrase, job: EditJob, options: Direction
+    dictionary: StyleDictionary, phrase: Phrase, job: EditJob, wanted: Wanted
 ) -> StyleDirection:
     """The direction of one phrase, whatever its weight."""
     most = sum(layer.channels for layer in job.network.synthesis.layers)
     found = dictionary.direction(
         Prompt(phrase.text, (replace(phrase, weight=ONE),)),
         job.shown,
-        keep=options.unchanged,
-        count=min(options.channels, most),
-        isolation=options.isolation,
+        keep=wanted.unchanged,
+        count=min(wanted.channels, most),
+        isolation=wanted.isolation,
     )
     job.notes.extend(note for note in found.notes if note not in job.notes)
     return found

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from guidance.evaluate.attributes import load_attributes
 from guidance.generators.image.stylegan import StyleGANImages
 from guidance.loop.result import Result
 from guidance.media.contact_sheet import contact_sheet
@@ -37,6 +38,7 @@ class EditFiles(Artifact):
     source: Source
     method: EditMethod
     encoder: str
+    has_attributes: bool  # whether the embedded classifier knows the images of the network
 
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
         generator = run.generator
@@ -101,6 +103,9 @@ class EditFiles(Artifact):
                     "pixels_rms": change[sample],
                 }
             )
+        if self.has_attributes:
+            for facts, each in zip(found, attribute_changes(before, edited), strict=True):
+                facts["attributes"] = each
         if generator.given is None:
             return found
         mask = generator.given.mask
@@ -112,3 +117,15 @@ class EditFiles(Artifact):
                 "pixels_outside_mask_are_equal": still[sample],
             }
         return found
+
+
+def attribute_changes(
+    before: Float[Tensor, "n 3 h w"], after: Float[Tensor, "n 3 h w"]
+) -> list[dict[str, Any]]:
+    """Which attributes of portraits changed, from what into what, and which were kept."""
+    classifier = load_attributes()
+    found = []
+    for one, other in zip(classifier.names(before.cpu()), classifier.names(after.cpu()), strict=True):
+        changed = {name: [one[name], other[name]] for name in one if one[name] != other[name]}
+        found.append({"changed": changed, "kept": [name for name in one if name not in changed]})
+    return found

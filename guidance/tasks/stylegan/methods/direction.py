@@ -25,7 +25,7 @@ class Direction(EditMethod):
 
     PRESETS: ClassVar = {"draft": {"frames": 8}, "best": {"frames": 32}}
 
-    strength: float = Field(default=5.0, ge=-1000, le=1000)
+    strength: float = Field(default=4.0, ge=-1000, le=1000)
     """How far the strongest channel of each phrase moves, in standard deviations; below 0, away
     from the prompt."""
     channels: int = Field(default=40, ge=1, le=100_000)
@@ -50,13 +50,14 @@ class Direction(EditMethod):
 
     def generator(self, job: EditJob) -> StyleGANImages:
         from guidance.generators.image.style_direction import StyleDirectionImages
-        from guidance.tasks.stylegan.dictionaries import prompt_vectors, read_vectors
+        from guidance.tasks.stylegan.dictionaries import Wanted, prompt_vectors, read_vectors
 
         if self.directions:
             self._check()
             vectors = [read_vectors(self.directions, job)] * len(job.prompts)
         else:
-            vectors = prompt_vectors(job, self)
+            wanted = Wanted(self.channels, self.isolation, self.unchanged)
+            vectors = prompt_vectors(job, made_encoders(self.encoder), wanted)
         return StyleDirectionImages(
             job.network,
             job.source.latents,
