@@ -256,6 +256,7 @@ def test_a_sample_of_the_network_is_found_again() -> None:
     assert not found.is_unlike and len(found.notes) == 1
 
 
+@pytest.mark.slow
 def test_the_residual_reaches_what_latents_do_not() -> None:
     network = small_stylegan2(3).frozen()
     target = from_seeds(network, (123,), 0.7).images[0].roll(9, -1)
@@ -394,6 +395,7 @@ def test_an_edit_continues_from_the_latents_of_another(
     assert torch.equal(pixels(tmp_path / "start.png"), pixels(run.folder / "image.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["direction", "latent"])
 def test_a_killed_run_resumes_to_the_same_bits(
     method: str, small: dict[str, Any], tmp_path: Path

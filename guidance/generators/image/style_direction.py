@@ -81,7 +81,7 @@ class StyleDirectionImages(StyleGANImages):
         self.strength.mul_(shares.to(self.strength))
 
     def _which(self, sample: int) -> str:
-        return f"{super()._which(sample)}strength {float(self.strength[sample]):.3g}, "
+        return f"{super()._which(sample)}strength {float(self.strength.detach()[sample]):.3g}, "
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> StyleDirectionImages:

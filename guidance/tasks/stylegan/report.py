@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from guidance.evaluate.attributes import load_attributes
 from guidance.generators.image.stylegan import StyleGANImages
 from guidance.loop.result import Result
 from guidance.media.contact_sheet import contact_sheet
-from guidance.media.pixels import to_uint8
+from guidance.media.pixels import Frame, to_uint8
 from guidance.media.write_video import encode_mp4
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.stylegan import StyleGAN
@@ -55,7 +55,7 @@ class EditFiles(Artifact):
             yield run.write(PAIR, sheet, sample)._replace(facts=facts[sample])
             strength = self.method.strengths(generator, sample)
             numbers = [f"{strength * share:+.2f}" if share else "0" for share in SHARES]
-            tiles = [to_uint8(image[sample]) for image in strips]
+            tiles = [batch[sample] for batch in strips]
             yield run.write(STRIP, contact_sheet(tiles, numbers, len(tiles)), sample)
             path = run.sample_folder(sample) / LATENTS
             yield Written(save_latents(path, latents.select(sample), self.network), sample)
@@ -65,16 +65,19 @@ class EditFiles(Artifact):
         """The change from nothing to the edit and back."""
         shares = torch.linspace(0, 1, FRAMES).tolist()
         with torch.no_grad():
-            images = self._at(generator, shares)
-        frames = [[to_uint8(image) for image in batch] for batch in images]
+            frames = self._at(generator, shares)
         for sample in range(run.num_samples):
             there = [batch[sample] for batch in frames]
             video = encode_mp4([*there, *reversed(there)], RATE, run.comment)
             yield run.write(VIDEO, video, sample)
 
-    def _at(self, generator: StyleGANImages, shares: Any) -> list[Float[Tensor, "n 3 h w"]]:
+    def _at(self, generator: StyleGANImages, shares: Sequence[float]) -> list[list[Frame]]:
+        """The images of all samples at each share of the change, in 8 bits."""
         n = generator.num_samples
-        return [generator.images_at(torch.full((n,), float(share))) for share in shares]
+        return [
+            [to_uint8(image) for image in generator.images_at(torch.full((n,), share))]
+            for share in shares
+        ]
 
     def _facts(
         self, generator: StyleGANImages, edited: Float[Tensor, "n 3 h w"]

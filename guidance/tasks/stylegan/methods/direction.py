@@ -79,7 +79,7 @@ class Direction(EditMethod):
                 )
 
     def strengths(self, generator: Any, sample: int) -> float:
-        return float(generator.strength[sample])
+        return float(generator.strength.detach()[sample])
 
 
 def made_encoders(chosen: Sequence[Options]) -> list[str | Encoder]:
