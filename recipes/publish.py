@@ -16,14 +16,18 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from recipes import mini_clip, mini_judge
+from recipes import mini_clip, mini_judge, mini_portraits
 from recipes import model as towers
 from recipes.alternatives import ALTERNATIVES
 from recipes.train import Recipe
 
-RECIPES = {"mini_clip": mini_clip.RECIPE, "mini_judge": mini_judge.RECIPE}
+RECIPES = {each.name: each for each in (mini_clip.RECIPE, mini_judge.RECIPE, mini_portraits.RECIPE)}
 WEIGHTS = Path(__file__).parents[1] / "guidance" / "models" / "weights"
-LARGEST = {"mini_clip": 25e6, "mini_judge": 15e6}  # bytes; what the package may carry
+LARGEST = {
+    "mini_clip": 25e6,
+    "mini_portraits": 25e6,
+    "mini_judge": 15e6,
+}  # bytes; what the package may carry
 TEMPLATES = ("{}", "an image of {}", "a drawing of {}", "a photo of {}")
 
 SOURCES = [

@@ -58,6 +58,9 @@ class Model:
 #: bytes for each parameter. Licenses are summaries; the repository's text is the valid one.
 CATALOGUE = (
     Model("mini", "mini-clip", "losses, no download needed", None, PACKAGE_LICENSE, 21),
+    Model(
+        "mini-portraits", "mini-clip", "style_edit with mini-stylegan", None, PACKAGE_LICENSE, 21
+    ),
     Model("mini-judge", "mini-judge", "judging results of mini", None, PACKAGE_LICENSE, 12),
     Model(
         "ViT-B-32/openai",
@@ -197,10 +200,10 @@ STYLEGANS = (
     Model(
         "mini-stylegan",
         "mini-stylegan",
-        "style editing of avatar faces at 64 pixels, no download needed",
+        "style_edit of portraits at 64 pixels, no download needed",
         None,
         PACKAGE_LICENSE,
-        12,
+        3,
         kind="stylegan",
     ),
 )
