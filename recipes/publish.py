@@ -23,11 +23,8 @@ from recipes.train import Recipe
 
 RECIPES = {each.name: each for each in (mini_clip.RECIPE, mini_judge.RECIPE, mini_portraits.RECIPE)}
 WEIGHTS = Path(__file__).parents[1] / "guidance" / "models" / "weights"
-LARGEST = {
-    "mini_clip": 25e6,
-    "mini_portraits": 25e6,
-    "mini_judge": 15e6,
-}  # bytes; what the package may carry
+#: Bytes that the package may carry.
+LARGEST = {"mini_clip": 25e6, "mini_portraits": 25e6, "mini_judge": 15e6}
 TEMPLATES = ("{}", "an image of {}", "a drawing of {}", "a photo of {}")
 
 SOURCES = [

@@ -31,6 +31,11 @@ ONE = Schedule.parse(1.0)
 WEIGHTED = re.compile(rf"(?P<name>.+?)(?:\s*:\s*(?P<weight>{CURVE}|{NUMBER}))?", re.S)
 
 
+def as_text(default: Any) -> str:
+    """The default of a choice as on the command line, without options of `{kind: clip, ...}`."""
+    return str(default["kind"] if isinstance(default, Mapping) else default)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One chosen component before its options are validated."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from guidance.config.carried import options_with_files, places, refuse_files, without_places
-from guidance.config.choices import LossChoice, choice_of
+from guidance.config.choices import LossChoice, as_text, choice_of
 from guidance.config.early import check_words
 from guidance.config.files import validated
 from guidance.config.flags import key_of, load_named_files, peek, read_flags, read_tree
@@ -140,7 +140,7 @@ def _is_known(
 def _default_losses(cls: type[BaseModel]) -> str:
     """The losses of a task by default, as text."""
     found = (i.default for i in cls.model_fields.values() if _is_loss(i.metadata))
-    return str(next(found, ""))
+    return as_text(next(found, ""))
 
 
 def _is_loss(metadata: Sequence[Any]) -> bool:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from guidance.config.choices import Choice, Entry, LossChoice, Switch, choice_of
+from guidance.config.choices import Choice, Entry, LossChoice, Switch, as_text, choice_of
 from guidance.config.kinds import names
 from guidance.config.tree import Node, is_flag, is_list
 from guidance.parsed import Parsed
@@ -91,7 +91,7 @@ def _example(key: str, node: Node) -> str:
     choice = choice_of(info.metadata)
     if isinstance(choice, Switch):
         return f"--{_flag(choice.opener)} {choice.cls().model_fields[choice.opener].default}"
-    names_only = (part.partition(":")[0] for part in str(info.default).split(","))
+    names_only = (part.partition(":")[0] for part in as_text(info.default).split(","))
     return f"--{_flag(key)} {','.join(names_only)}"
 
 
@@ -196,7 +196,7 @@ def _choices(node: Node) -> dict[str, Choice]:
 def _choice(task: str, key: str, choice: Choice, node: Node) -> str:
     """The components of a kind, one line each."""
     flag = _flag(key)
-    default = str(node.cls.model_fields[key].default)
+    default = as_text(node.cls.model_fields[key].default)
     chosen = {part.partition(":")[0] for part in default.split(",")}
     lines = [
         f"{INDENT}{name + (' *' if name in chosen else ''):<{LEFT - GAP}}{_wrapped(line)}"

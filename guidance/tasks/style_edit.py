@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Crops of nearly the whole image, for losses.
 CROPS, SCALE = 8, (0.7, 1.0)
 #: Whose feature maps are compared in inversion, --keep and DONE.json.
-ENCODER = "mini"
+ENCODER = "mini-portraits"
 #: Names of the embedded network, whose attributes a classifier knows.
 EMBEDDED = ("mini", "mini-stylegan")
 
@@ -80,7 +80,7 @@ class StyleEdit(Task):
     """Steps that find the latents of --image."""
     inversion: Literal["features", "lpips"] = "features"
     """What is compared there: features of the embedded encoder, or LPIPS (see --loss lpips)."""
-    loss: Losses = Field(default="clip")  # type: ignore[arg-type]
+    loss: Losses = Field(default={"kind": "clip", "encoder": ENCODER})  # type: ignore[arg-type]
     """What guides --method latent, and is measured by --method direction. Add "content:0.3" or
     "lpips:0.3" to keep the identity."""
     # The schedule of StyleCLIP, which starts and ends at 0: there two steps of the run are lost.
