@@ -37,7 +37,8 @@ class NamesNetwork(NamesFile):
     """Marks an option that names a network: the embedded one, one of the hub, or a folder."""
 
     def names_file(self, text: str) -> bool:
-        return super().names_file(text) and not text.startswith("hf-hub:")
+        # "local-dir:" names a file in every option, see `guidance.config.carried`.
+        return super().names_file(text) and not text.startswith(("hf-hub:", "local-dir:"))
 
 
 class StyleEdit(Task):
