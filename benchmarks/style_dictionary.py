@@ -7,12 +7,14 @@ machine), a new sentence, and an edit against a forward pass. `large`: one direc
 StyleGAN2 in configuration F at 256 pixels, by gradients and verified by finite steps.
 
 Renders count images: forward passes, and backward passes through them. StyleCLIP's table takes
-6,048 channels x 100 images x 2 steps.
+6,048 channels x 100 images x 2 steps. Seconds depend on what else the machine does; the results
+have its load, the number of processes that wanted a core in the last minute.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -64,8 +66,11 @@ def small(results: Results) -> None:
         torch.manual_seed(0)
         network, name = StyleGAN(SMALL).frozen(), "random network of 64 px"
     load_encoder("mini")
+    before = time.process_time()
     dictionary, seconds = timed(lambda: gd.StyleDictionary.build(network))
     note(results, f"dictionary of {name}", seconds, "s", 10.0)
+    used = time.process_time() - before
+    note(results, f"dictionary of {name}, on all cores together", used, "core s", 20.0)
     note(results, "renders of a dictionary", dictionary.renders, "renders", 4096)
     taken = [timed(lambda s=s: dictionary.direction(s))[1] for s in SENTENCES]  # type: ignore[misc]
     note(results, "a new sentence, the slowest of four", max(taken), "s", 0.2)
@@ -109,7 +114,12 @@ def main(words: list[str]) -> None:
     if "large" in chosen:
         large(results)
     if output is not None:
-        content = {"machine": machine(), "styleclip_renders": STYLECLIP, "results": results}
+        content = {
+            "machine": machine(),
+            "load": round(os.getloadavg()[0], 1),
+            "styleclip_renders": STYLECLIP,
+            "results": results,
+        }
         output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
