@@ -196,9 +196,9 @@ class StyleDictionary:
         stds = tuple(stored.vector(f"std.{layer}", path) for layer in layers)
         table, basis = stored.tensor("table", path, 2), stored.tensor("basis", path, 2)
         embeddings = stored.tensor("embeddings", path, 2)
-        if (table.shape, len(basis)) != (
-            (sum(map(len, stds)), basis.shape[1]), embeddings.shape[1],
-        ):  # fmt: skip
+        known = stored.tensor("probe", path, 2)
+        sizes = (*table.shape, embeddings.shape[1], known.shape[1])
+        if sizes != (sum(map(len, stds)), basis.shape[1], len(basis), len(basis)):
             raise InputError(f"{path}: the sizes of its tables do not match")
         digest = stored.text("network", path)
         if network is not None:
@@ -206,9 +206,7 @@ class StyleDictionary:
             if network_digest(network) != digest:
                 raise InputError(f"{path}: belongs to another network, with other weights")
         loaded = load_encoder(encoder, "cpu" if network is None else network.device)
-        check_probe(
-            loaded, stored.tensor("probe", path, 2), str(path), stored.text("encoder", path)
-        )
+        check_probe(loaded, known, str(path), stored.text("encoder", path))
         renders = stored.about.get("renders")
         return cls(
             layers, stds, table, basis, embeddings, digest, loaded, stored.text("subject", path),
