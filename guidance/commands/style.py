@@ -15,14 +15,15 @@ directions  the direction of a prompt, for `guide run style_edit` and gd.StyleDi
 list        what a file contains: the strongest channels of a direction, layer by layer
 
   --method M       dictionary (default): one table for a network, then any prompt at once;
-                   instant: gradients of this prompt; verified: the strongest channels, checked
-                   by finite steps; full: StyleCLIP's table, hours on a GPU, resumes where it
-                   stopped; pca, sefa: without words
+                   joint: its channels optimized together, in seconds to minutes; verified: the
+                   strongest channels, checked by finite steps; instant: gradients of this prompt;
+                   full: StyleCLIP's table, hours on a GPU, resumes where it stopped; pca, sefa:
+                   without words
   --prompt P       what the images should show; without it, only the table is built
   --source S       what changes, e.g. the opposite of the prompt (default: the subject)
   --subject S      what the images of the network show (default: a face)
   --keep P         what should not change, e.g. "a face with glasses"; may be repeated
-  --count N        how many channels change (default: 40); or
+  --count N        how many channels change (default: 100); or
   --beta B         the smallest step, as a part of the largest one
   --isolation X    weight against all other changes (default: 0.3)
   --encoder E      (default: mini)
@@ -30,7 +31,7 @@ list        what a file contains: the strongest channels of a direction, layer b
                    NETWORK-METHOD.safetensors); .npy: a table of StyleCLIP, fs3.npy
   --export FILE    writes the table of full as fs3.npy
   --component N    of pca and sefa, from 1
-  --latents N      how many random images (default: 32; instant and full: 100; verified: 8)
+  --latents N      how many random images (default: 32; joint: 16; verified: 8; others: 100)
   --seed N         of these images (default: 0)
   --device D       cpu, cuda, mps or auto (default)
   --output FILE    where the direction is written (default: after the prompt)

@@ -14,8 +14,9 @@ from guidance.directions.effects import Progress
 from guidance.directions.fs3 import export_fs3, import_fs3
 from guidance.directions.full import IMAGES, ChannelTable
 from guidance.directions.instant import Sentence, instant_direction
+from guidance.directions.joint import FACES, refined_direction
 from guidance.directions.keeping import Choice
-from guidance.directions.verified import CANDIDATES, LATENTS, verified_direction
+from guidance.directions.verified import CANDIDATES, LATENTS
 from guidance.directions.wordless import pca_direction, sefa_direction
 from guidance.encoders import load_encoder
 from guidance.errors import InputError
@@ -50,7 +51,7 @@ def write_directions(request: Request) -> Iterator[Path]:
 
 
 def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
-    """The methods dictionary and verified."""
+    """The methods dictionary, verified and joint."""
     path = _table_path(request, "dictionary")
     if path.exists():
         dictionary = StyleDictionary.load(path, network, request.encoder)
@@ -75,29 +76,34 @@ def _dictionary(network: StyleGAN, request: Request) -> Iterator[Path]:
         yield dictionary.save(path)
     if request.prompt is None:
         return
-    choice = _choice(request)
-    if request.method == "dictionary":
-        direction = dictionary.direction(
-            request.prompt,
-            request.source,
-            keep=request.keep,
-            count=choice.count,
-            beta=choice.beta,
-            isolation=choice.isolation,
+    direction = _of_dictionary(dictionary, request, _choice(request))
+    if request.method == "verified":
+        first = _of_dictionary(dictionary, request, Choice(CANDIDATES, None, request.isolation))
+        with _progress("channels") as progress:
+            dictionary, found = dictionary.verified(
+                network, first, latents=_number(request.latents, LATENTS), progress=progress
+            )
+        say(f"{found.dropped} of {found.checked} channels disagreed with their gradients; dropped")
+        direction = _of_dictionary(dictionary, request, _choice(request))
+    elif request.method == "joint":
+        sentence = replace(_sentence(request), subject=dictionary.subject)
+        faces = _number(request.latents, FACES)
+        direction = refined_direction(
+            network, direction, sentence, dictionary.encoder, faces=faces, seed=request.seed + 2
         )
-        yield _save(request, direction)
-        return
-    sentence = replace(_sentence(request), subject=dictionary.subject)
-    first = dictionary.direction(
-        request.prompt, sentence.source, count=CANDIDATES, isolation=request.isolation
+    yield _save(request, direction)
+
+
+def _of_dictionary(dictionary: StyleDictionary, request: Request, choice: Choice) -> StyleDirection:
+    assert request.prompt is not None, "checked by the caller"
+    return dictionary.direction(
+        request.prompt,
+        request.source,
+        keep=request.keep,
+        count=choice.count,
+        beta=choice.beta,
+        isolation=choice.isolation,
     )
-    with _progress("channels") as progress:
-        found = verified_direction(
-            network, first, sentence, choice, request.encoder,
-            latents=_number(request.latents, LATENTS), seed=request.seed + 1, progress=progress,
-        )  # fmt: skip
-    say(f"{found.dropped} of {found.checked} channels disagreed with their prediction; dropped")
-    yield _save(request, found.direction)
 
 
 def _instant(network: StyleGAN, request: Request) -> StyleDirection:

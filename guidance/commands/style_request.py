@@ -10,9 +10,9 @@ from pathlib import Path
 from guidance.commands.arguments import Arguments, number
 from guidance.errors import InputError
 
-METHODS = ("dictionary", "instant", "verified", "full", "pca", "sefa")
+METHODS = ("dictionary", "joint", "verified", "instant", "full", "pca", "sefa")
 WORDLESS = ("pca", "sefa")
-WITH_TABLE = ("dictionary", "verified", "full")
+WITH_TABLE = ("dictionary", "joint", "verified", "full")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _check(request: Request) -> None:
         raise InputError("style: give either --count or --beta")
     if method in WORDLESS and (request.prompt or request.keep):
         raise InputError(f"style: --method {method} takes no words; remove --prompt and --keep")
-    if method in ("instant", "verified") and request.prompt is None:
+    if method in ("instant", "verified", "joint") and request.prompt is None:
         raise InputError(f"style: --method {method} needs --prompt")
     if request.table is not None and method not in WITH_TABLE:
         raise InputError(f"style: --method {method} has no table; remove --table")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from guidance.directions.probe import check_probe, probe
 from guidance.directions.queries import difference
 from guidance.directions.samples import sample_ws, style_deviations
 from guidance.directions.storage import Contents, read_contents, write_contents
+from guidance.directions.verified import LATENTS, Predicted, Verified
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
@@ -26,7 +27,7 @@ from guidance.prompts import Prompt
 from guidance.stylegan.networks.network import StyleGAN
 
 FORMAT = "style-dictionary"
-SUBJECT, COUNT, ISOLATION = "a face", 40, 0.3
+SUBJECT, COUNT, ISOLATION = "a face", 100, 0.3
 #: A direction of which less than this share lies in the basis gets a note.
 COVERED = 0.5
 
@@ -118,7 +119,7 @@ class StyleDictionary:
             source: what they show; by default the subject of the dictionary.
             keep: what should not change, e.g. "a face with glasses"; the predicted effect on the
                 differences of these phrases from the subject is zero.
-            count: the number of channels; by default 40, if beta is not given.
+            count: the number of channels; by default 100, if beta is not given.
             beta: the smallest step, as a part of the largest one; 0 keeps all channels.
             isolation: the weight of all other changes; 0 takes the channels with the strongest
                 effect on the sentence, whatever else they change.
@@ -135,6 +136,25 @@ class StyleDictionary:
         notes, text = self._notes(target, float(wanted.square().sum())), f"{source} -> {target}"
         direction = StyleDirection(self.layers, self.stds, self.stds, self.network, text, notes)
         return direction.with_flat(steps).normalized()
+
+    def verified(
+        self,
+        network: StyleGAN,
+        direction: StyleDirection,
+        *,
+        latents: int = LATENTS,
+        seed: int = 1,
+        progress: Progress | None = None,
+    ) -> tuple[StyleDictionary, Verified]:
+        """The dictionary with measured effects of the channels of a direction, and no others.
+
+        `dictionary.verified(network, first)[0].direction(...)` is then a direction of channels that
+        have been checked by finite steps; see `Predicted.verified` for the arguments.
+        """
+        found = Predicted(self.table, self.basis).verified(
+            network, self.encoder, direction, latents=latents, seed=seed, progress=progress
+        )
+        return replace(self, table=found.table), found
 
     def predict(
         self, direction: StyleDirection, target: str | Prompt, source: str | Prompt | None = None
@@ -176,9 +196,9 @@ class StyleDictionary:
         stds = tuple(stored.vector(f"std.{layer}", path) for layer in layers)
         table, basis = stored.tensor("table", path, 2), stored.tensor("basis", path, 2)
         embeddings = stored.tensor("embeddings", path, 2)
-        if (table.shape, len(basis)) != (
-            (sum(map(len, stds)), basis.shape[1]), embeddings.shape[1],
-        ):  # fmt: skip
+        known = stored.tensor("probe", path, 2)
+        sizes = (*table.shape, embeddings.shape[1], known.shape[1])
+        if sizes != (sum(map(len, stds)), basis.shape[1], len(basis), len(basis)):
             raise InputError(f"{path}: the sizes of its tables do not match")
         digest = stored.text("network", path)
         if network is not None:
@@ -186,9 +206,7 @@ class StyleDictionary:
             if network_digest(network) != digest:
                 raise InputError(f"{path}: belongs to another network, with other weights")
         loaded = load_encoder(encoder, "cpu" if network is None else network.device)
-        check_probe(
-            loaded, stored.tensor("probe", path, 2), str(path), stored.text("encoder", path)
-        )
+        check_probe(loaded, known, str(path), stored.text("encoder", path))
         renders = stored.about.get("renders")
         return cls(
             layers, stds, table, basis, embeddings, digest, loaded, stored.text("subject", path),

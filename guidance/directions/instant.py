@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -40,6 +40,42 @@ class Sentence:
         return torch.stack([wanted, *kept], dim=1)
 
 
+@dataclass(frozen=True)
+class InstantTable:
+    """The effect of each channel on one sentence, and on what it keeps."""
+
+    table: Float[Tensor, "c k"]  # of one standard deviation of each channel
+    columns: Float[Tensor, "d k"]  # see `Sentence.differences`
+    stds: tuple[Tensor, ...]
+
+    def with_table(self, table: Float[Tensor, "c k"]) -> InstantTable:
+        """The same with other effects."""
+        return replace(self, table=table)
+
+    def direction(self, network: StyleGAN, sentence: Sentence, choice: Choice) -> StyleDirection:
+        """The direction of the sentence; see `Choice.steps`."""
+        axes = torch.eye(self.table.shape[1])  # effects are known along the columns only
+        steps = choice.steps(self.table, axes[0], axes[:, 1:])
+        direction = StyleDirection.of(network, self.stds, self.stds, text=sentence.text)
+        return direction.with_flat(steps).normalized()
+
+
+def instant_table(
+    network: StyleGAN,
+    sentence: Sentence,
+    encoder: Encoder,
+    *,
+    latents: int = 100,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> InstantTable:
+    """The mean gradients of a sentence; see `instant_direction`."""
+    ws, stds = sample_ws(network, latents, seed), style_deviations(network, seed)
+    columns = sentence.differences(encoder, center_of(network, encoder, ws[:8], sentence))
+    effects = mean_effects(network, encoder, ws, columns, progress)
+    return InstantTable(effects.table * torch.cat(stds)[:, None], columns, stds)
+
+
 def instant_direction(
     network: StyleGAN,
     sentence: Sentence,
@@ -68,14 +104,8 @@ def instant_direction(
         InputError: a prompt that cannot be used, or nothing is left of the direction.
     """
     encoder = load_encoder(encoder, network.device)
-    ws, stds = sample_ws(network, latents, seed), style_deviations(network, seed)
-    columns = sentence.differences(encoder, center_of(network, encoder, ws[:8], sentence))
-    effects = mean_effects(network, encoder, ws, columns, progress)
-    relative = effects.table * torch.cat(stds)[:, None]
-    axes = torch.eye(relative.shape[1])  # effects are known along the columns only
-    steps = choice.steps(relative, axes[0], axes[:, 1:])
-    direction = StyleDirection.of(network, stds, stds, text=sentence.text)
-    return direction.with_flat(steps).normalized()
+    found = instant_table(network, sentence, encoder, latents=latents, seed=seed, progress=progress)
+    return found.direction(network, sentence, choice)
 
 
 def center_of(

@@ -20,7 +20,7 @@ from guidance.stylegan.networks.network import StyleGAN
 from guidance.types import Generator, Loss, StepContext
 from guidance.views import View
 
-FACES, STEPS, STRENGTH = 16, 30, 4.0
+FACES, STEPS, STRENGTH = 16, 20, 4.0
 #: Added (squared) to the squared length of a change, which may be 0.
 SOFT = 0.01
 
@@ -35,11 +35,12 @@ def refined_direction(
     steps: int = STEPS,
     strength: float = STRENGTH,
     seed: int = 2,
+    quiet: bool = False,
 ) -> StyleDirection:
     """Optimizes the steps of the channels of a direction together, at the strength of its use.
 
     Channels interact: two that move an image along a sentence one at a time may do something else
-    together. It takes `2 * faces * steps` renders.
+    together. It takes about `2 * faces * steps` renders, 640 by default.
 
     Args:
         network: frozen.
@@ -50,6 +51,7 @@ def refined_direction(
         steps: of the optimizer.
         strength: at which images are edited, in the unit of `first`.
         seed: of the images.
+        quiet: shows no progress bar.
 
     Source: the observation that channels interact is that of Baek et al., "Multi2One" (arXiv
     2302.13331); the method is not.
@@ -65,7 +67,7 @@ def refined_direction(
         edited,
         Along(encoder, columns, origins),
         Settings(steps=steps, micro_batch=faces, device=str(network.device)),
-        quiet=True,
+        quiet=quiet,
     )
     return first.with_flat(edited.flat().detach()[0].cpu()).normalized()
 

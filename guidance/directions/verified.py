@@ -1,20 +1,20 @@
-"""Checks the strongest channels of a direction by finite steps, and drops those that disagree."""
+"""Checks the strongest channels by finite steps, and drops those that disagree with gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from guidance.directions.direction import StyleDirection
 from guidance.directions.effects import Progress
-from guidance.directions.instant import Sentence, center_of
+from guidance.directions.instant import Sentence, instant_table
 from guidance.directions.keeping import Choice
 from guidance.directions.samples import sample_ws
-from guidance.directions.suffix import Channel, Stepped, channels_of
+from guidance.directions.suffix import Stepped, channels_of
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
@@ -22,98 +22,121 @@ from guidance.stylegan.networks.network import StyleGAN
 
 #: How many channels are verified, with how many latents, by steps of how many deviations.
 CANDIDATES, LATENTS, STEP = 64, 8, 3.0
-#: Measured and predicted effects agree if their ratio is in this range: effects saturate.
-LEAST, MOST = 0.2, 5.0
+#: Measured and predicted effects agree if their cosine is at least this, and if their ratio is in
+#: this range, relative to the median ratio: effects saturate.
+COSINE, LEAST, MOST = 0.2, 0.2, 5.0
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was measured."""
+    """A table in which the verified channels have measured effects, and all others have none."""
 
-    direction: StyleDirection
+    table: Float[Tensor, "c r"]
     checked: int  # channels that were re-synthesized
     dropped: int  # of these, those that disagreed
     renders: int
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """What a table predicts, and in which directions: the columns of a basis."""
+
+    table: Float[Tensor, "c r"]  # of one standard deviation of each channel
+    basis: Float[Tensor, "d r"]
+
+    def verified(
+        self,
+        network: StyleGAN,
+        encoder: Encoder,
+        first: StyleDirection,
+        *,
+        latents: int = LATENTS,
+        seed: int = 1,
+        progress: Progress | None = None,
+    ) -> Verified:
+        """Measures the channels of a direction by finite steps in the way in which they move.
+
+        Gradients are local: a channel may saturate, or do something else after a larger step. Only
+        the layers from the channel's on are computed.
+
+        Args:
+            network: frozen.
+            encoder: that of the table.
+            first: its channels are verified; give few, e.g. by `thresholded`.
+            latents: over how many random images effects are averaged.
+            seed: of the latents.
+            progress: called with the number of channels so far and of all.
+
+        Raises:
+            InputError: the direction belongs to another network, or no channel is left.
+        """
+        first.check(network)
+        ws, everything = sample_ws(network, latents, seed), list(channels_of(first.stds))
+        chosen = first.flat.nonzero()[:, 0]
+        channels = [everything[index] for index in chosen.tolist()]
+        stepped = Stepped(network, encoder, ws, sorted({channel.layer for channel in channels}))
+        rows = []
+        for number, (index, channel) in enumerate(zip(chosen, channels, strict=True), start=1):
+            step = STEP * float(first.flat[index].sign())
+            change = stepped.moved(channel, step) - stepped.embeddings
+            rows.append(change.mean(dim=0).cpu() / step @ self.basis)
+            if progress is not None:
+                progress(number, len(channels))
+        measured = torch.stack(rows) if rows else self.table[:0]
+        agree = agreeing(self.table[chosen], measured)
+        if not agree.any():
+            raise InputError(
+                f"{first.text}: no channel of {len(channels)} has the predicted effect; use other "
+                "words, or more latents"
+            )
+        table = torch.zeros_like(self.table)
+        table[chosen[agree]] = measured[agree]
+        return Verified(table, len(channels), int((~agree).sum()), stepped.renders)
+
+
+def agreeing(predicted: Float[Tensor, "k r"], measured: Float[Tensor, "k r"]) -> Bool[Tensor, "k"]:
+    """Which effects have about the direction and the size of those predicted."""
+    cosine = F.cosine_similarity(predicted, measured, dim=1, eps=1e-20)
+    ratio = measured.norm(dim=1) / predicted.norm(dim=1).clamp_min(1e-20)
+    alike = cosine >= COSINE
+    if not alike.any():
+        return alike
+    relative = ratio / ratio[alike].median()
+    agree: Tensor = alike & (relative >= LEAST) & (relative <= MOST)
+    return agree
+
+
 def verified_direction(
     network: StyleGAN,
-    first: StyleDirection,
     sentence: Sentence,
     choice: Choice = Choice(),  # noqa: B008  (frozen)
     encoder: str | Encoder = "mini",
     *,
+    gradients: int = 16,
     candidates: int = CANDIDATES,
-    latents: int = LATENTS,
-    seed: int = 1,
+    latents: int = 4,
     progress: Progress | None = None,
-) -> Verified:
-    """Measures the strongest channels by finite steps in the direction in which they would move.
-
-    Gradients are local: a channel may saturate, or change something else after a larger step. The
-    channels whose measured effect has another sign than predicted, or another size, are dropped;
-    the others get their measured effects. Only the layers from the channel's on are computed.
+) -> tuple[StyleDirection, Verified]:
+    """The direction of one sentence without a dictionary: gradients, then finite steps.
 
     Args:
         network: frozen.
-        first: a direction with at least the candidates, e.g. of the dictionary with `beta=0`; its
-            steps are proportional to predicted effects.
-        sentence: the same words as those of the first direction.
-        choice: how many of the channels are kept, and what they may change.
+        sentence: see `Sentence`.
+        choice: how many of the channels are kept.
         encoder: a name or an Encoder.
+        gradients: over how many random images gradients are averaged.
         candidates: how many channels are measured.
-        latents: over how many random images effects are averaged.
-        seed: of the latents.
+        latents: over how many random images finite steps are averaged.
         progress: called with the number of channels so far and of all.
 
     Raises:
-        InputError: the direction belongs to another network, or no channel is left.
+        InputError: a prompt that cannot be used, or no channel is left.
     """
-    first.check(network)
     encoder = load_encoder(encoder, network.device)
-    ws = sample_ws(network, latents, seed)
-    columns = sentence.differences(encoder, center_of(network, encoder, ws, sentence))
-    predicted = first.flat
-    everything = list(channels_of(first.stds))
-    strongest = predicted.abs().topk(min(candidates, first.count)).indices.sort().values
-    chosen = [everything[index] for index in strongest.tolist()]
-    stepped = Stepped(network, encoder, ws, sorted({channel.layer for channel in chosen}))
-    effects = _measured(stepped, chosen, predicted[strongest].sign(), progress)
-    agrees = _agrees(predicted[strongest], effects @ columns[:, 0])
-    if not agrees.any():
-        raise InputError(
-            f"{sentence.text}: no channel of {len(chosen)} has the predicted effect; use other "
-            "words, or more latents"
-        )
-    steps = torch.zeros_like(predicted)
-    steps[strongest[agrees]] = choice.steps(effects[agrees], columns[:, 0], columns[:, 1:])
-    direction = replace(first.with_flat(steps).normalized(), text=sentence.text)
-    dropped = int((~agrees).sum())
-    return Verified(direction, len(chosen), dropped, stepped.renders)
-
-
-def _measured(
-    stepped: Stepped, chosen: Sequence[Channel], signs: Tensor, progress: Progress | None
-) -> Float[Tensor, "k d"]:
-    """The mean change of embeddings by one deviation of each channel, from a larger step."""
-    found = []
-    for number, (channel, sign) in enumerate(zip(chosen, signs.tolist(), strict=True), start=1):
-        step = STEP * sign
-        moved = stepped.moved(channel, step) - stepped.embeddings
-        found.append(moved.mean(dim=0).cpu() / step)
-        if progress is not None:
-            progress(number, len(chosen))
-    return torch.stack(found)
-
-
-def _agrees(predicted: Float[Tensor, "k"], measured: Float[Tensor, "k"]) -> Tensor:
-    """Whether measured effects have the sign and about the size of those predicted.
-
-    The predictions are known up to a factor, which is the median ratio of the two.
-    """
-    ratio = measured / predicted
-    positive = ratio[ratio > 0]
-    if not len(positive):
-        return ratio > 0
-    relative = ratio / positive.median()
-    return (relative >= LEAST) & (relative <= MOST)
+    found = instant_table(network, sentence, encoder, latents=gradients)
+    first = found.direction(network, sentence, Choice(count=candidates))
+    verified = Predicted(found.table, found.columns).verified(
+        network, encoder, first, latents=latents, progress=progress
+    )
+    measured = found.with_table(verified.table)
+    return measured.direction(network, sentence, choice), verified

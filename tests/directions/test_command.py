@@ -60,6 +60,7 @@ def test_a_dictionary_is_built_once(folder: Path, capsys: pytest.CaptureFixture[
     [
         ("instant", ["--prompt", "a sad face", "--latents", 2], "a face -> a sad face"),
         ("verified", ["--prompt", "a sad face", "--latents", 2], "a face -> a sad face"),
+        ("joint", ["--prompt", "a sad face", "--latents", 2], "a face -> a sad face"),
         ("full", ["--prompt", "a sad face", "--latents", 1], "a face -> a sad face"),
         ("pca", ["--component", 2], "component 2 of w"),
         ("sefa", [], "eigenvector 1 of the weights"),
@@ -68,7 +69,7 @@ def test_a_dictionary_is_built_once(folder: Path, capsys: pytest.CaptureFixture[
 def test_every_method_writes_a_direction(
     folder: Path, method: str, words: list[object], text: str
 ) -> None:
-    if method == "verified":  # a dictionary of few renders
+    if method in ("joint", "verified"):  # a dictionary of few renders
         gd.StyleDictionary.build(network(), latents=1, rank=8).save(folder / "table.safetensors")
         words = [*words, "--table", "table.safetensors"]
     code = guide("directions", "small", "--method", method, *words, "--output", "d.safetensors")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import guidance as gd
@@ -203,6 +204,20 @@ class Mirrored(ToyEncoder):
 
     def encode_image(self, images: Tensor) -> Tensor:
         return super().encode_image(images).flip(1)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = built().save(tmp_path / "d.safetensors")
+    tensors = load_file(path)
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    for name, wrong in (("basis", torch.zeros(9, 3)), ("probe", torch.zeros(6, 7))):
+        save_file(tensors | {name: wrong}, path, about)
+        with pytest.raises(InputError, match="sizes of its tables"):
+            gd.StyleDictionary.load(path, encoder=ToyEncoder())
+    save_file({name: x for name, x in tensors.items() if name != "table"}, path, about)
+    with pytest.raises(InputError, match="expected a tensor 'table' of 2 dimensions"):
+        gd.StyleDictionary.load(path, encoder=ToyEncoder())
 
 
 def _with_other_weights() -> StyleGAN:

@@ -81,37 +81,54 @@ def test_isolation_avoids_other_changes() -> None:
 
 
 def test_verified_drops_channels_that_disagree() -> None:
-    """One predicted sign is wrong, one size is, and a channel without effect is a candidate."""
+    """One predicted sign is wrong, and one size is."""
     network = toy()
     dictionary = built(network)
     first = dictionary.direction("a face with tie", beta=0.0, isolation=0.0)
     right = first.flat.nonzero()[:, 0].tolist()
+    table = dictionary.table.clone()
+    table[right[0]] *= -1
+    wrong = replace(dictionary, table=table)
     flat = first.flat.clone()
-    flat[0] = 0.7  # moves only "hat" and "glasses"
-    flat[right[0]] *= -1
-    wrong = first.with_flat(flat)
-    found = verified_direction(network, wrong, TIE, encoder=ToyEncoder(), latents=2)
-    assert (found.checked, found.dropped) == (len(right) + 1, 2)
+    flat[0] = 0.7  # moves "hat" and "glasses", as the table says
+    checked, found = wrong.verified(network, first.with_flat(flat), latents=2)
+    assert (found.checked, found.dropped) == (len(right) + 1, 1)
     expected = effects_of(network, "tie").clone()
     expected[right[0]] = 0
-    torch.testing.assert_close(found.direction.flat, relative(expected), rtol=1e-3, atol=1e-5)
+    direction = checked.direction("a face with tie", beta=0.0, isolation=0.0)
+    torch.testing.assert_close(direction.flat, relative(expected), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(checked.table[0], dictionary.table[0], rtol=1e-3, atol=1e-6)
+    table[0] *= 100
+    assert replace(dictionary, table=table).verified(network, first.with_flat(flat))[1].dropped == 2
     with pytest.raises(InputError, match="no channel of 1 has the predicted effect"):
-        verified_direction(network, wrong.thresholded(count=1), TIE, encoder=ToyEncoder())
+        wrong.verified(network, first.with_flat(F.one_hot(torch.tensor(right[0]), 20).float()))
 
 
 def test_verified_computes_only_the_layers_from_the_channel_on() -> None:
     network = toy()
     synthesis = network.synthesis
     assert isinstance(synthesis, ToySynthesis)
-    first = built(network).direction("a face with tie", beta=0.0, isolation=0.0)
+    dictionary = built(network)
+    first = dictionary.direction("a face with tie", beta=0.0, isolation=0.0)
     channels = first.flat.nonzero()[:, 0].tolist()
     layer_of = [index for index, width in enumerate(WIDTHS) for _ in range(width)]
     last = max(layer_of[c] for c in channels)
     synthesis.layers_run = 0
-    found = verified_direction(network, first, TIE, encoder=ToyEncoder(), latents=2)
+    _, found = dictionary.verified(network, first, latents=2)
     suffixes = sum(len(WIDTHS) - layer_of[c] for c in channels)
     assert synthesis.layers_run == 2 * (last + len(WIDTHS) + suffixes)
     assert found.renders == 2 * (1 + len(channels))
+
+
+def test_verified_without_a_dictionary() -> None:
+    network = toy()
+    direction, found = verified_direction(
+        network, TIE, encoder=ToyEncoder(), gradients=2, candidates=6, latents=2
+    )
+    torch.testing.assert_close(
+        direction.flat, relative(effects_of(network, "tie")), rtol=1e-3, atol=1e-5
+    )
+    assert found.checked == len(direction.flat.nonzero()) and not found.dropped
 
 
 def test_joint_refinement_removes_a_side_effect() -> None:
