@@ -141,7 +141,7 @@ def _default(task: str, node: Node, key: str, info: FieldInfo) -> str:
             value = choice.text(chosen if choice.many else chosen[0])
             return f" ({value})"
         options = f"its options: guide run {task} {_example(key, node)} --help"
-        return f" ({', '.join(value) if isinstance(value, tuple) else value}; {options})"
+        return f" ({', '.join(value) if isinstance(value, tuple) else as_text(value)}; {options})"
     if value is PydanticUndefined or value is None or value in ([], ()):
         return " (repeatable)" if is_list(info) else ""
     if is_flag(info):
