@@ -106,6 +106,7 @@ NAMES = {
     "Outline": "outline",
     "Palette": "palette",
     "PatchDirectional": "patches",
+    "PixelDistance": "pixel_distance",
     "Range": "range",
     "Rigidity": "rigidity",
     "Smoothness": "smoothness",
