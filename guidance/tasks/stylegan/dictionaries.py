@@ -15,6 +15,8 @@ from torch import Tensor
 from guidance.directions.dictionary import StyleDictionary
 from guidance.directions.digest import network_digest
 from guidance.directions.direction import StyleDirection
+from guidance.directions.instant import Sentence
+from guidance.directions.joint import refined_direction
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
@@ -70,6 +72,8 @@ class Wanted:
     channels: int
     isolation: float
     unchanged: tuple[Prompt, ...]
+    opposite: Prompt | None  # None: what the images show
+    refined: bool
 
 
 def prompt_vectors(
@@ -89,7 +93,7 @@ def prompt_vectors(
             [
                 phrase.weight(1.0) / len(dictionaries) * _direction(each, phrase, job, wanted)
                 for phrase in (*prompt.phrases, *others)
-                for each in dictionaries
+                for each in zip(dictionaries, encoders, strict=True)
             ]
         )
         for prompt in dict.fromkeys(job.prompts)
@@ -107,19 +111,26 @@ def read_vectors(paths: Sequence[Path], job: EditJob) -> tuple[Tensor, ...]:
 
 
 def _direction(
-    dictionary: StyleDictionary, phrase: Phrase, job: EditJob, wanted: Wanted
+    known: tuple[StyleDictionary, str | Encoder], phrase: Phrase, job: EditJob, wanted: Wanted
 ) -> StyleDirection:
     """The direction of one phrase, whatever its weight."""
+    dictionary, encoder = known
+    target = Prompt(phrase.text, (replace(phrase, weight=ONE),))
+    source = wanted.opposite or job.shown
     most = sum(layer.channels for layer in job.network.synthesis.layers)
     found = dictionary.direction(
-        Prompt(phrase.text, (replace(phrase, weight=ONE),)),
-        job.shown,
+        target,
+        source,
         keep=wanted.unchanged,
         count=min(wanted.channels, most),
         isolation=wanted.isolation,
     )
     job.notes.extend(note for note in found.notes if note not in job.notes)
-    return found
+    if not wanted.refined or phrase.image is not None:
+        return found
+    sentence = Sentence(target, source, wanted.unchanged, job.shown)
+    say(f"refining the direction of {phrase.text!r} ...")
+    return refined_direction(job.network, found, sentence, encoder, quiet=True)
 
 
 def _summed(directions: Sequence[StyleDirection]) -> tuple[Tensor, ...]:

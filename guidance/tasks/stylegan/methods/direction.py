@@ -34,6 +34,12 @@ class Direction(EditMethod):
     """Weight against all other changes that the encoder sees; 0 takes the strongest channels."""
     unchanged: tuple[Prompt, ...] = ()
     """What must not change, e.g. "a face with gray hair"; its predicted change is removed."""
+    opposite: Prompt | None = None
+    """What the prompt replaces, e.g. "a person with open eyes" for "a person with closed eyes". By
+    default, the prompt is compared with --source."""
+    refine: bool = True
+    """Optimizes the proportions of the channels on 16 images, which takes seconds: the edit is
+    surer, and less else changes. Phrases that are images are not refined."""
     directions: tuple[Path, ...] = ()
     """Files of `guide style directions` that are added up, in place of directions of the prompt."""
     frames: int = Field(default=16, ge=2, le=10_000)
@@ -56,7 +62,9 @@ class Direction(EditMethod):
             self._check()
             vectors = [read_vectors(self.directions, job)] * len(job.prompts)
         else:
-            wanted = Wanted(self.channels, self.isolation, self.unchanged)
+            wanted = Wanted(
+                self.channels, self.isolation, self.unchanged, self.opposite, self.refine
+            )
             vectors = prompt_vectors(job, made_encoders(self.encoder), wanted)
         return StyleDirectionImages(
             job.network,
@@ -71,7 +79,7 @@ class Direction(EditMethod):
     def _check(self) -> None:
         """Raises InputError for options that have no effect on directions of files."""
         usual = type(self)()
-        for name in ("channels", "isolation", "unchanged", "encoder"):
+        for name in ("channels", "isolation", "unchanged", "opposite", "refine", "encoder"):
             if getattr(self, name) != getattr(usual, name):
                 raise InputError(
                     f"--{name}: applies to directions of the prompt, not to files of directions; "
