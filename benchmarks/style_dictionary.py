@@ -74,7 +74,6 @@ def small(results: Results) -> None:
     note(results, "renders of a dictionary", dictionary.renders, "renders", 4096)
     taken = [timed(lambda s=s: dictionary.direction(s))[1] for s in SENTENCES]  # type: ignore[misc]
     note(results, "a new sentence, the slowest of four", max(taken), "s", 0.2)
-    note(results, "renders of a sentence", 0, "renders", 0)
     direction, synthesis = dictionary.direction(SENTENCES[0]), network.synthesis
     ws = sample_ws(network, 4, 0)
 
