@@ -163,13 +163,13 @@ def optimized(edit: Edit, faces: int, seed: int) -> dict[str, float]:
 
 def sheet(faces: Faces, found: dict[str, Found], path: Path) -> None:
     """Rows of four portraits: before, then after each edit."""
-    from guidance.media.write_image import write_image
+    from guidance.media.write_image import save_png
 
     rows = [faces.images([style[:4] for style in faces.styles])]
     for direction, strength in found.values():
         rows.append(faces.images(direction.apply([style[:4] for style in faces.styles], strength)))
     grid = torch.cat([torch.cat(list(row), dim=-1) for row in rows], dim=-2)
-    write_image(path, torch.nn.functional.interpolate(grid[None], scale_factor=2)[0])
+    save_png(path, torch.nn.functional.interpolate(grid[None], scale_factor=2)[0])
 
 
 def main() -> None:
