@@ -86,7 +86,7 @@ def invert(
     *,
     steps: int = 300,
     distance: Distance = "features",
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = "mini-portraits",
     residual: bool = True,
     device: str | torch.device = "cpu",
 ) -> Inversion:
