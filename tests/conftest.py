@@ -21,7 +21,7 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="guidance-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def float32() -> Iterator[None]:
     """Frozen models compute in float32, so that results do not depend on the machine."""
     from guidance.models.precision import use_precision

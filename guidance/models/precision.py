@@ -29,8 +29,11 @@ _chosen: ContextVar[str] = ContextVar("precision", default="auto")
 
 @contextmanager
 def use_precision(precision: Precision) -> Iterator[None]:
-    """Within it, "auto" means this precision, e.g. that of `guide run --precision fp32`."""
-    before = _chosen.set(precision)
+    """Within it, "auto" means this precision, e.g. that of `guide run --precision fp32`.
+
+    "auto" itself changes nothing.
+    """
+    before = _chosen.set(resolved(precision))
     try:
         yield
     finally:

@@ -72,7 +72,7 @@ def test_no_seam_shows(tmp_path: Path) -> None:
     for vertex in range(len(mesh.vertices)):
         here = seen[corners == vertex]
         seams += len(places[corners == vertex].unique()) > 1
-        assert (here.amax(0) - here.amin(0)).max() < 0.08
+        assert (here.amax(0) - here.amin(0)).max() < 0.1
     assert seams > 50
 
 

@@ -31,8 +31,9 @@ SMOOTH, KINKED = (
 @pytest.fixture(autouse=True)
 def automatic() -> Iterator[None]:
     """The suite computes in float32; here "auto" is what users get."""
-    with use_precision("auto"):
-        yield
+    before = rule._chosen.set("auto")
+    yield
+    rule._chosen.reset(before)
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:

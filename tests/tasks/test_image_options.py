@@ -74,6 +74,8 @@ VALUES: dict[str | tuple[str, str], Any] = {
     "isolation": 5.0,
     "directions": "DIRECTION",
     "unchanged": ["a dog"],
+    "opposite": ["a tree"],
+    "refine": False,
     "frames": 3,
     "generator": "pyramid",
     "size": 40,

@@ -72,7 +72,7 @@ class Wanted:
     channels: int
     isolation: float
     unchanged: tuple[Prompt, ...]
-    opposite: Prompt | None  # None: what the images show
+    opposite: tuple[Prompt, ...]  # one for all prompts or for each; none: what the images show
     refined: bool
 
 
@@ -83,20 +83,31 @@ def prompt_vectors(
 
     It is the sum over phrases: each has its own direction, multiplied by its weight. Negatives
     count as in losses: with 0.3 times their weight, below 0.
+
+    Raises:
+        InputError: there are several opposites, but not one for each prompt.
     """
+    prompts = list(dict.fromkeys(job.prompts))
+    sources = list(wanted.opposite or (job.shown,))
+    if len(sources) not in (1, len(prompts)):
+        raise InputError(
+            f"--opposite: expected one for all prompts, or one for each of {len(prompts)}, got "
+            f"{len(sources)}"
+        )
+    sources = sources * len(prompts) if len(sources) == 1 else sources
     dictionaries = [
         find_dictionary(job.network, each, job.shown, job.notes) for each in encoders
     ]
-    others = subtracted(negative_phrases(job.negative))
+    others = [(phrase, job.shown) for phrase in subtracted(negative_phrases(job.negative))]
     found = {
         prompt: _summed(
             [
-                phrase.weight(1.0) / len(dictionaries) * _direction(each, phrase, job, wanted)
-                for phrase in (*prompt.phrases, *others)
+                edit[0].weight(1.0) / len(dictionaries) * _direction(each, edit, job, wanted)
+                for edit in (*((phrase, source) for phrase in prompt.phrases), *others)
                 for each in zip(dictionaries, encoders, strict=True)
             ]
         )
-        for prompt in dict.fromkeys(job.prompts)
+        for prompt, source in zip(prompts, sources, strict=True)
     }
     return [found[prompt] for prompt in job.prompts]
 
@@ -111,12 +122,14 @@ def read_vectors(paths: Sequence[Path], job: EditJob) -> tuple[Tensor, ...]:
 
 
 def _direction(
-    known: tuple[StyleDictionary, str | Encoder], phrase: Phrase, job: EditJob, wanted: Wanted
+    known: tuple[StyleDictionary, str | Encoder],
+    edit: tuple[Phrase, Prompt],
+    job: EditJob,
+    wanted: Wanted,
 ) -> StyleDirection:
-    """The direction of one phrase, whatever its weight."""
-    dictionary, encoder = known
+    """The direction from a prompt to a phrase, whatever its weight."""
+    (dictionary, encoder), (phrase, source) = known, edit
     target = Prompt(phrase.text, (replace(phrase, weight=ONE),))
-    source = wanted.opposite or job.shown
     most = sum(layer.channels for layer in job.network.synthesis.layers)
     found = dictionary.direction(
         target,

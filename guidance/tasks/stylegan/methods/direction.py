@@ -34,9 +34,9 @@ class Direction(EditMethod):
     """Weight against all other changes that the encoder sees; 0 takes the strongest channels."""
     unchanged: tuple[Prompt, ...] = ()
     """What must not change, e.g. "a face with gray hair"; its predicted change is removed."""
-    opposite: Prompt | None = None
-    """What the prompt replaces, e.g. "a person with open eyes" for "a person with closed eyes". By
-    default, the prompt is compared with --source."""
+    opposite: tuple[Prompt, ...] = ()
+    """What the prompt replaces, e.g. "a person with open eyes" for "a person with closed eyes": one
+    for all prompts, or one for each. By default, prompts are compared with --source."""
     refine: bool = True
     """Optimizes the proportions of the channels on 16 images, which takes seconds: the edit is
     surer, and less else changes. Phrases that are images are not refined."""
