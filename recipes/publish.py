@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +177,9 @@ def add_evaluation(name: str, figures: dict[str, Any], names: list[str]) -> None
     _replace(path, _json({**stored, "training": training, "evaluation": figures}))
 
 
-def licence(name: str) -> str:
+def licence(name: str, sources: Sequence[Mapping[str, str]] = SOURCES) -> str:
     """The text of LICENSE.md: the license of the weights and the sources of the data."""
-    lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in SOURCES]
+    lines = [f"| {s['what']} | {s['from']} | {s['licence']} |" for s in sources]
     return "\n".join(
         [
             f"# {name}",

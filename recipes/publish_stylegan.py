@@ -25,7 +25,7 @@ from guidance.stylegan.networks.synthesis import as_images
 from recipes import mini_attributes, mini_stylegan
 from recipes.data import portrait_factors as factors
 from recipes.data.portraits import Portraits
-from recipes.publish import WEIGHTS
+from recipes.publish import WEIGHTS, licence
 
 LARGEST = {"mini_stylegan": 12e6, "mini_attributes": 1e6}  # bytes of a folder
 COUNT, SEED = 1000, 4321  # of the images of the evaluation; training has other seeds
@@ -134,23 +134,6 @@ def evaluate(
     }
 
 
-def licence(name: str) -> str:
-    """The text of LICENSE.md."""
-    return "\n".join(
-        [
-            f"# {name}",
-            "",
-            "The weights are released under Apache-2.0, like the project. They were trained from",
-            "scratch with the code in `recipes/` on the data below, which is not included here.",
-            "",
-            "| data | source | licence |",
-            "|---|---|---|",
-            f"| {SOURCE['what']} | {SOURCE['from']} | {SOURCE['licence']} |",
-            "",
-        ]
-    )
-
-
 def _write(
     name: str, tensors: dict[str, Tensor], card: dict[str, Any], more: dict[str, Any]
 ) -> Path:
@@ -169,7 +152,7 @@ def _write(
     save_file(half, partial / "model.safetensors")
     for file, content in {"guidance.json": card, **more}.items():
         (partial / file).write_text(json.dumps(content, indent=1) + "\n")
-    (partial / "LICENSE.md").write_text(licence(name))
+    (partial / "LICENSE.md").write_text(licence(name, [SOURCE]))
     size = sum(path.stat().st_size for path in partial.iterdir())
     if size > LARGEST[name]:
         raise ValueError(f"expected at most {LARGEST[name] / 1e6:.0f} MB, got {size / 1e6:.1f} MB")

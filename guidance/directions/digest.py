@@ -11,7 +11,7 @@ from guidance.stylegan.networks.synthesis import Synthesis
 
 
 def synthesis_of(network: StyleGAN | Synthesis) -> Synthesis:
-    """The synthesis of a network."""
+    """The synthesis network of a generator; a synthesis network is returned as it is."""
     return network if isinstance(network, Synthesis) else network.synthesis
 
 

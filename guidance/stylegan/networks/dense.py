@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from guidance.errors import InputError
 
-#: The slope of the leaky ReLU, and the factor that restores the second moment after it.
+#: The slope of the leaky ReLU, and the gain after it, which keeps the mean square near 1.
 SLOPE, ROOT_2 = 0.2, math.sqrt(2)
 
 
