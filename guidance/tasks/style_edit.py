@@ -55,7 +55,7 @@ class StyleEdit(Task):
     #: Of a sample of the embedded network, with a dictionary in the cache.
     PRESET_MINUTES: ClassVar = {
         "draft": "10 seconds on two cores",
-        "normal": "15 seconds on two cores",
+        "normal": "10 seconds on two cores, 22 seconds with --image",
         "best": "20 seconds on two cores",
     }
 
