@@ -21,7 +21,7 @@ LAYERS = [
     {"commands"},
     {"tasks"},
     {"generators", "losses", "localize", "evaluate", "runs", "directions"},
-    {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment"},
+    {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},
     {"config"},
     {"geometry", "media", "models"},
     {
@@ -53,6 +53,7 @@ ALLOWED = {
     ("localize", "losses"),
     ("runs", "evaluate"),
     ("rendering", "loop"),
+    ("motion", "body"),
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),
     ("options", "errors"),

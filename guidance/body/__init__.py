@@ -1,0 +1,1 @@
+"""Bodies: skeletons, skinned meshes, and how they are posed."""

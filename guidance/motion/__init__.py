@@ -1,0 +1,1 @@
+"""Motions of a skeleton: files, the bank, retrieval and composition."""
