@@ -21,6 +21,8 @@ import guidance as gd
 from guidance.media.write_video import encode_mp4
 
 PROMPT, SEED, SIDE = "a red apple", 0, 160
+#: What the embedded StyleGAN network can show.
+PORTRAIT = "a person with red hair and glasses"
 SOURCE = "a green apple"
 IMAGES = Path(__file__).parent / "images" / "generators"
 #: The most bytes of one image; all together stay below 300 KB.
@@ -75,6 +77,7 @@ def mesh(name: str, preset: str, folder: Path) -> Path:
 
 MAKERS: dict[str, Callable[[str, str, Path], Path]] = {
     **{name: lambda name, preset, folder: flat(name, PROMPT, preset, folder) for name in FLAT},
+    "stylegan": lambda name, preset, folder: flat(name, PORTRAIT, preset, folder),
     **dict.fromkeys(("unet", "video", "masked"), changed),
     "latent_edit": edited,
     **dict.fromkeys(MESHES, mesh),

@@ -10,14 +10,14 @@ from pydantic import Field
 
 from guidance.config.fields import EditMethods, Losses
 from guidance.errors import InputError
-from guidance.options import NamesFile
+from guidance.generators.image.param.network import EMBEDDED, NamesNetwork
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
 from guidance.tasks.base import Task
 from guidance.tasks.stylegan.method import EditMethod
 
 if TYPE_CHECKING:
-    from guidance.generators.image.stylegan import Given, Kept
+    from guidance.generators.image.param.latents import Given, Kept
     from guidance.loop.settings import Settings
     from guidance.losses.text.context import LossContext
     from guidance.runs.plan import Plan
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 CROPS, SCALE = 8, (0.7, 1.0)
 #: Whose feature maps are compared in inversion, --keep and DONE.json.
 ENCODER = "mini-portraits"
-#: Names of the embedded network, whose attributes a classifier knows.
-EMBEDDED = ("mini", "mini-stylegan")
-
-
-class NamesNetwork(NamesFile):
-    """Marks an option that names a network: the embedded one, one of the hub, or a folder."""
-
-    def names_file(self, text: str) -> bool:
-        # "local-dir:" names a file in every option, see `guidance.config.carried`.
-        return super().names_file(text) and not text.startswith(("hf-hub:", "local-dir:"))
-
 
 class StyleEdit(Task):
     """An image of a StyleGAN network edited by a prompt, after StyleCLIP (arXiv 2103.17249).
@@ -178,7 +167,7 @@ class StyleEdit(Task):
             return None
         import torch
 
-        from guidance.generators.image.stylegan import Kept
+        from guidance.generators.image.param.latents import Kept
         from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
 
         with torch.no_grad():

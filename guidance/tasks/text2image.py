@@ -177,6 +177,8 @@ class TextToImage(Task):
         """The regularizers whose weights are options of the generator."""
         from guidance.generators.image.cutout import Cutout
         from guidance.generators.image.noise import Noise
+        from guidance.generators.image.stylegan import StyleGANImages
+        from guidance.losses.latent_distance import LatentDistance
         from guidance.losses.noise_norm import NoiseNorm
         from guidance.losses.outline import Outline
         from guidance.losses.total_variation import TotalVariation
@@ -188,6 +190,8 @@ class TextToImage(Task):
             terms = terms + options.outline * Outline(**OUTLINE | crisp)
         if isinstance(options, Noise.Options):
             terms = terms + options.noise_norm * NoiseNorm()
+        if isinstance(options, StyleGANImages.Options) and not options.latent_distance.is_zero:
+            terms = terms + options.latent_distance * LatentDistance()
         if not options.total_variation.is_zero:
             terms = terms + options.total_variation * TotalVariation()
         return terms

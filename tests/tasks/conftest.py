@@ -65,7 +65,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     import torch
 
     from guidance.directions.direction import StyleDirection
-    from guidance.generators.image.stylegan import draw_latents
+    from guidance.generators.image.param.latents import draw_latents
     from guidance.stylegan import load_stylegan
     from guidance.stylegan.files.save import save_stylegan
     from guidance.stylegan.latents import Latents

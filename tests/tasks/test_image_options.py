@@ -35,6 +35,8 @@ FROM_AN_IMAGE = {"patches": Stylize, "directional": Stylize, "dds": Edit, "pds":
 OF_FILES = {"export_size", "full_size"}
 #: Options that must not change the result; test_distilled.py tests them.
 WITHOUT_EFFECT = {"compiled"}
+#: Generators whose images have the size of a network.
+OWN_SIZE = ("latent", "noise", "stylegan")
 #: Switched on by `frames`; test_animation.py tests its options.
 SWITCHES = {"animation"}
 #: Options of style_edit that apply only to images of the user.
@@ -120,6 +122,7 @@ WITH: dict[str, dict[str, Any]] = {
     "text2image cutout": {"finest": 16},
     "text2image pyramid": {"finest": 16},
     "text2image grid": {"cells": 8},
+    "text2image stylegan": {"network": "NETWORK"},
     "text2image strokes": {"num_strokes": 5},
     "stylize unet frames_per_step": {"image": "VIDEO", "size": 16, "loss": "patches", "crops": 4},
 }
@@ -149,8 +152,7 @@ class Case:
             return self._base_of_style_edit
         found: dict[str, Any] = {"steps": 2}
         if self.task is TextToImage:
-            # The images of a denoiser have its own size.
-            found |= {"crops": 2} | ({} if self.component in ("latent", "noise") else {"size": 32})
+            found |= {"crops": 2} | ({} if self.component in OWN_SIZE else {"size": 32})
         else:
             found |= {"image": "PHOTO", "size": 32 if self.task is Stylize else 24}
         if self.task is Stylize and self.field != "loss":

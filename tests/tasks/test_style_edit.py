@@ -18,7 +18,8 @@ from guidance.directions.dictionary import StyleDictionary
 from guidance.errors import InputError, InputWarning
 from guidance.generators.image.param.bisection import largest_share
 from guidance.generators.image.style_direction import StyleDirectionImages
-from guidance.generators.image.stylegan import StyleGANImages, draw_latents
+from guidance.generators.image.param.latents import draw_latents
+from guidance.generators.image.stylegan import StyleGANImages
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.losses.latent_distance import LatentDistance
@@ -32,6 +33,7 @@ from guidance.tasks.stylegan.inversion import Inversion, invert, residual_layer
 from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
 from guidance.tasks.stylegan.latent_file import load_latents, save_latents
 from guidance.tasks.stylegan.source import from_seeds
+from guidance.tasks.text2image import TextToImage
 from tests.losses.stand_ins import context
 from tests.stylegan.small import small_stylegan2, small_stylegan3
 from tests.tasks.options import flags, made
@@ -474,3 +476,14 @@ def test_options_of_the_other_method_are_refused() -> None:
         flags(StyleEdit, "--prompt", "a", "--method", "latent", "--strength", "1")
     with pytest.raises(InputError, match="^--space belongs to --method latent"):
         flags(StyleEdit, "--prompt", "a", "--space", "w")
+
+
+def test_text2image_takes_the_size_of_the_network(networks: dict[str, Path]) -> None:
+    """Other sizes are refused; without one, the images are those of the seeds."""
+    generator = {"kind": "stylegan", "network": str(networks["NETWORK"]), "truncation": 0.5}
+    made = TextToImage(prompt="a face", samples=2, seed=3, generator=generator).build().generator
+    network = load_stylegan(str(networks["NETWORK"]))
+    expected = network.synthesis(draw_latents(network, (3, 4), 0.5))
+    torch.testing.assert_close(made().image[:, 0], (expected / 2 + 0.5).clamp(0, 1))
+    with pytest.raises(InputError, match=r"--size: the network makes images of \d+ x \d+ pixels"):
+        TextToImage(prompt="a face", size="40", generator=generator).build()

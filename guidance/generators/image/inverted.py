@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from guidance.generators.image.param.base import ImageGenerator
-from guidance.generators.image.stylegan import draw_latents, tiny_network
+from guidance.generators.image.param.latents import draw_latents, tiny_network
 from guidance.media.write_image import save_png
 from guidance.stylegan import StyleGAN
 from guidance.stylegan.latents import Latents

@@ -8,13 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from guidance.generators.image.stylegan import (
-    Given,
-    Kept,
-    StyleGANImages,
-    draw_latents,
-    tiny_network,
-)
+from guidance.generators.image.param.latents import Given, Kept, draw_latents, tiny_network
+from guidance.generators.image.stylegan import StyleGANImages
 from guidance.stylegan import StyleGAN, Styles
 from guidance.stylegan.latents import Latents
 

@@ -2,78 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.errors import InputError
 from guidance.generators.image.param.base import ImageGenerator
 from guidance.generators.image.param.bisection import largest_share
+from guidance.generators.image.param.canvas import Canvas, ImageOptions
+from guidance.generators.image.param.latents import (
+    Given,
+    Kept,
+    Space,
+    draw_latents,
+    tiny_network,
+)
 from guidance.generators.image.param.masks import blend, check_mask
+from guidance.generators.image.param.network import EMBEDDED, NamesNetwork
+from guidance.generators.image.param.sizes import sides
 from guidance.generators.image.param.windows import whole_only
 from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
-from guidance.stylegan import StyleGAN, StyleGAN2Config
+from guidance.schedule import Schedule
+from guidance.stylegan import StyleGAN, load_stylegan
 from guidance.stylegan.latents import Latents, LatentScene
-from guidance.types import StepContext
 from guidance.views import View
 
-Space = Literal["w", "w+", "s"]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What an edit must keep.
-
-    Args:
-        floor: the least share that must be kept.
-        share: from edited images `[n, 3, h, w]` of all samples to the share that is kept of each,
-            1 for the images before the edit.
-    """
-
-    floor: float
-    share: Callable[[Float[Tensor, "n 3 h w"]], Float[Tensor, "n"]]
-
-
-@dataclass(frozen=True)
-class Given:
-    """Images that stay outside a mask.
-
-    Args:
-        images: of all samples, in [0, 1], in the size of the network's images.
-        mask: 1 where the network's image is used, 0 where the given image is kept.
-    """
-
-    images: Float[Tensor, "n 3 h w"]
-    mask: Float[Tensor, "1 rows columns"]
-
-
-def draw_latents(
-    network: StyleGAN, seeds: tuple[int, ...], truncation: float = 0.7
-) -> Float[Tensor, "n l d"]:
-    """Latents W+ of samples of a network.
-
-    Args:
-        seeds: one for each sample.
-        truncation: factor on the distance from the mean w; 0 is the mean.
-
-    Raises:
-        InputError: the network is conditional.
-    """
-    if network.config.c_dim:
-        raise InputError(
-            f"the network is conditional: it needs labels of {network.config.c_dim} numbers, which "
-            "are not supported; use a network without labels"
-        )
-    z = StepContext(seeds, phase="start").normal("z", network.config.z_dim)
-    with torch.no_grad():
-        w = network.mapping(z.to(network.device), truncation)
-    return network.synthesis.broadcast(w) if w.ndim == 2 else w
+#: Of Adam, for images from a prompt alone: StyleCLIP's 0.1 is for edits.
+RATE = 0.05
 
 
 class StyleGANImages(ImageGenerator):
@@ -102,9 +62,41 @@ class StyleGANImages(ImageGenerator):
             another size, or that is black everywhere.
     """
 
-    chosen_by_name = False
+    class Options(ImageOptions):
+        """Options of "stylegan"."""
+
+        # A network that was trained on images needs no regularizer of pixels.
+        total_variation: Schedule = Schedule.parse(0.0)
+        """Weight of total variation: higher gives smoother images."""
+        network: Annotated[str, NamesNetwork(apart_from=EMBEDDED)] = "mini-stylegan"
+        """The network: "mini-stylegan" makes cartoon faces; or the folder that `guide models
+        convert` has written."""
+        space: Space = "w"
+        """The latents that change: one for all layers, one for each layer, or styles. "w" stays
+        closest to the images of the network."""
+        truncation: float = Field(default=0.7, ge=0, le=2)
+        """Distance of the start from the network's mean: 0 is the mean itself."""
+        latent_distance: Schedule = Schedule.parse(0.0)
+        """Weight of the squared distance of the latents from their start; higher stays closer to
+        the images of the network."""
+
+        def models(self) -> tuple[str, ...]:
+            return (self.network,)
 
     latents: nn.Parameter  # [n, ...]
+
+    @classmethod
+    def from_options(cls, options: Any, canvas: Canvas) -> StyleGANImages:
+        network = load_stylegan(options.network, canvas.device)
+        side = network.synthesis.resolution
+        if not canvas.default_size and sides(canvas.size) != (side, side):
+            raise InputError(
+                f"--size: the network makes images of {side} x {side} pixels; remove --size"
+            )
+        start = Latents.of(
+            network.synthesis, draw_latents(network, canvas.seeds, options.truncation)
+        )
+        return cls(network, start, space=options.space, learning_rate=RATE)
 
     def __init__(
         self,
@@ -265,11 +257,3 @@ class StyleGANImages(ImageGenerator):
         network = tiny_network()
         start = Latents.of(network.synthesis, draw_latents(network, tuple(range(num_samples))))
         return cls(network, start, learning_rate=0.05)
-
-
-def tiny_network() -> StyleGAN:
-    """A random network of 16 pixels, for the contract tests."""
-    config = StyleGAN2Config(channels=(12, 8, 6), z_dim=8, w_dim=8, mapping_widths=(8,))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(4)
-        return StyleGAN(config).frozen()

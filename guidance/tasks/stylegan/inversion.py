@@ -14,7 +14,7 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError, InputWarning
 from guidance.generators.image.inverted import InvertedImages
-from guidance.generators.image.stylegan import draw_latents
+from guidance.generators.image.param.latents import draw_latents
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.content import Content

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guidance.encoders import load_encoder
 from guidance.encoders.base import Encoder
-from guidance.generators.image.stylegan import draw_latents
+from guidance.generators.image.param.latents import draw_latents
 from guidance.losses.content import DEPTHS
 from guidance.stylegan import StyleGAN
 from guidance.stylegan.latents import Latents

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from guidance.options import Options
 
 if TYPE_CHECKING:
-    from guidance.generators.image.stylegan import Given, Kept, StyleGANImages
+    from guidance.generators.image.param.latents import Given, Kept
+    from guidance.generators.image.stylegan import StyleGANImages
     from guidance.prompts import Prompt
     from guidance.stylegan import StyleGAN
     from guidance.tasks.stylegan.source import Source

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.generators.image.stylegan import Given, draw_latents
+from guidance.generators.image.param.latents import Given, draw_latents
 from guidance.media.read_image import load_image
 from guidance.stylegan import StyleGAN
 from guidance.stylegan.latents import Latents
