@@ -56,7 +56,7 @@ OF_TASK: dict[str, dict[str, Rule]] = {
         "symmetry": Rule(loss="symmetry"),
         "reference": Rule("reference", of_loss="lpips"),
         "lpips": Rule(loss="lpips"),
-        "lpips_network": Rule("network", of_loss="lpips"),
+        "lpips_network": Rule("backbone", of_loss="lpips"),
     },
     "text2mesh": {
         "surface": Rule(component=("mode", "generate_grid"), when="grid"),

@@ -42,7 +42,7 @@ class Lpips(Loss):
     Args:
         reference: an image file, or images [n, v, 3, h, w]; by default the images before the
             first step.
-        network: "alex", "vgg", or a `Perceptual` network.
+        backbone: "alex", "vgg", or a `Perceptual` network.
 
     Raises:
         InputError: an unknown network; an image that cannot be read; images that are too small for
@@ -55,28 +55,28 @@ class Lpips(Loss):
 
         reference: Path | None = None
         """The image to resemble; without one, the image before the first step."""
-        network: Literal["alex", "vgg"] = "alex"
-        """The network: "alex" is faster, "vgg" keeps more texture. Needs the extra [lpips], and
-        once `guide models fetch lpips-alex`."""
+        backbone: Literal["alex", "vgg"] = "alex"
+        """The network of LPIPS: "alex" is faster, "vgg" keeps more texture. Needs the extra
+        [lpips], and once `guide models fetch lpips-alex`."""
 
     name = "lpips"
 
     def __init__(
         self,
         reference: str | Path | Float[Tensor, "n v 3 h w"] | None = None,
-        network: str | Perceptual = "alex",
+        backbone: str | Perceptual = "alex",
     ) -> None:
         super().__init__()
         if isinstance(reference, str | Path):
             reference = load_image(Path(reference), "reference")[None, None]
-        self.reference, self.network = reference, network
+        self.reference, self.backbone = reference, backbone
         self._loaded: Perceptual | None = None
 
     def prepare(self, start: Images) -> None:
         """Loads the network, and computes the feature maps of the reference."""
         start = start.whole()
         device, size = start.image.device, start.image.shape[-2:]
-        network = self.network
+        network = self.backbone
         if isinstance(network, str):
             network = load_perceptual(network, device)
         if min(size) < network.min_size:
@@ -131,7 +131,7 @@ class Lpips(Loss):
     @classmethod
     def tiny_from_encoder(cls, encoder: Encoder) -> Lpips:
         """A small instance for the contract tests, with an encoder's feature maps."""
-        return cls(network=Perceptual(encoder.image_maps))
+        return cls(backbone=Perceptual(encoder.image_maps))
 
 
 def _unit(maps: Float[Tensor, "b c rows columns"]) -> Float[Tensor, "b c rows columns"]:

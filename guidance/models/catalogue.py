@@ -177,7 +177,7 @@ BACKBONES = (
     Model(
         "lpips-alex",
         "imagenet",
-        "--loss lpips --network alex, the fastest",
+        "--loss lpips --backbone alex, the fastest",
         None,
         IMAGENET_LICENSE,
         233,
@@ -187,7 +187,7 @@ BACKBONES = (
     Model(
         "lpips-vgg",
         "imagenet",
-        "--loss lpips --network vgg, preserves textures better",
+        "--loss lpips --backbone vgg, preserves textures better",
         None,
         IMAGENET_LICENSE,
         528,

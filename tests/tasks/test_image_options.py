@@ -61,7 +61,7 @@ VALUES: dict[str | tuple[str, str], Any] = {
     ("edit", "optimizer"): "adam",
     "normalize": True,
     "network": "OTHER NETWORK",
-    ("lpips", "network"): "vgg",
+    "backbone": "vgg",
     "truncation": 0.2,
     "latents": "LATENTS",
     "method": {"kind": "latent", "space": "w"},

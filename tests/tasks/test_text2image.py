@@ -32,7 +32,8 @@ EXPORTED = [
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("loss", ["clip", "clip,palette:2,border,symmetry,smoothness,range"])
 def test_every_generator_runs(generator: str, loss: str) -> None:
-    trace(TextToImage, generator=generator, size=32, crops=2, loss=loss)
+    size = {} if generator == "stylegan" else {"size": 32}
+    trace(TextToImage, generator=generator, crops=2, loss=loss, **size)
 
 
 @pytest.mark.parametrize("name", ["palette", "border", "symmetry", "smoothness", "total_variation"])
@@ -67,7 +68,7 @@ def test_lpips_changes_the_result(images: dict[str, Path], perceptual_networks: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--network vgg", "--network belongs to --loss lpips; "),
+        ("--backbone vgg", "--backbone belongs to --loss lpips; "),
         ("--border-color red", "--border-color belongs to --loss border; "),
         ("--generator pixels --outline 2", "--outline belongs to --generator cutout; "),
         ("--wavelet haar", "--wavelet belongs to --generator wavelet; "),
