@@ -92,3 +92,10 @@ class LatentScene:
 
     #: The difference of the latents from their start; in W and W+, that of W+.
     latent_change: Float[Tensor, "n m"]
+
+
+@dataclass(frozen=True)
+class NoiseMapsScene:
+    """The noise maps behind images, for regularizers."""
+
+    noise: tuple[Float[Tensor, "n 1 _ _"], ...]

@@ -70,6 +70,11 @@ class StyleEdit(Task):
     """Steps that find the latents of --image."""
     inversion: Literal["features", "lpips"] = "features"
     """What is compared there: features of the embedded encoder, or LPIPS (see --loss lpips)."""
+    inversion_noise: bool = False
+    """Also fits the noise maps of the network there, if it has any."""
+    tuning_steps: int = Field(default=0, ge=0, le=100_000)
+    """Further steps that change the weights of a copy of the network until it makes --image, for
+    images that its latents do not reach; 350 are usual. The copy is written as network/."""
     loss: Losses = Field(default={"kind": "clip", "encoder": ENCODER})  # type: ignore[arg-type]
     """What guides --method latent, and is measured by --method direction. Add "content:0.3" or
     "lpips:0.3" to keep the identity."""
@@ -122,7 +127,8 @@ class StyleEdit(Task):
         if self.image is not None and self.latents is not None:
             raise InputError("--latents: the image gives the latents; remove --image or --latents")
         if self.image is None:
-            self._refuse(("inversion", "inversion_steps"), "applies only to --image; remove it")
+            of_images = ("inversion", "inversion_steps", "inversion_noise", "tuning_steps")
+            self._refuse(of_images, "applies only to --image; remove it")
         if self.image is not None or self.latents is not None:
             self._refuse(("truncation",), "applies only to samples of the network; remove it")
         if self._method.own_steps is not None:
@@ -147,14 +153,10 @@ class StyleEdit(Task):
             return source.from_file(network, self.latents, n)
         if self.image is None:
             return source.from_seeds(network, self.sample_seeds, self.truncation)
-        return source.from_image(
-            network,
-            self.image,
-            n,
-            steps=self.inversion_steps,
-            distance=self.inversion,
-            encoder=ENCODER,
+        how = source.Inverting(
+            self.inversion_steps, self.inversion, ENCODER, self.inversion_noise, self.tuning_steps
         )
+        return source.from_image(network, self.image, n, how)
 
     def _given(self, source: Source) -> Given | None:
         from guidance.tasks.stylegan.source import given_outside
@@ -171,7 +173,7 @@ class StyleEdit(Task):
         from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
 
         with torch.no_grad():
-            before = source.latents.images(network.synthesis)
+            before = source.latents.images(source.network.synthesis)
         distance = FeatureDistance(ENCODER, network.device)
         return Kept(self.keep, KeptShare(distance, network, before))
 

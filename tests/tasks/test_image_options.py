@@ -40,7 +40,7 @@ OWN_SIZE = ("latent", "noise", "stylegan")
 #: Switched on by `frames`; test_animation.py tests its options.
 SWITCHES = {"animation"}
 #: Options of style_edit that apply only to images of the user.
-OF_INVERSION = {"image", "inversion", "inversion_steps"}
+OF_INVERSION = {"image", "inversion", "inversion_steps", "inversion_noise", "tuning_steps"}
 
 #: Another value of each option, by its name, or by component and name. Upper-case names are files
 #: or models of the fixtures.
@@ -68,6 +68,8 @@ VALUES: dict[str | tuple[str, str], Any] = {
     "keep": 1.0,
     "inversion": "lpips",
     "inversion_steps": 3,
+    "inversion_noise": True,
+    "tuning_steps": 2,
     "space": "s",
     "layers": "1-2",
     "latent_distance": 5.0,

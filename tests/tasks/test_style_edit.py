@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from guidance import cli
 from guidance.directions.dictionary import StyleDictionary
@@ -23,11 +23,12 @@ from guidance.generators.image.stylegan import StyleGANImages
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
 from guidance.losses.latent_distance import LatentDistance
+from guidance.losses.noise_correlation import NoiseCorrelation
 from guidance.media.write_image import save_png
 from guidance.outputs import Rendering
 from guidance.runs.checkpoint import DATA
 from guidance.stylegan import StyleGAN, load_stylegan
-from guidance.stylegan.latents import Latents
+from guidance.stylegan.latents import Latents, NoiseMapsScene
 from guidance.tasks.style_edit import StyleEdit
 from guidance.tasks.stylegan.inversion import Inversion, invert, residual_layer
 from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
@@ -273,10 +274,81 @@ def test_the_residual_reaches_what_latents_do_not() -> None:
 
 def test_an_image_that_the_latents_do_not_reach_is_reported(network: StyleGAN) -> None:
     latents, image = start_of(network, 1), torch.zeros(1, 3, 32, 32)
-    far = Inversion(latents, image, image, 0.3, 0.1, 0.9, 0.1, 9)
+    far = Inversion(network, latents, image, image, 0.3, 0.1, 0.9, 0.1, 9)
     assert far.is_unlike and "crop and align it" in far.notes[1]
-    near = Inversion(latents, image, image, 0.1, 0.1, 0.2, 0.1, 9)
+    near = Inversion(network, latents, image, image, 0.1, 0.1, 0.2, 0.1, 9)
     assert not near.is_unlike and "inverted in 9 steps" in near.notes[0]
+
+
+def correlation_of(noise: Tensor) -> Tensor:
+    return NoiseCorrelation()(Rendering(torch.zeros(len(noise), 1, 3, 2, 2), scene=NoiseMapsScene((noise,))), context())
+
+
+def test_the_correlation_of_noise_is_that_of_its_definition() -> None:
+    noise = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    small = nn.functional.avg_pool2d(noise, 2) * 2
+    expected = torch.zeros(2)
+    for each in (noise, small):
+        n = each.shape[-1]
+        for sample in range(2):
+            for dy, dx in ((1, 0), (0, 1)):
+                found = sum(
+                    float(each[sample, 0, y, x] * each[sample, 0, (y - dy) % n, (x - dx) % n])
+                    for y in range(n)
+                    for x in range(n)
+                )
+                expected[sample] += (found / n**2) ** 2
+    torch.testing.assert_close(correlation_of(noise), expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="applies only to generators that optimize noise maps"):
+        NoiseCorrelation()(Rendering(torch.zeros(1, 1, 3, 2, 2)), context())
+
+
+@pytest.mark.slow
+def test_noise_maps_are_fitted_and_stay_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the regularizer, their values correlate."""
+    network = small_stylegan2(3).frozen()
+    for name, parameter in network.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.fill_(0.3)
+    target = from_seeds(network, (5,), 0.7).images[0].roll(5, -1)
+    found = invert(network, target, steps=30, residual=False, noise=True)
+    monkeypatch.setattr("guidance.tasks.stylegan.inversion.NOISE_WEIGHT", 0.0)
+    free = invert(network, target, steps=30, residual=False, noise=True)
+    for one, other in zip(found.latents.noise or (), free.latents.noise or (), strict=True):
+        if one is not None and other is not None:
+            assert float(one.mean().abs()) < 1e-4
+            assert float(one.square().mean()) == pytest.approx(1, abs=1e-3)
+            assert float(correlation_of(one)) < 0.1 * float(correlation_of(other))
+    loaded = load_latents(save_latents(tmp_path / "a.safetensors", found.latents, network), network)
+    assert torch.equal(loaded.images(network.synthesis), found.latents.images(network.synthesis))
+
+
+@pytest.mark.slow
+def test_a_tuned_copy_reaches_the_image(images: Files, networks: Files, small_dictionaries: None, tmp_path: Path) -> None:
+    """The network itself and what computes its styles do not change; the copy is a network."""
+    network = small_stylegan2(3).frozen()
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+    target = from_seeds(network, (123,), 0.7).images[0].roll(9, -1)
+    found = invert(network, target, steps=10, tuning_steps=40)
+    assert found.rms < 0.97 * found.latents_rms and not found.latents.additions
+    assert "its weights are no longer those of the network" in found.notes[1]
+    assert all(torch.equal(x, before[name]) for name, x in network.state_dict().items())
+    changed = {n for n, x in found.network.state_dict().items() if not torch.equal(x, before[n])}
+    assert changed and not any("affine" in name or "mapping" in name for name in changed)
+
+    given: dict[str, Any] = {"network": str(networks["NETWORK"]), "image": images["SQUARE"]}
+    given |= {"method": {"kind": "direction", "frames": 2}, "tuning_steps": 2}
+    given |= {"inversion_steps": 2, "device": "cpu", "judge": False}
+    first = StyleEdit(prompt="a heart", output=tmp_path, **given).run()
+    tuned = load_stylegan(str(first.folder / "network"))
+    loaded = load_latents(first.folder / "latents.safetensors", tuned)
+    written = torch.from_numpy(np.asarray(Image.open(first.folder / "image.png")).copy())
+    made_again = loaded.images(tuned.synthesis)[0].permute(1, 2, 0) * 255
+    assert float((made_again - written).abs().max()) <= 1
+    with pytest.raises(InputError, match="belong to another network"):
+        load_latents(first.folder / "latents.safetensors", load_stylegan(str(networks["NETWORK"])))
 
 
 def test_an_oblong_image_is_cropped_with_a_warning(images: Files, network: StyleGAN) -> None:

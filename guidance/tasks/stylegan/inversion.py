@@ -14,11 +14,13 @@ from torch import Tensor
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError, InputWarning
 from guidance.generators.image.inverted import InvertedImages
+from guidance.generators.image.tuned import TunedImages
 from guidance.generators.image.param.latents import draw_latents
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.content import Content
 from guidance.losses.lpips import Lpips
+from guidance.losses.noise_correlation import NoiseCorrelation
 from guidance.losses.pixel_distance import PixelDistance
 from guidance.media.read_image import load_image
 from guidance.media.resize import resized
@@ -35,6 +37,8 @@ LATENT_STEPS = 0.7
 RESIDUAL_SHARE, RESIDUAL_MOST = 0.5, 64
 #: Learning rate of feature maps, in their standard deviations.
 FEATURE_RATE = 0.05
+#: Of the correlation of noise maps, as in the projector of StyleGAN2, whose images are in [-1, 1].
+NOISE_WEIGHT = 1e5
 #: As in the projector of StyleGAN2: the rate rises in the first 5% and falls in the last quarter.
 RATE = "0.05 -> 1 @ 0.05 -> 1 @ 0.75 -> 0.02 cosine"
 #: An image is reported as unlike those of the network if its latents alone leave this share of the
@@ -49,6 +53,7 @@ Distance = Literal["features", "lpips"]
 class Inversion:
     """The latents of an image, and how far the network's image is from it."""
 
+    network: StyleGAN  # whose images they are: a copy with other weights after tuning
     latents: Latents  # of one sample, with an addition to one layer
     target: Float[Tensor, "1 3 h w"]  # the image in the size of the network
     image: Float[Tensor, "1 3 h w"]  # the network's image
@@ -57,6 +62,7 @@ class Inversion:
     latents_distance: float  # of features, by the latents alone: 1 is that of two samples
     distance: float  # of features, with the addition
     steps: int
+    tuning_steps: int = 0
 
     @property
     def is_unlike(self) -> bool:
@@ -71,6 +77,11 @@ class Inversion:
             f"{self.distance:.2f} of the distance of two samples of the network (by the latents "
             f"alone: {self.latents_rms:.3f} and {self.latents_distance:.2f})"
         ]
+        if self.tuning_steps:
+            found.append(
+                f"a copy of the network was tuned for this image in {self.tuning_steps} steps: its "
+                "weights are no longer those of the network"
+            )
         if self.is_unlike:
             found.append(
                 "the latents alone do not reach this image: it is probably not framed or lit as "
@@ -88,12 +99,15 @@ def invert(
     distance: Distance = "features",
     encoder: str | Encoder = "mini-portraits",
     residual: bool = True,
+    noise: bool = False,
+    tuning_steps: int = 0,
     device: str | torch.device = "cpu",
 ) -> Inversion:
     """The latents W+ of an image, and a change of one feature map for what they do not reach.
 
-    The weights of the network stay as they are. The latents start at the mean w or at one of 64
-    samples, whichever is nearest to the image.
+    The weights of the network stay as they are, unless `tuning_steps` are given: then a copy of the
+    network is tuned after the latents, see `TunedImages`, and no feature map is changed. The
+    latents start at the mean w or at one of 64 samples, whichever is nearest to the image.
 
     Args:
         network: a network, or its name; see `guidance.stylegan.load_stylegan`.
@@ -102,6 +116,8 @@ def invert(
         distance: "features" of the encoder, or "lpips"; pixels are always compared as well.
         encoder: whose feature maps are compared, also in the report.
         residual: whether to fit a feature map after the latents.
+        noise: whether to fit the noise maps of the network with the latents.
+        tuning_steps: further updates, of the weights of a copy of the network.
         device: where the network is loaded, if it is given by name.
 
     Raises:
@@ -115,16 +131,28 @@ def invert(
     target = as_target(image, network.synthesis.resolution).to(network.device)
     features = FeatureDistance(encoder, network.device)
     fit = _Fit(network, target, features, distance)
+    residual = residual and not tuning_steps
     first = max(1, round(LATENT_STEPS * steps)) if residual else steps
-    latents = fit.run(InvertedImages(network, fit.start()), first)
-    before = fit.errors(latents)
+    latents = fit.run(InvertedImages(network, fit.start(), noise=noise), first)
+    before = fit.errors(network, latents)
     if residual:
         latents = fit.run(_residual(network, latents), steps - first)
-    after = fit.errors(latents)
+    if tuning_steps:
+        network = fit.tuned(latents, tuning_steps)
+    after = fit.errors(network, latents)
     with torch.no_grad():
         made = latents.images(network.synthesis)
     return Inversion(
-        latents, target, made, before[0], after[0], before[1], after[1], steps
+        network,
+        latents,
+        target,
+        made,
+        latents_rms=before[0],
+        rms=after[0],
+        latents_distance=before[1],
+        distance=after[1],
+        steps=steps,
+        tuning_steps=tuning_steps,
     )
 
 
@@ -208,8 +236,18 @@ class _Fit:
         settings = Settings(
             steps=max(1, steps), learning_rate=RATE, device=str(self.network.device)
         )
-        optimize(generator, self._losses(), settings, quiet=True)
+        losses = self._losses()
+        if generator.residual is None and generator.noise:
+            losses = losses + NOISE_WEIGHT * NoiseCorrelation()
+        optimize(generator, losses, settings, quiet=True)
         return generator.latents().detach()
+
+    def tuned(self, latents: Latents, steps: int) -> StyleGAN:
+        """A copy of the network whose image of the latents is closer."""
+        generator = TunedImages(self.network, latents)
+        settings = Settings(steps=steps, device=str(self.network.device))
+        optimize(generator, self._losses(), settings, quiet=True)
+        return generator.network.frozen()
 
     def _losses(self) -> Terms:
         reference = self.target[:, None]
@@ -221,9 +259,9 @@ class _Fit:
         return features + 2.0 * PixelDistance(reference)
 
     @torch.no_grad()
-    def errors(self, latents: Latents) -> tuple[float, float]:
+    def errors(self, network: StyleGAN, latents: Latents) -> tuple[float, float]:
         """The rms of pixels, and the distance of features: 1 is that of two samples."""
-        image = latents.images(self.network.synthesis)
+        image = latents.images(network.synthesis)
         rms = float((image - self.target).square().mean().sqrt())
         apart = self.features.between(self.features.maps(image), self.maps)
         return rms, float(apart) / self.unit

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class EditJob:
     """What a method needs to know about an edit."""
 
-    network: StyleGAN
+    network: StyleGAN  # of directions; the images are made by `source.network`
     source: Source
     prompts: tuple[Prompt, ...]  # one per sample, with the style
     shown: Prompt  # what the images show before the edit

@@ -18,12 +18,15 @@ from guidance.media.pixels import Frame, to_uint8
 from guidance.media.write_video import encode_mp4
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.stylegan import StyleGAN
+from guidance.stylegan.files.save import save_stylegan
 from guidance.tasks.stylegan.kept import FeatureDistance, typical_distance
 from guidance.tasks.stylegan.latent_file import save_latents
 from guidance.tasks.stylegan.method import EditMethod
 from guidance.tasks.stylegan.source import Source
 
 STRIP, PAIR, VIDEO, LATENTS = "strengths.png", "before_after.png", "strengths.mp4", "latents.safetensors"
+#: The folder of a network that was tuned for the image.
+TUNED = "network"
 #: Shares of the change in the strip: the opposite direction, nothing, the edit, and beyond.
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 #: Frames of the video from nothing to the edit; it then runs back. Frames per second.
@@ -58,8 +61,12 @@ class EditFiles(Artifact):
             tiles = [batch[sample] for batch in strips]
             yield run.write(STRIP, contact_sheet(tiles, numbers, len(tiles)), sample)
             path = run.sample_folder(sample) / LATENTS
-            yield Written(save_latents(path, latents.select(sample), self.network), sample)
+            yield Written(save_latents(path, latents.select(sample), self.source.network), sample)
         yield from self._videos(run, generator)
+        if self.source.network is not self.network:
+            save_stylegan(self.source.network, run.folder / TUNED)
+            for name in ("config.json", "model.safetensors"):
+                yield Written(run.folder / TUNED / name, None)
 
     def _videos(self, run: RunContext, generator: StyleGANImages) -> Iterator[Written]:
         """The change from nothing to the edit and back."""

@@ -22,6 +22,7 @@ from guidance.tasks.stylegan.latent_file import load_latents
 class Source:
     """Latents of all samples, and their images before the edit."""
 
+    network: StyleGAN  # that makes the images: a tuned copy, or the network itself
     latents: Latents
     images: Float[Tensor, "n 3 h w"]  # the user's image, or those of the latents
     notes: tuple[str, ...] = ()
@@ -43,19 +44,28 @@ def from_file(network: StyleGAN, path: Path, n: int) -> Source:
     return _of_latents(network, load_latents(path, network).expand(n))
 
 
-def from_image(
-    network: StyleGAN, path: Path, n: int, *, steps: int, distance: Distance, encoder: str
-) -> Source:
+@dataclass(frozen=True)
+class Inverting:
+    """How the latents of an image are found; see `invert`."""
+
+    steps: int
+    distance: Distance
+    encoder: str
+    noise: bool = False
+    tuning_steps: int = 0
+
+
+def from_image(network: StyleGAN, path: Path, n: int, how: Inverting) -> Source:
     """The latents of an image, for n samples. Raises InputError; see `invert`."""
-    found = invert(network, path, steps=steps, distance=distance, encoder=encoder)
-    return Source(found.latents.expand(n), found.target.expand(n, -1, -1, -1), found.notes)
+    found = invert(network, path, **vars(how))
+    return Source(found.network, found.latents.expand(n), found.target.expand(n, -1, -1, -1), found.notes)
 
 
 def _of_latents(network: StyleGAN, latents: Latents) -> Source:
     with torch.no_grad():
         images = latents.images(network.synthesis)
     # As they are written: unchanged pixels stay bit-identical.
-    return Source(latents, (images * 255).round() / 255)
+    return Source(network, latents, (images * 255).round() / 255)
 
 
 def given_outside(source: Source, path: Path | None, image: Path | None) -> Given | None:

@@ -67,7 +67,7 @@ class Direction(EditMethod):
             )
             vectors = prompt_vectors(job, made_encoders(self.encoder), wanted)
         return StyleDirectionImages(
-            job.network,
+            job.source.network,
             job.source.latents,
             vectors,
             strength=self.strength,

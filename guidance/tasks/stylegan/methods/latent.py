@@ -58,7 +58,7 @@ class LatentOptimization(EditMethod):
         from guidance.generators.image.stylegan import StyleGANImages
 
         return StyleGANImages(
-            job.network,
+            job.source.network,
             job.source.latents,
             space=self.space,
             layers=self.layers.bounds,
