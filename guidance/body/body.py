@@ -183,7 +183,7 @@ class Body:
     ) -> tuple[Float[Tensor, "*b j 3 3"], Float[Tensor, "*b j 3"]]:
         """World rotations and positions of the joints.
 
-        A joint has the world rotation of its canonical joint, so that the rotations of canonical
+        The root moves the pelvis and all joints below it; those above stay at rest. A joint has the world rotation of its canonical joint, so that the rotations of canonical
         joints that the body lacks are not lost.
         """
         world = _world_rotations(rotations)
@@ -194,8 +194,10 @@ class Body:
         steps = joints - joints[..., parents, :]
         steps = (turned[..., parents, :, :] @ steps[..., None])[..., 0]
         steps = torch.where(is_root[:, None], joints, steps)
-        placed = self._chains.to(joints) @ steps
-        return turned, placed + (root - placed[..., self.pelvis, :])[..., None, :]
+        chains = self._chains.to(joints)
+        placed = chains @ steps
+        shift = (root - placed[..., self.pelvis, :])[..., None, :]
+        return turned, placed + chains[:, self.pelvis, None] * shift
 
     def _corrections(self, turned: Float[Tensor, "*b j 3 3"]) -> Float[Tensor, "*b p 3"]:
         assert self.pose_basis is not None

@@ -88,6 +88,7 @@ class _Placed:
 
 def _body(name: str, raw: RawMesh, found: Skin, mapped: Found, where: str) -> Body:
     parents = _joint_parents(found)
+    _check_tree(mapped, parents, where)
     placed = _placed(raw, found, mapped, where)
     turned = straightening(placed.heads, parents, mapped.canonical)
     joints = placed.heads.clone()
@@ -120,6 +121,26 @@ def _body(name: str, raw: RawMesh, found: Skin, mapped: Found, where: str) -> Bo
         rig=Rig(nodes, to_body),
     )
     return _with_materials(body, raw, kept, where)
+
+
+def _check_tree(mapped: Found, parents: tuple[int, ...], where: str) -> None:
+    """Checks that arms, legs and head hang from the pelvis.
+
+    Raises:
+        InputError: names the joints that do not.
+    """
+    loose = []
+    for name, joint in zip(NAMES, mapped.canonical, strict=True):
+        above = joint
+        while above >= 0 and above != mapped.canonical[0]:
+            above = parents[above]
+        if joint >= 0 and above < 0:
+            loose.append(name)
+    if loose:
+        raise InputError(
+            f"{where}: {', '.join(loose)} are not below the pelvis in the hierarchy of bones; "
+            "parent them to it"
+        )
 
 
 def _joint_parents(found: Skin) -> tuple[int, ...]:
