@@ -73,7 +73,7 @@ class Body:
         controls = {name: value.to(like) for name, value in self.controls.items()}
         return replace(self, **moved, controls=controls)
 
-    def betas(self, **controls: float) -> Float[Tensor, "k"]:
+    def betas(self, **controls: float | int) -> Float[Tensor, "k"]:
         """Shape coefficients of named controls, e.g. `betas(height=5, weight=-1)`.
 
         Raises:
@@ -183,8 +183,9 @@ class Body:
     ) -> tuple[Float[Tensor, "*b j 3 3"], Float[Tensor, "*b j 3"]]:
         """World rotations and positions of the joints.
 
-        The root moves the pelvis and all joints below it; those above stay at rest. A joint has the world rotation of its canonical joint, so that the rotations of canonical
-        joints that the body lacks are not lost.
+        The root moves the pelvis and all joints below it; those above stay at rest. A joint has
+        the world rotation of its canonical joint, so that the rotations of canonical joints that
+        the body lacks are not lost.
         """
         world = _world_rotations(rotations)
         identity = torch.eye(3).to(world).expand(*world.shape[:-3], 1, 3, 3)

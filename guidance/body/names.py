@@ -270,7 +270,7 @@ def find_canonical(names: Sequence[str]) -> Found:
     places: dict[str, int] = {}
     for index, name in enumerate(names):
         places.setdefault(plain(name), index)
-    best, best_score = Found(CONVENTIONS[0].title, (-1,) * len(NAMES)), (-1, -1)
+    best, best_score = Found(CONVENTIONS[0].title, (-1,) * len(NAMES)), (-len(NAMES), 0)
     for convention in CONVENTIONS:
         bones = {joint: places.get(plain(bone), -1) for joint, bone in convention.bones.items()}
         found = Found(convention.title, tuple(bones.get(name, -1) for name in NAMES))

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.body import Body, skin
+from guidance.body.body import Body
 from guidance.body.files.glb_skin import Skin, read_skin
 from guidance.body.files.straighten import straightening
 from guidance.body.names import CONVENTIONS, Found, find_canonical
@@ -81,7 +81,6 @@ def check_found(mapped: Found, names: tuple[str, ...], where: str) -> None:
 class _Placed:
     """A file in meters, y up, facing +z, before the T-pose."""
 
-    vertices: Tensor  # [p, 3]
     heads: Tensor  # [j, 3]
     to_body: Tensor  # [4, 4]
 
@@ -96,13 +95,13 @@ def _body(name: str, raw: RawMesh, found: Skin, mapped: Found, where: str) -> Bo
         if parent >= 0:
             step = placed.heads[joint] - placed.heads[parent]
             joints[joint] = joints[parent] + turned[parent] @ step
-    weights = torch.from_numpy(found.weights)
-    vertices = skin(weights.double(), turned, joints, placed.heads, placed.vertices)
-    pelvis = joints[mapped.canonical[0]]
-    ground = torch.stack([pelvis[0], vertices[:, 1].min(), pelvis[2]])
     moved = torch.eye(4).double().repeat(len(joints), 1, 1)
     moved[:, :3, :3] = turned
-    moved[:, :3, 3] = joints - (turned @ placed.heads[..., None])[..., 0] - ground
+    moved[:, :3, 3] = joints - (turned @ placed.heads[..., None])[..., 0]
+    vertices = _in_t_pose(raw, found, moved @ placed.to_body, where)
+    pelvis = joints[mapped.canonical[0]]
+    ground = torch.stack([pelvis[0], vertices[:, 1].min(), pelvis[2]])
+    moved[:, :3, 3] -= ground
     nodes = _rig_nodes(found, moved, placed.to_body)
     to_body = placed.to_body.clone()
     to_body[:3, 3] -= ground
@@ -111,7 +110,7 @@ def _body(name: str, raw: RawMesh, found: Skin, mapped: Found, where: str) -> Bo
         name=name,
         template=(vertices - ground)[kept].float(),
         faces=torch.from_numpy(faces),
-        weights=weights[kept],
+        weights=torch.from_numpy(found.weights)[kept],
         rest=(joints - ground).float(),
         parents=parents,
         names=tuple(found.nodes[joint].name for joint in found.joints),
@@ -121,6 +120,33 @@ def _body(name: str, raw: RawMesh, found: Skin, mapped: Found, where: str) -> Bo
         rig=Rig(nodes, to_body),
     )
     return _with_materials(body, raw, kept, where)
+
+
+def _in_t_pose(
+    raw: RawMesh, found: Skin, moved: Float[Tensor, "j 4 4"], where: str
+) -> Float[Tensor, "p 3"]:
+    """The vertices skinned to the T-pose, from the mesh and not from its rest pose.
+
+    Skinning at rest is inverted for each vertex: skinning twice would shrink bent joints.
+
+    Args:
+        moved: from the scene at rest to the T-pose, for each joint.
+    """
+    result, start = [], 0
+    for part in found.parts:
+        weights = found.weights[start : part.stop].astype(np.float64)
+        at_rest = (weights @ part.matrices.reshape(-1, 16)).reshape(-1, 4, 4)
+        in_t_pose = (weights @ (moved.numpy() @ part.matrices).reshape(-1, 16)).reshape(-1, 4, 4)
+        points = raw.vertices[start : part.stop]
+        try:
+            mesh = np.linalg.solve(at_rest[:, :3, :3], (points - at_rest[:, :3, 3])[..., None])
+        except np.linalg.LinAlgError:
+            raise InputError(
+                f"{where}: its rest pose folds vertices to a plane; export it in its bind pose"
+            ) from None
+        result.append((in_t_pose[:, :3, :3] @ mesh)[..., 0] + in_t_pose[:, :3, 3])
+        start = part.stop
+    return torch.from_numpy(np.concatenate(result))
 
 
 def _check_tree(mapped: Found, parents: tuple[int, ...], where: str) -> None:
@@ -179,8 +205,7 @@ def _placed(raw: RawMesh, found: Skin, mapped: Found, where: str) -> _Placed:
         scale = 0.01 if hundred else USUAL / height
     to_body = torch.eye(4).double()
     to_body[:3, :3] = scale * rotation
-    turn = to_body[:3, :3].mT
-    return _Placed(vertices @ turn, heads @ turn, to_body)
+    return _Placed(heads @ to_body[:3, :3].mT, to_body)
 
 
 def _rig_nodes(

@@ -10,7 +10,7 @@ import numpy as np
 from guidance.errors import InputError
 from guidance.geometry.io.glb import FAN, STRIP, TRIANGLES
 from guidance.geometry.io.glb_document import Document, Json, whole
-from guidance.geometry.io.glb_pose import MAX_SETS, matrix_of, placed_nodes
+from guidance.geometry.io.glb_pose import MAX_SETS, matrix_of, placed_nodes, skin_matrices
 
 Array = Any
 #: Joints of a body, and entries of its dense weights (1 GiB in float32).
@@ -29,12 +29,22 @@ class SceneNode:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Successive vertices with the same skin."""
+
+    stop: int  # the vertex after the last
+    #: From the mesh to the scene at rest, for each joint, [j, 4, 4]; the identity without a skin.
+    matrices: Array
+
+
+@dataclass(frozen=True)
 class Skin:
     """Nodes, parents first; which of them are joints; and weights of all vertices."""
 
     nodes: tuple[SceneNode, ...]
     joints: tuple[int, ...]  # nodes
     weights: Array  # [p, j]
+    parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -69,6 +79,8 @@ def read_skin(document: Document, num_vertices: int) -> Skin:
     column = {joint: index for index, joint in enumerate(joints)}
     weights = np.zeros((num_vertices, len(joints)), np.float32)
     at, rigid = 0, 0
+    parts: list[Part] = []
+    rest = {number: skin_matrices(document, number) for number in skins}
     for index, node in enumerate(nodes):
         if "mesh" not in node.content:
             continue
@@ -76,8 +88,10 @@ def read_skin(document: Document, num_vertices: int) -> Skin:
         for primitive in document.part("meshes", node.content["mesh"])["primitives"]:
             if primitive.get("mode", TRIANGLES) not in (TRIANGLES, STRIP, FAN):
                 continue
+            matrices = np.tile(np.eye(4), (len(joints), 1, 1))
             if "skin" in node.content:
-                columns = [column[joint] for joint in skins[whole(node.content["skin"])]]
+                number = whole(node.content["skin"])
+                columns = [column[joint] for joint in skins[number]]
                 rows = _weights_of(document, primitive["attributes"], columns, weights.shape[1])
             else:
                 rows = None
@@ -87,11 +101,13 @@ def read_skin(document: Document, num_vertices: int) -> Skin:
                 rigid += count
             else:
                 weights[at : at + count] = rows
+                matrices[columns] = rest[number]
             at += count
+            parts.append(Part(at, matrices))
     if at != num_vertices:
         raise ValueError(f"{at:,} vertices have weights, but there are {num_vertices:,}")
     note = f"vertices without a skin follow the bone above them: {rigid:,}"
-    return Skin(nodes, joints, weights, (note,) if rigid else ())
+    return Skin(nodes, joints, weights, tuple(parts), (note,) if rigid else ())
 
 
 def _scene_nodes(document: Document) -> tuple[SceneNode, ...]:
