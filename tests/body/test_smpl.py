@@ -104,6 +104,9 @@ def test_nothing_in_a_pickle_is_executed(tmp_path: Path, monkeypatch: pytest.Mon
         ({"kintree_table": np.zeros((2, 30), int)}, "has 30 joints"),
         ({"v_template": np.full((9, 3), np.nan)}, "NaN"),
         ({"f": np.array([[0, 1, 9]])}, "vertices that do not exist"),
+        ({"f": np.array([[0, 1, -1]])}, "vertices that do not exist"),
+        ({"v_template": np.array(1.0)}, "v_template is no table"),
+        ({"kintree_table": np.full((2, 24), 3)}, "before its parent"),
         ({"weights": np.zeros((9, 24))}, "no skinning weights"),
     ],
 )

@@ -189,6 +189,6 @@ def _from_pickle(path: Path, keys: Mapping[str, Any] | frozenset[str]) -> dict[s
         raise InputError(
             f"{path}: {error}, which is not read; save its arrays with numpy.savez"
         ) from None
-    except (PickleProblem, ValueError, IndexError) as error:
+    except (PickleProblem, ValueError, IndexError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: {error}; it is not a body model, or damaged") from None
     return {key: value for key, value in values.items() if value is not None}

@@ -59,7 +59,7 @@ def read_smpl(path: Path) -> Body:
     parents = tuple(
         -1 if index == 0 else int(parent) for index, parent in enumerate(arrays["kintree_table"][0])
     )
-    if any(parent >= index for index, parent in enumerate(parents)):
+    if any(not 0 <= parent < index for index, parent in enumerate(parents) if index):
         raise InputError(f"{path}: a joint comes before its parent; the file is damaged")
     title, further = MODELS[len(parents)]
     ground = np.array([rest[0, 0], template[:, 1].min(), rest[0, 2]])
@@ -89,11 +89,13 @@ def _check(arrays: dict[str, Array], path: Path) -> None:
         raise InputError(
             f"{path}: has no {', '.join(missing)}; give a model file of SMPL, SMPL-H or SMPL-X"
         )
+    flat = [name for name, values in sorted(arrays.items()) if values.ndim < 2 or not values.size]
+    if flat:
+        raise InputError(f"{path}: {flat[0]} is no table of numbers; the file is damaged")
     table = arrays["kintree_table"]
-    if table.ndim != 2 or table.shape[1] not in MODELS:
+    if table.shape[-1] not in MODELS or table.ndim != 2:
         raise InputError(
-            f"{path}: has {table.shape[-1] if table.ndim else 0} joints; SMPL has 24, SMPL-H 52 "
-            "and SMPL-X 55"
+            f"{path}: has {table.shape[-1]} joints; SMPL has 24, SMPL-H 52 and SMPL-X 55"
         )
     j, p = table.shape[1], len(arrays["v_template"])
     if not 0 < p <= MAX_VERTICES:
@@ -114,7 +116,7 @@ def _check(arrays: dict[str, Array], path: Path) -> None:
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise InputError(f"{path}: {name} has NaN or infinite values")
     for name, count in (("f", p), ("ft", len(arrays.get("vt", ())))):
-        if name in arrays and len(arrays[name]) and int(arrays[name].max()) >= count:
+        if name in arrays and not 0 <= int(arrays[name].min()) <= int(arrays[name].max()) < count:
             raise InputError(f"{path}: {name} refers to vertices that do not exist")
     if (arrays["weights"].sum(1) <= 0).any():
         raise InputError(f"{path}: some vertices have no skinning weights")
