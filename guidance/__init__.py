@@ -19,6 +19,8 @@ from guidance.version import __version__ as __version__
 if TYPE_CHECKING:
     from guidance.augment import Augment as Augment
     from guidance.augment.whole import Whole as Whole
+    from guidance.body.body import Body as Body
+    from guidance.body.load import load_body as load_body
     from guidance.diffusion import load_denoiser as load_denoiser
     from guidance.diffusion.sampling import sample as sample
     from guidance.directions.dictionary import StyleDictionary as StyleDictionary
@@ -199,6 +201,8 @@ _PUBLIC = {
     # cameras and meshes
     "Orbit": "guidance.rendering.cameras.orbit",
     "load_mesh": "guidance.geometry.io.files",
+    "Body": "guidance.body.body",
+    "load_body": "guidance.body.load",
     "save_mesh": "guidance.geometry.io.files",
     # frozen models
     "load_encoder": "guidance.encoders",
