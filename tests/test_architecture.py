@@ -54,6 +54,7 @@ ALLOWED = {
     ("runs", "evaluate"),
     ("rendering", "loop"),
     ("motion", "body"),
+    ("motion", "encoders"),
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),
     ("options", "errors"),
