@@ -74,7 +74,7 @@ def retarget(recording: Recording, where: str) -> Motion:
         world,
         recording.positions[:, hips].mean(1) @ turn.T,
         leg_length(rest, joints),
-        float(np.mean([rest[joints[f"{side}_ankle"], 1] for side in ("left", "right")])),
+        _ankle_height(rest, joints),
         recording.name,
     )
 
@@ -110,6 +110,14 @@ def leg_length(rest: Array, joints: dict[str, int]) -> float:
     if not total > 1e-6:
         raise InputError("the legs of the rig have no length")
     return total / 2
+
+
+def _ankle_height(rest: Array, joints: dict[str, int]) -> float:
+    """How high the ankles are above the ground, which is at 0 if the rest pose stands on it."""
+    leg = leg_length(rest, joints)
+    height = float(np.mean([rest[joints[f"{side}_ankle"], 1] for side in ("left", "right")]))
+    own = REST[index("left_ankle"), 1] / leg_length(REST, dict(zip(NAMES, range(22), strict=True)))
+    return height if 0.03 * leg < height < 0.25 * leg else own * leg
 
 
 def is_standing(rest: Array, joints: dict[str, int]) -> bool:

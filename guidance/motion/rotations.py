@@ -41,8 +41,6 @@ def from_euler(order: str, degrees: Array) -> Array:
         return np.broadcast_to(np.eye(3), (*degrees.shape[:-1], 3, 3))
     shape, count = degrees.shape[:-1], len(order)
     flat = degrees.reshape(-1, count)
-    if count == 1:
-        flat = flat[:, 0]
     return Rotation.from_euler(order, flat, degrees=True).as_matrix().reshape(*shape, 3, 3)
 
 
