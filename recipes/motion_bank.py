@@ -16,14 +16,17 @@ from typing import Any
 
 import yaml
 
+from guidance.motion.authored import author
 from guidance.motion.bank import FOLDER, Clip, write_bank
-from guidance.motion.cleaning import grounded, with_travel
+from guidance.motion.cleaning import above_ground, foot_locked, grounded, with_travel
 from guidance.motion.files.glb import read_glb_animations
 from guidance.motion.motion import Motion
 from guidance.motion.retarget import retarget
 
 HERE = Path(__file__).parent / "motion"
 SOURCE, CC0 = "Mesh2Motion", "CC0-1.0"
+IN_WATER = ("swim", "tread_water")
+OTHER = ("labels", "poses")  # files that are no authored motions
 
 
 def converted(folder: Path) -> dict[str, Motion]:
@@ -43,6 +46,11 @@ def clip_of(name: str, entry: dict[str, Any], source: str) -> Clip:
     return Clip(name, entry["label"], phrases, tags, entry.get("loop", False), CC0, source)
 
 
+def _entries(name: str) -> dict[str, Any]:
+    entries: dict[str, Any] = yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+    return entries
+
+
 def main() -> None:
     """Writes the bank."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -51,12 +59,21 @@ def main() -> None:
     arguments = parser.parse_args()
     animations = converted(arguments.folder)
     motions, labels = {}, {}
-    for name, entry in yaml.safe_load((HERE / "labels.yaml").read_text()).items():
+    for name, entry in _entries("labels.yaml").items():
         motion = grounded(animations[entry["clip"]])
         if entry.get("root") == "forward":
             motion = with_travel(motion)
+        motion = foot_locked(foot_locked(motion))
+        if name not in IN_WATER:
+            motion = above_ground(motion)
         motions[name] = replace(motion, name=name)
         labels[name] = clip_of(name, entry, f"{SOURCE}: {entry['clip']}")
+    poses = _entries("poses.yaml")
+    for path in sorted(HERE.glob("*.yaml")):
+        for name, entry in _entries(path.name).items() if path.stem not in OTHER else ():
+            assert name not in motions, name
+            motions[name] = replace(above_ground(author(entry, poses, name)), name=name)
+            labels[name] = clip_of(name, entry, "authored")
     write_bank(arguments.output, motions, labels)
     size = sum(path.stat().st_size for path in arguments.output.iterdir())
     print(f"{len(motions)} clips, {sum(m.num_frames for m in motions.values())} frames, {size:,} B")

@@ -11,7 +11,8 @@ Quantities of a pose; angles in degrees, lengths in meters; x is to the left, y 
 * `l_hand: [out, up, forward]` from the shoulder in arm lengths, in the axes of the chest, or the
   name of a place; `l_elbow`: where the elbow points; `l_wrist: [flex, deviate, twist]`; `shrug`.
 * `l_foot: [x, height, z]` of the ankle above its height at rest, in the world; `l_knee`: where the
-  knee points; `l_toe`: how far the toes point down; `l_out`: how far they point outward.
+  knee points; `l_toe`: how far the toes point down (the heel rises
+  if they are on the ground); `l_out`: how far they point outward.
 * `spin`, `tumble`, `wheel`: turn the whole body about the pelvis, to the left, forward, and to the
   left; `move: [x, y, z]` carries the whole body. Hips and feet are then those before all this.
 * `hops` beside `keys`: `[start, end, height]` of the jumps, which are parabolas.
@@ -36,6 +37,7 @@ from guidance.motion.rotations import bent, from_euler, unit
 Array = Any
 SKELETON = canonical()
 REST: Array = SKELETON.rest.double().numpy()
+FOOT: Array = REST[NAMES.index("left_foot")] - REST[NAMES.index("left_ankle")]
 #: Places of a hand: out, up and forward of the shoulder, in arm lengths.
 PLACES: dict[str, tuple[float, float, float]] = {
     "hang": (0.1, -0.96, 0.08), "hip": (0.12, -0.62, 0.1), "mouth": (-0.24, 0.08, 0.4),
@@ -286,10 +288,22 @@ def _arm(world: Array, places: Array, pose: Mapping[str, Array], side: str, sign
     world[:, NAMES.index(names[2])] = world[:, NAMES.index(names[1])] @ turn
 
 
+def _rolled(pose: Mapping[str, Array], side: str) -> Array:
+    """How an ankle moves if a foot on the ground rolls over its toes, which stay."""
+    down = np.radians(np.maximum(pose[f"{side}_toe"], 0))
+    upright = np.cos(np.radians(pose["tumble"])) * np.cos(np.radians(pose["wheel"]))
+    near = np.clip(1 - np.abs(pose[f"{side}_foot"][:, 1:2]) / 0.12, 0, 1) * np.clip(upright, 0, 1)
+    low, ahead = -FOOT[1], FOOT[2]
+    up = ahead * np.sin(down) - low * (1 - np.cos(down))
+    forward = ahead * (1 - np.cos(down)) + low * np.sin(down)
+    return near * np.concatenate([0 * up, up, forward], 1)
+
+
 def _leg(world: Array, places: Array, pose: Mapping[str, Array], side: str, sign: float) -> None:
     heading = from_euler("Y", pose["turn"] / 2)
     flip = np.array([sign, 1, 1])
     target = pose[f"{side[0]}_foot"] + [0, REST[NAMES.index("left_ankle"), 1], 0]
+    target = target + _rolled(pose, side[0])
     pole = (heading @ (pose[f"{side[0]}_knee"] * flip)[..., None])[..., 0]
     names = (f"{side}_hip", f"{side}_knee", f"{side}_ankle")
     _chain(world, places, names, target, pole, (-1, 0, 0))

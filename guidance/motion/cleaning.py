@@ -48,12 +48,32 @@ def lowest(joints: Array) -> Array:
     return np.concatenate(heights, 1).min(1)
 
 
+def depths(joints: Array) -> Array:
+    """How deep the body is in the ground `[t]`: soles of feet, and centers of other joints.
+
+    On its toes or on its knees, an ankle may be as low as a toe joint.
+    """
+    heights = joints[..., 1].copy()
+    heights[:, [*ANKLES, *TOES]] -= TOE_HEIGHT
+    return np.maximum(-heights.min(1), 0)
+
+
+def above_ground(motion: Motion, allowed: float = 0.004, window: int = 7) -> Motion:
+    """The motion raised where it is deeper in the ground than `allowed` meters, smoothly."""
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+
+    deep = np.maximum(depths(motion.joints().double().numpy()) - allowed, 0)
+    lift = uniform_filter1d(maximum_filter1d(deep, window, mode="nearest"), window, mode="nearest")
+    up = torch.from_numpy(lift).float()[:, None] * torch.tensor([0.0, 1, 0])
+    return replace(motion, root=motion.root + up)
+
+
 def grounded(motion: Motion, most: float = 0.06) -> Motion:
     """The motion moved up or down by at most `most` meters, so that its soles touch the ground.
 
     A motion that never comes near the ground, such as flying, stays as it is.
     """
-    height = float(np.percentile(lowest(motion.joints().double().numpy()), 5))
+    height = float(np.percentile(lowest(motion.joints().double().numpy()), 2))
     if abs(height) > most:
         return motion
     return replace(motion, root=motion.root - torch.tensor([0.0, height, 0.0]))

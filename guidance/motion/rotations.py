@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 Array = Any
 TINY = 1e-9
+MOST_BENT = 150.0  # degrees of an elbow or a knee; beyond, the end stays short of its target
 
 
 def quaternions(matrices: Array) -> Array:
@@ -112,7 +113,9 @@ def bent(target: Array, pole: Array, upper: float, lower: float) -> tuple[Array,
         at a right angle to the target in which the middle joint lies.
     """
     distance = np.linalg.norm(target, axis=-1, keepdims=True)
-    reach = np.clip(distance, abs(upper - lower) + 1e-4, (upper + lower) * 0.9995)
+    cosine = np.cos(np.radians(MOST_BENT))
+    least = np.sqrt(upper**2 + lower**2 + 2 * upper * lower * cosine)
+    reach = np.clip(distance, least, (upper + lower) * 0.9995)
     along = target / np.maximum(distance, TINY)
     side = unit(pole - (pole * along).sum(-1, keepdims=True) * along)
     cosine = (upper**2 + reach**2 - lower**2) / (2 * upper * reach)
