@@ -24,8 +24,8 @@ from guidance.motion.words.stems import stems_of
 from guidance.motion.words.synonyms import SYNONYMS
 
 #: Weights: of a synonym against the word itself, of words of the person, of embeddings, of a
-#: label against a paraphrase, and of all phrases together. Chosen on benchmarks/motions.txt.
-SYNONYM, PERSON, EMBEDDING, LABEL, ALL = 0.6, 0.1, 0.5, 1.1, 0.25
+#: label against a paraphrase, of all phrases together, and of words of labels. Chosen on benchmarks/motions.txt.
+SYNONYM, PERSON, EMBEDDING, LABEL, ALL, VERB = 0.6, 0.1, 0.08, 1.05, 0.25, 1.5
 #: Temperature of the confidence.
 SHARPNESS = 12.0
 #: Longest prompt in characters.
@@ -51,6 +51,7 @@ class _Index:
     names: tuple[str, ...]
     phrases: tuple[tuple[frozenset[str], ...], ...]
     weights: dict[str, float]
+    verbs: frozenset[str]  # words of labels
 
 
 @lru_cache(maxsize=4)
@@ -58,7 +59,8 @@ def _index(phrases: tuple[tuple[str, tuple[str, ...]], ...]) -> _Index:
     stems = tuple(tuple(frozenset(stems_of(text)) for text in texts) for _, texts in phrases)
     clips = Counter(word for each in stems for word in frozenset().union(*each))
     weights = {word: math.log(1 + len(stems) / count) for word, count in clips.items()}
-    return _Index(tuple(name for name, _ in phrases), stems, weights)
+    verbs = frozenset().union(*(each[0] for each in stems if each))
+    return _Index(tuple(name for name, _ in phrases), stems, weights, verbs)
 
 
 def retrieve(
@@ -112,10 +114,11 @@ def lexical_scores(prompt: str, bank: Bank) -> Float[Tensor, "n"]:
 
 def _weight(index: _Index, word: str, rare: float) -> float:
     """How rare a word is; a word that no phrase has counts as much as its rarest synonym."""
+    known_verb = VERB if word in index.verbs or SYNONYMS.get(word, frozenset()) & index.verbs else 1
     if word in index.weights:
-        return index.weights[word]
+        return index.weights[word] * known_verb
     known = [index.weights[other] for other in SYNONYMS.get(word, ()) if other in index.weights]
-    return max(known, default=0.3 * rare)
+    return max(known, default=0.3 * rare) * known_verb
 
 
 def _best(
@@ -136,7 +139,7 @@ def _best(
             found += weight * part
         own = sum(rarity.get(word, rare) for word in phrase) or 1.0
         # Words of the phrase that the prompt lacks make it less specific.
-        agreement = found * (0.8 + 0.2 * min(1.0, found / own))
+        agreement = found * (0.7 + 0.3 * min(1.0, found / own))
         best = max(best, agreement * (LABEL if number == 0 else 1.0))
     spread = sum(wanted[word] * min(1.0, together[word] / 4) for word in wanted)
     return best + ALL * spread

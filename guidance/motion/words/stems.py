@@ -7,7 +7,7 @@ from functools import lru_cache
 
 #: Words that say nothing about an action.
 _STOP_TEXT = """\
-a an the and or of to in on at by for with from into onto as is are be being been am was it
+about a an the and or of to in on at by for with from into onto as is are be being been am was it
 its his her their there this that who which while very some someone person man woman people
 guy boy girl human figure he she they one somebody adult something anything thing just then
 does do doing did makes make making has have having gets get getting goes go going starts
@@ -42,7 +42,7 @@ def stem(word: str) -> str:
     for ending in ("ings", "ing", "edly", "ed", "ers", "er", "ly"):
         base = word[: -len(ending)]
         if word.endswith(ending) and len(base) >= 3 and VOWEL.search(base):
-            return _without_e(_single(base))
+            return stem(_single(base)) if ending != "er" else _without_e(_single(base))
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "i"
     if word.endswith(("sses", "shes", "ches", "xes", "zes")):

@@ -21,6 +21,7 @@ fall tumble topple trip stumble
 collapse faint swoon
 sleep nap doze slumber snooze
 sit seat seated
+chair armchair bench sofa couch stool
 crouch squat duck
 crawl slither creep
 push shove
