@@ -138,7 +138,9 @@ def author(entry: Mapping[str, Any], poses: Mapping[str, Any], where: str) -> Mo
     """
     try:
         keys = sorted((float(time), changes) for time, changes in entry["keys"].items())
-        travel = np.array([entry.get("travel", [0, 0])[0], 0, entry.get("travel", [0, 0])[1]], float)
+        travel = np.array(
+            [entry.get("travel", [0, 0])[0], 0, entry.get("travel", [0, 0])[1]], float
+        )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise InputError(f"{where}: expected `keys`, a mapping of times to poses") from None
     tracks: dict[str, list[tuple[float, Array]]] = {
@@ -231,7 +233,11 @@ def solved(pose: Mapping[str, Array]) -> Motion:
     for joint, parent in enumerate(SKELETON.parents):
         if parent >= 0:
             rotations[:, joint] = np.swapaxes(world[:, parent], -1, -2) @ world[:, joint]
-    return Motion(torch.from_numpy(rotations).float(), torch.from_numpy(pose["hips"] + pose["move"]).float(), FPS)
+    return Motion(
+        torch.from_numpy(rotations).float(),
+        torch.from_numpy(pose["hips"] + pose["move"]).float(),
+        FPS,
+    )
 
 
 def _turn(world: Array, places: Array, name: str, rotation: Array) -> None:
@@ -250,7 +256,11 @@ def _hinge(direction: Array, axis: Array) -> Array:
 
 
 def _chain(
-    world: Array, places: Array, names: tuple[str, str, str], target: Array, pole: Array,
+    world: Array,
+    places: Array,
+    names: tuple[str, str, str],
+    target: Array,
+    pole: Array,
     rest_axis: tuple[float, float, float],
 ) -> None:
     """Turns two bones so that their end is at the target."""  # fmt: skip
