@@ -20,6 +20,7 @@ from guidance.motion.authored import author
 from guidance.motion.bank import FOLDER, Clip, write_bank
 from guidance.motion.cleaning import above_ground, foot_locked, grounded, with_travel
 from guidance.motion.files.glb import read_glb_animations
+from guidance.motion.hinges import hinged, limited
 from guidance.motion.motion import Motion
 from guidance.motion.retarget import retarget
 
@@ -60,7 +61,7 @@ def main() -> None:
     animations = converted(arguments.folder)
     motions, labels = {}, {}
     for name, entry in _entries("labels.yaml").items():
-        motion = grounded(animations[entry["clip"]])
+        motion = grounded(limited(hinged(animations[entry["clip"]])))
         if entry.get("root") == "forward":
             motion = with_travel(motion)
         motion = foot_locked(foot_locked(motion))
@@ -72,7 +73,7 @@ def main() -> None:
     for path in sorted(HERE.glob("*.yaml")):
         for name, entry in _entries(path.name).items() if path.stem not in OTHER else ():
             assert name not in motions, name
-            motions[name] = replace(above_ground(author(entry, poses, name)), name=name)
+            motions[name] = replace(above_ground(limited(author(entry, poses, name))), name=name)
             labels[name] = clip_of(name, entry, "authored")
     write_bank(arguments.output, motions, labels)
     size = sum(path.stat().st_size for path in arguments.output.iterdir())

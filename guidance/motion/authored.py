@@ -154,7 +154,7 @@ def author(entry: Mapping[str, Any], poses: Mapping[str, Any], where: str) -> Mo
     if entry.get("half"):
         tracks, end = _second_half(tracks, float(entry["half"]), travel)
     loop = bool(entry.get("loop")) and end > 0
-    times = np.arange(int(round(end * FPS)) + 1) / FPS
+    times = np.arange(round(end * FPS) + 1) / FPS
     quantities = {
         name: _interpolated(name, track, times, end if loop else 0.0, travel)
         for name, track in tracks.items()
