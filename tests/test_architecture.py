@@ -55,6 +55,7 @@ ALLOWED = {
     ("rendering", "loop"),
     ("motion", "body"),
     ("motion", "encoders"),
+    ("body", "motion"),  # animated files of bodies
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),
     ("options", "errors"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.meshes import GivenMaterials
@@ -13,25 +12,20 @@ from guidance.meshes import GivenMaterials
 
 @dataclass(frozen=True)
 class RigNode:
-    """A node: its name, its parent, and its transform relative to it in the file."""
+    """A node: its name, its parent, its transform in the file, and its place in the T-pose."""
 
     name: str
     parent: int  # -1 for a root; parents come before their children
-    local: Float[Tensor, "4 4"]
     joint: int  # the joint of the body, or -1 for nodes that deform nothing
+    local: Float[Tensor, "4 4"]  # relative to the parent, in the file
+    bind: Float[Tensor, "4 4"]  # in the T-pose of the body, in meters
 
 
 @dataclass(frozen=True)
 class Rig:
-    """The original hierarchy of a body.
-
-    The body itself is in meters, faces +z, and stands in the T-pose. `to_body` takes a point of
-    the scene of the file there, before the arms and legs are straightened; `straightened` are the
-    world rotations that straighten each joint.
-    """
+    """The original hierarchy and materials of a body."""
 
     nodes: tuple[RigNode, ...]
-    to_body: Float[Tensor, "4 4"]  # rotation, scale and shift
-    straightened: Float[Tensor, "j 3 3"]
+    to_body: Float[Tensor, "4 4"]  # from the scene of the file to meters, y up, facing +z
     materials: GivenMaterials | None = None
-    face_material: Any = None  # index into the materials for each face, [f]
+    face_material: Int[Tensor, "f"] | None = None  # index into the materials, -1 for none

@@ -56,7 +56,7 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
         normals: unit vertex normals.
         material: its maps are embedded as PNG; None writes vertex colors and a diffuse material.
     """
-    file = _File()
+    file = GlbFile()
     origin = far_origin(mesh.vertices)
     node: dict[str, Any] = {}
     if origin.any():  # the node's translation has full precision, the vertices are float32
@@ -91,7 +91,7 @@ def write_glb(mesh: RawMesh, normals: Array, material: Material | None = None) -
 
 def write_glb_nodes(nodes: Sequence[Node]) -> bytes:
     """A scene of double-sided meshes with vertex colors, one named node per mesh."""
-    file = _File()
+    file = GlbFile()
     file.description["materials"] = [DIFFUSE_MATERIAL]
     for node in nodes:
         transform = {"translation": list(node.position), "scale": [node.scale] * 3}
@@ -163,12 +163,12 @@ def _without_factor(material: dict[str, Any]) -> dict[str, Any]:
 
 def pack_given(given: GivenMaterials) -> bytes:
     """A GLB of materials and their images alone."""
-    file = _File()
+    file = GlbFile()
     file.add_given(given)
     return file.content()
 
 
-class _File:
+class GlbFile:
     """The JSON description and the binary buffer of a GLB under construction."""
 
     def __init__(self) -> None:
@@ -199,12 +199,12 @@ class _File:
             kind = {"componentType": FLOAT, "type": f"VEC{values.shape[1]}", "count": len(values)}
             if name == "POSITION":
                 kind |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-            accessors[name] = self._add_accessor(values, kind, ATTRIBUTES)
+            accessors[name] = self.add_accessor(values, kind, ATTRIBUTES)
         primitives = []
         for material, corners in groups:
             indices = corners.astype("<u4")
             kind = {"componentType": UNSIGNED, "type": "SCALAR", "count": indices.size}
-            index = self._add_accessor(indices, kind, INDICES)
+            index = self.add_accessor(indices, kind, INDICES)
             primitive = {"attributes": accessors, "indices": index}
             primitives.append(primitive if material < 0 else primitive | {"material": material})
         meshes, nodes = self.description["meshes"], self.description["nodes"]
@@ -214,7 +214,7 @@ class _File:
 
     def add_map(self, name: str, png: bytes) -> int:
         """Adds an image and returns the index of its texture."""
-        view = self._add_view(png)
+        view = self.add_view(png)
         images = self.description.setdefault("images", [])
         images.append({"bufferView": view, "mimeType": "image/png", "name": name})
         self.description["samplers"] = [SAMPLER]
@@ -225,7 +225,7 @@ class _File:
     def add_given(self, given: GivenMaterials) -> None:
         """Adds given materials; base color factors are part of the vertex colors."""
         images = [
-            {"bufferView": self._add_view(data), "mimeType": kind} for kind, data in given.images
+            {"bufferView": self.add_view(data), "mimeType": kind} for kind, data in given.images
         ]
         samplers: list[Any] = []
         textures = []
@@ -241,12 +241,14 @@ class _File:
         if TRANSFORM in json.dumps(given.materials):
             self.description["extensionsUsed"] = [TRANSFORM]
 
-    def _add_accessor(self, values: Array, kind: dict[str, Any], target: int) -> int:
-        view = self._add_view(values.tobytes(), target)
+    def add_accessor(self, values: Array, kind: dict[str, Any], target: int | None = None) -> int:
+        """Adds an array and returns the index of its accessor."""
+        view = self.add_view(values.tobytes(), target)
         self.description["accessors"].append({"bufferView": view, **kind})
         return len(self.description["accessors"]) - 1
 
-    def _add_view(self, content: bytes, target: int | None = None) -> int:
+    def add_view(self, content: bytes, target: int | None = None) -> int:
+        """Adds bytes and returns the index of their view."""
         view = {"buffer": 0, "byteOffset": len(self.binary), "byteLength": len(content)}
         self.description["bufferViews"].append(
             view if target is None else view | {"target": target}
@@ -255,6 +257,7 @@ class _File:
         return len(self.description["bufferViews"]) - 1
 
     def content(self) -> bytes:
+        """The bytes of the file."""
         self.description["buffers"] = [{"byteLength": len(self.binary)}]
         text = json.dumps(self.description, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 4)  # chunks are aligned to four bytes

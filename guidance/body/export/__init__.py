@@ -1,0 +1,1 @@
+"""Files of posed and animated bodies."""
