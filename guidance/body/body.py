@@ -46,6 +46,7 @@ class Body:
     uv: Float[Tensor, "q 2"] | None = None  # (0, 0) is the top left of the map
     face_uv: Int[Tensor, "f 3"] | None = None
     base_color: Float[Tensor, "3 h w"] | None = None  # sRGB in [0, 1]; row 0 is v = 0
+    colors: Float[Tensor, "p 3"] | None = None  # sRGB, of bodies without a map
     #: Shape coefficients per unit of a named control, e.g. "height" in centimeters.
     controls: Mapping[str, Float[Tensor, "k"]] = field(default_factory=dict)
     #: The nodes and materials of the GLB that the body is from, for export.

@@ -157,6 +157,31 @@ CONVENTIONS = (
         ),
     ),
     Convention(
+        "Blender",
+        {
+            "pelvis": "hips",
+            "spine1": "spine.001",
+            "spine2": "spine.002",
+            "spine3": "spine.003",
+            "neck": "neck",
+            "head": "head",
+        }
+        | _sided(
+            {
+                "hip": "thigh.{}",
+                "knee": "shin.{}",
+                "ankle": "foot.{}",
+                "foot": "toe.{}",
+                "collar": "shoulder.{}",
+                "shoulder": "upper_arm.{}",
+                "elbow": "forearm.{}",
+                "wrist": "hand.{}",
+            },
+            "L",
+            "R",
+        ),
+    ),
+    Convention(
         "Unreal",
         {
             "pelvis": "pelvis",

@@ -29,3 +29,4 @@ class Rig:
     to_body: Float[Tensor, "4 4"]  # from the scene of the file to meters, y up, facing +z
     materials: GivenMaterials | None = None
     face_material: Int[Tensor, "f"] | None = None  # index into the materials, -1 for none
+    vertex_colors: Float[Tensor, "p 3"] | None = None  # sRGB, multiplied with the materials

@@ -18,6 +18,7 @@ from guidance.body.body import Body
 from guidance.body.export.nodes import Nodes, Track, nodes_of, rotation_of, scale_of, tracks_of
 from guidance.geometry.io.glb_write import ATTRIBUTES, FLOAT, INDICES, UNSIGNED, GlbFile
 from guidance.geometry.io.maps import png_of
+from guidance.media.srgb import srgb_to_linear
 from guidance.motion.motion import Motion
 
 Array = Any
@@ -71,7 +72,7 @@ def add_body(file: GlbFile, body: Body, appearance: Appearance, *, t_pose: bool 
     kind = {"componentType": FLOAT, "type": "MAT4", "count": len(inverse)}
     matrices = file.add_accessor(inverse.astype("<f4"), kind)
     file.description["skins"] = [{"inverseBindMatrices": matrices, "joints": of_joints}]
-    attributes, faces = _attributes(body, vertices.detach())
+    attributes, faces = _attributes(body, vertices.detach(), _colors(body, appearance))
     groups = [(0, faces)]
     given = body.rig.materials if body.rig and appearance.base_color is None else None
     if given is not None and body.rig and body.rig.face_material is not None:
@@ -131,7 +132,18 @@ def _transform(local: Array) -> Json:
     return found
 
 
-def _attributes(body: Body, vertices: Float[Tensor, "p 3"]) -> tuple[dict[str, Array], Array]:
+def _colors(body: Body, appearance: Appearance) -> Float[Tensor, "p 3"] | None:
+    """The vertex colors that are multiplied with the material, sRGB."""
+    if appearance.base_color is not None:
+        return None
+    if body.rig is not None and body.rig.materials is not None:
+        return body.rig.vertex_colors
+    return body.colors if body.base_color is None else None
+
+
+def _attributes(
+    body: Body, vertices: Float[Tensor, "p 3"], colors: Float[Tensor, "p 3"] | None
+) -> tuple[dict[str, Array], Array]:
     """Vertex attributes, duplicated along UV seams, and the faces."""
     faces = body.faces.numpy()
     normals = _normals(vertices, body.faces)
@@ -148,6 +160,8 @@ def _attributes(body: Body, vertices: Float[Tensor, "p 3"]) -> tuple[dict[str, A
         "JOINTS_0": joints,
         "WEIGHTS_0": weights.astype("<f4"),
     }
+    if colors is not None:
+        arrays["COLOR_0"] = srgb_to_linear(colors.clamp(0, 1)).numpy().astype("<f4")
     if body.uv is None or body.face_uv is None:
         return arrays, faces
     keys = np.stack([faces.reshape(-1), body.face_uv.numpy().reshape(-1)], 1)
@@ -196,6 +210,6 @@ def _material(file: GlbFile, body: Body, image: Float[Tensor, "3 h w"] | None) -
     if image is not None and body.uv is not None:
         png = png_of(image.detach().clamp(0, 1))
         surface["baseColorTexture"] = {"index": file.add_map("base_color", png)}
-    else:
+    elif body.colors is None:
         surface["baseColorFactor"] = list(GREY)
     return {"name": "body", "pbrMetallicRoughness": surface, "doubleSided": True}
