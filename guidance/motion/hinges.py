@@ -25,8 +25,10 @@ CLEAR_DEG = (8.0, 35.0)
 #: Frames over which the twist is smoothed, and the weight of no twist.
 SMOOTH, PLAIN = 2.0, 0.03
 #: Joints whose rotations can be limited without moving hands and feet much.
-LIMITED = ("spine1", "spine2", "spine3", "neck", "head", "left_elbow", "right_elbow",
-           "left_wrist", "right_wrist", "left_collar", "right_collar")  # fmt: skip
+LIMITED = (
+    "spine1", "spine2", "spine3", "neck", "head", "left_elbow", "right_elbow", "left_wrist",
+    "right_wrist", "left_ankle", "right_ankle", "left_collar", "right_collar",
+)  # fmt: skip
 
 
 def hinged(motion: Motion) -> Motion:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from guidance.body.limits import limit_violations
-from guidance.motion.cleaning import SIDES, TOES, contacts, depths, speeds
 from guidance.motion.cleaning import ANKLES as ANKLE_JOINTS
+from guidance.motion.cleaning import TOES, contacts, depths, speeds
 from guidance.motion.motion import Motion
 
 Array = Any
+
+
 @dataclass(frozen=True)
 class Quality:
     """Measures of one motion."""

@@ -24,7 +24,8 @@ from guidance.motion.words.stems import stems_of
 from guidance.motion.words.synonyms import SYNONYMS
 
 #: Weights: of a synonym against the word itself, of words of the person, of embeddings, of a
-#: label against a paraphrase, of all phrases together, and of words of labels. Chosen on benchmarks/motions.txt.
+#: label against a paraphrase, of all phrases together, and of words of labels. Chosen on
+#: benchmarks/motions.txt.
 SYNONYM, PERSON, EMBEDDING, LABEL, ALL, VERB = 0.6, 0.1, 0.08, 1.05, 0.25, 1.5
 #: Temperature of the confidence.
 SHARPNESS = 12.0
@@ -114,10 +115,11 @@ def lexical_scores(prompt: str, bank: Bank) -> Float[Tensor, "n"]:
 
 def _weight(index: _Index, word: str, rare: float) -> float:
     """How rare a word is; a word that no phrase has counts as much as its rarest synonym."""
-    known_verb = VERB if word in index.verbs or SYNONYMS.get(word, frozenset()) & index.verbs else 1
+    others = SYNONYMS.get(word, frozenset())
+    known_verb = VERB if word in index.verbs or others & index.verbs else 1
     if word in index.weights:
         return index.weights[word] * known_verb
-    known = [index.weights[other] for other in SYNONYMS.get(word, ()) if other in index.weights]
+    known = [index.weights[other] for other in others if other in index.weights]
     return max(known, default=0.3 * rare) * known_verb
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from guidance.errors import InputError
 
-NUMBERS = {word: number for number, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve".split()
-)} | {"a couple of": 2, "a few": 3, "several": 4, "many": 6}  # fmt: skip
+_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
+NUMBERS = {word: number for number, word in enumerate(_WORDS.split())} | {
+    "a couple of": 2, "a few": 3, "several": 4, "many": 6,
+}  # fmt: skip
 _NUMBER = "|".join(sorted(NUMBERS, key=len, reverse=True)) + r"|\d+"
 THEN = re.compile(
     r"\s*[,;.]?\s*\b(?:and\s+then|then|after\s+that|afterwards?|followed\s+by|and\s+finally|finally|"
