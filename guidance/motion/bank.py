@@ -116,7 +116,9 @@ def decoded(steps: Array, root: Array, frames: int, name: str = "") -> Motion:
     if len(keys) > 2:
         values, places = (CubicSpline(keys, v, bc_type="natural")(at) for v in (values, places))
     elif frames > 1:
-        values, places = values[np.minimum(at, 1)], places[np.minimum(at, 1)]
+        part = (at / (frames - 1))[:, None]
+        places = places[0] * (1 - part) + places[-1] * part
+        values = values[0] * (1 - part[:, None]) + values[-1] * part[:, None]
     rotations = from_quaternions(values)
     return Motion(torch.from_numpy(rotations).float(), torch.from_numpy(places).float(), FPS, name)
 

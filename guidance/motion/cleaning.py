@@ -23,7 +23,7 @@ ANKLE_HEIGHT, TOE_HEIGHT = float(REST[ANKLES[0], 1]), float(REST[TOES[0], 1])
 CONTACT_HEIGHT, CONTACT_SPEED = 0.05, 0.2
 
 
-def speeds(points: Array, fps: float) -> Array:
+def speeds(points: Array, fps: float | int) -> Array:
     """Horizontal speed in m/s of points `[t, ..., 3]`, from the neighbors in time."""
     if len(points) < 2:
         return np.zeros(points.shape[:-1])
@@ -31,7 +31,7 @@ def speeds(points: Array, fps: float) -> Array:
     return np.linalg.norm(velocity[..., [0, 2]], axis=-1)
 
 
-def contacts(joints: Array, fps: float) -> Array:
+def contacts(joints: Array, fps: float | int) -> Array:
     """Which feet are on the ground `[t, 2]`: ankle or toe joint is low and slow."""
     joints = np.asarray(joints, np.float64)
     found = np.zeros((len(joints), 2), bool)
@@ -80,21 +80,32 @@ def grounded(motion: Motion, most: float = 0.06) -> Motion:
 
 
 def with_travel(motion: Motion, direction: tuple[float, float] = (0.0, 1.0)) -> Motion:
-    """A loop in place with the way that it has lost, at constant speed.
+    """A loop in place with the way that it has lost, so that feet on the ground stay.
 
-    The speed is that of the feet on the ground against the body.
+    While no foot is on the ground, the speed goes over from the last to the next one.
 
     Args:
         direction: x and z on the ground; by default forward.
     """
+    from scipy.ndimage import gaussian_filter1d
+
     joints = motion.joints().double().numpy()
     way = unit(np.array([direction[0], 0, direction[1]]))
-    feet = joints[:, TOES]
-    velocity = np.gradient(feet @ way, 1 / motion.fps, axis=0)
-    down = feet[..., 1] - feet[..., 1].min() < 0.02
-    moving = down & (velocity < 0)
-    speed = float(np.median(-velocity[moving])) if moving.any() else 0.0
-    travel = np.arange(motion.num_frames)[:, None] / motion.fps * speed * way
+    feet = joints[:, [*TOES, *ANKLES]]
+    height = feet[..., 1] - feet[..., 1].min(0)
+    back = -np.gradient(feet @ way, 1 / motion.fps, axis=0)
+    # The lower foot counts; a foot that goes forward is in the air.
+    weight = np.exp(-((height / 0.015) ** 2)) * (back > 0)
+    sure = weight.sum(1)
+    frames = np.arange(motion.num_frames)
+    known = sure > 0.3
+    if not known.any():
+        return motion
+    speed = (weight * back).sum(1) / np.maximum(sure, 1e-9)
+    speed = np.interp(frames, frames[known], speed[known], period=max(1, len(frames) - 1))
+    speed = gaussian_filter1d(speed, 1.0, mode="wrap")
+    steps = (speed[1:] + speed[:-1]) / 2 / motion.fps
+    travel = np.concatenate([[0.0], np.cumsum(steps)])[:, None] * way
     return replace(motion, root=motion.root + torch.from_numpy(travel).float())
 
 

@@ -30,7 +30,7 @@ def _array(joints: Any) -> Array:
     return np.asarray(values, np.float64)
 
 
-def skate_cm_s(joints: Any, fps: float = 30.0) -> float:
+def skate_cm_s(joints: Any, fps: float | int = 30.0) -> float:
     """Mean horizontal speed of feet on the ground, in cm/s; 0 without contacts.
 
     A foot is on the ground if its ankle or its toe joint is less than 5 cm above its height at rest
@@ -51,7 +51,7 @@ def penetration_p99_cm(joints: Any) -> float:
     return float(100 * np.percentile(depths(joints), 99))
 
 
-def jitter(joints: Any, fps: float = 30.0) -> float:
+def jitter(joints: Any, fps: float | int = 30.0) -> float:
     """Mean jerk of the joints: the third derivative of their positions, in 100 m/s^3."""
     joints = _array(joints)
     if len(joints) < 4:

@@ -33,7 +33,7 @@ class Recording:
     name: str
 
 
-def check_length(frames: float, where: str) -> None:
+def check_length(frames: int | float, where: str) -> None:
     """Refuses recordings that are too long. Raises InputError."""
     if not 1 <= frames <= MAX_FRAMES:
         raise InputError(
