@@ -54,6 +54,7 @@ ALLOWED = {
     ("runs", "evaluate"),
     ("rendering", "loop"),
     ("motion", "body"),
+    ("motion", "encoders"),
     ("body", "motion"),  # animated files of bodies
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),

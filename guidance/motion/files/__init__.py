@@ -1,0 +1,1 @@
+"""Files of motions: BVH, GLB and NPZ, and the rigs in them."""

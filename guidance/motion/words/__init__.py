@@ -1,0 +1,1 @@
+"""Words of prompts about motions: stems, synonyms, and the parts of a sentence."""
