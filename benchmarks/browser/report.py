@@ -46,7 +46,8 @@ def main() -> None:
                 page.goto(chosen.page.resolve().as_uri())
                 page.wait_for_timeout(300)
                 name = f"{scheme}-{width}"
-                page.screenshot(path=chosen.screenshots / f"{name}.png", full_page=True)
+                page.screenshot(path=chosen.screenshots / f"{name}.png")
+                page.screenshot(path=chosen.screenshots / f"{name}-whole.png", full_page=True)
                 used = _use(page, chosen.screenshots, name)
                 overflow = "document.documentElement.scrollWidth - innerWidth"
                 found[name] = {**used, **log, "pixels_too_wide": page.evaluate(overflow)}

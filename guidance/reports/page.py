@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from guidance.errors import InputError
 from guidance.reports.curves import judge_chart, loss_chart, read_curves
-from guidance.reports.differences import differences
+from guidance.reports.differences import Difference, differences
 from guidance.reports.items import Item, add_files, add_thumbnails, make_items
 from guidance.reports.media import Budget
 from guidance.reports.sweeps import Sweep, is_sweep, read_sweep
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 PLACE = Path(__file__).parent
+VIEWER = "model-viewer.min.js"
 #: The size of a page, without its scripts and texts.
 MEGABYTES = 25
 #: Runs of which curves and options are shown.
 MOST_RUNS = 500
+#: Runs of a task whose options are compared.
+MOST_COLUMNS = 60
 
 
 @dataclass
@@ -89,7 +93,7 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
     return render(
         "report.html",
         ["base.css", "report.css"],
-        (["model-viewer.min.js"] if has_glb else []) + ["media.js", "report.js"],
+        ([VIEWER] if has_glb else []) + ["media.js", "report.js"],
         title=_title(source),
         source=source,
         items=items,
@@ -100,6 +104,7 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
         listed=listed,
         config_texts={str(run.folder): _config_text(run) for run in listed},
         differing=_differing([run for run in listed if run.config]),
+        has_viewer=has_glb,
         tasks=sorted({item.run.task for item in items}),
         omitted=budget.omitted,
         problems=list(dict.fromkeys(problems)),
@@ -169,9 +174,23 @@ def _data(items: Sequence[Item], sweep: Sweep | None) -> dict[str, Any]:
     }
 
 
-def _differing(runs: Sequence[RunSummary]) -> dict[str, Any]:
-    found = differences([run.config for run in runs]) if len(runs) > 1 else []
-    return {"runs": runs, "options": found}
+@dataclass(frozen=True)
+class TaskDifferences:
+    """The options that differ between the runs of one task."""
+
+    task: str
+    runs: list[RunSummary]
+    options: list[Difference]
+
+
+def _differing(runs: Sequence[RunSummary]) -> list[TaskDifferences]:
+    found = []
+    for task in dict.fromkeys(run.task for run in runs):
+        same = [run for run in runs if run.task == task][:MOST_COLUMNS]
+        options = differences([run.config for run in same]) if len(same) > 1 else []
+        if options:
+            found.append(TaskDifferences(task, same, options))
+    return found
 
 
 def _config_text(run: RunSummary) -> str:
@@ -185,8 +204,12 @@ def render(template: str, styles: Sequence[str], scripts: Sequence[str], **value
     style = "".join(_asset(name) for name in styles)
     sources = [_asset(name) for name in scripts]
     allowed = " ".join(map(_source_hash, sources))
+    allowed_styles = _source_hash(style)
+    if VIEWER in scripts:  # its own style sheet, and decoders in WebAssembly that it contains
+        allowed += " 'wasm-unsafe-eval'"
+        allowed_styles += "".join(f" {_source_hash(each)}" for each in _styles_of(_asset(VIEWER)))
     policy = (
-        f"default-src 'none'; script-src {allowed}; style-src {_source_hash(style)} {VIEWER}; "
+        f"default-src 'none'; script-src {allowed}; style-src {allowed_styles}; "
         "img-src data: blob:; media-src data: blob:; connect-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -198,10 +221,6 @@ def render(template: str, styles: Sequence[str], scripts: Sequence[str], **value
         version=__version__,
         **values,
     )
-
-
-#: Hashes of the style sheets that model-viewer adds.
-VIEWER = ""
 
 
 @cache
@@ -241,6 +260,11 @@ def _asset(name: str) -> str:
     if any(each in text.lower() for each in forbidden):
         raise AssertionError(f"{name} would end its element")
     return text.replace("\r\n", "\n")
+
+
+def _styles_of(script: str) -> list[str]:
+    """The style sheets that a script adds to the page as elements."""
+    return re.findall(r"<style>(.*?)</style>", script, re.DOTALL)
 
 
 def _source_hash(text: str) -> str:

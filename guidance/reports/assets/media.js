@@ -4,7 +4,7 @@
 const viewerModule = window.ModelViewerElement;
 if (viewerModule) {
   // Decoders and loaders that would come from a network; pages hold no mesh that needs one.
-  for (const name of ["dracoDecoderLocation", "ktx2TranscoderLocation", "meshoptDecoderLocation", "lottieLoaderLocation"]) {
+  for (const name of ["dracoDecoderLocation", "ktx2TranscoderLocation", "lottieLoaderLocation"]) {
     viewerModule.ModelViewerElement[name] = "";
   }
 }
