@@ -35,7 +35,9 @@ guide: optimize anything differentiable until it matches words
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
+  guide diff RUN RUN                        options, weights, versions and scores that differ
   guide list                                tasks, generators, mesh modes and losses
+  guide list runs [FOLDER]                  runs with their status, time and score
   guide models list | fetch NAME | verify [NAME] | convert FILE
   guide --version
 """
@@ -44,6 +46,7 @@ COMMANDS = {
     "run": ("guidance.commands.run", "run"),
     "rerun": ("guidance.commands.run", "rerun"),
     "report": ("guidance.commands.report", "run"),
+    "diff": ("guidance.commands.diff", "run"),
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),

@@ -297,7 +297,7 @@ MISTAKES = [
     (["run", "--resume"], "--resume: expected a value"),
     (["rerun", "nowhere.png"], "nowhere.png: no such file"),
     (["rerun", DOT], "dot.py"),
-    (["list", "all"], "list: takes no arguments"),
+    (["list", "all"], "list: expected no argument, or `runs [FOLDER]`"),
     (["models", "burn"], "models: expected `list`, `fetch NAME`, `verify [NAME]` or `convert FILE"),
 ]
 
