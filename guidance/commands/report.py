@@ -65,9 +65,7 @@ def parse(words: Sequence[str]) -> Request:
         raise InputError(f"report: --out {out}: is a folder; give the name of a file")
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"report: --out {out}: expected a name that ends with .html")
-    return Request(
-        tuple(found.runs), out, found.embed, found.megabytes, found.vote, found.seed
-    )
+    return Request(tuple(found.runs), out, found.embed, found.megabytes, found.vote, found.seed)
 
 
 def run(words: list[str]) -> int:

@@ -108,7 +108,9 @@ def _relations(prompt: str) -> Iterator[tuple[int, Atom]]:
     yield match.start(), Atom("relation", atom.text, (*atom.alternatives, swapped))
 
 
-def _atom(kind: Kind, prompt: str, span: tuple[int, int], words: tuple[str, ...] | list[str]) -> Atom:
+def _atom(
+    kind: Kind, prompt: str, span: tuple[int, int], words: tuple[str, ...] | list[str]
+) -> Atom:
     own = prompt[span[0] : span[1]]
     others = [word for word in words if word != own.lower()]
     return Atom(kind, own, tuple(_replaced(prompt, span, word) for word in others))

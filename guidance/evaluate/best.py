@@ -9,11 +9,11 @@ from pathlib import Path
 from guidance.errors import InputError
 from guidance.evaluate.scoring import SampleScore
 from guidance.runs.atomic import os_errors
-from guidance.runs.folder import slug
+from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, METRICS, folder_around, slug
 from guidance.runs.links import check_links
 
 #: Files of a run that are not results.
-RECORDS = ("checkpoint.safetensors", "checkpoint.json", "metrics.jsonl")
+RECORDS = (DONE, ENVIRONMENT, METRICS, "checkpoint.safetensors", "checkpoint.json")
 
 
 def copy_samples(scores: Sequence[SampleScore], folder: Path) -> Iterator[Path]:
@@ -38,4 +38,7 @@ def copy_samples(scores: Sequence[SampleScore], folder: Path) -> Iterator[Path]:
                 hidden = path.name.startswith(".") or path.name in RECORDS
                 if path.is_file() and not hidden:
                     shutil.copyfile(path, target / path.name)
+            around = folder_around(source / CONFIG)
+            if around is not None:  # so that `guide rerun` repeats the run
+                shutil.copyfile(around / CONFIG, target / CONFIG)
             yield target

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 DRAWS, LEVEL, SEED = 2000, 0.95, 0
+#: Of fewer values, intervals say nothing.
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,9 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        if math.isnan(self.low):
+            return f"{self.value:.3f} (too few for an interval)"
+        return f"{self.value:.3f}  95% interval {self.low:.3f} to {self.high:.3f}"
 
 
 def mean_interval(values: Sequence[float], groups: Sequence[Hashable]) -> Interval | None:
@@ -31,8 +36,7 @@ def mean_interval(values: Sequence[float], groups: Sequence[Hashable]) -> Interv
         groups: the prompt of each value.
 
     Returns:
-        None without values. With one group nothing can be drawn: the interval is then the range of
-        no information, `nan`.
+        None without values. With fewer than `FEWEST` groups, the ends of the interval are `nan`.
 
     Source: the percentile method of Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
     section 13.3; the draws repeat with their seed.
@@ -45,7 +49,7 @@ def mean_interval(values: Sequence[float], groups: Sequence[Hashable]) -> Interv
         sums[names.index(group)] += value
         counts[names.index(group)] += 1
     mean = float(sums.sum() / counts.sum())
-    if len(names) < 2:
+    if len(names) < FEWEST:
         return Interval(mean, float("nan"), float("nan"))
     drawn = np.random.default_rng(SEED).integers(0, len(names), (DRAWS, len(names)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
@@ -56,7 +60,9 @@ def mean_interval(values: Sequence[float], groups: Sequence[Hashable]) -> Interv
 def statistic_interval(
     statistic: Callable[[np.ndarray], float], count: int, value: float
 ) -> Interval:
-    """The percentile interval of a statistic of drawn indices; draws without a value are left out."""
+    """The percentile interval of a statistic of drawn indices; draws without one are left out."""
+    if count < FEWEST:
+        return Interval(value, float("nan"), float("nan"))
     rng = np.random.default_rng(SEED)
     found = np.array([statistic(rng.integers(0, count, count)) for _ in range(DRAWS // 2)])
     found = found[np.isfinite(found)]

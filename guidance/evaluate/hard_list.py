@@ -1,7 +1,7 @@
 """The committed list of texts that prompts are ranked among.
 
 Ranking a prompt among the few other prompts of the same runs is easy, and the result depends on
-which runs are compared. The list is fixed, and most of its texts differ from another one in a single
+which runs are compared. The list is fixed, and most of its texts differ from another one in one
 word: a color, a material, a count, a relation.
 """
 

@@ -1,4 +1,4 @@
-"""Answers of the judge to the questions about the atoms of a prompt; see `guidance.evaluate.atoms`."""
+"""Answers of the judge about the atoms of a prompt; see `guidance.evaluate.atoms`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +60,7 @@ PROMPT_LENGTH = 32
 LEGEND = (
     "similarity: cosine of image and prompt. rank: of the prompt among the texts. atoms, all atoms: "
     "arithmetic and geometric mean of the probabilities of the prompt's objects, colors, counts, "
-    "attributes and relations. gap: fall of the similarity after the worst of blur, JPEG and shift."
+    "attributes and relations. gap: fall of the similarity after the worst of blur, JPEG, shift."
 )
 MESH_LEGEND = (
     "grey: the mesh without colors. back, front: share of the views from the back, and from the "
@@ -126,9 +125,7 @@ def mean_lines(scores: Sequence[SampleScore]) -> list[str]:
     width = max(map(len, found))
     lines = []
     for name, each in found.items():
-        known = math.isfinite(each.low)
-        text = f"{each.value:.3f}  95% interval {each.low:.3f} to {each.high:.3f}"
-        lines.append(f"{name:<{width}}  {text if known else f'{each.value:.3f}'}")
+        lines.append(f"{name:<{width}}  {each}")
     return lines
 
 

@@ -67,15 +67,15 @@ def vote_lines(votes: Sequence[Vote], scores: Sequence[SampleScore]) -> list[str
     by_name = {vote_name(s.sample.folder): s.score.similarity for s in scores
                if s.sample is not None and s.sample.folder is not None}  # fmt: skip
     found = agreement(votes, by_name)
-    lines = ["", f"{found.votes} votes of people" + (
-        f"; {found.ignored} on results that are not among RUN were left out" if found.ignored else ""
-    )]  # fmt: skip
+    lines = ["", f"votes of people             {found.votes}"]
+    if found.ignored:
+        lines.append(f"votes on other results      {found.ignored}, left out")
     for name, each in (
         ("same choice as the judge", found.agreement),
         ("Kendall's tau of pairs", found.kendall),
         ("Spearman's rho of results", found.spearman),
     ):
-        lines.append(f"{name:<26} {'too few votes' if each is None else each}")
+        lines.append(f"{name:<26}  {'too few votes' if each is None else each}")
     return lines
 
 

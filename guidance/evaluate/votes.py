@@ -108,9 +108,7 @@ def agreement(votes: Sequence[Vote], scores: Mapping[str, float]) -> Agreement:
         wins,
     ):
         value = of(everything)
-        measures.append(
-            statistic_interval(of, len(known), value) if math.isfinite(value) else None
-        )
+        measures.append(statistic_interval(of, len(known), value) if math.isfinite(value) else None)
     return Agreement(len(known), len(votes) - len(known), *measures)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -132,8 +134,8 @@ def chart(title: str, lines: Sequence[tuple[str, Points]]) -> Markup:
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(summary)}">{"".join(parts)}</svg>'
     )
-    caption = f'<figcaption><b>{escape(title)}</b> {legend if len(shown) > 1 else ""}</figcaption>'
-    return Markup(f"<figure>{caption}{svg}</figure>")  # noqa: S704  # every text in it is escaped
+    caption = f"<figcaption><b>{escape(title)}</b> {legend if len(shown) > 1 else ''}</figcaption>"
+    return Markup(f"<figure>{caption}{svg}</figure>")  # every text in it is escaped
 
 
 def _axes(first: int, last: int, low: float, high: float) -> str:
@@ -143,10 +145,19 @@ def _axes(first: int, last: int, low: float, high: float) -> str:
         y = bottom - share * (bottom - TOP)
         value = low + share * (high - low)
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5}" class="end">{value:.3g}</text>')
+        label = _label(value, high - low)
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5}" class="end">{label}</text>')
     parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">{first}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" class="end">step {last}</text>')
     return "".join(parts)
+
+
+def _label(value: float, spread: float) -> str:
+    """A number with as many digits as the spread of an axis needs."""
+    if not 1e-3 < spread < 1e5:
+        return f"{value:.0e}"
+    digits = max(0, 1 - math.floor(math.log10(spread)))
+    return f"{value:.{digits}f}"
 
 
 def _thinned(points: Points) -> Points:
@@ -156,7 +167,7 @@ def _thinned(points: Points) -> Points:
     edges = [round(i * len(points) / (POINTS - 2)) for i in range(POINTS - 1)]
     means = [
         (points[(a + b) // 2][0], fmean(value for _, value in points[a:b]))
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
         if b > a
     ]
     return [points[0], *means, points[-1]]

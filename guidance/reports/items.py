@@ -37,6 +37,7 @@ TITLES = {
     "region_mask.png": "Region mask",
     "mask.png": "Mask",
     "turntable.mp4": "Turntable",
+    "animation.mp4": "Animation",
     "video.mp4": "Video",
     "strengths.mp4": "Strengths (video)",
     "normals.mp4": "Normals",

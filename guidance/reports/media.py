@@ -1,7 +1,7 @@
-"""Images, videos and meshes of runs for a page: checked, made smaller, and within a budget of bytes.
+"""Images, videos and meshes of runs for a page: checked, made smaller, within a budget of bytes.
 
-Nothing from a run folder reaches a page as it is, except videos and GLB files, whose bytes a browser
-decodes. Images are decoded within limits and encoded again, which also removes their metadata.
+Nothing from a run folder reaches a page as it is, except videos and GLB files, whose bytes a
+browser decodes. Images are decoded within limits and encoded again, which also removes their metadata.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def read_medium(folder: Path, path: Path, hashes: Mapping[str, str]) -> Medium:
         hashes: those in DONE.json, by name.
 
     Raises:
-        InputError: it lies elsewhere, is missing, changed, too large, damaged, or of another format.
+        InputError: it lies elsewhere, is missing, changed, too large, damaged, or of another kind.
     """
     kind = kind_of(path)
     if kind is None:

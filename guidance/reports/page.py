@@ -99,7 +99,9 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
         items=items,
         contents=contents,
         curves=[
-            (run, loss_chart(c), judge_chart(c), c.skipped) for run, c in curves if c.loss or c.judge
+            (run, loss_chart(c), judge_chart(c), c.skipped)
+            for run, c in curves
+            if c.loss or c.judge
         ],
         listed=listed,
         config_texts={str(run.folder): _config_text(run) for run in listed},
@@ -276,7 +278,7 @@ def _markup(text: str) -> Markup:
     """A style sheet or script of this package as it is."""
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704  # files of this package
+    return Markup(text)  # files of this package
 
 
 def as_json(values: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ function show(stage, file, fallback) {
   } else if (file.kind === "glb") {
     stage.append(make("model-viewer", {
       src: address, alt: file.title, "camera-controls": "", "interaction-prompt": "none",
-      "shadow-intensity": "0.6", "environment-image": "neutral", "tone-mapping": "neutral", "touch-action": "none",
+      "shadow-intensity": "0.6", "environment-image": "neutral", "tone-mapping": "neutral", exposure: "0.75", "touch-action": "none",
     }));
   } else if (file.kind === "video") {
     const video = make("video", { src: address, controls: "", loop: "", playsinline: "" });
