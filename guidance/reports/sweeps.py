@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from guidance.reports.differences import as_text
 from guidance.runs.folder import contained
 from guidance.runs.summary import shown
 
-SWEEP, TRIALS = "sweep.yaml", "trials.jsonl"
+SWEEP, TRIALS, SPLITS = "sweep.yaml", "trials.jsonl", "splits.jsonl"
 #: Limits of trials.jsonl.
 MAX_BYTES, MAX_TRIALS, MAX_AXES = 2**26, 20_000, 12
 
@@ -55,26 +55,45 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         InputError: sweep.yaml or trials.jsonl is missing or damaged.
     """
-    axes = _axes(read_record(folder / SWEEP).get("axes"), folder / SWEEP)
-    path = folder / TRIALS
-    trials, problems = [], []
+    problems: list[str] = []
+    moved = {}
+    if (folder / SPLITS).is_file():
+        for line in _lines(folder / SPLITS, problems):
+            moved[str(line.get("id"))] = line
+    trials = []
+    for number, line in enumerate(_lines(folder / TRIALS, problems), 1):
+        try:
+            trials.append(_trial(folder, {**line, **moved.get(str(line.get("id")), {})}))
+        except (ValueError, TypeError, KeyError) as error:
+            reason = str(error) if isinstance(error, InputError) else "is damaged"
+            problems.append(shown(f"{folder / TRIALS}: trial {number}: {reason}"))
+    axes = _axes_of(trials)
+    named = _axes(read_record(folder / SWEEP).get("axes"), folder / SWEEP)
+    ordered = {name: values or axes[name] for name, values in named.items() if values or name in axes}
+    return Sweep(folder, ordered or axes, tuple(trials), tuple(problems))
+
+
+def _lines(path: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
+    """The mappings in a file with one JSON value per line."""
     with opened(path, str(path), MAX_BYTES) as file:
         for number, raw in enumerate(file, 1):
             if number > MAX_TRIALS:
                 problems.append(f"{path}: only the first {MAX_TRIALS:,} trials are shown")
-                break
+                return
             try:
-                trials.append(_trial(folder, json.loads(raw)))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-                reason = str(error) if isinstance(error, InputError) else "is damaged"
-                problems.append(shown(f"{path}: line {number}: {reason}"))
-    return Sweep(folder, axes or _axes_of(trials), tuple(trials), tuple(problems))
+                line = json.loads(raw)
+            except (ValueError, RecursionError):
+                line = None
+            if isinstance(line, dict):
+                yield line
+            else:
+                problems.append(f"{path}: line {number}: is damaged")
 
 
 def _trial(folder: Path, line: Mapping[str, Any]) -> Trial:
     place = str(line["folder"])
     inside = contained(folder, folder / place).relative_to(folder.resolve())
-    sample = line.get("sample", 0)
+    sample = line.get("sample") or 0
     if type(sample) is not int or sample < 0:
         raise ValueError("no sample")
     values = {shown(key): shown(as_text(value)) for key, value in dict(line["values"]).items()}
@@ -82,10 +101,10 @@ def _trial(folder: Path, line: Mapping[str, Any]) -> Trial:
 
 
 def _axes(axes: Any, where: Path) -> dict[str, tuple[str, ...]]:
-    """Axes as `name: values`, or as a list of mappings with `name` and `values`."""
+    """Axes as `name: values`, or as a list of mappings with `name` and perhaps `values`."""
     try:
         if isinstance(axes, list):
-            axes = {each["name"]: each["values"] for each in axes}
+            axes = {each["name"]: each.get("values", []) for each in axes}
         found = {
             shown(name): tuple(dict.fromkeys(shown(as_text(value)) for value in values))
             for name, values in (axes or {}).items()
