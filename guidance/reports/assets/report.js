@@ -193,7 +193,8 @@ function cell(item) {
 
 function axes() {
   const box = document.getElementById("axes");
-  const chosen = { columns: names[0], rows: names[1] ?? "" };
+  const byLength = names.slice(0, 2).sort((a, b) => data.axes[b].length - data.axes[a].length);
+  const chosen = { columns: byLength[0], rows: byLength[1] ?? "" };
   const pages = Object.fromEntries(names.map((name) => [name, data.axes[name][0]]));
   const menu = (label, options, value, change) => {
     const select = make("select", {}, ...options.map((option) => make("option", {}, option)));
