@@ -58,7 +58,7 @@ COLUMNS = (
 PROMPT_LENGTH = 32
 #: What the columns mean, for the lines below the table.
 LEGEND = (
-    "similarity: cosine of image and prompt. rank: of the prompt among the texts. atoms, all atoms: "
+    "similarity: cosine of image and prompt. rank: of the prompt among texts. atoms, all atoms: "
     "arithmetic and geometric mean of the probabilities of the prompt's objects, colors, counts, "
     "attributes and relations. gap: fall of the similarity after the worst of blur, JPEG, shift."
 )

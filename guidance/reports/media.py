@@ -1,7 +1,8 @@
 """Images, videos and meshes of runs for a page: checked, made smaller, within a budget of bytes.
 
 Nothing from a run folder reaches a page as it is, except videos and GLB files, whose bytes a
-browser decodes. Images are decoded within limits and encoded again, which also removes their metadata.
+browser decodes. Images are decoded within limits and encoded again, which also removes their
+metadata.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PLACE = Path(__file__).parent
 VIEWER = "model-viewer.min.js"
 #: The size of a page, without its scripts and texts.
-MEGABYTES = 25
+MEGABYTES = 25.0
 #: Runs of which curves and options are shown.
 MOST_RUNS = 500
 #: Runs of a task whose options are compared.

@@ -69,7 +69,9 @@ def read_sweep(folder: Path) -> Sweep:
             problems.append(shown(f"{folder / TRIALS}: trial {number}: {reason}"))
     axes = _axes_of(trials)
     named = _axes(read_record(folder / SWEEP).get("axes"), folder / SWEEP)
-    ordered = {name: values or axes[name] for name, values in named.items() if values or name in axes}
+    ordered = {
+        name: values or axes[name] for name, values in named.items() if values or name in axes
+    }
     return Sweep(folder, ordered or axes, tuple(trials), tuple(problems))
 
 

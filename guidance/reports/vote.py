@@ -5,17 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from guidance.errors import InputError
 from guidance.reports.items import FACES, Item, make_items
-from guidance.reports.media import Budget, kind_of, read_medium
-from guidance.reports.page import render
+from guidance.reports.media import Budget, Medium, kind_of, read_medium
+from guidance.reports.page import Source, render
 from guidance.runs.summary import shown
-
-if TYPE_CHECKING:
-    from guidance.reports.media import Medium
-    from guidance.reports.page import Source
 
 #: The most pairs of a page: half an hour of a person's time.
 MOST_PAIRS = 300

@@ -68,7 +68,9 @@ def test_runs_are_scored_together(tmp_path: Path, judged: list[str], capsys) -> 
     assert "similarity   0.333 (too few for an interval)" in lines
     assert "R-precision  0.333 (too few for an interval)" in lines
     assert "diversity    1.000 (too few for an interval)" in lines
-    ranked = len({normalize_text(text) for text in [*hard_list(), "red", "blue", "yellow", "green"]})
+    ranked = len(
+        {normalize_text(text) for text in [*hard_list(), "red", "blue", "yellow", "green"]}
+    )
     assert lines[-1] == f"3 samples judged by color, ranked among {ranked} texts"
     assert judged == ["mini", "ViT-B-32/openai"]
     content = json.loads(out.read_text())
