@@ -113,8 +113,8 @@ def find_task(name: str) -> type[Task]:
 
 
 def parse_task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
-    """The task that the words after `guide run TASK` describe."""
-    return _task(cls, name, words)
+    """The task that the words after `guide run TASK` describe; `--log` is no option of a task."""
+    return _task(cls, name, without(words, {LOG}))
 
 
 def _task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
