@@ -73,6 +73,11 @@ class Item:
     values: Mapping[str, str] = field(default_factory=dict)  # by axis of a sweep
 
     @property
+    def all_files(self) -> list[Path]:
+        """Its files; with the first sample, also those of the run as a whole."""
+        return [*self.sample.files, *(self.run.files if self.index == 0 else ())]
+
+    @property
     def command(self) -> str:
         """The command that repeats the run."""
         return f"guide rerun {shlex.quote(shown(str(self.run.folder / CONFIG)))}"
@@ -143,7 +148,7 @@ def add_files(items: Sequence[Item], budget: Budget, problems: list[str], *, emb
     for item in items:
         item.files = [
             Shown(TITLES.get(path.name, path.stem.replace("_", " ")), _name(item, path), kind)
-            for path in sorted(item.sample.files, key=_order)
+            for path in sorted(item.all_files, key=_order)
             if (kind := kind_of(path)) is not None and not path.name.startswith("mesh_")
         ]
         if item.run.task != "text2image" and len(_previews(item.run.folder)) > 1:

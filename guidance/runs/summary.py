@@ -53,6 +53,7 @@ class RunSummary:
     steps: int | None = None
     notes: tuple[str, ...] = ()
     samples: tuple[SampleSummary, ...] = ()
+    files: tuple[Path, ...] = ()  # of all samples
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)  # of files, by their names
@@ -151,6 +152,7 @@ def _done(folder: Path, done: Mapping[str, Any]) -> dict[str, Any]:
         "steps": None if done.get("steps") is None else int(done["steps"]),
         "notes": tuple(shown(note) for note in done.get("notes", ())),
         "samples": samples,
+        "files": tuple(_inside(folder, name) for name in done.get("files", ())),
         "hashes": {str(k): str(v) for k, v in dict(done.get("hashes", {})).items()},
     }
 
