@@ -11,6 +11,7 @@ from guidance.errors import InputError
 from guidance.media.pixels import untiled
 from guidance.media.read_image import read_png
 from guidance.reports.media import (
+    FACES,
     FULL_QUALITY,
     FULL_SIDE,
     Budget,
@@ -43,8 +44,6 @@ TITLES = {
     "normals.mp4": "Normals",
     "progress.mp4": "Progress",
 }
-#: What thumbnails are made of, the best first.
-FACES = ("image.png", "turntable.mp4", "video.mp4", "contact.png")
 PREVIEW = "preview"
 
 

@@ -32,6 +32,8 @@ FULL_SIDE, THUMB_SIDE = 1600, 320
 FULL_QUALITY, THUMB_QUALITY = 90, 80
 SUFFIXES: dict[str, Kind] = {".png": "image", ".mp4": "video", ".glb": "glb"}
 TYPES: dict[str, str] = {"image": "image/webp", "video": "video/mp4", "glb": "model/gltf-binary"}
+#: What small images are made of, by the names that runs give their files, the best first.
+FACES = ("image.png", "turntable.mp4", "animation.mp4", "video.mp4", "contact.png")
 #: Extensions of glTF that need a decoder, which a viewer would load from a network.
 NEEDS_DECODER = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_texture_basisu")
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guidance.errors import InputError
-from guidance.reports.media import kind_of, pixels_of, thumbnail
+from guidance.reports.media import FACES, kind_of, pixels_of, thumbnail
 
 #: The most images in a notebook's cell.
 MOST = 24
-FACES = ("image.png", "turntable.mp4", "video.mp4", "contact.png")
 
 
 @dataclass(frozen=True)

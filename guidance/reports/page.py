@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guidance.errors import InputError
-from guidance.reports.curves import judge_chart, loss_chart, read_curves
+from guidance.reports.curves import Curves, judge_chart, loss_chart, read_curves
 from guidance.reports.differences import Difference, differences
 from guidance.reports.items import Item, add_files, add_thumbnails, make_items
 from guidance.reports.media import Budget
@@ -88,8 +88,12 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
     contents = _numbered(items)
     has_glb = any(f.kind == "glb" and f.medium is not None for item in items for f in item.files)
     listed = source.runs[:MOST_RUNS]
-    curves = [(run, read_curves(run.folder / METRICS)) for run in listed if run.status != "damaged"]
-    problems += [curve.problem for _, curve in curves if curve.problem]
+    curves = []
+    for run in listed:
+        read = Curves() if run.status == "damaged" else read_curves(run.folder / METRICS)
+        problems += [read.problem] if read.problem else []
+        if read.loss or read.judge:
+            curves.append((run, loss_chart(read), judge_chart(read), read.skipped))
     return render(
         "report.html",
         ["base.css", "report.css"],
@@ -98,11 +102,7 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
         source=source,
         items=items,
         contents=contents,
-        curves=[
-            (run, loss_chart(c), judge_chart(c), c.skipped)
-            for run, c in curves
-            if c.loss or c.judge
-        ],
+        curves=curves,
         listed=listed,
         config_texts={str(run.folder): _config_text(run) for run in listed},
         differing=_differing([run for run in listed if run.config]),

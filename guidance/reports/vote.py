@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from guidance.errors import InputError
-from guidance.reports.items import FACES, Item, make_items
-from guidance.reports.media import Budget, Medium, kind_of, read_medium
+from guidance.reports.items import Item, make_items
+from guidance.reports.media import FACES, Budget, Medium, kind_of, read_medium
 from guidance.reports.page import Source, render
 from guidance.runs.summary import shown
 
