@@ -31,11 +31,14 @@ guide: optimize anything differentiable until it matches words
   guide run ./mine.py ...                   run a task of your own
   guide run --resume FOLDER                 resume an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
+  guide report RUN... [--out page.html]     a page that shows runs or a sweep, without a network
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
   guide motion list | find | show | export | import    motions of a person, by words
+  guide diff RUN RUN                        options, weights, versions and scores that differ
   guide list                                tasks, generators, mesh modes and losses
+  guide list runs [FOLDER]                  runs with their status, time and score
   guide models list | fetch NAME | verify [NAME] | convert FILE
   guide --version
 """
@@ -43,6 +46,8 @@ guide: optimize anything differentiable until it matches words
 COMMANDS = {
     "run": ("guidance.commands.run", "run"),
     "rerun": ("guidance.commands.run", "rerun"),
+    "report": ("guidance.commands.report", "run"),
+    "diff": ("guidance.commands.diff", "run"),
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),

@@ -20,7 +20,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"tasks"},
-    {"generators", "losses", "localize", "evaluate", "runs", "directions"},
+    {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports"},
     {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},
     {"config"},
     {"geometry", "media", "models"},
@@ -49,6 +49,8 @@ LAYERS = [
 #: Pairs within a layer that may go one way.
 ALLOWED = {
     ("evaluate", "runs"),  # the judge of a run, and finished runs
+    ("reports", "runs"),  # summaries of run folders
+    ("runs", "reports"),  # a result shows itself in a notebook
     ("directions", "runs"),  # files that are complete or absent
     ("localize", "losses"),
     ("runs", "evaluate"),

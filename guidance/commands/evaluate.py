@@ -9,20 +9,27 @@ from typing import TypeVar
 
 from guidance.commands.arguments import Arguments
 from guidance.errors import InputError
-from guidance.runs.folder import DONE, existing_folder
-from guidance.streams import say
+from guidance.runs.folder import CONFIG, DONE, existing_folder
+from guidance.runs.summary import find_runs
+from guidance.streams import say, say_meanwhile
 
 T = TypeVar("T")
 HELP = """\
-usage: guide eval RUN... [--against FILE] [--judge NAME] [--json FILE]
+usage: guide eval RUN... [--against FILE] [--judge NAME] [--json FILE] [--csv FILE]
+                  [--votes FILE] [--top N --copy FOLDER]
 
-Scores finished runs by a judge whose family none of their losses used. Runs that are not finished
-are left out, with a note. For each sample:
+Scores finished runs by a judge whose family none of their losses used, and prints a table, the best
+first, and the means with bootstrap intervals of 95%. RUN is the folder of a run, or a folder with
+runs. Runs that are not finished are left out, with a note. For each sample:
 
-  similarity  cosine of the image (or of 8 views of the mesh) and the prompt
-  rank        of the prompt among the prompts of all RUNs
-  gap         how much the similarity falls after blur, JPEG or a shift by one pixel; a large gap
-              means that the image exploits its encoder
+  similarity   cosine of the image (or of 8 views of the mesh) and the prompt
+  rank         of the prompt among a fixed list of 476 texts and the prompts of all RUNs;
+               R-precision is 1 if the prompt comes first
+  atoms        how sure the judge is of the prompt's objects, colors, counts, attributes and
+               relations: the mean, and the geometric mean ("all atoms")
+  blur, jpeg, shift, gap   the similarity after small changes, and how much it falls at most; a
+               large gap means that the image exploits its encoder
+  seconds, GFLOPs   of the run, per sample; the operations of its image encoders, where known
 
 and for meshes also the similarity of the shape in plain grey, the share of self-intersecting faces,
 the variation of edge lengths and, for the modes deform and stylize, of area changes; and whether
@@ -32,7 +39,11 @@ are equal, the mesh has no sides, or the judge does not know these phrases.
 
   --against FILE   more texts to rank each prompt among, one per line
   --judge NAME     the model that judges; by default the most trusted one on this machine
-  --json FILE      also writes all scores to a file
+  --json FILE      also writes all scores and intervals to a file
+  --csv FILE       also writes the table to a file
+  --votes FILE     compares the judge with people: votes.json of a page of `guide report --vote`
+  --top N          shows and copies only the best N
+  --copy FOLDER    copies the files of the results that are shown into a new folder
 """
 
 
@@ -44,6 +55,10 @@ class Request:
     against: Path | None = None
     judge: str | None = None
     json: Path | None = None
+    csv: Path | None = None
+    votes: Path | None = None
+    top: int | None = None
+    copy: Path | None = None
 
 
 def parse(words: Sequence[str]) -> Request:
@@ -54,11 +69,25 @@ def parse(words: Sequence[str]) -> Request:
     """
     parser = Arguments("eval")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    parser.add_argument("--against", type=Path)
+    for name in ("against", "json", "csv", "votes", "copy"):
+        parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--judge")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--top", type=int)
     found = parser.parse_intermixed_args(list(words))
-    return Request(tuple(found.runs), found.against, found.judge, found.json)
+    if found.top is not None and found.top < 1:
+        raise InputError(f"eval: --top: expected 1 or more, got {found.top}")
+    if found.copy is not None and found.copy.exists():
+        raise InputError(f"eval: --copy {found.copy}: exists; name a new folder")
+    return Request(
+        tuple(found.runs),
+        found.against,
+        found.judge,
+        found.json,
+        found.csv,
+        found.votes,
+        found.top,
+        found.copy,
+    )
 
 
 def run(words: list[str]) -> int:
@@ -83,29 +112,46 @@ def evaluate(request: Request) -> Iterator[str]:
     """
     finished = _finished(request.runs)
 
+    from guidance.evaluate.best import copy_samples
     from guidance.evaluate.families import load_judge_for
     from guidance.evaluate.finished import read_run, read_texts
-    from guidance.evaluate.scoring import SampleScore, score_samples
-    from guidance.evaluate.table import as_json, last_lines, sample_line
+    from guidance.evaluate.hard_list import NAME, hard_list
+    from guidance.evaluate.rows import as_csv, sorted_scores
+    from guidance.evaluate.scoring import score_samples
+    from guidance.evaluate.table import as_json, table_lines, vote_lines
+    from guidance.evaluate.votes import read_votes
     from guidance.runs.atomic import write_text
 
-    others = read_texts(request.against) if request.against else []
+    others = [*hard_list(), *(read_texts(request.against) if request.against else [])]
+    votes = read_votes(request.votes) if request.votes else []
     runs = _each(finished, read_run)
     families = {name: family for run in runs for name, family in run.families.items()}
     names = [name for run in runs for name in run.losses]
     judge = load_judge_for(names, request.judge, families)
-    scores: list[SampleScore] = []
-    for score in score_samples(judge, [s for run in runs for s in run.samples], others):
-        scores.append(score)
-        yield sample_line(score)
+    samples = [sample for run in runs for sample in run.samples]
+    say_meanwhile(f"scoring {len(samples)} samples by {judge.name} ...")
+    scores = sorted_scores(list(score_samples(judge, samples, others, atoms=True)))
+    best = scores[: request.top]
     if request.json is not None:
-        write_text(request.json, as_json(scores, judge.name))
-    yield from last_lines(scores, judge.name)
+        write_text(request.json, as_json(scores, judge.name, NAME))
+    if request.csv is not None:
+        write_text(request.csv, as_csv(scores))
+    yield from table_lines(best, scores, judge.name)
+    if votes:
+        yield from vote_lines(votes, scores)
+    if request.copy is not None:
+        for path in copy_samples(best, request.copy):
+            yield str(path)
 
 
 def _finished(folders: Sequence[Path]) -> list[Path]:
     """The folders of finished runs; checked before anything heavy is imported."""
-    return _each([existing_folder(folder) for folder in dict.fromkeys(folders)], _check_finished)
+    given = dict.fromkeys(folder.expanduser() for folder in folders)
+    inside: list[Path] = []
+    for folder in given:
+        is_run = (folder / CONFIG).is_file() or not folder.is_dir()
+        inside += [folder] if is_run else find_runs([folder])
+    return _each([existing_folder(folder) for folder in dict.fromkeys(inside)], _check_finished)
 
 
 def _check_finished(folder: Path) -> Path:

@@ -43,11 +43,17 @@ def run(words: list[str]) -> int:
     """Runs the command and returns its exit code."""
     if words in (["-h"], ["--help"]):
         print(
-            "usage: guide list\n\nLists tasks, generators, mesh modes, losses, cameras and models."
+            "usage: guide list\n       guide list runs [FOLDER]\n\n"
+            "Lists tasks, generators, mesh modes, losses, cameras and models; or the runs in a "
+            "folder,\nby default outputs: status, time, task, seed, the judge's score and prompt."
         )
         return 0
+    if words[:1] == ["runs"]:
+        from guidance.commands.list_runs import run as list_runs
+
+        return list_runs(words[1:])
     if words:
-        raise InputError(f"list: takes no arguments, got {words[0]!r:.40}")
+        raise InputError(f"list: expected no argument, or `runs [FOLDER]`, got {words[0]!r:.40}")
     for title, kind in KINDS.items():
         print(f"{title}:")
         _print(names(kind))

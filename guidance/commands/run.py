@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guidance.config.carried import is_of_the_place
 from guidance.config.commandline import asks_for_help, local_options, task_help, task_of
@@ -16,17 +17,23 @@ from guidance.config.files import (
     read_record,
     strip_header,
 )
-from guidance.config.flags import load_named_files, peek, words_of
+from guidance.config.flags import load_named_files, peek, without, words_of
 from guidance.config.kinds import TASKS, find, load_file, names
 from guidance.config.marks import without_mark
 from guidance.errors import InputError
 from guidance.media.metadata import carries, extract
 from guidance.runs.folder import CONFIG, existing_folder, folder_around
+from guidance.runs.listeners.check import check_listener
 from guidance.runs.origin import is_own
 from guidance.runs.signals import after_run, before_run
 from guidance.streams import say, say_meanwhile
 from guidance.tasks.base import Task
 
+if TYPE_CHECKING:
+    from guidance.loop.events import Listener
+
+#: The flag that names programs which also get the losses and previews of a run.
+LOG = "log"
 #: Resumes a run though the weights of a model were changed.
 ALLOW = "--allow-changed-weights"
 RERUN_HELP = """\
@@ -45,9 +52,14 @@ def run(words: list[str]) -> int:
         for name, line in names(TASKS).items():
             print(f"  {name:<12} {line}")
         print("\n`guide run TASK --help` lists the options of a task.")
+        print("`--log tensorboard` or `--log wandb` also sends losses and previews there.")
         return 0
     name = words.pop(0) if words and not words[0].startswith("-") else ""
     folder = peek(words, "resume")
+    loggers = peek(words, LOG)
+    words = without(words, {LOG})
+    for each in loggers:
+        check_listener(each)
     if not name and not folder:
         known = ", ".join(names(TASKS))
         raise InputError(f"run: no task; use one of {known}, or --resume FOLDER")
@@ -55,7 +67,7 @@ def run(words: list[str]) -> int:
     if len(folder) > 1:
         raise InputError("--resume is given twice; give it once")
     if folder:
-        return _resume(cls, name, Path(folder[-1]), words)
+        return _resume(cls, name, Path(folder[-1]), words, loggers)
     assert cls is not None
     if asks_for_help(words):
         print(task_help(cls, name, words, Task, cls.PRESET_MINUTES), end="")
@@ -63,7 +75,7 @@ def run(words: list[str]) -> int:
     check_files(cls, words)
     check_weights(words)
     say_meanwhile("starting ...")
-    return execute(_task(cls, name, words), None)
+    return execute(_task(cls, name, words), None, loggers=loggers)
 
 
 def rerun(words: list[str]) -> int:
@@ -101,8 +113,8 @@ def find_task(name: str) -> type[Task]:
 
 
 def parse_task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
-    """The task that the words after `guide run TASK` describe."""
-    return _task(cls, name, words)
+    """The task that the words after `guide run TASK` describe; `--log` is no option of a task."""
+    return _task(cls, name, without(words, {LOG}))
 
 
 def _task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
@@ -119,7 +131,13 @@ def _task(cls: type[Task], name: str, words: Sequence[str]) -> Task:
     return task
 
 
-def _resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str]) -> int:
+def _resume(
+    cls: type[Task] | None,
+    name: str,
+    folder: Path,
+    words: Sequence[str],
+    loggers: Sequence[str],
+) -> int:
     """Resumes a run.
 
     Of other flags, only those count that name a Python file with a component, and those that a
@@ -153,11 +171,21 @@ def _resume(cls: type[Task] | None, name: str, folder: Path, words: Sequence[str
         carried=not is_own(folder),
     )
     _tell(notes)
-    return execute(task, folder, allow_changed_weights=bool(allowed))
+    return execute(task, folder, allow_changed_weights=bool(allowed), loggers=loggers)
 
 
-def execute(task: Task, folder: Path | None, *, allow_changed_weights: bool = False) -> int:
-    """Runs a task, or resumes it in its folder, and prints the files that it wrote."""
+def execute(
+    task: Task,
+    folder: Path | None,
+    *,
+    allow_changed_weights: bool = False,
+    loggers: Sequence[str] = (),
+) -> int:
+    """Runs a task, or resumes it in its folder, and prints the files that it wrote.
+
+    Args:
+        loggers: names of programs that also get the losses and previews; see `--log`.
+    """
     from guidance.commands.memory import keep_freed_memory
     from guidance.models.catalogue import check_is_here
 
@@ -166,13 +194,27 @@ def execute(task: Task, folder: Path | None, *, allow_changed_weights: bool = Fa
         for name in task.models:
             check_is_here(name)
     keep_freed_memory()
-    result = task.run(folder=folder, allow_changed_weights=allow_changed_weights)
+    listeners = [_listener(each, task) for each in loggers]
+    result = task.run(listeners, folder=folder, allow_changed_weights=allow_changed_weights)
     after_run()
     if result.already_done:
         print(f"{result.folder} is already finished; nothing was left to do")
     for path in [*result.files, *(file for sample in result.samples for file in sample.files)]:
         print(path)
     return 0
+
+
+def _listener(name: str, task: Task) -> Listener:
+    """A listener that is named after the task, its first prompt and the time."""
+    from guidance.config.files import as_mapping
+    from guidance.prompts import plain_text
+    from guidance.runs.folder import slug
+    from guidance.runs.listeners.named import make_listener
+
+    task_name = task.task_name()
+    words = slug(plain_text(task.sample_prompts[0]))
+    title = f"{slug(task_name)}-{time.strftime('%Y%m%d-%H%M%S')}-{words}"
+    return make_listener(name, task.output, title, as_mapping(task, task_name))
 
 
 def _read(path: Path, *, edited: bool = False) -> dict[str, Any]:

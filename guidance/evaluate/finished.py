@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from guidance.runs.folder import CONFIG, DONE, ENVIRONMENT, existing_folder, sam
 from guidance.runs.json_records import read_record as read_json_record
 from guidance.runs.origin import is_own
 from guidance.runs.results import check_files, done_record
+from guidance.runs.summary import summarize_run
 
 IMAGE, MESH = "image.png", "mesh.glb"
 #: Limit of the files that are read: DONE.json has a few kilobytes, a list of texts not much more.
@@ -62,10 +63,14 @@ def read_run(folder: Path) -> FinishedRun:
     places = [sample_folder(folder, index, len(entries)) for index in range(len(entries))]
     read = [place / name for place in places for name in (MESH, IMAGE, DEFORMATION)]
     check_files(folder, content, read)
-    samples = [
-        _sample(place, prompt, seed) for place, (prompt, seed) in zip(places, entries, strict=True)
-    ]
     losses, families = _losses(folder, judge)
+    config = read_record(folder / CONFIG)
+    took = summarize_run(folder).seconds
+    seconds = None if took is None else took / len(entries)
+    samples = [
+        replace(_sample(place, prompt, seed), folder=place, seconds=seconds, config=config)
+        for place, (prompt, seed) in zip(places, entries, strict=True)
+    ]
     return FinishedRun(folder, losses, families, tuple(samples))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from guidance.encoders.base import Encoder
 from guidance.evaluate.janus import Janus, janus
 from guidance.evaluate.judge import PromptRanking, Score
 from guidance.evaluate.perturbations import PERTURBATIONS
+from guidance.evaluate.questions import Answers, answer
 from guidance.evaluate.shape import Shape
 
 
@@ -36,6 +39,16 @@ class Sample:
     prompt: str  # plain text
     seed: int
     load: Callable[[], SampleImages]
+    folder: Path | None = None  # of its files
+    seconds: float | None = None  # its share of the seconds of its run
+    config: Mapping[str, Any] = field(default_factory=dict)  # of its run
+
+    @property
+    def flops(self) -> float | None:
+        """The operations of its encoders; see `guidance.evaluate.cost`."""
+        from guidance.evaluate.cost import encoder_flops
+
+        return encoder_flops(self.config)
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,13 @@ class SampleScore:
     vector: Float[Tensor, "d"]  # normalized mean of the judge's vectors of the views
     shape: Shape | None = None  # of meshes
     janus: Janus | None = None  # of meshes
+    answers: Answers | None = None  # about the atoms of the prompt, if they were asked for
+    sample: Sample | None = None
+
+    @property
+    def flops(self) -> float | None:
+        """The operations of the encoders of its run."""
+        return None if self.sample is None else self.sample.flops
 
     @property
     def gap(self) -> float:
@@ -78,7 +98,7 @@ class Summary:
 
 
 def score_samples(
-    judge: Encoder, samples: Sequence[Sample], others: Iterable[str] = ()
+    judge: Encoder, samples: Sequence[Sample], others: Iterable[str] = (), *, atoms: bool = False
 ) -> Iterator[SampleScore]:
     """Scores samples one after another.
 
@@ -86,6 +106,7 @@ def score_samples(
         judge: a model that no loss uses; see `guidance.evaluate.families.load_judge_for`.
         samples: finished samples; each prompt is ranked among the prompts of all of them.
         others: additional texts for the ranking.
+        atoms: asks about the atoms of each prompt; see `guidance.evaluate.questions`.
     """
     ranking = PromptRanking(judge, [*(sample.prompt for sample in samples), *others])
     for sample in samples:
@@ -111,6 +132,8 @@ def score_samples(
             F.normalize(vectors.mean(0), dim=-1).cpu(),
             loaded.shape,
             sides,
+            answer(judge, vectors, sample.prompt) if atoms else None,
+            sample,
         )
 
 

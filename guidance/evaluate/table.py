@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from guidance.evaluate.questions import Answers
+from guidance.evaluate.rows import LEGEND, MESH_LEGEND, intervals, mean_lines, text_table
 from guidance.evaluate.scoring import SampleScore, diversity, summarize
 from guidance.evaluate.shape import Shape
+from guidance.evaluate.votes import Vote, agreement, vote_name
+from guidance.runs.record import finite
 
 SCHEMA_VERSION = 1
 
@@ -47,11 +51,45 @@ def last_lines(scores: Sequence[SampleScore], judge: str) -> list[str]:
     return [*lines, f"{last}; {_count(total.samples)} judged by {judge}"]
 
 
-def as_json(scores: Sequence[SampleScore], judge: str) -> str:
-    """All scores in JSON, as written by `guide eval --json`."""
+def table_lines(
+    best: Sequence[SampleScore], scores: Sequence[SampleScore], judge: str
+) -> list[str]:
+    """The table of the best samples, and the means over all."""
+    lines = [*text_table(best), "", *mean_lines(scores), "", LEGEND]
+    if any(score.shape is not None for score in scores):
+        lines.append(MESH_LEGEND)
+    among = scores[0].score.out_of
+    return [*lines, f"{_count(len(scores))} judged by {judge}, ranked among {among} texts"]
+
+
+def vote_lines(votes: Sequence[Vote], scores: Sequence[SampleScore]) -> list[str]:
+    """How far the judge agrees with people."""
+    by_name = {vote_name(s.sample.folder): s.score.similarity for s in scores
+               if s.sample is not None and s.sample.folder is not None}  # fmt: skip
+    found = agreement(votes, by_name)
+    lines = ["", f"votes of people             {found.votes}"]
+    if found.ignored:
+        lines.append(f"votes on other results      {found.ignored}, left out")
+    for name, each in (
+        ("same choice as the judge", found.agreement),
+        ("Kendall's tau of pairs", found.kendall),
+        ("Spearman's rho of results", found.spearman),
+    ):
+        lines.append(f"{name:<26}  {'too few votes' if each is None else each}")
+    return lines
+
+
+def as_json(scores: Sequence[SampleScore], judge: str, others: str | None = None) -> str:
+    """All scores in JSON, as written by `guide eval --json`.
+
+    Args:
+        others: the name of the list of texts that prompts were ranked among.
+    """
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "judge": judge,
+        "ranked_among": others,
+        "intervals": finite({name: asdict(each) for name, each in intervals(scores).items()}),
         "samples": [sample_mapping(score) for score in scores],
         "diversity": diversity(scores),
         "summary": asdict(summarize(scores)),
@@ -71,7 +109,15 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
         "textureless": None if score.textureless is None else asdict(score.textureless),
         "shape": None if score.shape is None else asdict(score.shape),
         "janus": None if score.janus is None else asdict(score.janus),
+        "atoms": None if score.answers is None else _answers(score.answers),
+        "seconds": None if score.sample is None else score.sample.seconds,
+        "flops": score.flops,
     }
+
+
+def _answers(answers: Answers) -> dict[str, Any]:
+    each = [asdict(answer) for answer in answers.each]
+    return {"mean": answers.mean, "geometric_mean": answers.geometric, "answers": each}
 
 
 def _shape_text(shape: Shape) -> str:

@@ -65,3 +65,19 @@ class RunResult:
     losses: tuple[float, ...] = field(default=(), repr=False)  # mean total loss of each step
     skipped: int = 0
     already_done: bool = False  # it had finished before
+
+    def _repr_html_(self) -> str:
+        """The results with their scores, for notebooks."""
+        from guidance.reports.notebook import Tile, gallery
+
+        tiles = [Tile(each.files, _lines(each)) for each in self.samples]
+        return gallery(self.folder, tiles)
+
+
+def _lines(sample: SampleResult) -> tuple[str, ...]:
+    before, after = sample.judge_before, sample.judge_after
+    lines = (sample.prompt, f"seed {sample.seed}")
+    if after is None:
+        return lines
+    start = "" if before is None else f"{before['similarity']:.3f} → "
+    return (*lines, f"judge {start}{after['similarity']:.3f}")

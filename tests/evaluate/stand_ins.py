@@ -37,7 +37,7 @@ class ColorJudge(Encoder):
 
     def encode_text(self, texts: list[str]) -> Tensor:
         words = [text.split()[-1].lower() for text in texts]
-        rows = [(*COLORS[word], float(word == "noise")) for word in words]
+        rows = [(*COLORS.get(word, (0, 0, 0)), float(word == "noise")) for word in words]
         return F.normalize(torch.tensor(rows).float(), dim=-1)
 
     def free_text_tower(self) -> None:

@@ -19,7 +19,8 @@ from guidance.errors import InputError
 from guidance.evaluate import families
 from guidance.evaluate.families import LossModel, load_judge_for
 from guidance.evaluate.finished import read_run, read_texts
-from guidance.evaluate.judge import check_judge
+from guidance.evaluate.hard_list import hard_list
+from guidance.evaluate.judge import check_judge, normalize_text
 from guidance.geometry.deformation import Deformation
 from guidance.geometry.io.files import save_mesh
 from guidance.geometry.primitives import primitive
@@ -54,18 +55,62 @@ def test_runs_are_scored_together(tmp_path: Path, judged: list[str], capsys) -> 
     out = tmp_path / "scores.json"
     (tmp_path / "texts.txt").write_text("yellow\n\n  green \nThe Red\n")
     words = ["eval", one, other, one, "--json", out, "--against", tmp_path / "texts.txt"]
+    words += ["--csv", tmp_path / "scores.csv"]
     assert guide(*words) == 0
-    first, second, third, spread, last = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"{one}/samples/000: 'red', seed 0: similarity 1.000, rank 1 of 4, gap")
-    assert second.startswith(f"{one}/samples/001: 'red', seed 1: similarity 0.000, rank 3 of 4")
-    assert third.startswith(f"{other}: 'blue', seed 0: similarity 0.000, rank 3 of 4")
-    assert spread == "diversity of 'red': 1.000"
-    assert last.startswith("R-Precision 0.333, mean similarity 0.333, mean gap")
-    assert last.endswith("; 3 samples judged by color")
+    lines = capsys.readouterr().out.splitlines()
+    head, first, second, third = (line.split() for line in lines[:4])
+    assert head[:5] == ["prompt", "seed", "similarity", "rank", "R-precision"]
+    # The best first; other texts are those of the list, blue and the three of the file.
+    assert first[:4] == ["1", "red", "0", "1.000"]
+    assert [first[-1], second[-1], third[-1]] == [
+        f"{one}/samples/000", f"{one}/samples/001", str(other)
+    ]  # fmt: skip
+    assert "similarity   0.333 (too few for an interval)" in lines
+    assert "R-precision  0.333 (too few for an interval)" in lines
+    assert "diversity    1.000 (too few for an interval)" in lines
+    ranked = len(
+        {normalize_text(text) for text in [*hard_list(), "red", "blue", "yellow", "green"]}
+    )
+    assert lines[-1] == f"3 samples judged by color, ranked among {ranked} texts"
     assert judged == ["mini", "ViT-B-32/openai"]
     content = json.loads(out.read_text())
-    assert [entry["rank"] for entry in content["samples"]] == [1, 3, 3]
+    assert content["ranked_among"] == "hard-1"
+    assert content["samples"][0]["rank"] == 1
     assert content["summary"]["r_precision"] == pytest.approx(1 / 3)
+    table = (tmp_path / "scores.csv").read_text().splitlines()
+    assert table[0].startswith("prompt,seed,similarity,rank,R-precision,atoms,all atoms,blur,")
+    assert table[1].startswith("red,0,1.0,1,1.0,")
+
+
+def test_the_best_are_shown_and_copied(tmp_path: Path, judged: list[str], capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(0, 1, 0), plain(1, 0, 0), plain(0, 0, 1)], ["red"] * 3)
+    best = tmp_path / "best"
+    assert guide("eval", run, "--top", 1, "--copy", best) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(f"{run}/samples/001")
+    assert lines[2] == ""
+    assert lines[-1] == str(best / "001-red-seed-1")
+    assert sorted(path.name for path in (best / "001-red-seed-1").iterdir()) == [
+        "config.yaml", "image.png"
+    ]  # fmt: skip
+    assert "exists; name a new folder" in refused(capsys, "eval", run, "--copy", best)
+    assert "--top: expected 1 or more, got 0" in refused(capsys, "eval", run, "--top", 0)
+
+
+def test_votes_are_compared_with_the_judge(tmp_path: Path, judged: list[str], capsys) -> None:
+    run = write_run(tmp_path / "run", [plain(0, 1, 0), plain(1, 0, 0)], ["red"] * 2)
+    votes = tmp_path / "votes.json"
+    entry = {"first": "run#0", "second": "run#1", "choice": "second"}
+    other = entry | {"first": "elsewhere#0"}
+    votes.write_text(json.dumps({"schema_version": 1, "votes": [entry] * 6 + [other]}))
+    assert guide("eval", run, "--votes", votes) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "votes of people             6" in lines
+    assert "votes on other results      1, left out" in lines
+    assert "same choice as the judge    1.000  95% interval 1.000 to 1.000" in lines
+    for text in ("", "[]", '{"schema_version": 1, "votes": [{"first": 1}]}', "[" * 10_000):
+        votes.write_text(text)
+        assert "holds no votes" in refused(capsys, "eval", run, "--votes", votes)
 
 
 def test_meshes_are_rendered(tmp_path: Path, judged: list[str], capsys) -> None:
@@ -76,12 +121,12 @@ def test_meshes_are_rendered(tmp_path: Path, judged: list[str], capsys) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("green\nblue\ngrey")
     assert guide("eval", run, "--against", texts, "--json", tmp_path / "s.json") == 0
-    assert ", textureless 0.5" in capsys.readouterr().out
+    assert " grey  grey rank " in capsys.readouterr().out
     (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
     # The judge sees red and white with the colours, and no colour without.
     assert entry["similarity"] > entry["textureless"]["similarity"] + 0.05
     assert entry["textureless"]["similarity"] == pytest.approx(3**-0.5, abs=0.02)
-    assert entry["textureless"]["rank"] == 2
+    assert entry["textureless"]["rank"] > 1
 
 
 def test_transparent_places_are_white(tmp_path: Path) -> None:
@@ -146,8 +191,8 @@ def test_a_real_run_is_scored_by_the_embedded_judge(tmp_path: Path, capsys) -> N
     capsys.readouterr()
     assert guide("eval", run.folder) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 + 2 + 1
-    assert lines[-1].endswith("; 4 samples judged by mini-judge")
+    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3", "4"]
+    assert lines[-1].startswith("4 samples judged by mini-judge, ranked among ")
     line = refused(capsys, "eval", run.folder, "--judge", "mini")
     assert "judge 'mini' is of the family 'mini-clip', which a loss uses ('mini')" in line
 
@@ -170,7 +215,8 @@ def test_mistakes_are_answered_in_one_line(tmp_path: Path, judged, capsys) -> No
         return refused(capsys, "eval", *words)
 
     assert "nowhere: no such folder; expected the folder of a run" in said(tmp_path / "nowhere")
-    assert "has no config.yaml, so it is not the folder of a run" in said(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "has no config.yaml, and no folder with one" in said(tmp_path / "empty")
     assert "unrecognized arguments: --jsn; see `guide eval --help`" in said(run, "--jsn")
     assert "the following arguments are required: RUN" in said("--json", tmp_path / "x.json")
     assert "argument --judge: expected one argument" in said(run, "--judge")
@@ -264,21 +310,14 @@ def test_shapes_of_meshes_are_measured(tmp_path: Path, judged: list[str], capsys
     pulled = mesh.vertices.double() * torch.tensor([3.0, 0, 0])  # four times as long, no wider
     save_mesh(Mesh(rest.vertices + pulled, mesh.faces, red), run / "mesh.glb")
     assert guide("eval", run) == 0
-    line = capsys.readouterr().out.splitlines()[0]
-    assert (
-        ", self-intersections 0.00%, edge length variation 0." in line
-        and "area distortion" not in line
-    )
+    assert " self-int.  edges  folder" in capsys.readouterr().out.splitlines()[0]
     Deformation(rest, pulled).save(run / "deformation.npz")
     assert guide("eval", run, "--json", tmp_path / "s.json") == 0
-    first, last = capsys.readouterr().out.splitlines()
-    assert (
-        ", self-intersections 0.00% (0.00% at rest, 0.00% new), edge length variation 0." in first
-    )
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    cells = dict(zip(head.split()[-4:], row.split()[-4:], strict=True))
     # Four of six sides are four times as large, of 18 in all: 4/18 each, and 1/18 each.
     wanted = 4 / 6 * math.log(6 * 4 / 18) + 2 / 6 * math.log(18 / 6)
-    assert f", area distortion {wanted:.2f}, front recognized in 0% of back views" in first
-    assert ", mean self-intersections 0.00%, front recognized in 0% of back views" in last
+    assert (cells["self-int."], cells["area"]) == ("0.00%", f"{wanted:.2f}")
     (entry,) = json.loads((tmp_path / "s.json").read_text())["samples"]
     assert entry["shape"]["area_distortion"] == pytest.approx(wanted, rel=1e-4)
     assert entry["shape"]["self_intersections"] == 0
@@ -294,8 +333,8 @@ def test_unfinished_and_damaged_runs_are_left_out_with_a_note(
     (damaged / "DONE.json").write_text("{}")
     assert guide("eval", unfinished, good, damaged) == 0
     told = capsys.readouterr()
-    assert told.out.startswith(f"{good}: 'red', seed 0: similarity 1.000")
-    assert told.out.endswith("; 1 sample judged by color\n")
+    assert told.out.splitlines()[1].endswith(str(good))
+    assert "\n1 sample judged by color, ranked among " in told.out
     first, second = told.err.splitlines()
     assert first == (
         f"guide: not scored: {unfinished}: is not finished; resume it: guide run --resume "

@@ -167,6 +167,9 @@ def test_lines_and_json_say_the_same() -> None:
         "name", "prompt", "seed", "similarity", "rank", "out_of", "after", "gap", "textureless",
         "shape",
         "janus",
+        "atoms",
+        "seconds",
+        "flops",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Pages that show finished runs: one HTML file each, without any network request."""
