@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | eval | tune | style | list | models`.
+"""The command line: `guide run | rerun | sweep | eval | tune | style | list | models`.
 
 Nothing heavy is imported before a command is known, so that help is immediate.
 """
@@ -31,6 +31,7 @@ guide: optimize anything differentiable until it matches words
   guide run ./mine.py ...                   run a task of your own
   guide run --resume FOLDER                 resume an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
+  guide sweep TASK --grid seed=0..7         many trials: prompts x seeds x any option
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
@@ -42,6 +43,7 @@ guide: optimize anything differentiable until it matches words
 COMMANDS = {
     "run": ("guidance.commands.run", "run"),
     "rerun": ("guidance.commands.run", "rerun"),
+    "sweep": ("guidance.commands.sweep", "run"),
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),

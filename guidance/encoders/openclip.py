@@ -19,6 +19,7 @@ from guidance.encoders.towers.frozen import choose_attention, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
+from guidance.models.kept import is_keeping
 from guidance.models.precision import dtype_of
 from guidance.models.torchvision import import_torchvision
 from guidance.options import Options
@@ -189,7 +190,12 @@ class OpenClip(Encoder):
 
         A new text loads the weights again if the model came from files.
         """
-        self._text = None
+        if not is_keeping():
+            self._text = None
+
+    def forget_texts(self) -> None:
+        """Forgets the encoded texts."""
+        self._vectors.clear()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OpenClip:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
