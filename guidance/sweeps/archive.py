@@ -37,7 +37,8 @@ def write_archive(folder: SweepFolder, cells: dict[str, list[Scored]]) -> Iterat
     for found in cells.values():
         for scored in found:
             by_prompt.setdefault(scored.trial.prompt or "", []).append(scored)
-    images, entries = Images(folder), []
+    images, total = Images(folder), 0
+    entries: list[dict[str, Any]] = []
     for number, (prompt, found) in enumerate(by_prompt.items()):
         if len(found) < 2:
             continue
@@ -45,11 +46,12 @@ def write_archive(folder: SweepFolder, cells: dict[str, list[Scored]]) -> Iterat
         name = f"archive-{number:03d}-{slug(prompt or 'run')}.png"
         save_png(folder.path / name, _picture(images, kept, places))
         results = [{**each.line(), "cell": place} for each, place in zip(kept, places, strict=True)]
+        total += len(results)
         entries.append({"prompt": prompt, "picture": name, "of": len(found), "results": results})
     content: dict[str, Any] = {"schema_version": 1, "side": SIDE, "archives": entries}
     path = folder.path / ARCHIVE
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    yield f"{path}: {sum(len(each['results']) for each in entries)} good and different results"
+    yield f"{path}: {total} good and different results"
 
 
 def _elites(images: Images, found: Sequence[Scored]) -> tuple[list[Scored], list[list[int]]]:
@@ -82,7 +84,7 @@ def measures(vectors: Float[Tensor, "n d"]) -> Float[Tensor, "n 2"]:
 
 def cells_of(points: Float[Tensor, "n 2"]) -> Int[Tensor, "n 2"]:
     """The cell of each point in a grid whose borders are quantiles of each measure."""
-    ranks = points.argsort(0, stable=True).argsort(0, stable=True)
+    ranks: Tensor = points.argsort(dim=0, stable=True).argsort(dim=0, stable=True)
     return ranks * SIDE // len(points)
 
 

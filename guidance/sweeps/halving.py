@@ -70,6 +70,8 @@ def halve(driver: Driver, folder: SweepFolder, resolver: Resolver) -> Outcome:
         outcome = driver.work(Attempt([t], pause_at=rung.step) for t, rung in waiting)
         if outcome.interrupted:
             return outcome
+        failed = {trial.id for trial, _ in outcome.failed}
+        cells = {k: [t for t in found if t.id not in failed] for k, found in cells.items()}
         for cell, rung in here.items():
             scores = {
                 trial.id: known.get((trial.id, rung.step))

@@ -32,8 +32,12 @@ TIMES, DRAWS = (0.3, 0.45, 0.6, 0.75), 4
 class SecondJudge(Protocol):
     """Scores images for a prompt: higher is better."""
 
-    name: str
-    measure: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def measure(self) -> str:
+        """What the score is."""
 
     def score(self, images: Float[Tensor, "v 3 h w"], prompt: str) -> float:
         """The mean over the views of one result."""
@@ -65,9 +69,8 @@ def second_judge(used: Collection[str], chosen_by: str, name: str | None) -> Sec
             )
         return _load(name)
     embedded = [each for each in EMBEDDED if LossModel.of(each).family not in taken]
-    large = [
-        model.name for model in judges_of(taken) if model.is_here and model.name != "mini-judge"
-    ]
+    here = [model.name for model in judges_of(taken) if model.is_here]
+    large = [each for each in here if each not in EMBEDDED]
     order = [*embedded, *large] if set(used) <= MINI_FAMILIES else large
     return _load(order[0]) if order else None
 
@@ -88,7 +91,7 @@ class SimilarityJudge:
     measure: str = "cosine of image and prompt"
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self.encoder.name
 
     def score(self, images: Float[Tensor, "v 3 h w"], prompt: str) -> float:

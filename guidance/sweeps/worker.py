@@ -85,10 +85,11 @@ class _Pause:
     """Stops a run after a step as a signal does: with a checkpoint."""
 
     def __init__(self, step: int) -> None:
-        self.step = step
+        self.step, self.sent = step, False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, StepEvent) and event.step >= self.step - 1:
+        if isinstance(event, StepEvent) and event.step >= self.step - 1 and not self.sent:
+            self.sent = True  # a second signal would end the process at once
             signal.raise_signal(signal.SIGTERM)
 
     def needs(self, step: int) -> bool:
