@@ -162,6 +162,7 @@ def environment(
     }
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
