@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from guidance.errors import OutOfResources
 from guidance.runs.signals import Signals
@@ -24,6 +24,7 @@ from guidance.sweeps.trials import Resolver, Trial
 LOOK, BUSY = 0.25, 1.0
 
 
+@runtime_checkable
 class Show(Protocol):
     """Shows the progress of a sweep."""
 

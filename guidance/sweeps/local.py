@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from guidance.runs.atomic import os_errors
 
@@ -20,6 +20,7 @@ PROGRAM = "guidance.commands.sweep_worker"
 LOG_BYTES = 2**20
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Where the runs of a sweep are done."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,7 @@ EMBEDDED = ("mini-diffusion", "mini-judge", "mini")
 TIMES, DRAWS = (0.3, 0.45, 0.6, 0.75), 4
 
 
+@runtime_checkable
 class SecondJudge(Protocol):
     """Scores images for a prompt: higher is better."""
 
