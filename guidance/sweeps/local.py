@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -126,6 +127,8 @@ class LocalWorkers:
             self.logs.mkdir(exist_ok=True)
         log = self.logs / f"{slot}.log"
         threads = max(1, (os.cpu_count() or 1) // self.count)
+        with contextlib.suppress(KeyError, ValueError):
+            threads = max(1, min(threads, int(os.environ["OMP_NUM_THREADS"])))
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         surroundings = {**os.environ, **dict.fromkeys(names, str(threads))}
         if self.gpus:

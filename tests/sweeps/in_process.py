@@ -1,4 +1,4 @@
-"""A backend of sweeps that does runs in this process, one after another, and can fail on purpose."""
+"""A backend of sweeps that does runs in this process, and can fail on purpose."""
 
 from __future__ import annotations
 
