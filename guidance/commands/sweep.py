@@ -10,7 +10,13 @@ from typing import Any
 
 from guidance.commands.run import find_task
 from guidance.commands.sweep_progress import SweepProgress
-from guidance.commands.sweep_request import Running, Words, named_files, spec_of
+from guidance.commands.sweep_request import (
+    Running,
+    Words,
+    named_files,
+    refuse_other_options,
+    spec_of,
+)
 from guidance.errors import InputError, Interrupted
 from guidance.models.catalogue import check_is_here
 from guidance.streams import say, say_meanwhile
@@ -27,7 +33,7 @@ from guidance.tasks.base import Task
 HELP = """\
 usage: guide sweep TASK [axes] [options of the task]
        guide sweep FILE.yaml [options]
-       guide sweep --resume FOLDER
+       guide sweep --resume FOLDER [the Python files of the task and its components]
 
 Does a task many times: every combination of the values of all axes. Trials that differ only in
 prompt or seed are packed into one run. Results are ordinary run folders in
@@ -117,6 +123,7 @@ def _new(target: str, words: Words, running: Running) -> Sweep | None:
         return None
     for name in task.models:
         check_is_here(name)
+    _check_judges(spec, task)
     header = {
         "schema_version": SCHEMA_VERSION,
         "task": target,
@@ -134,10 +141,29 @@ def _new(target: str, words: Words, running: Running) -> Sweep | None:
     return Sweep(cls, files, resolver, folder, counted.trials)
 
 
+def _check_judges(spec: Spec, task: Task) -> None:
+    """Raises InputError where nothing can choose, or the second judge is not independent."""
+    if not (spec.best_of or spec.halve or spec.archive):
+        if spec.report_judge:
+            raise InputError("sweep: --report-judge belongs to --best-of and --halve")
+        return
+    if not task.judge:
+        raise InputError("sweep: --best-of, --halve and --archive need the judge; leave --judge on")
+    if spec.report_judge:
+        from guidance.evaluate.families import LossModel
+        from guidance.models.judges import judge_for
+        from guidance.sweeps.second_judge import name_of_second
+
+        families = {LossModel.of(name).family for name in task.models}
+        name_of_second(families, judge_for(families), spec.report_judge)
+
+
 def _reopened(path: Path, words: Words) -> Sweep:
     """The sweep of a folder."""
     if words.target is not None:
         raise InputError("sweep --resume FOLDER: takes no task; the sweep has its own")
+    if stray := words.of_the_sweep():
+        raise InputError(f"sweep --resume: takes no --{stray}; the sweep has its own")
     folder = SweepFolder.open(path)
     target = str(folder.header.get("task"))
     if target.endswith(".py"):
@@ -147,10 +173,8 @@ def _reopened(path: Path, words: Words) -> Sweep:
                 f"{path}: is a sweep of {target}; name it: guide sweep --resume {path} {target}"
             )
     cls = find_task(target)
+    refuse_other_options(cls, words)
     files = named_files(cls, target, words)
-    allowed = {word for _, file in files for word in (file,)}
-    if others := [w for w in words.options if w.startswith("-") and "=" not in w and not allowed]:
-        raise InputError(f"sweep --resume: takes no {others[0]:.40}; the sweep has its own options")
     options = dict(folder.header.get("options") or {})
     resolver = Resolver(cls, target, options, carried=not folder.is_own)
     trials = sum(1 for _ in folder.trials(resolver))

@@ -88,6 +88,11 @@ class Words:
             bool(own.get("dry_run")),
         )
 
+    def of_the_sweep(self) -> str | None:
+        """A flag that describes a sweep, if one is given."""
+        given = (key for key, value in self.own.items() if value and key not in RUNNING)
+        return next(map(_flag, given), None)
+
     def axes(self) -> dict[str, dict[str, Any]]:
         """The axes of --grid, --zip, --random and --list."""
         found: dict[str, dict[str, Any]] = {"grid": {}, "zip": {}, "random": {}}
@@ -104,6 +109,21 @@ class Words:
                 raise InputError(f"--list {name}: --grid has values for it as well; use one")
             found["grid"][name].append(value)
         return found
+
+
+def refuse_other_options(cls: type[Task], words: Words) -> None:
+    """Raises InputError for an option that names no Python file: a sweep has its own options."""
+    keys = {key for key, choice in choices(cls).items() if not isinstance(choice, Switch)}
+    for word in words.options:
+        key = key_of(word)
+        if key is None:
+            continue
+        values = peek(words.options, key) if key in keys | {"encoder"} else []
+        if not values or not all(".py" in value for value in values):
+            raise InputError(
+                f"sweep --resume: takes no {word.partition('=')[0]:.40}; the sweep has its own "
+                "options, and only Python files are named again"
+            )
 
 
 def named_files(cls: type[Task], name: str, words: Words) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from guidance.encoders import Encoder, load_encoder
 from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
 from guidance.evaluate.judge import embed_images, embed_texts
-from guidance.models.catalogue import DENOISERS, find_model
+from guidance.models.catalogue import DENOISERS, check_is_here, find_model
 from guidance.models.judges import MINI_FAMILIES, judges_of
 
 #: Embedded models that may report, in order of preference.
@@ -45,7 +45,13 @@ class SecondJudge(Protocol):
 
 
 def second_judge(used: Collection[str], chosen_by: str, name: str | None) -> SecondJudge | None:
-    """The judge that reports.
+    """The judge that reports, loaded; see `name_of_second`."""
+    found = name_of_second(used, chosen_by, name)
+    return None if found is None else _load(found)
+
+
+def name_of_second(used: Collection[str], chosen_by: str, name: str | None) -> str | None:
+    """The name of the judge that reports.
 
     Args:
         used: the families of the models of the losses.
@@ -62,18 +68,19 @@ def second_judge(used: Collection[str], chosen_by: str, name: str | None) -> Sec
     first = LossModel.of(chosen_by).family
     taken = {*used, first}
     if name is not None:
+        check_is_here(name)
         family = LossModel.of(name).family
         if family in taken:
             role = "chose the results" if family == first else "is one of a loss"
             raise InputError(
                 f"report_judge {name}: its family {family!r} {role}; name a model of another family"
             )
-        return _load(name)
+        return name
     embedded = [each for each in EMBEDDED if LossModel.of(each).family not in taken]
     here = [model.name for model in judges_of(taken) if model.is_here]
     large = [each for each in here if each not in EMBEDDED]
     order = [*embedded, *large] if set(used) <= MINI_FAMILIES else large
-    return _load(order[0]) if order else None
+    return order[0] if order else None
 
 
 def _load(name: str) -> SecondJudge:
@@ -122,14 +129,15 @@ class DenoisingJudge:
         fitted = F.interpolate(images.to(device), (side, side), mode="bilinear", antialias=True)
         clean = self.denoiser.encode_image(fitted)
         condition = self.denoiser.encode_text([prompt, ""])
-        errors = torch.zeros(2, dtype=torch.float64)
+        draws = len(TIMES) * DRAWS
         random = torch.Generator().manual_seed(0)
-        for time in TIMES * DRAWS:
-            noise = torch.randn(clean.shape, generator=random).to(clean)
-            level = self.denoiser.level(torch.full((len(clean),), time), clean)
-            noisy = level.mix(clean, noise)
+        noise = torch.randn((draws, *clean.shape[1:]), generator=random).to(clean)
+        level = self.denoiser.level(torch.tensor(TIMES * DRAWS), noise)
+        errors = [0.0, 0.0]
+        for one in clean:
+            noisy = level.mix(one.expand_as(noise), noise)
             for index in range(2):
-                rows = condition.rows(torch.full((len(clean),), index, device=device))
+                rows = condition.rows(torch.full((draws,), index, device=device))
                 found = level.noise(noisy, self.denoiser.predict(noisy, level, rows))
                 errors[index] += float((found - noise).square().mean())
-        return float(1 - errors[0] / errors[1])
+        return 1 - errors[0] / errors[1]
