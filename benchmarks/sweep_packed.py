@@ -2,11 +2,11 @@
 
     python benchmarks/sweep_packed.py [--samples 32] [--steps 40]
 
-Trials are seeds of one prompt, text2image at 64 pixels with 2 crops. The packed run is one of a warm
-worker. The runs of their own are `guide run` commands, of which a few are timed and multiplied; and
-those that `guide sweep --pack 1` does in a warm worker. Also reported: what a
-packed trial costs beyond the loop (records, images, videos), by the phases of `--profile`; how far
-the images differ; and the growth of the peak memory per sample beside its estimate.
+Trials are seeds of one prompt, text2image at 64 pixels with 2 crops. The packed run is one of a
+warm worker. The runs of their own are `guide run` commands, of which a few are timed and
+multiplied; and those that `guide sweep --pack 1` does in a warm worker. Also reported: what a
+packed trial costs beyond the loop (judge, records, images, videos), by the phases of `--profile`;
+how far the images differ; and the growth of the peak memory per sample beside its estimate.
 """
 
 from __future__ import annotations
