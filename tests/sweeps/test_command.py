@@ -86,3 +86,11 @@ def test_a_resumed_sweep_takes_no_other_options(
         assert code == 2 and said in err
     code, out, _ = guide(capsys, resume, DOT)
     assert code == 0 and out.strip() == str(folder.path)
+
+
+def test_the_demo_has_24_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
+    assert f"# guide sweep configs/sweeps/{demo.name}" in demo.read_text()
+    words = [str(demo), "--dry-run", "--workers=2", f"--output={tmp_path}"]
+    code, out, _ = guide(capsys, *words)
+    assert code == 0 and out.startswith("text2image: 24 trials in 2 runs of at most 12 samples\n")
