@@ -1,4 +1,4 @@
-"""Whether the memory of a worker stays flat over many runs without a model.
+"""Whether memory and time of a worker stay flat over many runs without a model.
 
     python benchmarks/sweep_memory.py [--trials 1000]
 
