@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | eval | tune | style | motion | list | models`.
+"""The command line of `guide`: finds the command, and reports errors with their exit codes.
 
 Nothing heavy is imported before a command is known, so that help is immediate.
 """
@@ -32,6 +32,7 @@ guide: optimize anything differentiable until it matches words
   guide run --resume FOLDER                 resume an interrupted run
   guide rerun FILE ...                      repeat the run that made a PNG, MP4, GLB or config.yaml
   guide report RUN... [--out page.html]     a page that shows runs or a sweep, without a network
+  guide sweep TASK --grid seed=0..7         many trials: prompts x seeds x any option
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
@@ -48,6 +49,7 @@ COMMANDS = {
     "rerun": ("guidance.commands.run", "rerun"),
     "report": ("guidance.commands.report", "run"),
     "diff": ("guidance.commands.diff", "run"),
+    "sweep": ("guidance.commands.sweep", "run"),
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),

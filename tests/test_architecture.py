@@ -19,6 +19,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
+    {"sweeps"},
     {"tasks"},
     {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports"},
     {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},

@@ -164,6 +164,7 @@ def load_file(kind: Kind, path: str) -> type:
     return cls
 
 
+@cache
 def first_line(path: Path) -> str:
     """The first line of a file's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

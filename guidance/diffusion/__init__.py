@@ -8,6 +8,7 @@ import torch
 
 from guidance.diffusion.base import Condition, Denoiser, Level
 from guidance.models.devices import indexed_device
+from guidance.models.kept import keep
 from guidance.models.precision import resolved
 
 __all__ = ["Condition", "Denoiser", "Level", "load_denoiser"]
@@ -55,4 +56,5 @@ def load_denoiser(
         denoiser = _loaded[key] = Pipeline.load(name, device, precision, vae)
         if compiled:
             denoiser.compile_network()
+        keep(denoiser)
     return denoiser

@@ -146,6 +146,9 @@ class Denoiser(nn.Module):
         """Releases the text encoders once the prompts are encoded; encoded texts stay cached."""
         raise NotImplementedError
 
+    def forget_texts(self) -> None:
+        """Forgets the encoded texts."""
+
     def output(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition
     ) -> Float[Tensor, "b c h w"]:

@@ -21,6 +21,7 @@ from guidance.diffusion.parts.text_encoders import TextEncoders
 from guidance.errors import InputError
 from guidance.models.catalogue import find_model
 from guidance.models.families import DIFFUSION
+from guidance.models.kept import is_keeping
 from guidance.models.precision import dtype_of
 from guidance.models.torchvision import import_torchvision
 
@@ -173,7 +174,12 @@ class Pipeline(Denoiser):
 
     def free_text_towers(self) -> None:
         """Releases the text encoders; a new text loads them again."""
-        self._text_encoders = None
+        if not is_keeping():
+            self._text_encoders = None
+
+    def forget_texts(self) -> None:
+        """Forgets the encoded texts."""
+        self._rows.clear()
 
     def output(
         self, noisy: Float[Tensor, "b c h w"], level: Level, condition: Condition

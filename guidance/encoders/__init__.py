@@ -10,6 +10,7 @@ import torch
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.models.devices import indexed_device
+from guidance.models.kept import keep
 from guidance.models.precision import resolved
 
 __all__ = ["Encoder", "load_encoder", "load_judge"]
@@ -52,6 +53,7 @@ def load_encoder(
         else:
             loaded = _frozen(_instance(encoder), device, precision)
         _loaded[key] = loaded
+        keep(loaded)
     return loaded
 
 

@@ -85,3 +85,6 @@ class Encoder(Component, nn.Module):
 
     def free_text_tower(self) -> None:
         """Releases the text tower once all prompts are encoded; by default, does nothing."""
+
+    def forget_texts(self) -> None:
+        """Forgets the encoded texts; by default, does nothing."""

@@ -19,6 +19,7 @@ from guidance.encoders.towers.frozen import choose_attention, speed_up
 from guidance.encoders.towers.preprocessing import Preprocessing
 from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
+from guidance.models.kept import is_keeping
 from guidance.models.precision import dtype_of
 from guidance.models.torchvision import import_torchvision
 from guidance.options import Options
@@ -26,6 +27,8 @@ from guidance.replayed import Replayed
 
 #: Batch size of the text tower.
 TEXT_BATCH = 256
+#: Batches of texts that are remembered between runs.
+MOST_BATCHES = 16
 
 
 class OpenClip(Encoder):
@@ -83,6 +86,7 @@ class OpenClip(Encoder):
         self._text: nn.Module | None = model
         self._rebuild: Callable[[], nn.Module] | None = None  # from files
         self._vectors: dict[str, Float[Tensor, "d"]] = {}
+        self._batches: dict[tuple[str, ...], Float[Tensor, "b d"]] = {}  # see `_encoded`
         self._settle()
 
     @classmethod
@@ -164,14 +168,27 @@ class OpenClip(Encoder):
         device = self._device()
         for start in range(0, len(new), TEXT_BATCH):
             batch = new[start : start + TEXT_BATCH]
-            assert self._text is not None
-            tokens: Int[Tensor, "b t"] = self._tokenizer(batch)
-            self._check_vocabulary(tokens, self._text)
-            tokens = tokens.to(device)
-            encode: Callable[..., Tensor] = self._text.encode_text  # type: ignore[assignment]
-            vectors = F.normalize(encode(tokens).float(), dim=-1)
-            self._vectors |= dict(zip(batch, vectors.clone().unbind(), strict=True))
+            self._vectors |= dict(zip(batch, self._encoded(batch, device).unbind(), strict=True))
         return torch.stack([self._vectors[text] for text in texts]).to(device)
+
+    def _encoded(self, batch: list[str], device: torch.device) -> Float[Tensor, "b d"]:
+        """Unit vectors of texts that are encoded together.
+
+        A process that keeps models finds the vectors of the same batch again, to the last bit.
+        """
+        key = tuple(batch)
+        if key in self._batches:
+            return self._batches[key].to(device)
+        assert self._text is not None
+        tokens: Int[Tensor, "b t"] = self._tokenizer(batch)
+        self._check_vocabulary(tokens, self._text)
+        encode: Callable[..., Tensor] = self._text.encode_text  # type: ignore[assignment]
+        vectors = F.normalize(encode(tokens.to(device)).float(), dim=-1).clone()
+        if is_keeping():
+            self._batches[key] = vectors
+            if len(self._batches) > MOST_BATCHES:
+                del self._batches[next(iter(self._batches))]
+        return vectors
 
     def _check_vocabulary(self, tokens: Int[Tensor, "b t"], model: nn.Module) -> None:
         """Raises InputError for a tokenizer that does not belong to the text tower."""
@@ -189,7 +206,12 @@ class OpenClip(Encoder):
 
         A new text loads the weights again if the model came from files.
         """
-        self._text = None
+        if not is_keeping():
+            self._text = None
+
+    def forget_texts(self) -> None:
+        """Forgets the encoded texts."""
+        self._vectors.clear()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OpenClip:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

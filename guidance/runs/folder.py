@@ -25,6 +25,10 @@ ENVIRONMENT, LOCK = "environment.json", ".lock"
 UNBORN, SECONDS_UNBORN = ".new-", 60.0
 
 
+class AnotherWriter(InputError):
+    """Another process holds the lock of a folder."""
+
+
 def slug(text: str) -> str:
     """Turns a text into a part of a file name: lower-case letters, digits and single hyphens.
 
@@ -182,7 +186,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise InputError(
+            raise AnotherWriter(
                 f"{folder}: another process writes to this run; wait for it, or stop it"
             ) from None
     try:

@@ -57,5 +57,14 @@ class FrameFolder:
         for path in self._paths():
             yield untiled(read_png(path), sample, num_samples)
 
+    def of_samples(self, samples: range, num_samples: int) -> list[list[Frame]]:
+        """The frames of some samples; each image is decoded once for all of them."""
+        found: list[list[Frame]] = [[] for _ in samples]
+        for path in self._paths():
+            image = read_png(path)
+            for frames, sample in zip(found, samples, strict=True):
+                frames.append(untiled(image, sample, num_samples).copy())
+        return found
+
     def _paths(self) -> list[Path]:
         return sorted(self.path.glob("*.png"))

@@ -22,12 +22,12 @@ from guidance.runs.json_records import read_record
 KEY_BYTES = 32
 
 
-def origin_code(folder: Path) -> str | None:
-    """The code of a run folder; None if the user's key cannot be stored."""
+def origin_code(folder: Path, record: str = CONFIG) -> str | None:
+    """The code of a folder with a record; None if the user's key cannot be stored."""
     key = _key()
     if key is None:
         return None
-    config = hashlib.sha256((folder / CONFIG).read_bytes()).digest()
+    config = hashlib.sha256((folder / record).read_bytes()).digest()
     place = os.fsencode(os.path.realpath(folder))
     return hmac.new(key, b"guidance run\0" + place + b"\0" + config, hashlib.sha256).hexdigest()
 
@@ -42,7 +42,11 @@ def is_own(folder: Path) -> bool:
     if not path.is_file():
         return False
     said = read_record(path, "restore it, or start the run again").get("origin")
-    code = origin_code(folder)
+    return same_origin(said, origin_code(folder))
+
+
+def same_origin(said: object, code: str | None) -> bool:
+    """Whether a code in a record is that of this user."""
     return (
         isinstance(said, str)
         and code is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 
 from guidance.errors import InputError
+from guidance.models.digest import file_sha256
 from guidance.runs.atomic import os_errors
 from guidance.version import __version__
 
@@ -160,6 +162,7 @@ def environment(
     }
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -199,8 +202,15 @@ def _denoiser_hashes(name: str, vae: str) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     """The hash of a file. The hub's cache names large files by it, which saves seconds."""
-    from guidance.models.digest import file_sha256
-
     stored_as = path.resolve().name
     known = len(stored_as) == 64 and all(letter in "0123456789abcdef" for letter in stored_as)
-    return stored_as if known else file_sha256(path)
+    if known:
+        return stored_as
+    status = path.stat()
+    return _hashed(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _hashed(path: Path, size: int, changed_ns: int) -> str:
+    """The hash of a file, computed once in a process unless the file changes."""
+    return file_sha256(path)

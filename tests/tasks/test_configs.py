@@ -13,7 +13,9 @@ from guidance.tasks.base import Task
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
-FILES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name != "assets")
+#: Sweeps are tested in tests/sweeps.
+OTHERS = ("assets", "sweeps")
+FILES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name not in OTHERS)
 EMBEDDED = {"mini", "mini-diffusion"}
 
 

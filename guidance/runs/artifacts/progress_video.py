@@ -25,6 +25,8 @@ FRAMES = 60
 #: The longer side of a frame in pixels, at most: writing 60 frames of 2048 pixels takes longer than
 #: the steps of a run.
 MOST_SIDE = 1024
+#: Decoded frames that are held at one time: those of several samples.
+DECODED_BYTES = 2**28
 FOLDER = "preview"
 
 
@@ -48,11 +50,25 @@ class ProgressVideo(Artifact):
         folder = FrameFolder(run.folder / FOLDER)
         if len(folder) < 2:
             return
-        for sample in range(run.num_samples):
+        for sample, before in _by_sample(folder, result, run.num_samples):
             last = to_uint8(_bounded(result.images[sample, :1])[0])
-            frames = chain(folder.of_sample(sample, run.num_samples), [last] * FPS)
+            frames = chain(before, [last] * FPS)
             video = encode_mp4(_of_one_size(frames, folder.path), FPS, run.comment)
             yield run.write("progress.mp4", video, sample)
+
+
+def _by_sample(
+    folder: FrameFolder, result: Result, num_samples: int
+) -> Iterator[tuple[int, Iterable[Frame]]]:
+    """The frames of each sample. An image holds all samples, so many are read at a time."""
+    video = to_uint8(_bounded(result.images[0, :1])[0]).nbytes * len(folder)
+    together = max(1, DECODED_BYTES // video)
+    for first in range(0, num_samples, together):
+        samples = range(first, min(first + together, num_samples))
+        if len(samples) == 1:
+            yield first, folder.of_sample(first, num_samples)
+        else:
+            yield from zip(samples, folder.of_samples(samples, num_samples), strict=True)
 
 
 def _bounded(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 hh ww"]:

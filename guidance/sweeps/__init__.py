@@ -1,0 +1,1 @@
+"""Sweeps: many trials of a task, packed into runs, done by worker processes."""
