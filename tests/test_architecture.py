@@ -20,7 +20,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"tasks"},
-    {"generators", "losses", "localize", "evaluate", "runs", "directions"},
+    {"generators", "losses", "localize", "evaluate", "runs", "directions", "search"},
     {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},
     {"config"},
     {"geometry", "media", "models"},
@@ -51,6 +51,8 @@ ALLOWED = {
     ("evaluate", "runs"),  # the judge of a run, and finished runs
     ("directions", "runs"),  # files that are complete or absent
     ("localize", "losses"),
+    ("search", "losses"),  # a query is a prompt, compared as a loss does
+    ("search", "runs"),
     ("runs", "evaluate"),
     ("rendering", "loop"),
     ("motion", "body"),
