@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | eval | tune | style | list | models`.
+"""The command line: `guide run | rerun | eval | tune | style | search | classify | list | models`.
 
 Nothing heavy is imported before a command is known, so that help is immediate.
 """
@@ -34,6 +34,9 @@ guide: optimize anything differentiable until it matches words
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
+  guide search build INDEX FOLDER           an index of images and videos; `guide search --help`
+  guide search query INDEX "a red apple"    images and segments of videos that match a prompt
+  guide classify FOLDER --labels a,b,c      which of some labels fits each image
   guide list                                tasks, generators, mesh modes and losses
   guide models list | fetch NAME | verify [NAME] | convert FILE
   guide --version
@@ -45,6 +48,8 @@ COMMANDS = {
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),
+    "search": ("guidance.commands.search", "run"),
+    "classify": ("guidance.commands.classify", "run"),
     "list": ("guidance.commands.listing", "run"),
     "models": ("guidance.commands.models", "run"),
 }

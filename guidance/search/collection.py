@@ -15,8 +15,9 @@ from guidance.search.backends.exact import Exact
 from guidance.search.hits import Hit, search
 from guidance.search.identity import check_same, identity
 from guidance.search.index import Index
-from guidance.search.manifest import NAME
+from guidance.search.manifest import NAME, read_manifest
 from guidance.search.queries import Query
+from guidance.search.query_vectors import query_vector
 from guidance.search.regions import refined
 from guidance.search.store import Store, locked
 from guidance.search.update import Report, add, remove
@@ -60,14 +61,22 @@ class Collection:
         Raises:
             InputError: a place does not exist, or the index has another encoder.
         """
+        return cls.built(folder, places, encoder, device)[0]
+
+    @classmethod
+    def built(
+        cls, folder: str | Path, places: Places, encoder: str, device: str | torch.device
+    ) -> tuple[Collection, Report]:
+        """`build`, with a report of what has happened to the files."""
         path, found = Path(folder), identity(encoder)
-        with locked(path):
-            if not (path / NAME).is_file():
-                Store.create(path, found, _dimension(load_encoder(encoder, device)))
+        if (path / NAME).is_file():
+            check_same(found, read_manifest(path).encoder, path)
+        else:
+            dimension = _dimension(load_encoder(encoder, device))
+            with locked(path):
+                Store.create(path, found, dimension)
         collection = cls(path, device)
-        check_same(found, collection.store.manifest.encoder, path)
-        collection.add(places)
-        return collection
+        return collection, collection.add(places)
 
     def __len__(self) -> int:
         """The number of files."""
@@ -121,9 +130,12 @@ class Collection:
         Raises:
             InputError: a prompt that cannot be parsed, or that changes with time.
         """
-        query = Query.of(prompt, negative, region, templates)
+        return self.hits(Query.of(prompt, negative, region, templates), count, index)
+
+    def hits(self, query: Query, count: int, index: Index | None = None) -> list[Hit]:
+        """The best images and segments for a query; see `search`."""
         nearest = index or Exact(self.store)
-        vector = query.vector(self.encoder).numpy()
+        vector = query_vector(self.encoder, query).numpy()
         if query.regions:
             return refined(self.store, nearest, query, vector, self.encoder)[:count]
         return search(self.store, nearest, vector, count)

@@ -10,7 +10,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 
 from guidance.errors import InputError
 from guidance.media.pixels import Frame, resized_frame
@@ -20,6 +19,7 @@ from guidance.media.write_image import encode_jpeg
 from guidance.prompts import Prompt
 from guidance.search.commands_for import commands_for
 from guidance.search.hits import Hit
+from guidance.search.times import clock
 from guidance.texts import encodable, one_line
 
 SIDE = 224  # pixels of the longer side of a thumbnail
@@ -111,18 +111,5 @@ def _frame_at(hit: Hit) -> Frame:
     raise InputError(f"{hit.path}: has no frame at {clock(hit.best)}")
 
 
-def clock(seconds: float) -> str:
-    """A time as minutes and seconds, e.g. 2:05.5."""
-    tenths = round(10 * seconds)
-    return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
-
-
 def _text(text: str) -> str:
     return escape(encodable(one_line(text)))
-
-
-def write_page(path: Path, page: str) -> Path:
-    """Writes a page at once."""
-    from guidance.runs.atomic import write_text
-
-    return write_text(path, page)

@@ -10,23 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.losses.text.arguments import (
     PromptArgument,
     RegionArgument,
     as_regions,
     negative_phrases,
-    subtracted,
 )
-from guidance.losses.text.embeddings import embed_prompts
 from guidance.prompts import Phrase, Prompt, Region
-
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -63,16 +54,6 @@ class Query:
         """The query as one line."""
         negatives = [f"not {phrase.text}" for phrase in self.negatives]
         return ", ".join([self.prompt.text, *negatives, *(part.text for part in self.regions)])
-
-    def vector(self, encoder: Encoder) -> Float[Tensor, "d"]:
-        """The sum of the embedded phrases of prompt and negatives, times their weights."""
-        return weighted(encoder, (*self.prompt.phrases, *subtracted(self.negatives)), self)
-
-
-def weighted(encoder: Encoder, phrases: tuple[Phrase, ...], query: Query) -> Float[Tensor, "d"]:
-    """The sum of unit vectors of phrases, times their weights, in float32 on the CPU."""
-    targets = embed_prompts(encoder, [phrases], CPU, templates=query.templates).at(0.0)
-    return (targets.weights[0].float() @ targets.embeddings[0, 0].float()).detach()
 
 
 def refuse_schedules(phrase: Phrase) -> None:

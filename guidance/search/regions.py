@@ -18,7 +18,8 @@ from guidance.outputs import Rendering
 from guidance.prompts import Region
 from guidance.search.hits import Hit, search
 from guidance.search.index import Index
-from guidance.search.queries import Query, weighted
+from guidance.search.queries import Query
+from guidance.search.query_vectors import weighted
 from guidance.search.store import Store
 from guidance.streams import say
 
