@@ -37,7 +37,7 @@ class Classified:
     predictions: Sequence[Prediction]
     truth: Sequence[str] = ()
 
-    def summary(self) -> Mapping[str, float]:
+    def summary(self) -> Mapping[str, int | float]:
         """The number of images, of those that are right, and the calibration error."""
         right = [p.label == t for p, t in zip(self.predictions, self.truth, strict=True)]
         best = torch.tensor([p.probabilities[0] for p in self.predictions])

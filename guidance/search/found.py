@@ -11,7 +11,7 @@ from guidance.errors import InputError
 from guidance.media.formats import FORMATS, first_bytes, image_format, opened, video_format
 from guidance.media.read_image import DAMAGED, is_animated
 from guidance.search.items import IMAGE, VIDEO
-from guidance.search.manifest import NAME
+from guidance.search.manifest import LOCK, NAME
 
 #: Names of images and videos: a file with such a name and other content is damaged.
 SUFFIXES = (
@@ -53,7 +53,7 @@ def find(places: Sequence[Path]) -> Found:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for base, folders, files in os.walk(folder):
-        if NAME in files and any(name.startswith("shard-") for name in files):
+        if NAME in files and LOCK in files:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))

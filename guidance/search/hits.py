@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from guidance.files import refuse_special_file
 from guidance.models.digest import file_sha256
 from guidance.search.index import Index, Nearest
 from guidance.search.items import VIDEO, Item
+from guidance.search.shards import Shard
 from guidance.search.store import Store
 
 #: A neighboring scene belongs to a segment if its score is at most this much below the best one, in
@@ -93,19 +95,37 @@ def _segments(store: Store, nearest: Nearest, margin: float) -> Iterator[Hit]:
         if item.kind != VIDEO:
             yield Hit(score, item)
             continue
-        first = last = at
         offset = position - at
-        owner = shard.owners[at]
-
-        def belongs(near: int) -> bool:
-            there = 0 <= near < len(shard) and shard.owners[near] == owner  # noqa: B023
-            found = scores.get(near + offset)  # noqa: B023
-            return there and found is not None and found >= score - margin  # noqa: B023
-
-        while belongs(first - 1):
-            first -= 1
-        while belongs(last + 1):
-            last += 1
+        first, last = _extent(shard, at, partial(_at, scores, offset), score - margin)
         used.update(range(first + offset, last + offset + 1))
         start, stop = float(shard.spans[first, 0]), float(shard.spans[last, 1])
         yield Hit(score, item, start, stop, float(shard.spans[at, 0]))
+
+
+def _extent(
+    shard: Shard, at: int, score_of: Callable[[int], float | None], least: float
+) -> tuple[int, int]:
+    """The first and the last of the scenes around one whose scores are known and large enough.
+
+    Args:
+        shard: the shard of the video.
+        at: the place of a scene in it.
+        score_of: the score of a scene by its place; None if it was not found.
+        least: the least score.
+    """
+
+    def belongs(near: int) -> bool:
+        same = 0 <= near < len(shard) and bool(shard.owners[near] == shard.owners[at])
+        score = score_of(near) if same else None
+        return score is not None and score >= least
+
+    first = last = at
+    while belongs(first - 1):
+        first -= 1
+    while belongs(last + 1):
+        last += 1
+    return first, last
+
+
+def _at(scores: Mapping[int, float], offset: int, place: int) -> float | None:
+    return scores.get(offset + place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class Nearest:
     scores: np.ndarray  # float32 [k], the inner products with the query
 
 
+@runtime_checkable
 class Index(Protocol):
     """Finds the stored vectors with the greatest inner products with a query."""
 

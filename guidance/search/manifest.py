@@ -16,7 +16,7 @@ from guidance.errors import InputError
 from guidance.runs.json_records import read_record, write_record
 from guidance.search.shards import MAX_DIMENSION, MAX_VECTORS
 
-NAME, FORMAT = "index.json", "guidance search index"
+NAME, LOCK, FORMAT = "index.json", ".lock", "guidance search index"
 SHARD = re.compile(r"shard-\d{6,12}\.safetensors", re.ASCII)
 KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -19,10 +19,9 @@ import numpy as np
 from guidance.errors import InputError
 from guidance.runs.atomic import os_errors, write_bytes
 from guidance.search.items import Embedded, Item
-from guidance.search.manifest import EncoderId, Manifest, ShardEntry, read_manifest
+from guidance.search.manifest import LOCK, EncoderId, Manifest, ShardEntry, read_manifest
 from guidance.search.shards import MAX_VECTORS, Shard, pack, without
 
-LOCK = ".lock"
 #: Shards, and the temporary files of atomic writes.
 OWN = re.compile(r"shard-\d+\.safetensors|\..+\.tmp", re.ASCII)
 #: How often a reader starts again because a writer has replaced the files meanwhile.
