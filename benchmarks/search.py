@@ -254,10 +254,15 @@ def folder(count: int = 5000) -> None:
 
 def classify(data: Path) -> None:
     """R@1 of the held-out drawings: by the recipe's code, and by `guide classify` on files."""
-    import open_clip
     import torch
     from PIL import Image
 
+    from guidance.models.torchvision import import_torchvision
+
+    import_torchvision()
+    import open_clip
+
+    import guidance.encoders.towers.mini  # noqa: F401  (registers our towers)
     from recipes import publish
     from recipes.corpus import HIDDEN_SHARE
     from recipes.data import pictograms

@@ -36,6 +36,8 @@ def light_vectors(store: Store, queries: Sequence[Query]) -> list[np.ndarray] | 
     stored = store.manifest.encoder
     source = find_source(stored.name)
     text = source.config["text_cfg"]
+    if "dual" in source.config:
+        return None
     if text.get("vocab_size", VOCABULARY) != VOCABULARY:
         return None
     if not TextTower.can_be(source.config, source.checkpoint):
