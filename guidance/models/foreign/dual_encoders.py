@@ -47,6 +47,8 @@ class Vision(Configuration):
     hidden_dropout_prob: Rate = 0.0
     attention_probs_dropout_prob: Rate = 0.0
     qkv_bias: bool = True
+    pooler_output_size: Width | None = None
+    pooler_act: Activation = "tanh"
 
 
 class Dual(Configuration):
