@@ -34,7 +34,7 @@ ol { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(1
 li { border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
 .picture { align-items: center; background: #fff; display: flex; height: 11rem;
            justify-content: center; color: #555; }
-img { max-height: 100%; max-width: 100%; }
+img { height: 100%; object-fit: contain; width: 100%; }
 .text { font-size: .875rem; padding: .5rem .75rem .75rem; overflow-wrap: anywhere; }
 .score { font-variant-numeric: tabular-nums; font-weight: 600; }
 .time { color: var(--quiet); }

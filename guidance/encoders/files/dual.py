@@ -20,6 +20,16 @@ from guidance.models.foreign.tensors import check_tensors, read_header
 
 #: Tensors that older checkpoints hold and no model needs.
 UNUSED = "position_ids"
+#: The names of ViT's tensors in files, and in recent versions of transformers, in this order.
+VIT = {
+    "vision_model.encoder.layer.": "vision_model.layers.",
+    "attention.attention.query": "attention.q_proj",
+    "attention.attention.key": "attention.k_proj",
+    "attention.attention.value": "attention.v_proj",
+    "attention.output.dense": "attention.o_proj",
+    "intermediate.dense": "mlp.fc1",
+    "output.dense": "mlp.fc2",
+}
 
 
 class DualImageTower(nn.Module):
@@ -73,19 +83,32 @@ def build_dual(config: Mapping[str, Any], checkpoint: Path) -> DualEncoder:
     with library_errors(path, "is not a model that transformers can build"), without_compiler():
         with torch.device("meta"):
             model = _construct(config)
-        stored = {k: x for k, x in without_memory(header).items() if not k.endswith(UNUSED)}
+        stored = _renamed(without_memory(header), model)
         expected = {k: x for k, x in model.state_dict().items() if not k.endswith(UNUSED)}
         check_fits(expected, stored, checkpoint, path)
     with library_errors(checkpoint, f"does not match {path}"):
         model = _construct(config)
         tensors = load_file(checkpoint)
         check_tensors(tensors, checkpoint)
-        model.load_state_dict(
-            {name: x for name, x in tensors.items() if not name.endswith(UNUSED)}, strict=False
-        )
+        model.load_state_dict(_renamed(tensors, model), strict=False)
     text = config["text_config"]
     padding = None if text["model_type"] == "clip_text_model" else text.get("pad_token_id") or 0
     return DualEncoder(model.eval(), config["vision_config"].get("image_size", 224), padding)
+
+
+def _renamed(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a file under the names of the installed transformers."""
+    own = model.state_dict().keys()
+    found = {}
+    for name, tensor in tensors.items():
+        if name.endswith(UNUSED):
+            continue
+        new = name
+        if name not in own and name.startswith("vision_model.encoder.layer."):
+            for old, replacement in VIT.items():
+                new = new.replace(old, replacement)
+        found[new] = tensor
+    return found
 
 
 def _construct(config: Mapping[str, Any]) -> Any:
