@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def _tokenizer(folder: Path) -> None:
     transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
 
 
-def _saved(folder: Path, kind: str):  # noqa: ANN202 - of transformers
+def _saved(folder: Path, kind: str) -> Any:
     torch.manual_seed(0)
     size = {"image_size": 32, "patch_size": 8}
     if kind == "clip":

@@ -26,6 +26,10 @@ from guidance.models.foreign.text_encoders import CHECKED_ONLY, IGNORED, KINDS, 
 
 #: The kinds of text encoders that may be part of such a model.
 TEXT_KINDS = ("clip_text_model", "bert", "roberta", "xlm-roberta")
+NEEDED = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"),
+    "num_attention_heads",
+)
 TRAINING = frozenset(("initializer_range", "initializer_factor", "num_channels"))
 
 
@@ -69,7 +73,8 @@ class Images(Configuration):
 
     ignored: ClassVar[frozenset[str]] = frozenset(
         (
-            "_processor_class", "_valid_processor_keys", "data_format", "device", "disable_grouping",
+            "_processor_class", "_valid_processor_keys", "data_format", "device",
+            "disable_grouping",
             "do_convert_rgb", "do_normalize", "do_rescale", "do_resize", "feature_extractor_type",
             "image_processor_type", "input_data_format", "processor_class", "rescale_factor",
             "return_tensors", "default_to_square", "pad_size", "do_pad", "size_divisor",
@@ -111,9 +116,8 @@ def read_dual(path: Path) -> dict[str, Any]:
             )
     vision = Vision.check(vision, path, AutoConfig.for_model(vision["model_type"]).to_dict())
     defaults = AutoConfig.for_model(text["model_type"]).to_dict()
-    needed = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
-    needed += ("num_attention_heads",)  # files of CLIP omit what is the default
-    text = {**{key: defaults[key] for key in needed}, **text}
+    # Files of CLIP omit what is the default.
+    text = {**{key: defaults[key] for key in NEEDED}, **text}
     text = KINDS[text["model_type"]].check(text, path, defaults)
     text = {key: value for key, value in text.items() if key not in CHECKED_ONLY}
     return {**found, "vision_config": vision, "text_config": text}
