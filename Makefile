@@ -28,7 +28,7 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,lpips]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev,lpips,usearch,qdrant]'
 	$(BIN)/python -m guidance.rendering.warm_up
 	@touch $@
 

@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from guidance.rendering.cameras.orbit import Orbit as Orbit
     from guidance.runs.plan import Plan as Plan
     from guidance.schedule import Schedule as Schedule
+    from guidance.search.classifier import Classifier as Classifier
+    from guidance.search.collection import Collection as Collection
     from guidance.tasks.base import Task as Task
     from guidance.tasks.edit import Edit as Edit
     from guidance.tasks.mesh.mode import MeshMode as MeshMode
@@ -209,6 +211,9 @@ _PUBLIC = {
     "load_judge": "guidance.encoders",
     "load_denoiser": "guidance.diffusion",
     "sample": "guidance.diffusion.sampling",
+    # search
+    "Collection": "guidance.search.collection",
+    "Classifier": "guidance.search.classifier",
     # style editing
     "StyleDictionary": "guidance.directions.dictionary",
     "StyleDirection": "guidance.directions.direction",

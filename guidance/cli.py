@@ -38,6 +38,9 @@ guide: optimize anything differentiable until it matches words
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
   guide motion list | find | show | export | import    motions of a person, by words
   guide diff RUN RUN                        options, weights, versions and scores that differ
+  guide search build INDEX FOLDER           an index of images and videos; `guide search --help`
+  guide search query INDEX "a red apple"    images and segments of videos that match a prompt
+  guide classify FOLDER --labels a,b,c      which of some labels fits each image
   guide list                                tasks, generators, mesh modes and losses
   guide list runs [FOLDER]                  runs with their status, time and score
   guide models list | fetch NAME | verify [NAME] | convert FILE
@@ -54,6 +57,8 @@ COMMANDS = {
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),
     "motion": ("guidance.commands.motion", "run"),
+    "search": ("guidance.commands.search", "run"),
+    "classify": ("guidance.commands.classify", "run"),
     "list": ("guidance.commands.listing", "run"),
     "models": ("guidance.commands.models", "run"),
 }

@@ -21,7 +21,7 @@ LAYERS = [
     {"commands"},
     {"sweeps"},
     {"tasks"},
-    {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports"},
+    {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports", "search"},
     {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},
     {"config"},
     {"geometry", "media", "models"},
@@ -54,6 +54,8 @@ ALLOWED = {
     ("runs", "reports"),  # a result shows itself in a notebook
     ("directions", "runs"),  # files that are complete or absent
     ("localize", "losses"),
+    ("search", "losses"),  # a query is a prompt, compared as a loss does
+    ("search", "runs"),
     ("runs", "evaluate"),
     ("rendering", "loop"),
     ("motion", "body"),

@@ -59,6 +59,13 @@ class Encoder(Component, nn.Module):
         """The encoder of these options, or a name that `load_encoder` takes."""
         return cls(**dict(options))
 
+    def fit(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 hh ww"]:
+        """Images as `encode_image` resizes them, so that images of all sizes fit into one batch.
+
+        By default, they stay as they are.
+        """
+        return images
+
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of images in [0, 1]; differentiable in the images."""
         raise NotImplementedError

@@ -109,6 +109,10 @@ class OpenClip(Encoder):
         encoder._rebuild = lambda: build(source)
         return encoder
 
+    def fit(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 size size"]:
+        """Images at the size of the tower."""
+        return self.preprocessing.fit(images.float())
+
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of images in [0, 1] of any size; differentiable in the images."""
         fitted = self._normalized(self.preprocessing.fit(images.float()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,25 @@ def open_video(path: Path) -> VideoInput:
         )
     rate, starts = _timing(times, rate)
     return VideoInput(path, len(times), rate, shape[0], shape[1], starts)
+
+
+def sampled_frames(path: Path, every: float) -> Iterator[tuple[Frame, float]]:
+    """Frames of a video of any length that are `every` seconds apart, with their times in seconds.
+
+    One frame is in memory at a time. A video with damage in the middle gives the frames before it.
+
+    Raises:
+        InputError: damaged, without images, or frames with too many pixels.
+    """
+    due, start, at = -math.inf, None, 0.0
+    with _opened(path) as video:
+        pause = float(1 / (video.rate or 10))
+        for number, (image, time) in enumerate(video.frames()):
+            at = number * pause if time is None else time
+            start = at if start is None else start
+            if at >= due:
+                due = at + every
+                yield image, max(0.0, at - start)
 
 
 def _timing(

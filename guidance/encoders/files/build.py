@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from guidance.encoders.files.dual import build_dual
 from guidance.encoders.files.library import import_open_clip
 from guidance.encoders.files.source import Source
 from guidance.encoders.towers.hugging_face import build_text_tower, text_layers
@@ -43,6 +44,8 @@ def build(source: Source) -> Any:
     """
     from safetensors.torch import load_file
 
+    if dual := source.config.get("dual"):
+        return build_dual(dual, source.checkpoint)
     config_path = source.folder / "open_clip_config.json"
     header = read_header(source.checkpoint)
     text_folder = _text_folder(source)

@@ -37,7 +37,7 @@ class Source:
     name: str  # as given by the user
     folder: Path
     checkpoint: Path
-    config: dict[str, Any]  # open_clip's model_cfg
+    config: dict[str, Any]  # open_clip's model_cfg; with "dual", that of a model of transformers
     preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, without the size
     family: str  # if the model's card does not give one
 
@@ -69,6 +69,8 @@ def _folder_source(name: str, folder: Path) -> Source:
     path = folder / "open_clip_config.json"
     if not folder.is_dir():
         raise missing(name, folder)
+    if not path.is_file() and (folder / "config.json").is_file():
+        return _dual_source(name, folder)
     if not path.is_file():
         raise InputError(
             f"{folder}: has no open_clip_config.json; use a model in open_clip's format"
@@ -84,6 +86,29 @@ def _folder_source(name: str, folder: Path) -> Source:
         config=config,
         preprocessing=PREPROCESSING | preprocessing,
         family=_family(*names),
+    )
+
+
+def _dual_source(name: str, folder: Path) -> Source:
+    """A model of transformers; see `guidance.encoders.files.dual`."""
+    from guidance.models.foreign.dual_encoders import read_dual, read_image_processor
+
+    check_places(folder)
+    config = read_dual(folder / "config.json")
+    images = folder / "preprocessor_config.json"
+    images = images if images.is_file() else folder / "processor_config.json"
+    text = config["text_config"]
+    length = min(512, text.get("max_position_embeddings", 77))
+    if text["model_type"] in ("roberta", "xlm-roberta"):
+        length -= 2  # their first positions are those of padding
+    tokens = {"hf_tokenizer_name": "tokenizer", "context_length": length}
+    return Source(
+        name=name,
+        folder=folder,
+        checkpoint=find_checkpoint(folder, name),
+        config={"dual": config, "text_cfg": tokens},
+        preprocessing=PREPROCESSING | read_image_processor(images),
+        family=_family(name, config["model_type"]),
     )
 
 

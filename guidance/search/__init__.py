@@ -1,0 +1,1 @@
+"""Search: an index of the images and videos of folders, and prompts as queries."""

@@ -1,0 +1,1 @@
+"""How the nearest vectors are found: exactly, by a graph, or by a server."""
