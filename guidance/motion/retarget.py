@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from guidance.body.joints import find_joints
 from guidance.body.skeleton import NAMES, canonical
 from guidance.errors import InputError
-from guidance.motion.files.names import find_joints
 from guidance.motion.files.rig import FPS, Recording, Rig
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import between, unit

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from guidance.body.joints import find_joints
 from guidance.body.limits import limit_violations
 from guidance.body.skeleton import NAMES, canonical
 from guidance.errors import InputError
 from guidance.motion.cleaning import above_ground, contacts, foot_locked, grounded, with_travel
-from guidance.motion.files.names import find_joints
 from guidance.motion.hinges import hinged
 from guidance.motion.metrics import skate_cm_s
 from guidance.motion.motion import Motion

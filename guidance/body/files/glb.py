@@ -17,6 +17,7 @@ from torch import Tensor
 from guidance.body.body import Body
 from guidance.body.files.glb_skin import Skin, read_skin
 from guidance.body.files.straighten import straightening
+from guidance.body.joints import guess_joints
 from guidance.body.names import CONVENTIONS, Found, find_canonical
 from guidance.body.rig import Rig, RigNode
 from guidance.body.skeleton import NAMES
@@ -57,6 +58,10 @@ def read_glb_body(path: Path) -> tuple[Body, tuple[str, ...]]:
         raise InputError(f"{where}: has a damaged skin ({reason:.120}); export it again") from None
     names = tuple(found.nodes[joint].name for joint in found.joints)
     mapped = find_canonical(names)
+    if mapped.missing:
+        guessed = guess_joints(names, _joint_parents(found))
+        other = Found("names and hierarchy", tuple(guessed.get(name, -1) for name in NAMES))
+        mapped = mapped if other.missing else other
     check_found(mapped, names, where)
     notes = [note for note in raw.notes if "animations" not in note]
     return _body(path.stem, raw, found, mapped, where), (*notes, *found.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from guidance.body.names import find_canonical
 from guidance.body.skeleton import NAMES
 from guidance.errors import InputError
 
@@ -20,6 +21,12 @@ PARTS: dict[str, tuple[str, ...]] = {
     "wrist": ("hand", "wrist"),
 }
 PELVIS = ("pelvis", "hips", "hip", "cogpelvis", "root")
+#: Without these, no pose can be read.
+NEEDED = (
+    "pelvis",
+    *(f"{side}_{part}" for side in ("left", "right") for part in ("hip", "knee", "ankle")),
+    *(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow")),
+)
 PREFIX = re.compile(
     r"^(?:.*[:|]|def-|bip\d*[ _]|j_bip_[clr]_|cc_base_|valvebiped_|org-|char1_|rig_|armature_)",
     re.I,
@@ -56,10 +63,34 @@ def _letters(text: str) -> str:
 def find_joints(names: Sequence[str], parents: Sequence[int], where: str) -> dict[str, int]:
     """The index of a joint of the rig for each canonical joint that the rig has.
 
-    Limbs are found by their names, the spine as what lies between the pelvis and the collars.
+    Names are compared with those of known programs first; see `guidance.body.names`. The spine is
+    what lies between the pelvis and the collars, whatever its names.
 
     Raises:
         InputError: a joint without which no pose can be read is missing.
+    """
+    known = find_canonical(names)
+    if not known.missing:
+        named = {name: i for name, i in zip(NAMES, known.canonical, strict=True) if i >= 0}
+        found = {name: i for name, i in named.items() if not name.startswith("spine")}
+        _trunk(found, [_side_and_part(name) for name in names], parents)
+        found = found if "spine3" in found else named
+        return {name: found[name] for name in NAMES if name in found}
+    found = guess_joints(names, parents)
+    missing = [name for name in NEEDED if name not in found]
+    if missing:
+        shown = ", ".join(names[:8])
+        raise InputError(
+            f"{where}: no joint is recognized as {missing[0].replace('_', ' ')}; rename it, e.g. "
+            f"as Mixamo does (its joints are {shown:.120}, ...)"
+        )
+    return found
+
+
+def guess_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]:
+    """The joints that can be found by parts of names and by the hierarchy.
+
+    Limbs are found by their names, the spine as what lies between the pelvis and the collars.
     """
     found: dict[str, int] = {}
     split = [_side_and_part(name) for name in names]
@@ -77,19 +108,9 @@ def find_joints(names: Sequence[str], parents: Sequence[int], where: str) -> dic
                 found["pelvis"] = index
     if "pelvis" not in found and {"left_hip", "right_hip"} <= set(found):
         found["pelvis"] = _common(found["left_hip"], found["right_hip"], parents)
-    missing = [
-        name
-        for name in ("pelvis", *(f"{side}_{part}" for side in ("left", "right")
-                                 for part in ("hip", "knee", "ankle", "shoulder", "elbow")))
-        if found.get(name, -1) < 0
-    ]  # fmt: skip
-    if missing:
-        shown = ", ".join(names[:8])
-        raise InputError(
-            f"{where}: no joint is recognized as {missing[0].replace('_', ' ')}; rename it, e.g. "
-            f"as Mixamo does (its joints are {shown:.120}, ...)"
-        )
-    _trunk(found, split, parents)
+    found = {name: index for name, index in found.items() if index >= 0}
+    if all(name in found for name in NEEDED):
+        _trunk(found, split, parents)
     return {name: found[name] for name in NAMES if name in found}
 
 
