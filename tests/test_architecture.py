@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -228,15 +228,15 @@ def test_one_backward_and_one_optimizer_step() -> None:
     ("words", "heavy", "seconds"),
     [
         (["--help"], ("torch", "pydantic", "yaml", "rich"), 0.15),
-        (["list"], ("torch",), 1.5),
-        (["run", "--help"], ("torch",), 1.5),
-        *((["run", task, "--help"], ("torch",), 1.5)
+        (["list"], ("torch",), 0.8),
+        (["run", "--help"], ("torch",), 0.8),
+        *((["run", task, "--help"], ("torch",), 0.8)
           for task in ("text2image", "text2mesh", "stylize", "edit")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_help_is_cheap_and_short(words: list[str], heavy: tuple[str, ...], seconds: float) -> None:
-    """The fastest of some tries counts, since the machine may be busy."""
+    """In seconds of the processor, since the machine may be busy; the least of some tries."""
     code = (
         "import sys\n"
         "import guidance.cli\n"
@@ -246,17 +246,22 @@ def test_help_is_cheap_and_short(words: list[str], heavy: tuple[str, ...], secon
     )
     took = []
     for _ in range(5):
-        start = time.monotonic()
+        start = _seconds_of_children()
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
         )
-        took.append(time.monotonic() - start)
+        took.append(_seconds_of_children() - start)
         if took[-1] <= seconds:
             break
     assert min(took) <= seconds
     options = [line for line in done.stdout.splitlines() if line.startswith("  --")]
     assert len(options) <= 30
     assert max(map(len, done.stdout.splitlines())) <= 130
+
+
+def _seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_microsofts_package_of_the_same_name_is_reported(tmp_path: Path) -> None:
