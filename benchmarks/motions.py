@@ -60,7 +60,10 @@ def seconds(bank: Bank, encoder: Any) -> float:
 
 
 def bvh_error(bank: Bank) -> dict[str, Any] | None:
-    """The largest distance in mm to the positions that bvhtoolbox computes from our files."""
+    """The largest distance in mm to the positions that bvhtoolbox computes from our files.
+
+    It reads centimeters: with its option `scale`, it scales the position of the parent twice.
+    """
     try:
         from bvhtoolbox.convert import bvh2csv
     except ImportError:
@@ -71,16 +74,16 @@ def bvh_error(bank: Bank) -> dict[str, Any] | None:
         for name in names:
             path = Path(folder) / f"{name}.bvh"
             path.write_text(write_bvh(bank.clips[name]))
-            bvh2csv(str(path), scale=0.01, export_rotation=False, export_hierarchy=False,
+            bvh2csv(str(path), export_rotation=False, export_hierarchy=False,
                     end_sites=False)  # fmt: skip
             with (Path(folder) / f"{name}_pos.csv").open() as file:
                 rows = list(csv.DictReader(file))
             for joint, own in enumerate(NAMES):
                 side, _, part = own.rpartition("_")
                 title = f"{side.capitalize()}{WRITTEN[part]}"
-                there = np.array([[float(row[f"{title}.{a}"]) for a in "xyz"] for row in rows])
+                cm = np.array([[float(row[f"{title}.{a}"]) for a in "xyz"] for row in rows])
                 here = bank.clips[name].joints()[:, joint].numpy()
-                worst = max(worst, 1000 * float(np.linalg.norm(there - here, axis=1).max()))
+                worst = max(worst, 1000 * float(np.linalg.norm(cm / 100 - here, axis=1).max()))
     return {"library": "bvhtoolbox 0.1.3", "clips": names, "largest_error_mm": round(worst, 4)}
 
 

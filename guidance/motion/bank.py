@@ -29,7 +29,7 @@ Array = Any
 FOLDER = Path(__file__).parent / "clips"
 INDEX, POSES = "bank.json", "poses.safetensors"
 VERSION = 1
-#: Frames from one stored pose to the next: chosen by measurement, in benchmarks/results/motions.json.
+#: Frames from one stored pose to the next.
 EVERY = 2
 #: Steps of a stored rotation vector: a 16-bit integer is this many parts of half a turn.
 STEPS = 32_767
