@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from guidance.config.choices import Choice, ListChoice, LossChoice, WeightedLoss
+from guidance.config.choices import (
+    Choice,
+    ListChoice,
+    LossChoice,
+    OptionalLossChoice,
+    WeightedLoss,
+)
 from guidance.config.kinds import (
     CAMERAS,
     EDIT_METHODS,
@@ -14,6 +20,7 @@ from guidance.config.kinds import (
     IMAGE_GENERATORS,
     LOSSES,
     MESH_MODES,
+    MOTION_GENERATORS,
     STYLE_GENERATORS,
 )
 from guidance.options import Options
@@ -29,10 +36,12 @@ def _keyframes(value: Any) -> tuple[Keyframe, ...]:
 
 
 ImageGenerator = Annotated[Options, Choice(IMAGE_GENERATORS)]
+MotionGenerators = Annotated[Options, Choice(MOTION_GENERATORS)]
 StyleGenerators = Annotated[Options, Choice(STYLE_GENERATORS)]
 EditMethods = Annotated[Options, Choice(EDIT_METHODS)]
 MeshMode = Annotated[Options, Choice(MESH_MODES)]
 Camera = Annotated[Options, Choice(CAMERAS)]
 Losses = Annotated[tuple[WeightedLoss, ...], LossChoice(LOSSES)]
+OptionalLosses = Annotated[tuple[WeightedLoss, ...], OptionalLossChoice(LOSSES)]
 Encoders = Annotated[tuple[Options, ...], ListChoice(ENCODERS)]
 Keyframes = Annotated[tuple[Keyframe, ...], BeforeValidator(_keyframes)]
