@@ -56,6 +56,7 @@ class RunInfo:
     comment: str | None = None  # the configuration to embed in images, videos and meshes
     folder: Path | None = None  # the folder of a resumed run
     new_weights: bool = False  # it continues with other weights, which are recorded anew
+    progress_video: bool = True
 
 
 def record_run(
@@ -104,7 +105,7 @@ class _Recorder:
         resumed: Resumed | None,
     ) -> None:
         self.plan, self.info, self.judge, self.resumed = plan, info, judge, resumed
-        self.artifacts = all_artifacts(plan)
+        self.artifacts = all_artifacts(plan, info.progress_video)
         self.stack = contextlib.ExitStack()
         self.before = resumed.judged[0] if resumed and resumed.judged else None
         self.after: Scores | None = None

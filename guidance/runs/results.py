@@ -32,9 +32,10 @@ from guidance.runs.record import finite
 RECORDS = (CONFIG, METRICS, ENVIRONMENT)
 
 
-def all_artifacts(plan: Plan) -> tuple[Artifact, ...]:
+def all_artifacts(plan: Plan, progress_video: bool) -> tuple[Artifact, ...]:
     """The artifacts of a plan, between those that every run has."""
-    return (Export(), *plan.artifacts, ProgressVideo(), SampleSheet())
+    video = (ProgressVideo(),) if progress_video else ()
+    return (Export(), *plan.artifacts, *video, SampleSheet())
 
 
 def write_artifacts(

@@ -41,6 +41,7 @@ class Job:
     output: Path
     judge: bool
     metadata: bool
+    progress_video: bool
     of_the_place: tuple[str, ...]  # options that are not written into images, videos and meshes
 
 
@@ -108,6 +109,7 @@ def _run(
         _comment(job) if job.metadata else None,
         folder,
         bool(changed),
+        job.progress_video,
     )
     done = record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
     if seconds := seconds_by_phase():
