@@ -50,8 +50,18 @@ def write_artifacts(
             yield from artifact.write(run, result)
 
 
-def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
-    """Writes the last file of a run: scores, notes, and the names and hashes of its files."""
+def write_done(
+    run: RunResult,
+    task: str,
+    judge: str | None,
+    plan: Plan,
+    seconds: Mapping[str, float] | None,
+) -> Path:
+    """Writes the last file of a run: scores, notes, and the names and hashes of its files.
+
+    Args:
+        seconds: of the loop and of the whole run; None if it was resumed.
+    """
     folder, profile = run.folder, seconds_by_phase()
     samples: list[dict[str, Any]] = [
         {
@@ -72,6 +82,7 @@ def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path
         "steps": plan.settings.steps,
         "notes": plan.notes,
         "skipped": run.skipped,
+        "seconds": seconds,
         "judge": judge,
         "files": files,
         "samples": samples,

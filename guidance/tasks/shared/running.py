@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +75,7 @@ def run_job(
 def _run(
     job: Job, folder: Path | None, allow_changed_weights: bool, listeners: Sequence[Listener]
 ) -> RunResult:
+    began = time.monotonic()
     with phase("building"):
         plan = job.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
@@ -110,6 +112,7 @@ def _run(
         folder,
         bool(changed),
         job.progress_video,
+        began,
     )
     done = record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
     if seconds := seconds_by_phase():
