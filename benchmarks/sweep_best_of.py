@@ -80,7 +80,9 @@ def main() -> None:
             "better_prompts": sum(gain > 0 for gain in gains),
             "by_the_judge_that_chose": round(chosen, 4),
             "its_interval": [round(x, 4) for x in between],  # type: ignore[dict-item]
-            "halving_share_of_the_gain": round(by_halving / mean, 3),
+            "gain_with_halving": round(by_halving, 4),
+            # Of a gain that may be none, there is no share.
+            "halving_share_of_the_gain": round(by_halving / mean, 3) if low > 0 else None,  # type: ignore[dict-item]
             "halving_share_of_the_steps": round(
                 steps["done"] / steps["without_halving"],
                 3,  # type: ignore[index]
