@@ -3,14 +3,14 @@
     python benchmarks/sweep_overhead.py [--trials 1000] [--pack 1]
 
 One worker process does tiny trials of text2image with the mini model, one step each at 32 pixels.
-Reported: seconds per trial in the second and the last fifth, those of the worker and those that
-pass on the wall; and the resident memory of driver and worker.
+Reported: CPU seconds of the worker per trial in the second and the last fifth, the wall-clock
+seconds, with the load of the machine; and the resident memory of driver and worker.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +25,13 @@ from guidance.sweeps.local import LocalWorkers
 from guidance.sweeps.packing import packs_of
 from guidance.sweeps.trials import Resolver, trials_of
 
-OPTIONS = {"steps": 1, "size": 32, "crops": 1, "prompt": "a red heart"}
+OPTIONS = {
+    "steps": 1,
+    "size": 32,
+    "crops": 1,
+    "prompt": "a red heart",
+    "progress_video": False,
+}
 
 
 def resident_mb(pid: int | str) -> float:
@@ -34,17 +40,24 @@ def resident_mb(pid: int | str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system seconds of a process so far."""
+    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Clock:
-    """Notes the time and the memory after each answer."""
+    """Notes time, memory and CPU seconds of the worker after each answer."""
 
     def __init__(self, workers: LocalWorkers) -> None:
         self.workers = workers
-        self.seen: list[tuple[int, float, float, float]] = []
+        self.seen: list[tuple[int, float, float, float, float]] = []
 
     def update(self, done: int, failed: int) -> None:
         if not self.seen or done != self.seen[-1][0]:
-            memory = [resident_mb(pid) for pid in self.workers.pids()]
-            self.seen.append((done, time.perf_counter(), resident_mb("self"), sum(memory)))
+            memory = sum(map(resident_mb, self.workers.pids()))
+            cpu = sum(map(cpu_seconds, self.workers.pids()))
+            self.seen.append((done, time.perf_counter(), resident_mb("self"), memory, cpu))
 
     def print(self, line: str) -> None:
         print(line)
@@ -69,19 +82,19 @@ def main() -> None:
         finally:
             workers.close()
         assert outcome.done == words.trials, outcome
-        seconds = [line["seconds"] / line["samples"] for line in folder.journal()]
-    seen, fifth = clock.seen[1:], max(1, len(seconds) // 5)
-    begins, ends = seen[len(seen) // 5], seen[-1]
-    first, last = (
-        statistics.median(part) for part in (seconds[fifth : 2 * fifth], seconds[-fifth:])
+    seen = clock.seen[1:]
+    begins, second, fourth, ends = (
+        seen[min(len(seen) - 1, len(seen) * k // 5)] for k in (1, 2, 4, 5)
     )
+    first, last = ((b[4] - a[4]) / (b[0] - a[0]) for a, b in ((begins, second), (fourth, ends)))
     report(
-        f"last / first seconds of {words.trials} tiny trials in runs of {words.pack}",
+        f"last / second fifth, CPU time of {words.trials} tiny trials in runs of {words.pack}",
         last / first,
         "times",
         1.1,
         more={
-            "seconds_per_trial": round(last, 4),
+            "load": round(os.getloadavg()[0], 1),
+            "cpu_seconds_per_trial": round(last, 4),
             "wall_per_trial": round((ends[1] - begins[1]) / (ends[0] - begins[0]), 4),
             "driver_mb_at_a_fifth": round(begins[2]),
             "driver_mb_at_the_end": round(ends[2]),

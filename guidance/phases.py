@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -20,8 +20,9 @@ from contextvars import ContextVar
 class Phases:
     """The seconds of each phase so far, in the order in which they were first entered."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.seconds: dict[str, float] = {}
+        self._clock = clock
         self._open: list[str] = []
         self._since = 0.0
 
@@ -47,7 +48,7 @@ class Phases:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
             torch.cuda.synchronize()  # the work that a phase has queued belongs to it
-        now = time.perf_counter()
+        now = self._clock()
         if self._open:
             self.seconds[self._open[-1]] += now - self._since
         self._since = now
@@ -66,9 +67,13 @@ def own_process() -> None:
 
 
 @contextmanager
-def measured_phases() -> Iterator[Phases]:
-    """Measures the phases within it; "start" is what the command line did before."""
-    phases = Phases()
+def measured_phases(clock: Callable[[], float] = time.perf_counter) -> Iterator[Phases]:
+    """Measures the phases within it; "start" is what the command line did before.
+
+    Args:
+        clock: seconds, e.g. `time.process_time` on a busy machine.
+    """
+    phases = Phases(clock)
     if _process:
         phases.seconds["start"] = time.perf_counter() - _process[-1]
     before = _current.set(phases)

@@ -101,6 +101,11 @@ def _use(page: Page, folder: Path, name: str) -> dict[str, Any]:
     _turn(page, folder, name, found)
     if page.locator("#cells .cell").count():
         found["grid cells"] = page.locator("#cells .cell").count()
+    following = page.locator("#axes button[aria-label^='Next']")
+    if following.count():
+        cells = page.locator("#cells").inner_html()
+        following.first.click()
+        found["third axis turns"] = page.locator("#cells").inner_html() != cells
     return found
 
 

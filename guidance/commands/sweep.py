@@ -30,6 +30,8 @@ from guidance.sweeps.spec import CHOICES, Spec
 from guidance.sweeps.trials import Resolver, trials_of
 from guidance.tasks.base import Task
 
+#: An option of every task that is off in sweeps: a video takes longer than many a trial.
+VIDEO = "progress_video"
 HELP = """\
 usage: guide sweep TASK [axes] [options of the task]
        guide sweep FILE.yaml [options]
@@ -105,6 +107,8 @@ def _new(target: str, words: Words, running: Running) -> Sweep | None:
     files = named_files(cls, target, words)
     spec = spec_of(cls, target, said, words, where)
     options, groups = spec.groups()
+    if not any(VIDEO in group.names for group in groups):
+        options.setdefault(VIDEO, False)
     title = title or "-".join([cls.task_name(), *(n for g in groups for n in g.names)])
     resolver = Resolver(cls, target, options)
     first = next(combinations(groups))

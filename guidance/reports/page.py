@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guidance.errors import InputError
+from guidance.reports.boards import Board, places, read_board
 from guidance.reports.curves import Curves, judge_chart, loss_chart, read_curves
 from guidance.reports.differences import Difference, differences
 from guidance.reports.items import Item, add_files, add_thumbnails, make_items
@@ -43,6 +44,7 @@ class Source:
     runs: list[RunSummary]
     sweep: Sweep | None = None
     problems: list[str] = field(default_factory=list)
+    board: Board | None = None  # of a sweep with --best-of, --halve or --archive
 
     @property
     def done(self) -> list[RunSummary]:
@@ -69,7 +71,12 @@ def read_source(paths: Sequence[Path]) -> Source:
         problems.append(f"{len(missing)} of {len(sweep.runs)} runs of the sweep have not begun")
     if not runs:
         raise InputError(f"{sweeps[0]}: has no run yet; run the sweep first")
-    return Source(runs, sweep, problems)
+    try:
+        board = read_board(sweep.folder)
+    except InputError as error:
+        board = None
+        problems.append(shown(str(error)))
+    return Source(runs, sweep, problems, board)
 
 
 def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) -> str:
@@ -113,6 +120,7 @@ def report(source: Source, *, embed: str = "all", megabytes: float = MEGABYTES) 
         embed=embed,
         megabytes=megabytes,
         data=_data(items, source.sweep),
+        places=places(items, source.sweep),
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class RunInfo:
     comment: str | None = None  # the configuration to embed in images, videos and meshes
     folder: Path | None = None  # the folder of a resumed run
     new_weights: bool = False  # it continues with other weights, which are recorded anew
+    progress_video: bool = True
+    began: float = field(default_factory=time.monotonic)  # for the seconds of the whole run
 
 
 def record_run(
@@ -104,13 +106,15 @@ class _Recorder:
         resumed: Resumed | None,
     ) -> None:
         self.plan, self.info, self.judge, self.resumed = plan, info, judge, resumed
-        self.artifacts = all_artifacts(plan)
+        self.artifacts = all_artifacts(plan, info.progress_video)
         self.stack = contextlib.ExitStack()
         self.before = resumed.judged[0] if resumed and resumed.judged else None
         self.after: Scores | None = None
         self.opened = False
         self.last: StepEvent | None = None
         self.due_at = 0.0
+        self.began = time.monotonic()
+        self.loop_seconds = 0.0
 
     def __call__(self, event: Event) -> None:
         with phase("records"):
@@ -124,6 +128,7 @@ class _Recorder:
         elif isinstance(event, PreviewEvent):
             self._preview(event)
         elif isinstance(event, DoneEvent):
+            self.loop_seconds = time.monotonic() - self.began
             self.progress.print_notes(event.result.notes)
             if self.judge:
                 self.after = self._judged(event.result.rendering)
@@ -270,8 +275,15 @@ class _Recorder:
         )
         name = self.judge.name if self.judge else None
         plan = replace(self.plan, notes=(*self.plan.notes, *result.notes))
-        write_done(run, self.info.task, name, plan)
+        write_done(run, self.info.task, name, plan, self._seconds())
         return run
+
+    def _seconds(self) -> dict[str, float] | None:
+        """Wall-clock seconds of the loop and of the whole run; unknown if it was resumed."""
+        if self.info.folder is not None and self.resumed is not None:
+            return None
+        whole = time.monotonic() - self.info.began
+        return {"loop": round(self.loop_seconds, 3), "whole": round(whole, 3)}
 
     def way_back(self, said: str) -> str:
         """How to continue after an error, unless that was said: from the last checkpoint."""

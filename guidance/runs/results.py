@@ -32,9 +32,10 @@ from guidance.runs.record import finite
 RECORDS = (CONFIG, METRICS, ENVIRONMENT)
 
 
-def all_artifacts(plan: Plan) -> tuple[Artifact, ...]:
+def all_artifacts(plan: Plan, progress_video: bool) -> tuple[Artifact, ...]:
     """The artifacts of a plan, between those that every run has."""
-    return (Export(), *plan.artifacts, ProgressVideo(), SampleSheet())
+    video = (ProgressVideo(),) if progress_video else ()
+    return (Export(), *plan.artifacts, *video, SampleSheet())
 
 
 def write_artifacts(
@@ -49,8 +50,18 @@ def write_artifacts(
             yield from artifact.write(run, result)
 
 
-def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path:
-    """Writes the last file of a run: scores, notes, and the names and hashes of its files."""
+def write_done(
+    run: RunResult,
+    task: str,
+    judge: str | None,
+    plan: Plan,
+    seconds: Mapping[str, float] | None,
+) -> Path:
+    """Writes the last file of a run: scores, notes, and the names and hashes of its files.
+
+    Args:
+        seconds: of the loop and of the whole run; None if it was resumed.
+    """
     folder, profile = run.folder, seconds_by_phase()
     samples: list[dict[str, Any]] = [
         {
@@ -71,6 +82,7 @@ def write_done(run: RunResult, task: str, judge: str | None, plan: Plan) -> Path
         "steps": plan.settings.steps,
         "notes": plan.notes,
         "skipped": run.skipped,
+        "seconds": seconds,
         "judge": judge,
         "files": files,
         "samples": samples,

@@ -48,7 +48,7 @@ class RunSummary:
     problem: str = ""  # why it is damaged
     task: str = ""
     when: str = ""  # local time at which the run began, e.g. "2026-11-30 17:22"
-    seconds: float | None = None  # from the first file to the last
+    seconds: float | None = None  # of the whole run
     judge: str | None = None
     steps: int | None = None
     notes: tuple[str, ...] = ()
@@ -143,11 +143,9 @@ def _done(folder: Path, done: Mapping[str, Any]) -> dict[str, Any]:
     )
     if not samples:
         raise ValueError("no samples")
-    profile = done.get("profile", {})
-    total = number(profile.get("total"))
     return {
         "task": shown(done.get("task", "")),
-        "seconds": total if total is not None else _seconds(folder),
+        "seconds": _seconds(folder, done),
         "judge": None if done.get("judge") is None else shown(done["judge"]),
         "steps": None if done.get("steps") is None else int(done["steps"]),
         "notes": tuple(shown(note) for note in done.get("notes", ())),
@@ -204,7 +202,14 @@ def _when(folder: Path) -> str:
         return ""
 
 
-def _seconds(folder: Path) -> float | None:
-    """The time between the first and the last file; None if the folder is a copy."""
+def _seconds(folder: Path, done: Mapping[str, Any]) -> float | None:
+    """The seconds of the whole run; None if it was resumed.
+
+    DONE.json of older versions has none: then the time between the first and the last file, unless
+    the folder is a copy.
+    """
+    if "seconds" in done:
+        said = done["seconds"]
+        return None if said is None else number(said["whole"])
     took = (folder / DONE).stat().st_mtime - (folder / CONFIG).stat().st_mtime
     return took if took > 0.05 else None

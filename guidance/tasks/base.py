@@ -95,6 +95,8 @@ class Task(Plain):
     """Measures where the seconds of the run go: printed at its end, and written to DONE.json."""
     judge: bool = True
     """Scores the result with a model of a family that no loss uses."""
+    progress_video: bool = True
+    """Writes progress.mp4, which shows how the result changed; `guide sweep` leaves it out."""
     metadata: bool = True
     """Writes the options into the images, videos and meshes, for `guide rerun`."""
     device: Annotated[str, OfThePlace()] = "auto"
@@ -269,6 +271,7 @@ class Task(Plain):
             self.output,
             self.judge,
             self.metadata,
+            self.progress_video,
             places(type(self)),
         )
         measure = measured_phases() if self.profile else nullcontext()

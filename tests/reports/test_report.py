@@ -198,6 +198,28 @@ def test_a_sweep_is_a_grid(tmp_path: Path) -> None:
     assert "line 5: is damaged" in text
 
 
+def test_a_leaderboard_says_who_chose_and_who_reports(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    make_run(folder / "runs" / "0", ["a pear", "a pear"])
+    lines = [{"values": {"seed": s}, "folder": "runs/0", "sample": s} for s in (0, 1)]
+    (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "sweep.yaml").write_text('{"schema_version": 1}')
+    first, best = ({"seed": s, "score": s / 4, "report": s / 8, **lines[s]} for s in (0, 1))
+    row = {"prompt": "<b>a pear", "values": {"steps": 9}, "seeds": 2, "best": best, "first": first}
+    board = {"schema_version": 1, "judge": "mini-judge", "report_judge": "mini", "rows": [row]}
+    (folder / "leaderboard.json").write_text(json.dumps(board))
+    text = report(read_source([folder]))
+    (section,) = re.findall(r'<section id="best">.*?</section>', text, re.DOTALL)
+    assert "Chosen by mini-judge, reported by mini" in section
+    assert "&lt;b&gt;a pear" in section and "<b>a pear" not in text
+    cells = re.findall(r'data-value="(.*?)"', section)
+    assert cells[1:] == ["steps=9", "1", "2", "0.25", "0.125", "0.0", "0.125"]
+    (chosen,) = (i["id"] for i in Page(text).data["items"] if i["values"] == {"seed": "1"})
+    assert f'<tr data-item="{chosen}">' in section
+    (folder / "leaderboard.json").write_text('{"judge": "mini", "rows": [{}]}')
+    assert "leaderboard.json: is damaged" in report(read_source([folder]))
+
+
 def test_mistakes_are_answered_in_one_line(tmp_path: Path, capsys) -> None:
     run = make_run(tmp_path / "run", ["a pear"])
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from guidance.errors import InputError
+from guidance.models.kept import _Kept, keep_loaded
+from guidance.sweeps import second_judge as second_judge_file
 from guidance.sweeps.archive import SIDE, cells_of, measures
 from guidance.sweeps.axes import Rows, in_order
 from guidance.sweeps.driver import Driver
@@ -18,7 +21,17 @@ from guidance.sweeps.leaderboard import bootstrap, read_leaderboard, write_leade
 from guidance.sweeps.second_judge import name_of_second, second_judge
 from tests.sweeps.in_process import InProcess, Silent, do, new_sweep, resolver_of
 
-TINY = {"steps": 10, "size": 32, "crops": 1}
+TINY = {"steps": 10, "size": 32, "crops": 1, "progress_video": False}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kept_models() -> Iterator[None]:
+    """Models stay loaded between runs, as in a worker; the second judge draws less noise."""
+    keep_loaded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(second_judge_file, "DRAWS", 1)
+        yield
+    _Kept.models = None
 
 
 def test_rungs_cost_less_than_half() -> None:
@@ -72,8 +85,8 @@ def test_cells_are_equally_full_and_measures_are_the_widest_directions() -> None
 def test_best_of_and_archive(tmp_path: Path) -> None:
     resolver = resolver_of(TINY, "text2image")
     groups = in_order([Rows(("prompt",), (("a red heart",), ("a pear",))),
-                       Rows(("seed",), ((0,), (1,), (2,)))])  # fmt: skip
-    folder = new_sweep(tmp_path, resolver, groups, 6, best_of=3, archive=True)
+                       Rows(("seed",), ((0,), (1,)))])  # fmt: skip
+    folder = new_sweep(tmp_path, resolver, groups, 4, best_of=2, archive=True)
     do(folder, resolver, InProcess())
     said = list(write_leaderboard(folder, resolver))
     board = read_leaderboard(folder.path)
@@ -83,12 +96,12 @@ def test_best_of_and_archive(tmp_path: Path) -> None:
     for row in board["rows"]:
         own = [each for each in done if each["prompt"] == row["prompt"]]
         best = max(own, key=lambda each: each["judge_after"]["similarity"])
-        assert (row["best"]["seed"], row["seeds"], row["first"]["seed"]) == (best["seed"], 3, 0)
+        assert (row["best"]["seed"], row["seeds"], row["first"]["seed"]) == (best["seed"], 2, 0)
         assert done[row["best"]["sample"]] == best
         assert -1 < row["best"]["report"] < 1
     archive = json.loads((folder.path / "archive.json").read_text())["archives"]
     assert {entry["prompt"] for entry in archive} == {"a red heart", "a pear"}
-    assert all(1 < len(entry["results"]) <= 3 for entry in archive)
+    assert all(0 < len(entry["results"]) <= 2 for entry in archive)
     assert any("by mini-diffusion" in line for line in said)
 
 

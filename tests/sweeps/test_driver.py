@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -9,10 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from guidance.commands.sweep import run
+from guidance.errors import InputError
 from guidance.media.read_image import load_image
 from guidance.sweeps.axes import Rows, grid, in_order
 from guidance.sweeps.folder import SweepFolder
@@ -34,7 +39,7 @@ def pictures(folder: SweepFolder, resolver: Resolver) -> dict[str, str]:
 
 def test_packed_results_are_those_of_separate_runs(tmp_path: Path) -> None:
     """The task has no encoder, so that they agree to the last bit."""
-    resolver = resolver_of({"steps": 6})
+    resolver = resolver_of({"steps": 6, "progress_video": False})
     groups = in_order(grid({"prompt": GREYS, "seed": "0..1"}))
     found = []
     for name, capacity in (("apart", 1), ("packed", 6)):
@@ -50,7 +55,7 @@ def test_packed_results_are_those_of_separate_runs(tmp_path: Path) -> None:
 
 def test_a_poisoned_trial_fails_alone(tmp_path: Path) -> None:
     """Its run is split; the others are done, and a later start tries only what is missing."""
-    resolver = resolver_of({"prompt": "a", "steps": 30})
+    resolver = resolver_of({"prompt": "a", "steps": 30, "progress_video": False})
     rows = Rows(("broken_after", "seed"), ((10**9, 0), (3, 1), (10**9, 1)))
     folder = new_sweep(tmp_path, resolver, [rows], 1)
     backend = InProcess()
@@ -96,59 +101,69 @@ def test_done_json_is_the_truth(tmp_path: Path) -> None:
     assert (outcome.done, backend.begun) == (1, [place])
 
 
-def command(*words: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "guidance", "sweep", *words],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
+def test_a_second_driver_is_refused(tmp_path: Path) -> None:
+    folder = new_sweep(tmp_path, resolver_of({"prompt": "a"}), grid({"seed": [0]}), 1)
+    with folder.only_driver(), pytest.raises(InputError, match="another process writes"):
+        run(["--resume", str(folder.path), DOT])
+    assert not (folder.path / "runs").exists()
 
 
-def wait_for(found: object, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while not found():  # type: ignore[operator]
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def test_an_interrupted_driver_starts_nothing_more(tmp_path: Path) -> None:
+    resolver = resolver_of({"prompt": "a", "steps": 2})
+    folder = new_sweep(tmp_path, resolver, grid({"seed": [0, 1]}), 1)
+
+    class Interrupted(InProcess):
+        asked = 0
+
+        def submit(self, job: Mapping[str, Any]) -> None:
+            self.begun.append(job["folder"])
+            signal.raise_signal(signal.SIGINT)
+            self._answers.append({"folder": job["folder"], "status": "interrupted"})
+
+        def interrupt(self) -> None:
+            self.asked += 1
+
+    backend = Interrupted()
+    outcome, _ = do(folder, resolver, backend)
+    assert (outcome.interrupted, outcome.done, len(backend.begun)) == (True, 0, 1)
+    assert backend.asked == 1
 
 
 @pytest.mark.slow
 def test_killed_workers_and_drivers_lose_nothing(tmp_path: Path) -> None:
-    """A worker and the driver are killed, the driver is interrupted, a second one is refused."""
-    words = [DOT, "--grid", "prompt=a,bb,ccc", "--grid", "seed=0..1", "--pack=1", "--workers=1",
-             "--steps=400", f"--output={tmp_path}", "--retries=3"]  # fmt: skip
-    first = command(*words)
-    begun = tmp_path.glob
-    wait_for(lambda: len(list(begun("sweeps/*/runs/*/*/DONE.json"))) >= 1, first)
-    (path,) = begun("sweeps/2*")
+    """A worker is killed, then the driver; another driver does what is missing."""
+    words = [DOT, "--grid=prompt=a,bb,ccc,d", "--pack=1", "--workers=1",
+             "--steps=300", f"--output={tmp_path}", "--retries=3"]  # fmt: skip
+    first = subprocess.Popen(
+        [sys.executable, "-m", "guidance", "sweep", *words],
+        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    done = functools.partial(tmp_path.glob, "sweeps/*/runs/*/*/DONE.json")
+    wait_for(lambda: len(list(done())) >= 1, first)
     (worker,) = (
         int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _parent(int(pid)) == first.pid
     )
     os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: len(list(begun("sweeps/*/runs/*/*/DONE.json"))) >= 2, first)
-    second = command("--resume", str(path), DOT)
-    _, said = second.communicate(timeout=60)
-    assert second.returncode == 2 and "another process writes" in said
+    wait_for(lambda: len(list(done())) >= 2, first)
     first.kill()
-    first.communicate(timeout=60)
-    third = command("--resume", str(path), DOT, "--workers=1")
-    before = len(list(begun("sweeps/*/runs/*/*/DONE.json")))
-    wait_for(lambda: len(list(begun("sweeps/*/runs/*/*/DONE.json"))) > before, third)
-    third.send_signal(signal.SIGINT)
-    _, said = third.communicate(timeout=60)
-    assert third.returncode == 75 and f"guide sweep --resume {path}" in said
-    last = command("--resume", str(path), DOT, "--workers=1")
-    _, said = last.communicate(timeout=120)
-    assert last.returncode == 0, said
-    resolver = resolver_of({"steps": "400"})
+    first.wait(timeout=60)
+    (path,) = tmp_path.glob("sweeps/2*")
     folder = SweepFolder.open(path)
-    done = [line["folder"] for line in folder.journal() if line["status"] == "done"]
-    assert len(done) == len(set(done)) <= 6  # the last lines of a killed driver may be missing
-    serial = new_sweep(
-        tmp_path / "serial", resolver, in_order(grid({"prompt": GREYS, "seed": "0..1"})), 1
-    )
+    resolver = resolver_of(folder.header["options"])
+    do(folder, resolver, InProcess())  # waits for the worker, if that has not ended yet
+    journal = [line["folder"] for line in folder.journal() if line["status"] == "done"]
+    assert len(journal) == len(set(journal)) <= 4  # the last line of a killed driver may be missing
+    serial = new_sweep(tmp_path / "serial", resolver, grid({"prompt": [*GREYS, "d"]}), 1)
     do(serial, resolver, InProcess())
     assert pictures(folder, resolver) == pictures(serial, resolver)
+
+
+def wait_for(found: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while not found():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.02)
 
 
 def _parent(pid: int) -> int | None:

@@ -55,17 +55,17 @@ def test_random_draws_stay_when_there_are_more_of_them() -> None:
 def test_prompts_are_streamed(tmp_path: Path) -> None:
     """A sweep of many prompts is checked and packed without holding them."""
     path = tmp_path / "prompts.txt"
-    path.write_text("".join(f"a red apple, number {i} of a long list\n" for i in range(2_000)))
+    path.write_text("".join(f"a red apple, number {i} of a long list\n" for i in range(1_000)))
     resolver = resolver_of({})
     found = PromptFile.scan(path)
-    assert len(found) == 2_000
+    assert len(found) == 1_000
     next(packs_of(trials_of(resolver, [found]), 64))
     tracemalloc.start()
-    assert sum(len(pack) for pack in packs_of(trials_of(resolver, [found]), 64)) == 2_000
+    assert sum(len(pack) for pack in packs_of(trials_of(resolver, [found]), 64)) == 1_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # A set of hashes: 32 bytes each, and its table, which is copied when it grows.
-    assert peak < 2_000 * 200 + 300_000
+    assert peak < 1_000 * 200 + 300_000
 
 
 def test_a_pack_does_its_trials_in_the_order_of_its_samples() -> None:

@@ -158,10 +158,12 @@ class Cutout(Generator):
         color, alpha = self._layers()
         return Rendering((color * alpha)[:, None], alpha[:, None])
 
-    def _layers(self) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
-        """Color and alpha of the whole images."""
-        color = squashed(self.color(self.size), decorrelate=self.decorrelate)
-        alpha = torch.sigmoid(self.sharpness * self.outline(self.size))
+    def _layers(
+        self, samples: slice = slice(None)
+    ) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n 1 h w"]]:
+        """Color and alpha of the whole images of some samples."""
+        color = squashed(self.color(self.size, samples), decorrelate=self.decorrelate)
+        alpha = torch.sigmoid(self.sharpness * self.outline(self.size, samples))
         down, across = (
             _fade((torch.arange(side, device=alpha.device) + 0.5) / side, margin)
             for side, margin in zip(sides(self.size), self._margins(), strict=True)
@@ -203,13 +205,13 @@ class Cutout(Generator):
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes image.png over white, and cutout.png with its alpha channel."""
         image, cutout = folder / "image.png", folder / "cutout.png"
+        only = slice(sample, sample + 1)
         if fits_block(self.size):
-            color, alpha = (layer[sample] for layer in self._layers())
+            color, alpha = (layer[0] for layer in self._layers(only))
             return [
                 save_png(image, color * alpha + 1 - alpha),
                 save_png(cutout, torch.cat([color, alpha])),
             ]
-        only = slice(sample, sample + 1)
 
         def show(block: Windows) -> Float[Tensor, "c h w"]:
             color, alpha = (layer[0, 0] for layer in self._layers_through(block, only))

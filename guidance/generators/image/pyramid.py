@@ -19,6 +19,7 @@ from guidance.generators.image.param.levels import FAINT, Levels, squashable
 from guidance.generators.image.param.sizes import Size
 from guidance.generators.image.param.start import load_start
 from guidance.generators.image.param.windows import DETAIL, fits_block
+from guidance.media.write_image import save_png
 from guidance.types import StepContext
 from guidance.views import Warp, Windows
 
@@ -98,9 +99,11 @@ class Pyramid(ImageGenerator):
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
+        path, only = folder / "image.png", slice(sample, sample + 1)
         if fits_block(self.size):
-            return super().export(folder, sample)
-        return [self.export_blocks(folder / "image.png", self.size, sample)]
+            color = self.color(self.size, only)
+            return [save_png(path, squashed(color, decorrelate=self.decorrelate)[0])]
+        return [self.export_blocks(path, self.size, sample)]
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Pyramid:

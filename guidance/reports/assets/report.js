@@ -209,7 +209,20 @@ function axes() {
       menu("columns", names, chosen.columns, (value) => { chosen.columns = value; }),
       menu("rows", names, chosen.rows, (value) => { chosen.rows = value; if (value === chosen.columns) chosen.columns = names.find((name) => name !== value); }),
     ] : [];
-    box.replaceChildren(...menus, ...rest.map((name) => menu(name, data.axes[name], pages[name], (value) => { pages[name] = value; })));
+    const page = (name) => {
+      const values = data.axes[name];
+      const turn = (step, sign, label) => {
+        const button = make("button", { type: "button", "aria-label": `${label} ${name}` }, sign);
+        button.addEventListener("click", () => {
+          pages[name] = values[(values.indexOf(pages[name]) + step + values.length) % values.length];
+          draw();
+          box.querySelector(`[aria-label="${CSS.escape(`${label} ${name}`)}"]`)?.focus();
+        });
+        return button;
+      };
+      return make("span", { class: "page" }, turn(-1, "‹", "Previous"), menu(name, values, pages[name], (value) => { pages[name] = value; }), turn(1, "›", "Next"));
+    };
+    box.replaceChildren(...menus, ...rest.map(page));
     grid(chosen.columns, chosen.rows, Object.fromEntries(rest.map((name) => [name, pages[name]])));
   };
   draw();

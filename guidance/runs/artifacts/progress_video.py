@@ -31,7 +31,7 @@ FOLDER = "preview"
 
 
 class ProgressVideo(Artifact):
-    """Keeps frames in `preview/`, and ends with the best image for a second; every run has it."""
+    """Keeps frames in `preview/`, and ends with the best image for a second."""
 
     def begin(self, run: RunContext, step: int) -> None:
         FrameFolder(run.folder / FOLDER).prepare(step)

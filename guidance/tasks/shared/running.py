@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ class Job:
     output: Path
     judge: bool
     metadata: bool
+    progress_video: bool
     of_the_place: tuple[str, ...]  # options that are not written into images, videos and meshes
 
 
@@ -73,6 +75,7 @@ def run_job(
 def _run(
     job: Job, folder: Path | None, allow_changed_weights: bool, listeners: Sequence[Listener]
 ) -> RunResult:
+    began = time.monotonic()
     with phase("building"):
         plan = job.build()
     resumed = None if folder is None else read_checkpoint(folder, plan)
@@ -108,6 +111,8 @@ def _run(
         _comment(job) if job.metadata else None,
         folder,
         bool(changed),
+        job.progress_video,
+        began,
     )
     done = record_run(plan, info, judge, resumed, [_FreeTextTowers(encoders), *listeners])
     if seconds := seconds_by_phase():

@@ -109,9 +109,9 @@ class Levels(nn.Module):
             total = _finer(total, level.shape[-2:]) + level[samples]
         return total
 
-    def forward(self, size: Size) -> Float[Tensor, "n c h w"]:
-        """The maps, resized to a size in pixels; bicubic."""
-        total = self._sum()
+    def forward(self, size: Size, samples: slice = slice(None)) -> Float[Tensor, "n c h w"]:
+        """The maps of some samples, resized to a size in pixels; bicubic."""
+        total = self._sum(samples)
         (rows, columns), (height, width) = total.shape[-2:], sides(size)
         if height != rows:
             total = _bicubic_lines(rows, height, total.device).to(total) @ total
