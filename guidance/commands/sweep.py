@@ -39,7 +39,8 @@ usage: guide sweep TASK [axes] [options of the task]
 
 Does a task many times: every combination of the values of all axes. Trials that differ only in
 prompt or seed are packed into one run. Results are ordinary run folders in
-outputs/sweeps/<time>-<name>/. A sweep that was interrupted continues with --resume.
+outputs/sweeps/<time>-<name>/, without progress.mp4 unless --progress-video is given. A sweep that
+was interrupted continues with --resume.
 
 axes:
   --grid NAME=VALUES       e.g. seed=0..7 or mode=stylize,texture: each value with all others

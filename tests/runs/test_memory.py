@@ -159,7 +159,7 @@ def test_what_is_out_of_memory() -> None:
         "guidance.runs.json_records:write_text",
         "guidance.runs.frames:Path.write_bytes",
         "guidance.media.write_image:encode_png",
-        "guidance.runs.artifacts.export:move_into",
+        "guidance.runs.artifacts.export:move_all",
         "guidance.runs.checkpoint:write_bytes",
         "guidance.runs.artifacts.base:write_bytes",
         "guidance.runs.results:write_record",
