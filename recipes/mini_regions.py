@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from guidance.encoders import Encoder, load_encoder
-from guidance.localize.segmenters.head import RegionHead
+from guidance.segmenters.files.head import RegionHead
 from recipes.clock import Clock
 from recipes.data import part_pools, part_words, pictograms
 from recipes.data.part_pools import PartPool, cached
@@ -108,7 +108,7 @@ def pools(data: Path, work: Path, *, train: bool) -> dict[str, PartPool]:
     """The pools for training, or those for the evaluation."""
     avatars, seed = data / "avatar_parts.jsonl", 1 if train else 2
     kind = "train" if train else "test"
-    count = 1200 if train else TESTS
+    count = 700 if train else TESTS
     span = (TESTS, 1800) if train else (0, TESTS)
     return {
         "avatars": cached(work / f"{kind}_avatars.npz", lambda: part_pools.avatars(avatars, *span)),
@@ -214,13 +214,14 @@ def train(data: Path, work: Path, minutes: float, name: str) -> RegionHead:
     while clock.progress < 1:
         with clock.stepping():
             images, texts, masks = examples.batch(clock.step)
-            with torch.no_grad(), autocast("cpu"):
+            with torch.no_grad():
                 maps = encoder.image_maps(images)
             kept = torch.rand(BATCH * QUERIES, generator=torch.Generator().manual_seed(clock.step))
             flat = [text for row in texts for text in row]
             queries = vectors(head, encoder, flat, (kept > 0.3).long()).view(BATCH, QUERIES, -1)
-            logits = head.logits(head.features(images, [each.float() for each in maps]), queries)
-            loss = distance(logits, masks)
+            with autocast("cpu"):  # five times as fast as float32, with this memory layout
+                pixels = head.features(images.contiguous(memory_format=torch.channels_last), maps)
+            loss = distance(head.logits(pixels.float(), queries), masks)
             for group in optimizer.param_groups:
                 group["lr"] = clock.rate * LEARNING_RATE
             optimizer.zero_grad(set_to_none=True)
