@@ -27,7 +27,7 @@ from recipes.data.part_pools import PartPool, cached
 from recipes.precision import autocast
 
 SEED = 23
-BATCH, QUERIES, LEARNING_RATE = 16, 6, 3e-3
+BATCH, QUERIES, LEARNING_RATE = 8, 6, 4e-3
 SIDE = part_pools.SIDE
 TESTS = 160  # avatars, cows, bodies and scenes that are only for the evaluation
 #: How often a pool is drawn.
@@ -59,7 +59,9 @@ class Examples:
         found = []
         for _ in range(BATCH):
             kind = str(random.choice(list(SHARES), p=list(SHARES.values())))
-            example = self._drawn(random) if kind == "drawings" else self._of(self.pools[kind], random)
+            example = (
+                self._drawn(random) if kind == "drawings" else self._of(self.pools[kind], random)
+            )
             found.append(example)
         images, masks = varied(found, torch.Generator().manual_seed(SEED + step))
         return images, [example.texts for example in found], masks
@@ -175,7 +177,9 @@ def varied(examples: list[Example], draw: torch.Generator) -> tuple[Tensor, Tens
     whole = images[:, :3] + ground * (1 - images[:, 3:])
     soft = F.avg_pool2d(F.pad(whole, (1, 1, 1, 1), mode="replicate"), 3, 1)
     whole = torch.lerp(whole, soft, number(-0.3, 1.0))
-    whole = (whole - 0.5) * number(0.8, 1.1) + 0.5 + 0.05 * torch.randn(count, 3, 1, 1, generator=draw)
+    whole = (
+        (whole - 0.5) * number(0.8, 1.1) + 0.5 + 0.05 * torch.randn(count, 3, 1, 1, generator=draw)
+    )
     grain = torch.randn(whole.shape, generator=draw) * number(0, 0.04)
     return (whole + grain).clamp(0, 1), masks
 
@@ -188,7 +192,9 @@ def distance(logits: Tensor, masks: Tensor) -> Tensor:
     return 2 * entropy + (dice * present).sum() / present.sum().clamp_min(1)
 
 
-def vectors(head: RegionHead, encoder: Encoder, texts: list[str], kept: Tensor | None = None) -> Tensor:
+def vectors(
+    head: RegionHead, encoder: Encoder, texts: list[str], kept: Tensor | None = None
+) -> Tensor:
     """Vectors of texts; `kept` says of each whether its known words are used."""
     known = head.word_numbers(texts)
     if kept is not None:
@@ -243,7 +249,9 @@ def train(data: Path, work: Path, minutes: float, name: str) -> RegionHead:
 
 
 @torch.no_grad()
-def evaluate(head: RegionHead, encoder: Encoder, pool: PartPool, count: int = TESTS) -> dict[str, float]:
+def evaluate(
+    head: RegionHead, encoder: Encoder, pool: PartPool, count: int = TESTS
+) -> dict[str, float]:
     """The mean IoU of each part over the images that show it, over a plain background."""
     scores: dict[str, list[float]] = {}
     for index in range(min(count, len(pool.bits))):

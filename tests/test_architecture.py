@@ -22,7 +22,17 @@ LAYERS = [
     {"sweeps"},
     {"tasks"},
     {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports", "search"},
-    {"rendering", "loop", "encoders", "segmenters", "diffusion", "stylegan", "augment", "body", "motion"},
+    {
+        "rendering",
+        "loop",
+        "encoders",
+        "segmenters",
+        "diffusion",
+        "stylegan",
+        "augment",
+        "body",
+        "motion",
+    },
     {"config"},
     {"geometry", "media", "models"},
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -16,6 +16,7 @@ from guidance.media.pixels import to_uint8
 INSIDE = 0.5
 
 
+@runtime_checkable
 class Segmenter(Protocol):
     """Finds parts of images by texts."""
 

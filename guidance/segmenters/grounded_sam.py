@@ -76,4 +76,5 @@ class GroundedSam:
             outputs.pred_masks.cpu(), inputs["original_sizes"].cpu(),
             inputs["reshaped_input_sizes"].cpu(),
         )[0]  # fmt: skip
-        return masks.flatten(0, -3).any(0).float()
+        union: Tensor = masks.flatten(0, -3).any(0).float()
+        return union

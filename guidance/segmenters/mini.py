@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders import Encoder, load_encoder
-from guidance.segmenters.files.head import RegionHead
 from guidance.models.foreign.places import PACKAGED
+from guidance.segmenters.files.head import RegionHead
 
 FOLDER = PACKAGED / "mini_regions"
 #: The image is read at about `SIDE` x `SIDE` pixels; its sides are multiples of `STEP`.

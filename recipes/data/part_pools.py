@@ -73,7 +73,9 @@ def avatars(file: Path, start: int = 0, stop: int | None = None) -> PartPool:
         solid = pictures[index, ..., 3] > 127
         shown = [part for part in part_words.PERSON if part == "skin" or f'"{part}"' in svg]
         for start in range(0, len(shown), 3):
-            for part, inside in zip(shown[start:], _parts_of(svg, shown[start : start + 3]), strict=False):
+            for part, inside in zip(
+                shown[start:], _parts_of(svg, shown[start : start + 3]), strict=False
+            ):
                 bits[index] |= (inside & solid).astype(np.uint16) << part_words.PERSON.index(part)
     return PartPool(pictures, bits, [part_words.PERSON] * len(lines))
 
@@ -215,7 +217,11 @@ def _views(
         places = torch.from_numpy(np.ascontiguousarray(vertices)).double()
         places = Normalization.of(places).apply(places).float()[None]
         triangles = torch.from_numpy(np.ascontiguousarray(faces)).long()
-        paint = torch.from_numpy(own[0]).float() if own else _painted(places[0], triangles, parts, random)
+        paint = (
+            torch.from_numpy(own[0]).float()
+            if own
+            else _painted(places[0], triangles, parts, random)
+        )
         orbit = Orbit(size=(SIDE, SIDE), front_deg=float(random.uniform(0, 360)))
         cameras = orbit.ring(1, 1, float(random.uniform(-20, 45)))
         shading = Shading(ambient=float(random.uniform(0.4, 0.8)))
@@ -225,7 +231,9 @@ def _views(
         alpha = rendering.alpha[0, 0]
         rgb = (rendering.image[0, 0] / alpha.clamp_min(1e-3)).clamp(0, 1)
         pictures[index] = _eight_bits(torch.cat([rgb, alpha]))
-        found = rasterize(to_clip(places, cameras), triangles, SIDE, SIDE).triangles[0].long().numpy()
+        found = (
+            rasterize(to_clip(places, cameras), triangles, SIDE, SIDE).triangles[0].long().numpy()
+        )
         own_bits = (1 << parts).astype(np.uint16)
         bits[index] = np.where(found >= 0, own_bits[found.clip(0)], 0)
     return PartPool(pictures, bits, [names] * count)

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
-from guidance.media.read_image import load_image
 from guidance.masks import words_of
+from guidance.media.read_image import load_image
 from guidance.outputs import Images, Rendering
 from guidance.prompts import Region
 

@@ -67,7 +67,9 @@ def _check(value: Any, path: Path, key: str) -> None:
             _check(item, path, key)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         limit = LAYERS if "layers" in key or key == "depth" else LARGEST
-        is_size = isinstance(value, int) and not key.endswith(("_length", "max_pixels", "longest_edge"))
+        is_size = isinstance(value, int) and not key.endswith(
+            ("_length", "max_pixels", "longest_edge")
+        )
         if is_size and abs(value) > limit:
             raise InputError(f"{path}: {key!a:.60} is {value}; at most {limit} is supported")
 

@@ -47,6 +47,7 @@ class RegionHead(nn.Module):
         nn.init.normal_(self.known.weight, std=0.3)
         with torch.no_grad():
             self.known.weight[0] = 0
+            self.texts.bias[-1] = -2  # most pixels are outside
         self.register_buffer("text_mean", torch.zeros(TEXT))
         self.text_mean: Float[Tensor, "d"]
 
@@ -85,7 +86,9 @@ class RegionHead(nn.Module):
         pixels: Float[Tensor, "b d h w"], queries: Float[Tensor, "b k dd"]
     ) -> Float[Tensor, "b k h w"]:
         """Logits of pixels; the last number of a text's vector is its bias."""
-        return torch.einsum("bdhw,bkd->bkhw", pixels, queries[..., :-1]) + queries[..., -1, None, None]
+        return (
+            torch.einsum("bdhw,bkd->bkhw", pixels, queries[..., :-1]) + queries[..., -1, None, None]
+        )
 
 
 def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:

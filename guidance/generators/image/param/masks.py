@@ -10,7 +10,9 @@ from guidance.errors import InputError
 
 
 def blend(
-    new: Float[Tensor, "*b 3 h w"], old: Float[Tensor, "*#b 3 h w"], mask: Float[Tensor, "*#b 1 h w"]
+    new: Float[Tensor, "*b 3 h w"],
+    old: Float[Tensor, "*#b 3 h w"],
+    mask: Float[Tensor, "*#b 1 h w"],
 ) -> Float[Tensor, "*b 3 h w"]:
     """The new image where the mask is 1, a mixture where it is grey, the old image where it is 0.
 
