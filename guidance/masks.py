@@ -33,7 +33,8 @@ class Mask(Parsed):
             return cls(text, words)
         if not text.strip() or "\x00" in text:
             raise InputError(
-                f'mask {text[:60]!r}: is not the path of an image; give mask.png or "words:the hair"'
+                f"mask {text[:60]!r}: is not the path of an image; give mask.png or "
+                '"words:the hair"'
             )
         return cls(text)
 

@@ -51,7 +51,7 @@ class Examples:
     def __init__(self, data: Path, work: Path) -> None:
         self.pools = pools(data, work, train=True)
         self.drawings, _ = pictograms.drawings(data / "emoji")
-        self.words = {name: texts for name, texts in part_words.WORDS.items()}
+        self.words = dict(part_words.WORDS)
 
     def batch(self, step: int) -> tuple[Tensor, list[list[str]], Tensor]:
         """Images `[b, 3, h, w]`, texts of each, and masks `[b, k, h, w]`."""
@@ -167,8 +167,10 @@ def varied(examples: list[Example], draw: torch.Generator) -> tuple[Tensor, Tens
     grid = F.affine_grid(move, [count, 1, SIDE, SIDE], align_corners=False)
     images = F.grid_sample(images, grid, align_corners=False)
     outside = F.grid_sample(torch.ones(count, 1, SIDE, SIDE), grid, align_corners=False) < 0.5
-    background = torch.tensor([["background" in text or "backdrop" in text or "everything else" in text
-                                for text in example.texts] for example in examples])  # fmt: skip
+    behind = part_words.WORDS["background"]
+    background = torch.tensor(
+        [[any(word in text for word in behind) for text in each.texts] for each in examples]
+    )
     masks = F.grid_sample(masks, grid, align_corners=False)
     masks = torch.where(outside & background[:, :, None, None], 1.0, masks)
     ground = number(0, 1, 3, 1, 1) + number(-0.3, 0.3) * torch.linspace(-1, 1, SIDE)[:, None]

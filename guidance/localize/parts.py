@@ -57,7 +57,7 @@ class MeshPart:
 
 
 def find_part_by_text(mesh: Mesh, text: str, localizer: Localizer) -> MeshPart:
-    """The part that a text describes, by encoders or a segmenter; see `find_part`, `segment_part`."""
+    """The part that a text describes; see `find_part` and, with a segmenter, `segment_part`."""
     if localizer.segmenter != "encoders":
         from guidance.segmenters.files.loading import load_segmenter
 

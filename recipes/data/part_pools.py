@@ -72,9 +72,9 @@ def avatars(file: Path, start: int = 0, stop: int | None = None) -> PartPool:
         pictures[index] = _eight_bits(draw(svg, SIDE))
         solid = pictures[index, ..., 3] > 127
         shown = [part for part in part_words.PERSON if part == "skin" or f'"{part}"' in svg]
-        for start in range(0, len(shown), 3):
+        for first in range(0, len(shown), 3):
             for part, inside in zip(
-                shown[start:], _parts_of(svg, shown[start : start + 3]), strict=False
+                shown[first:], _parts_of(svg, shown[first : first + 3]), strict=False
             ):
                 bits[index] |= (inside & solid).astype(np.uint16) << part_words.PERSON.index(part)
     return PartPool(pictures, bits, [part_words.PERSON] * len(lines))
@@ -97,11 +97,12 @@ def _parts_of(svg: str, parts: list[str]) -> list[np.ndarray]:
             stack.append(named[1] if named else stack[-1])
         if token.startswith("<") and not hidden:
             color = paints.get(stack[-1], "#000")
-            token = PAINT.sub(rf'\1="{color}"', token)
-            token = re.sub(r"mix-blend-mode:[a-z-]+", "", token)
+            painted = PAINT.sub(rf'\1="{color}"', token)
+            found.append(re.sub(r"mix-blend-mode:[a-z-]+", "", painted))
+        else:
+            found.append(token)
         if token.startswith("</g"):
             stack.pop()
-        found.append(token)
     rgba = draw("".join(found), SIDE)
     inside = [(channel * rgba[3] > OPAQUE).numpy() for channel in rgba[: len(parts)]]
     pairs = zip(parts, inside, strict=True)

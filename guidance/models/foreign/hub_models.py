@@ -44,7 +44,7 @@ def model_type(folder: Path, kinds: Collection[str]) -> str:
             f"{kind!a:.60}"
         )
     for path in sorted(folder.glob("*.json")):
-        if path.name == "tokenizer.json" or path.name == "vocab.json":
+        if path.name in {"tokenizer.json", "vocab.json"}:
             read_json(path, MAX_TOKENIZER_BYTES)
         elif not path.name.endswith(".index.json"):
             _check(read_json(path), path, "")
