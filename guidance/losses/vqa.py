@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from guidance.encoders.vlm.model import VisionLanguageModel, load_vlm, question_about
+from guidance.encoders.vlm.model import Answers, load_vlm, question_about
 from guidance.errors import InputError
 from guidance.losses.images.batches import over_white
 from guidance.losses.text.arguments import PromptArgument, as_prompts, broadcast_prompts
@@ -34,7 +34,8 @@ class Vqa(Loss):
 
     Args:
         prompt: one prompt for all samples, or one per sample; see `guidance.prompts`.
-        vlm: a name that `load_vlm` takes, or a `VisionLanguageModel`.
+        vlm: a name that `load_vlm` takes, or a `VisionLanguageModel`, or another class with its
+            method.
         every: a gradient in every k-th step, beginning with the first.
 
     Raises:
@@ -57,9 +58,7 @@ class Vqa(Loss):
 
     name = "vqa"
 
-    def __init__(
-        self, prompt: PromptArgument, vlm: str | VisionLanguageModel, every: int = 10
-    ) -> None:
+    def __init__(self, prompt: PromptArgument, vlm: str | Answers, every: int = 10) -> None:
         super().__init__()
         if not vlm:
             raise InputError(
@@ -69,7 +68,7 @@ class Vqa(Loss):
         if every < 1:
             raise InputError(f"Vqa.every: expected at least 1, got {every}")
         self.prompts, self.vlm, self.every = as_prompts(prompt), vlm, every
-        self._loaded: VisionLanguageModel | None = None
+        self._loaded: Answers | None = None
 
     def prepare(self, start: Images) -> None:
         """Loads the model, and checks the number of prompts."""
@@ -101,7 +100,7 @@ class Vqa(Loss):
                 image = over_white(rendering, slice(index, index + 1))[0]
                 answer = "Yes" if weight > 0 else "No"
                 asked = question_about(phrase.text)
-                found = self._loaded.log_probability(image.float(), asked, answer)
+                found = self._loaded.log_probability(image, asked, answer)
                 value = rendering.image.new_zeros(n)
                 yield value.index_add(
                     0,

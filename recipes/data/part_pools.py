@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -113,32 +114,47 @@ def _eight_bits(rgba: torch.Tensor) -> np.ndarray:
     return (rgba.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
 
 
-def cows(count: int, seed: int) -> PartPool:
-    """Views of the cow of `recipes/assets`."""
+#: Vertices, faces, the part of each face, and the names of the parts.
+Parted = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
+
+
+@cache
+def cow_parts() -> Parted:
+    """The cow of `recipes/assets`; a face belongs to the solid that is closest."""
     vertices, faces = cow.mesh()
-    solids = cow.parts()
     # In the order of `cow.parts`.
     of = (
         "body", "body", "body", "head", "head", "head", "legs", "legs", "legs", "legs", "udder",
         "udder", "udder", "horns", "ears", "head", "tail", "tail",
     )  # fmt: skip
-    nearest = np.stack([solid(vertices[faces].mean(1)) for solid, _ in solids]).argmin(0)
+    centers = vertices[faces].mean(1)
+    nearest = np.stack([solid(centers) for solid, _ in cow.parts()]).argmin(0)
     parts = np.array([part_words.COW.index(each) for each in of])[nearest]
-    return _views(
-        count, seed, part_words.COW, lambda random: (np.asarray(vertices), np.asarray(faces), parts)
-    )
+    return np.asarray(vertices), np.asarray(faces), parts, part_words.COW
+
+
+@cache
+def body_parts() -> Parted:
+    """The embedded body in the T-pose; a face belongs to the joint that moves it most."""
+    body = load_body("cc0")
+    of_joint = np.array([part_words.BODY.index(_body_part(name)) for name in body.names])
+    faces = body.faces.long().numpy()
+    parts = np.sort(of_joint[body.weights.argmax(1).numpy()][faces], 1)[:, 1]
+    return body.template.double().numpy(), faces, parts, part_words.BODY
+
+
+def cows(count: int, seed: int) -> PartPool:
+    """Views of the cow of `recipes/assets`."""
+    vertices, faces, parts, names = cow_parts()
+    return _views(count, seed, names, lambda _: (vertices, faces, parts))
 
 
 def bodies(count: int, seed: int) -> PartPool:
     """Views of the embedded body in random poses and shapes."""
     body = load_body("cc0")
-    part_of_joint = [part_words.BODY.index(_body_part(name)) for name in body.names]
-    owner = body.weights.argmax(1).numpy()
-    vertex_parts = np.array(part_of_joint)[owner]
-    faces = body.faces.long().numpy()
-    parts = np.sort(vertex_parts[faces], 1)[:, 1]
+    _, faces, parts, names = body_parts()
 
-    def pose(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def pose(random: np.random.Generator) -> tuple[np.ndarray, ...]:
         turns = torch.from_numpy(random.normal(0, 0.15, (22, 3))).float()
         turns[0] *= 0.3
         for joint, sign in ((16, -1), (17, 1)):  # shoulders: arms anywhere from raised to hanging
@@ -148,7 +164,7 @@ def bodies(count: int, seed: int) -> PartPool:
         placed = body.posed(rotations[None], body.rest[None, body.pelvis], betas)
         return placed[0].double().numpy(), faces, parts
 
-    return _views(count, seed, part_words.BODY, pose)
+    return _views(count, seed, names, pose)
 
 
 def _skew(v: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Vision-language models: what they get, compared with transformers' own processor, and gradients."""
+"""Vision-language models: their inputs against transformers' own processor, and gradients."""
 
 from __future__ import annotations
 
@@ -146,5 +146,5 @@ def test_models_that_are_refused(models: dict[str, VisionLanguageModel], tmp_pat
     with pytest.raises(MissingWeights, match="guide models fetch hf-hub:someone/vlm"):
         load_vlm("hf-hub:someone/vlm")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(InputError, match="expected model_type idefics3 or .*llava.*, got 'gpt2'"):
+    with pytest.raises(InputError, match=r"expected model_type idefics3 or .*llava.*, got 'gpt2'"):
         load_vlm(f"local-dir:{tmp_path}")

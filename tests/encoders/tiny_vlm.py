@@ -12,8 +12,8 @@ from guidance.models.torchvision import import_torchvision
 
 WORDS = (
     "USER", "ASSISTANT", "User", "Assistant", "Does", "this", "figure", "show", "a", "red", "blue",
-    "apple", "Please", "answer", "yes", "or", "no", "Yes", "No", "user", "system", "assistant", "You",
-    "are", "helpful", ":", "?", ".", '"',
+    "apple", "Please", "answer", "yes", "or", "no", "Yes", "No", "user", "system", "assistant",
+    "You", "are", "helpful", ":", "?", ".", '"',
 )  # fmt: skip
 SPECIAL = (
     "<pad>", "<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", "<end_of_utterance>",

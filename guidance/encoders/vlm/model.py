@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,17 @@ CHATS = {
     "internvl": "<|im_start|>user\n{image}\n{question}<|im_end|>\n<|im_start|>assistant\n",
 }
 CHATS |= {"qwen2_5_vl": CHATS["qwen2_vl"], "smolvlm": CHATS["idefics3"]}
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """What the loss and a judge need of a model."""
+
+    def log_probability(
+        self, image: Float[Tensor, "3 h w"], question: str, answer: str = "Yes"
+    ) -> Float[Tensor, ""]:
+        """See `VisionLanguageModel.log_probability`."""
+        ...
 
 
 class VisionLanguageModel:
@@ -136,9 +147,7 @@ def load_vlm(name: str, device: str = "cpu") -> VisionLanguageModel:
 
 
 @torch.no_grad()
-def vqa_score(
-    vlm: VisionLanguageModel, image: Float[Tensor, "3 h w"], questions: Sequence[str] | str
-) -> float:
+def vqa_score(vlm: Answers, image: Float[Tensor, "3 h w"], questions: Sequence[str] | str) -> float:
     """VQAScore of an image: the probability of "Yes", or its geometric mean over atom questions.
 
     This is what a judge calls; see `question_about` for the question of a prompt.
