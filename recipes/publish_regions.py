@@ -26,6 +26,7 @@ from recipes import mini_regions
 from recipes.data import part_pools, part_words
 from recipes.publish import SOURCES, WEIGHTS, licence
 
+COUNT = 40  # images of each pool in the evaluation
 FOLDER = WEIGHTS / "mini_regions"
 
 
@@ -36,13 +37,13 @@ def publish(data: Path, work: Path, name: str, styles: Path | None) -> dict[str,
     head.load_state_dict({key: each.half().float() for key, each in stored["head"].items()})
     encoder = load_encoder(name)
     evaluation: dict[str, Any] = {
-        kind: mini_regions.evaluate(head.eval(), encoder, pool)
+        kind: mini_regions.evaluate(head.eval(), encoder, pool, COUNT)
         for kind, pool in mini_regions.pools(data, work, train=False).items()
     }
     if styles is not None:
         unseen = part_pools.cached(work / "styles.npz", lambda: part_pools.avatars(styles))
         evaluation["styles_that_training_has_not_seen"] = mini_regions.evaluate(
-            head, encoder, unseen
+            head, encoder, unseen, COUNT
         )
     evaluation["faces_of_meshes"] = faces(MiniSegmenter(head, encoder))
     card = {
@@ -68,7 +69,7 @@ def publish(data: Path, work: Path, name: str, styles: Path | None) -> dict[str,
             {"what": "the cow, the body and primitives, rendered by this package",
              "from": "recipes/assets, recipes/body.py", "licence": "Apache-2.0; CC0 (the body)"},
         ],
-        "evaluation": {"mean_iou": evaluation, "images_of_a_pool": mini_regions.TESTS},
+        "evaluation": {"mean_iou": evaluation, "images_of_a_pool": COUNT},
     }  # fmt: skip
     FOLDER.mkdir(exist_ok=True)
     tensors = {key: each.half().contiguous() for key, each in head.state_dict().items()}
