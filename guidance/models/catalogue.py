@@ -213,7 +213,7 @@ SEGMENTERS = (
     Model(
         "mini-regions",
         "mini-clip",
-        "--segmenter mini: parts of drawn persons and of simple meshes",
+        "--segmenter mini: coarse parts of drawn persons",
         None,
         PACKAGE_LICENSE,
         1,
