@@ -108,7 +108,7 @@ def find_part(mesh: Mesh, scorers: Sequence[Scorer]) -> MeshPart:
         return _pixel_scores(images, alpha, scorers)
 
     scores, area = _face_scores(mesh, pixels), face_areas(mesh)
-    scores = _smooth(scores, area, face_pairs(mesh.faces.long()), ROUNDS)
+    scores = _smooth(scores, area, face_pairs(mesh.faces.long()))
     return _part(scores, area, scores > _threshold(scores, area))
 
 
@@ -196,7 +196,10 @@ def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
 
 
 def _smooth(
-    scores: Float[Tensor, "f"], area: Float[Tensor, "f"], pairs: Int[Tensor, "e 2"], rounds: int
+    scores: Float[Tensor, "f"],
+    area: Float[Tensor, "f"],
+    pairs: Int[Tensor, "e 2"],
+    rounds: int = ROUNDS,
 ) -> Float[Tensor, "f"]:
     """Repeated area-weighted means over a face and its neighbors; also fills in NaN scores."""
     known = scores.isfinite()
