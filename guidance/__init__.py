@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from guidance.losses.smoothness import Smoothness as Smoothness
     from guidance.losses.symmetry import Symmetry as Symmetry
     from guidance.losses.total_variation import TotalVariation as TotalVariation
+    from guidance.losses.vqa import Vqa as Vqa
     from guidance.meshes import Mesh as Mesh
     from guidance.options import Options as Options
     from guidance.outputs import Images as Images
@@ -163,6 +164,7 @@ _PUBLIC = {
     "Content": "guidance.losses.content",
     "Distillation": "guidance.losses.distillation",
     "TotalVariation": "guidance.losses.total_variation",
+    "Vqa": "guidance.losses.vqa",
     "Range": "guidance.losses.range",
     "Lpips": "guidance.losses.lpips",
     "Outline": "guidance.losses.outline",

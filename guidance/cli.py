@@ -41,6 +41,7 @@ guide: optimize anything differentiable until it matches words
   guide search build INDEX FOLDER           an index of images and videos; `guide search --help`
   guide search query INDEX "a red apple"    images and segments of videos that match a prompt
   guide classify FOLDER --labels a,b,c      which of some labels fits each image
+  guide segment IMAGE --words "the hair"    a mask of the part that words describe
   guide list                                tasks, generators, mesh modes and losses
   guide list runs [FOLDER]                  runs with their status, time and score
   guide models list | fetch NAME | verify [NAME] | convert FILE
@@ -59,6 +60,7 @@ COMMANDS = {
     "motion": ("guidance.commands.motion", "run"),
     "search": ("guidance.commands.search", "run"),
     "classify": ("guidance.commands.classify", "run"),
+    "segment": ("guidance.commands.segment", "run"),
     "list": ("guidance.commands.listing", "run"),
     "models": ("guidance.commands.models", "run"),
 }

@@ -109,7 +109,7 @@ class Keyframe(Parsed):
 class Region(Parsed):
     """A prompt for a part of the image."""
 
-    mask: Path  # an image; white = inside
+    mask: Path  # an image, white = inside; or "words:..."
     phrases: tuple[Phrase, ...]
     text: str = field(default="", compare=False)  # as written
 
@@ -120,7 +120,7 @@ class Region(Parsed):
 
     @classmethod
     def names_file(cls, text: str) -> bool:
-        return True
+        return not text.startswith("words:")
 
     def written(self) -> str:
         return self.text

@@ -22,7 +22,17 @@ LAYERS = [
     {"sweeps"},
     {"tasks"},
     {"generators", "losses", "localize", "evaluate", "runs", "directions", "reports", "search"},
-    {"rendering", "loop", "encoders", "diffusion", "stylegan", "augment", "body", "motion"},
+    {
+        "rendering",
+        "loop",
+        "encoders",
+        "segmenters",
+        "diffusion",
+        "stylegan",
+        "augment",
+        "body",
+        "motion",
+    },
     {"config"},
     {"geometry", "media", "models"},
     {
@@ -30,6 +40,7 @@ LAYERS = [
         "outputs",
         "views",
         "meshes",
+        "masks",
         "options",
         "phases",
         "transfers",
@@ -60,6 +71,9 @@ ALLOWED = {
     ("rendering", "loop"),
     ("motion", "body"),
     ("motion", "encoders"),
+    ("segmenters", "encoders"),  # the embedded one is a head on their feature maps
+    ("masks", "errors"),
+    ("masks", "parsed"),
     ("body", "motion"),  # animated files of bodies
     ("geometry", "media"),  # texture maps are images
     ("options", "parsed"),

@@ -75,6 +75,9 @@ def test_every_printed_command_can_be_read(page: str, command: str, monkeypatch,
     assert capsys.readouterr().err == "", "uses an old name"
     for key in ("image", "mask", "scene"):
         path = getattr(task, key, None)
+        if getattr(path, "words", None) is not None:
+            continue
+        path = getattr(path, "path", path)
         assert path is None or path.is_file(), f"{page} names {path}, which is not shipped"
     mesh = getattr(task, "mesh", "sphere")
     assert "." not in mesh or Path(mesh).is_file(), f"{page} names {mesh}, which is not shipped"

@@ -1,4 +1,4 @@
-"""The encoders that compare images of a mesh with texts."""
+"""What compares images of a mesh with texts: encoders, or a segmenter."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from guidance.encoders.base import Encoder
 
 @dataclass(frozen=True)
 class Localizer:
-    """Encoders, loaded or by name, with the templates of their texts and their device."""
+    """Encoders, loaded or by name, with the templates of their texts and their device.
+
+    Args:
+        segmenter: finds parts instead of the encoders, which always find sides; a name that
+            `load_segmenter` takes, or "encoders".
+    """
 
     encoders: tuple[str | Encoder, ...]
     templates: tuple[str, ...] | None = None  # None: those of each encoder
     device: str = "cpu"
+    segmenter: str = "encoders"
 
     def load(self) -> tuple[Encoder, ...]:
         """The encoders on the device.
@@ -27,5 +33,7 @@ class Localizer:
 
     @property
     def names(self) -> str:
-        """The names of the encoders, for messages."""
+        """The names of what finds parts, for messages."""
+        if self.segmenter != "encoders":
+            return self.segmenter
         return ", ".join(each if isinstance(each, str) else each.name for each in self.encoders)

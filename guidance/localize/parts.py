@@ -1,4 +1,4 @@
-"""The part of a mesh that a text describes, found by image-text encoders."""
+"""The part of a mesh that a text describes, found by image-text encoders or by a segmenter."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from guidance.meshes import Mesh, MeshScene
 from guidance.rendering.cameras.orbit import Orbit
 from guidance.rendering.rasterizer.contract import rasterize
 from guidance.rendering.shading import Shading, render_mesh, to_clip
+from guidance.segmenters.base import Segmenter
 
 #: The views of the mesh: this many azimuths at each elevation in degrees, and pixels per side.
 ELEVATIONS_DEG, AZIMUTHS, PIXELS = (30.0, -15.0), 6, 224
@@ -30,11 +31,15 @@ MIN_COVERAGE = 0.1
 BATCH = 128
 #: Smoothing rounds over neighboring faces, before the threshold.
 ROUNDS = 8
+#: The same for a segmenter, whose edges are sharp, and the closest to 0 and 1 that it is believed.
+SEGMENTER_ROUNDS, CERTAIN = 2, 1e-3
 #: Least contrast in logits of a part that counts as recognized: e^2 is odds of seven to one.
 CLEAR = 2.0
 
 #: Maps images `[b, 3, h, w]` to logits `[b]` of how well they match a text.
 Scorer = Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b"]]
+#: Maps views and their alpha to a score of each pixel, `[v, h, w]`.
+PixelScores = Callable[[Float[Tensor, "v 3 h w"], Float[Tensor, "v 1 h w"]], Float[Tensor, "v h w"]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,11 @@ class MeshPart:
 
 
 def find_part_by_text(mesh: Mesh, text: str, localizer: Localizer) -> MeshPart:
-    """The part of a mesh that a text describes, by the mean logits of encoders; see `find_part`."""
+    """The part that a text describes; see `find_part` and, with a segmenter, `segment_part`."""
+    if localizer.segmenter != "encoders":
+        from guidance.segmenters.files.loading import load_segmenter
+
+        return segment_part(mesh, text, load_segmenter(localizer.segmenter, localizer.device))
     encoders = localizer.load()
     return find_part(mesh, [text_scorer(each, text, localizer.templates) for each in encoders])
 
@@ -92,14 +101,48 @@ def find_part(mesh: Mesh, scorers: Sequence[Scorer]) -> MeshPart:
     those of early object detectors. Two alternatives were worse: gradients of the score with
     respect to faces respond to edges, and occluding faces finds what identifies the whole object.
     """
-    scores, area = _face_scores(mesh, scorers), face_areas(mesh)
+
+    def pixels(
+        images: Float[Tensor, "v 3 h w"], alpha: Float[Tensor, "v 1 h w"]
+    ) -> Float[Tensor, "v h w"]:
+        return _pixel_scores(images, alpha, scorers)
+
+    scores, area = _face_scores(mesh, pixels), face_areas(mesh)
     scores = _smooth(scores, area, face_pairs(mesh.faces.long()))
-    faces = scores > _threshold(scores, area)
-    means = [(scores * area)[part].sum() / area[part].sum() for part in (faces, ~faces)]
+    return _part(scores, area, scores > _threshold(scores, area))
+
+
+@torch.no_grad()
+def segment_part(mesh: Mesh, text: str, segmenter: Segmenter) -> MeshPart:
+    """The faces that a segmenter assigns to a text in most images of the mesh from all sides.
+
+    The score of a face is the mean over its pixels of the logit of the segmenter, which is positive
+    inside the part.
+    """
+
+    def pixels(
+        images: Float[Tensor, "v 3 h w"], alpha: Float[Tensor, "v 1 h w"]
+    ) -> Float[Tensor, "v h w"]:
+        found = [segmenter.probabilities(image, [text])[0] for image in images]
+        return torch.stack(found).logit(CERTAIN)
+
+    scores, area = _face_scores(mesh, pixels), face_areas(mesh)
+    scores = _smooth(scores, area, face_pairs(mesh.faces.long()), SEGMENTER_ROUNDS)
+    return _part(scores, area, scores > 0)
+
+
+def _part(
+    scores: Float[Tensor, "f"], area: Float[Tensor, "f"], faces: Bool[Tensor, "f"]
+) -> MeshPart:
+    shares = [area[part].sum().clamp_min(1e-12) for part in (faces, ~faces)]
+    means = [
+        (scores * area)[part].sum() / share
+        for part, share in zip((faces, ~faces), shares, strict=True)
+    ]
     return MeshPart(faces, scores, float(means[0] - means[1]))
 
 
-def _face_scores(mesh: Mesh, scorers: Sequence[Scorer]) -> Float[Tensor, "f"]:
+def _face_scores(mesh: Mesh, pixel_scores: PixelScores) -> Float[Tensor, "f"]:
     """The mean score of each face's pixels, NaN for faces that are not visible in any view."""
     vertices = Normalization.of(mesh.vertices).apply(mesh.vertices.double()).float()[None]
     faces = mesh.faces.long()
@@ -112,7 +155,7 @@ def _face_scores(mesh: Mesh, scorers: Sequence[Scorer]) -> Float[Tensor, "f"]:
         rendering = render_mesh(scene, cameras, colors, Shading(ambient=0.6))
         assert rendering.alpha is not None
         triangles = rasterize(to_clip(vertices, cameras), faces, PIXELS, PIXELS).triangles.long()
-        scores = _pixel_scores(rendering.over()[0], rendering.alpha[0], scorers)
+        scores = pixel_scores(rendering.over()[0], rendering.alpha[0])
         covered = triangles >= 0
         sums.index_add_(0, triangles[covered], scores[covered])
         counts.index_add_(0, triangles[covered], torch.ones_like(scores[covered]))
@@ -153,7 +196,10 @@ def face_areas(mesh: Mesh) -> Float[Tensor, "f"]:
 
 
 def _smooth(
-    scores: Float[Tensor, "f"], area: Float[Tensor, "f"], pairs: Int[Tensor, "e 2"]
+    scores: Float[Tensor, "f"],
+    area: Float[Tensor, "f"],
+    pairs: Int[Tensor, "e 2"],
+    rounds: int = ROUNDS,
 ) -> Float[Tensor, "f"]:
     """Repeated area-weighted means over a face and its neighbors; also fills in NaN scores."""
     known = scores.isfinite()
@@ -161,7 +207,7 @@ def _smooth(
     weight = torch.where(known, area, 1e-6 * area)
     scores = torch.where(known, scores, middle)
     one, other = pairs.unbind(1)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         sums, total = weight * scores, weight.clone()
         for here, there in ((one, other), (other, one)):
             sums = sums.index_add(0, here, (weight * scores)[there])

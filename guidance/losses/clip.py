@@ -73,6 +73,7 @@ class Clip(Loss):
             compared with the white area of a mask, over changing backgrounds; prompt and negatives
             are still compared with the whole image. With logit, regional phrases compete with the
             negatives too.
+        segmenter: finds the masks of regions such as `words:the hair="red hair"`.
         templates: wordings of each phrase, with {} for its text; by default those of the encoder.
 
     Raises:
@@ -89,7 +90,10 @@ class Clip(Loss):
         contrastive_weight: float = Field(default=0.1, ge=0)
         """Weight of the logit distance, which separates the prompt from similar captions."""
         region_prompt: Annotated[tuple[Region, ...], FlatOnly()] = ()
-        """'sky.png="a blue sky"': a prompt for the inside (white) of a mask."""
+        """'sky.png="a blue sky"': a prompt for the inside (white) of a mask. With
+        'words:the hair="red hair"', the mask is found in the image at the start of the run."""
+        segmenter: str = "mini"
+        """What finds the parts of --region-prompt words:...; see docs/regions.md."""
 
     @classmethod
     def from_options(cls, options: Any, context: LossContext) -> Clip:
@@ -105,6 +109,7 @@ class Clip(Loss):
             view_prompts=context.view_prompts,
             at=options.at,
             region=options.region_prompt,
+            segmenter=options.segmenter,
             templates=options.templates.wordings,
         )
 
@@ -121,6 +126,7 @@ class Clip(Loss):
         view_prompts: bool = False,
         at: KeyframeArgument = (),
         region: RegionArgument = (),
+        segmenter: str = "mini",
         templates: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
@@ -130,6 +136,7 @@ class Clip(Loss):
         self.prompts = as_prompts(prompt)
         self.negatives = negative_phrases(negative)
         self.keyframes, self.regions = as_keyframes(at), as_regions(region)
+        self.segmenter = segmenter
         self.templates = None if templates is None else check_templates(templates)
         self.view_prompts = view_prompts
         self.augment = augment or Augment.plain()
@@ -140,7 +147,7 @@ class Clip(Loss):
         """Loads the encoders, and embeds the prompts of all samples."""
         device = start.image.device
         prompts = broadcast_prompts(self.prompts, len(start.image))
-        masks = load_masks(self.regions, start)
+        masks = load_masks(self.regions, start, self.segmenter)
         comparisons = []
         for encoder in frozen(self.encoders, device):
             comparisons.append(self._whole(encoder, [prompt.phrases for prompt in prompts], device))

@@ -36,7 +36,7 @@ class Model:
     license: str  # of the weights, as published; says "non-commercial" where that applies
     megabytes: int  # of the download, or on the disk for embedded models; approximate
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
-    kind: Literal["encoder", "denoiser", "backbone", "stylegan"] = "encoder"
+    kind: Literal["encoder", "denoiser", "backbone", "stylegan", "segmenter"] = "encoder"
     file: TorchFile | None = None  # of torch's hub
 
     @property
@@ -207,11 +207,60 @@ STYLEGANS = (
         kind="stylegan",
     ),
 )
+#: Models that find parts of images by words, in the format of transformers. Sizes are four bytes
+#: for each parameter. Licenses are summaries; the repository's text is the valid one.
+SEGMENTERS = (
+    Model(
+        "mini-regions",
+        "mini-clip",
+        "--segmenter mini: coarse parts of drawn persons",
+        None,
+        PACKAGE_LICENSE,
+        1,
+        kind="segmenter",
+    ),
+    Model(
+        "clipseg",
+        "clip",
+        "--segmenter clipseg: parts of photos, coarse masks of 352 pixels",
+        Repository("CIDAS/clipseg-rd64-refined"),
+        "Apache-2.0",
+        603,
+        kind="segmenter",
+    ),
+    Model(
+        "grounding-dino-tiny",
+        "grounding-dino",
+        "--segmenter grounded-sam, with sam-vit-base: boxes of what a text names",
+        Repository("IDEA-Research/grounding-dino-tiny"),
+        "Apache-2.0",
+        690,
+        kind="segmenter",
+    ),
+    Model(
+        "sam-vit-base",
+        "sam",
+        "--segmenter grounded-sam, with grounding-dino-tiny: sharp masks of boxes",
+        Repository("facebook/sam-vit-base"),
+        "Apache-2.0",
+        375,
+        kind="segmenter",
+    ),
+    Model(
+        "sam3",
+        "sam3",
+        "--segmenter sam3: sharp masks of all instances of a short text",
+        Repository("facebook/sam3"),
+        "SAM License: commercial use allowed, some uses prohibited (accept it on the hub first)",
+        3440,
+        kind="segmenter",
+    ),
+)
 
 
 def list_models() -> tuple[Model, ...]:
-    """All models of the catalogue: encoders, denoisers, backbones, StyleGAN networks."""
-    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS
+    """All models of the catalogue: encoders, denoisers, backbones, StyleGANs, segmenters."""
+    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS + SEGMENTERS
 
 
 def find_model(name: str) -> Model | None:

@@ -30,6 +30,11 @@ CONNECT_SECONDS, LIST_SECONDS = 3.0, 10.0
 SMALL_FILES = (
     "open_clip_config.json",
     "guidance.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "generation_config.json",
+    "chat_template.json",
+    "chat_template.jinja",
     "tokenizer*.json",
     "special_tokens_map.json",
     "added_tokens.json",

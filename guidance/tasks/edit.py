@@ -10,6 +10,7 @@ from pydantic import Field
 
 from guidance.config.fields import Losses
 from guidance.errors import InputError
+from guidance.masks import Mask
 from guidance.prompts import Prompt
 from guidance.tasks.base import Task
 
@@ -48,8 +49,10 @@ class Edit(Task):
     """The image to change: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM."""
     source: Prompt | None = None
     """What the image shows now, in a text that differs from the prompt where it should change."""
-    mask: Path | None = None
-    """A mask, white = inside; outside, no pixel is changed."""
+    mask: Mask | None = None
+    """A mask, white = inside, or "words:the hair"; outside, no pixel is changed."""
+    segmenter: str = "mini"
+    """What finds the part of --mask words:...; see docs/regions.md."""
     size: Annotated[int, Field(ge=16, le=2048)] | Literal["image"] = "image"
     """Pixels of the longer side of the result; "image" keeps the size of the image. Changes are as
     sharp as the denoiser's resolution, the rest is as sharp as before."""
@@ -66,11 +69,14 @@ class Edit(Task):
         from guidance.augment.whole import Whole
         from guidance.generators.image.latent_edit import LatentEdit
         from guidance.runs.plan import Plan
-        from guidance.tasks.shared.photo import eight_bits, open_photo
+        from guidance.runs.artifacts.given_files import GivenFiles
+        from guidance.tasks.shared.photo import GivenMask, eight_bits, found_files, open_photo
 
         source = self._source()
         longer = PREVIEW if self.size == "image" else self.size
-        photo = open_photo(self.image, self.mask, longer, "edit")
+        mask = GivenMask(self.mask, self.segmenter, self.torch_device())
+        photo = open_photo(self.image, mask, longer, "edit")
+        files, notes = found_files(mask, photo)
         own = (eight_bits(photo.original), photo.original_mask)
         generator = LatentEdit(
             self.sample_seeds,
@@ -83,7 +89,14 @@ class Edit(Task):
         context = replace(
             self.loss_context(Whole.plain()), source=source, reference=generator.before()
         )
-        return Plan(generator, self.losses(context), self.settings(), self.sample_prompts)
+        return Plan(
+            generator,
+            self.losses(context),
+            self.settings(),
+            self.sample_prompts,
+            artifacts=(GivenFiles(files),) if files else (),
+            notes=notes,
+        )
 
     def _denoiser(self) -> DenoiserOptions:
         """The diffusion model of the loss, whose latents are edited."""

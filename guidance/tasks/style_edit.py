@@ -11,6 +11,7 @@ from pydantic import Field
 from guidance.config.fields import EditMethods, Losses
 from guidance.errors import InputError
 from guidance.generators.image.param.network import EMBEDDED, NamesNetwork
+from guidance.masks import Mask
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
 from guidance.tasks.base import Task
@@ -59,8 +60,11 @@ class StyleEdit(Task):
     """Distance of samples from the network's mean: lower is more typical, 0 the mean itself."""
     source: Prompt = Prompt.parse("a face")
     """What the images of the network show, e.g. "a car"."""
-    mask: Path | None = None
-    """A mask in the size of the image, white = inside; outside, no pixel is changed."""
+    mask: Mask | None = None
+    """A mask in the size of the image, white = inside, or "words:the hair"; outside, no pixel is
+    changed."""
+    segmenter: str = "mini"
+    """What finds the part of --mask words:...; see docs/regions.md."""
     method: EditMethods = Field(default="direction")  # type: ignore[assignment]
     """How the latents are found: "direction" takes seconds, "latent" optimizes them."""
     keep: float = Field(default=0.0, ge=0, le=1)
@@ -83,6 +87,7 @@ class StyleEdit(Task):
     """Factor on the learning rate of the latents, 0.1, e.g. 0.5 or "1 -> 0.1 cosine"."""
 
     def build(self) -> Plan:
+        from guidance.runs.artifacts.given_files import GivenFiles
         from guidance.runs.plan import Plan
         from guidance.stylegan import load_stylegan
         from guidance.tasks.stylegan.method import EditJob
@@ -96,6 +101,7 @@ class StyleEdit(Task):
         given = self._given(source)
         kept = self._kept(network, source, given)
         generator = self._method.generator(replace(job, given=given, kept=kept))
+        files, found = self._mask_files(given)
         return Plan(
             generator,
             self._losses(source),
@@ -103,8 +109,9 @@ class StyleEdit(Task):
             self.sample_prompts,
             artifacts=(
                 EditFiles(network, source, self._method, ENCODER, self.network in EMBEDDED),
+                *((GivenFiles(files),) if files else ()),
             ),
-            notes=tuple(notes),
+            notes=(*notes, *found),
         )
 
     @property
@@ -159,9 +166,20 @@ class StyleEdit(Task):
         return source.from_image(network, self.image, n, how)
 
     def _given(self, source: Source) -> Given | None:
+        from guidance.tasks.shared.photo import GivenMask
         from guidance.tasks.stylegan.source import given_outside
 
-        return given_outside(source, self.mask, self.image)
+        mask = GivenMask(self.mask, self.segmenter, self.torch_device())
+        return given_outside(source, mask, self.image)
+
+    def _mask_files(self, given: Given | None) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
+        """The masks that were found by words, one below the other, and a note about them."""
+        if given is None or self.mask is None or self.mask.words is None:
+            return (), ()
+        from guidance.tasks.shared.photo import GivenMask, found_mask
+
+        column = given.mask.cpu().flatten(0, 2)[None]
+        return found_mask(GivenMask(self.mask, self.segmenter), column)
 
     def _kept(self, network: StyleGAN, source: Source, given: Given | None) -> Kept | None:
         """What must stay, relative to the network's images of the source."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from guidance.config.fields import Losses, StyleGenerators
 from guidance.errors import InputError
+from guidance.masks import Mask
 from guidance.prompts import Prompt
 from guidance.tasks.base import Task
 from guidance.tasks.style.generator import StyleGenerator
@@ -47,8 +48,10 @@ class Stylize(Task):
     WebM, AVI, MPEG, TS, FLV, WMV or GIF), of which one "unet" changes all frames."""
     source: Prompt = Prompt.parse("a photo")
     """What the image is: the style is a direction from this text to the prompt."""
-    mask: Path | None = None
-    """A mask, white = inside; outside, no pixel is changed."""
+    mask: Mask | None = None
+    """A mask, white = inside, or "words:the hair"; outside, no pixel is changed."""
+    segmenter: str = "mini"
+    """What finds the part of --mask words:...; see docs/regions.md."""
     generator: StyleGenerators = Field(default="unet")  # type: ignore[assignment]
     """What changes the image."""
     size: int = Field(default=256, ge=16, le=2048)
@@ -66,13 +69,23 @@ class Stylize(Task):
     def build(self) -> Plan:
         from guidance.media.read_video import is_video
         from guidance.runs.plan import Plan
-        from guidance.tasks.shared.photo import masked, open_photo
+        from guidance.runs.artifacts.given_files import GivenFiles
+        from guidance.tasks.shared.photo import GivenMask, found_files, masked, open_photo
 
         if self.image is not None and is_video(self.image):
             return self._video_plan(self.image)
-        photo = open_photo(self.image, self.mask, self.size, "stylize")
+        mask = GivenMask(self.mask, self.segmenter, self.torch_device())
+        photo = open_photo(self.image, mask, self.size, "stylize")
+        files, notes = found_files(mask, photo)
         generator = masked(self._style.generator(photo, self.sample_seeds), photo)
-        return Plan(generator, self._losses(photo), self.settings(), self.sample_prompts)
+        return Plan(
+            generator,
+            self._losses(photo),
+            self.settings(),
+            self.sample_prompts,
+            artifacts=(GivenFiles(files),) if files else (),
+            notes=notes,
+        )
 
     @property
     def _style(self) -> StyleGenerator:
@@ -82,7 +95,7 @@ class Stylize(Task):
     def _video_plan(self, path: Path) -> Plan:
         from guidance.media.read_video import open_video
         from guidance.runs.plan import Plan
-        from guidance.tasks.shared.photo import masks_of, sides_of
+        from guidance.tasks.shared.photo import GivenMask, masks_of, sides_of
         from guidance.tasks.style import video
 
         if not isinstance(self.generator, UNetStyle):
@@ -95,7 +108,8 @@ class Stylize(Task):
         footage = open_video(path)
         size = (footage.height, footage.width)
         sides = sides_of(path, size, self.size)
-        original_mask, mask = masks_of(self.mask, size, sides)
+        given = GivenMask(self.mask).read(None, path.name, size)
+        original_mask, mask = masks_of(given, sides)
         generator = video.video_generator(self.sample_seeds, footage, sides, mask)
         return Plan(
             generator,

@@ -70,6 +70,9 @@ class TextToMesh(Task):
     """A file with several meshes and their prompts, in place of --mesh: docs/meshes.md."""
     region: tuple[MeshRegion, ...] = ()
     """What may change: a mask over the UV square, "box:,60%,,,," or "words:the head"."""
+    segmenter: str = "encoders"
+    """What finds --region words:...: "encoders" are those of the loss, which know whole objects;
+    "mini" knows parts of persons and of cows; see docs/regions.md."""
     cameras: Camera = Field(default="orbit")  # type: ignore[assignment]
     """Where the views are rendered from."""
     crops: int = Field(default=8, ge=1, le=1024)
@@ -204,7 +207,8 @@ class TextToMesh(Task):
 
         options = [each.options for each in self.loss]
         found = next((each for each in options if isinstance(each, TextOptions)), TextOptions())
-        return Localizer(found.encoders(), found.templates.wordings, self.torch_device())
+        device = self.torch_device()
+        return Localizer(found.encoders(), found.templates.wordings, device, self.segmenter)
 
     def _aim(self, mesh: Mesh | None) -> CameraAim:
         """Where the front of the mesh is, and which view the cameras gather around."""

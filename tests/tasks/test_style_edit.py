@@ -29,6 +29,7 @@ from guidance.outputs import Rendering
 from guidance.runs.checkpoint import DATA
 from guidance.stylegan import StyleGAN, load_stylegan
 from guidance.stylegan.latents import Latents, NoiseMapsScene
+from guidance.segmenters.files import loading
 from guidance.tasks.style_edit import StyleEdit
 from guidance.tasks.stylegan.inversion import Inversion, invert, residual_layer
 from guidance.tasks.stylegan.kept import FeatureDistance, KeptShare
@@ -440,6 +441,34 @@ def test_a_run_writes_its_files(
     # The strip has a tile for each strength, and the middle one is the image before the edit.
     with Image.open(run.folder / "strengths.png") as strip:
         assert strip.width > 7 * 256 and strip.height > 256
+
+
+def test_the_outside_of_words_is_bit_identical(
+    small: dict[str, Any], network: StyleGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words are found in the image of each sample."""
+
+    class Bright:
+        name = "bright"
+
+        def probabilities(self, image: Tensor, texts: list[str]) -> Tensor:
+            assert texts == ["the hair"]
+            return (image.mean(0, keepdim=True) > image.mean()).float()
+
+    monkeypatch.setattr(loading, "load_segmenter", lambda name, device="cpu": Bright())
+    words = "words:the hair"
+    run = made(StyleEdit, **small, mask=words, seed=4, samples=2, output=tmp_path).run()
+    masks = pixels(run.folder / "mask.png")[..., 0] > 0
+    assert masks.shape == (64, 32)
+    for index, sample in enumerate(run.samples):
+        before = from_seeds(network, (sample.seed,), 0.7).images[0]
+        save_png(tmp_path / "before.png", before)
+        inside = masks[32 * index : 32 * (index + 1)]
+        assert (inside == (before.mean(0) > before.mean()).numpy()).all()
+        changed = (pixels(sample.folder / "image.png") != pixels(tmp_path / "before.png")).any(-1)
+        assert changed[inside].any() and not changed[~inside].any()
+    facts = json.loads((run.folder / "DONE.json").read_text())["samples"]
+    assert all(each["facts"]["pixels_outside_mask_are_equal"] for each in facts)
 
 
 def test_attributes_that_changed_are_named() -> None:

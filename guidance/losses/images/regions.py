@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.masks import words_of
 from guidance.media.read_image import load_image
 from guidance.outputs import Images, Rendering
 from guidance.prompts import Region
@@ -51,8 +52,11 @@ class MaskedSquare:
         return Rendering(image, alpha)
 
 
-def load_mask(region: Region, start: Images) -> MaskedSquare:
-    """Reads the mask of a region for images of the size of `start`.
+def load_mask(region: Region, start: Images, segmenter: str = "mini") -> MaskedSquare:
+    """Reads the mask of a region for images of the size of `start`, or finds it in the first.
+
+    Args:
+        segmenter: finds the part that a region such as `words:the hair` describes.
 
     Raises:
         InputError: rendered views, on which a mask has no fixed place; a mask that cannot be read,
@@ -64,8 +68,12 @@ def load_mask(region: Region, start: Images) -> MaskedSquare:
             f"{name}: regions apply to flat images; the views of a rendered object move, so "
             "remove the region"
         )
-    image = load_image(region.mask, "region", over="black")
     height, width = start.image.shape[-2:]
+    words = words_of(str(region.mask))
+    if words is None:
+        image = load_image(region.mask, "region", over="black")
+    else:
+        image = _found(words, start, segmenter)
     ratio = (image.shape[-1] / image.shape[-2]) / (width / height)
     if not 1 / ASPECT_TOLERANCE <= ratio <= ASPECT_TOLERANCE:
         raise InputError(
@@ -84,9 +92,25 @@ def load_mask(region: Region, start: Images) -> MaskedSquare:
     return MaskedSquare(rows, columns, cropped, (height, width))
 
 
-def load_masks(regions: Sequence[Region], start: Images) -> tuple[MaskedSquare, ...]:
+def load_masks(
+    regions: Sequence[Region], start: Images, segmenter: str = "mini"
+) -> tuple[MaskedSquare, ...]:
     """The mask of each region; see `load_mask`."""
-    return tuple(load_mask(region, start) for region in regions)
+    return tuple(load_mask(region, start, segmenter) for region in regions)
+
+
+def _found(words: str, start: Images, segmenter: str) -> Float[Tensor, "1 h w"]:
+    """The part of the first image that the words describe, over grey where it is transparent."""
+    from guidance.segmenters.base import find_mask
+    from guidance.segmenters.files.loading import load_segmenter
+
+    image = start.image[0, 0].detach()
+    if start.alpha is not None:
+        image = image + 0.5 * (1 - start.alpha[0, 0].detach())
+    found = load_segmenter(segmenter, str(image.device))
+    return find_mask(found, image.float().clamp(0, 1), words, "the first image of the run")[
+        None
+    ].float()
 
 
 def _square(*inside: Tensor) -> tuple[slice, slice]:

@@ -51,15 +51,19 @@ class FeatureDistance:
     def between(
         self, maps: Sequence[Tensor], others: Sequence[Tensor], mask: Tensor | None = None
     ) -> Float[Tensor, "n"]:
-        """The distance of images by their maps; with a mask [1, h, w], where it is 0."""
+        """The distance of images by their maps; with a mask `[1, h, w]`, or one for each image
+        `[n, 1, h, w]`, where it is 0.
+        """
         total = torch.zeros(len(maps[0]))
         for one, other in zip(maps, others, strict=True):
             apart = 1 - F.cosine_similarity(one.float(), other.float(), dim=1)
             if mask is None:
                 total += apart.mean((1, 2)).cpu()
                 continue
-            outside = 1 - F.adaptive_max_pool2d((mask > 0).float(), apart.shape[1:])[0].to(apart)
-            total += ((apart * outside).sum((1, 2)) / outside.sum().clamp_min(1)).cpu()
+            size = (int(apart.shape[1]), int(apart.shape[2]))
+            outside = 1 - F.adaptive_max_pool2d((mask > 0).float(), size).view(-1, *size).to(apart)
+            inner = (apart * outside).sum((1, 2)) / outside.sum((1, 2)).clamp_min(1)
+            total += inner.cpu()
         return total / len(maps)
 
 

@@ -14,6 +14,7 @@ from guidance.generators.image.param.latents import Given, draw_latents
 from guidance.media.read_image import load_image
 from guidance.stylegan import StyleGAN
 from guidance.stylegan.latents import Latents
+from guidance.tasks.shared.photo import GivenMask
 from guidance.tasks.stylegan.inversion import Distance, as_target, invert
 from guidance.tasks.stylegan.latent_file import load_latents
 
@@ -68,25 +69,33 @@ def _of_latents(network: StyleGAN, latents: Latents) -> Source:
     return Source(network, latents, (images * 255).round() / 255)
 
 
-def given_outside(source: Source, path: Path | None, image: Path | None) -> Given | None:
+def given_outside(source: Source, mask: GivenMask, image: Path | None) -> Given | None:
     """The images before the edit outside a mask.
 
     Args:
         source: the images.
-        path: of the mask, white = inside; it is cut and resized as the image is.
+        mask: white = inside; a file is cut and resized as the image is, words are found in the
+            image of each sample.
         image: of the image, whose size the mask must have; None: that of the network's images.
 
     Raises:
-        InputError: the mask cannot be read, is of another size, or is black everywhere.
+        InputError: the mask cannot be read, is of another size, or is black everywhere; the words
+            describe nothing in an image.
     """
-    if path is None:
+    if mask.mask is None:
         return None
-    mask = load_image(path, "mask").mean(0, keepdim=True)
-    size = source.images.shape[2:] if image is None else load_image(image, "image").shape[1:]
-    if mask.shape[1:] != size:
-        raise InputError(
-            f"mask {path}: expected the image's {size[1]} x {size[0]} pixels, got "
-            f"{mask.shape[2]} x {mask.shape[1]}"
-        )
-    square = as_target(mask.expand(3, -1, -1), source.images.shape[-1])[0, :1]
+    height, width = source.images.shape[2:]
+    if mask.mask.words is not None:
+        names = [f"the image of sample {index}" for index in range(source.num_samples)]
+        found = [
+            mask.read(each, name, (height, width))
+            for each, name in zip(source.images.clamp(0, 1), names, strict=True)
+        ]
+        masks = torch.stack([each for each in found if each is not None])
+        return Given(source.images, masks.to(source.images))
+    if image is not None:
+        height, width = load_image(image, "image").shape[1:]
+    own = mask.read(None, "", (height, width))
+    assert own is not None
+    square = as_target(own.expand(3, -1, -1), source.images.shape[-1])[0, :1]
     return Given(source.images, square.to(source.images))

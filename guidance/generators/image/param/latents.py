@@ -37,11 +37,12 @@ class Given:
 
     Args:
         images: of all samples, in [0, 1], in the size of the network's images.
-        mask: 1 where the network's image is used, 0 where the given image is kept.
+        mask: 1 where the network's image is used, 0 where the given image is kept; one for all
+            samples, or one for each.
     """
 
     images: Float[Tensor, "n 3 h w"]
-    mask: Float[Tensor, "1 rows columns"]
+    mask: Float[Tensor, "*m 1 rows columns"]
 
 
 def draw_latents(

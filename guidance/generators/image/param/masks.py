@@ -10,7 +10,9 @@ from guidance.errors import InputError
 
 
 def blend(
-    new: Float[Tensor, "*b 3 h w"], old: Float[Tensor, "*#b 3 h w"], mask: Float[Tensor, "1 h w"]
+    new: Float[Tensor, "*b 3 h w"],
+    old: Float[Tensor, "*#b 3 h w"],
+    mask: Float[Tensor, "*#b 1 h w"],
 ) -> Float[Tensor, "*b 3 h w"]:
     """The new image where the mask is 1, a mixture where it is grey, the old image where it is 0.
 
@@ -20,7 +22,7 @@ def blend(
 
 
 def check_mask(
-    image: Shaped[Tensor, "*b 3 h w"], mask: Float[Tensor, "1 rows columns"], what: str = "image"
+    image: Shaped[Tensor, "*b 3 h w"], mask: Float[Tensor, "*m 1 rows columns"], what: str = "image"
 ) -> None:
     """Checks the mask of an image, or of the frames of a video.
 

@@ -1,0 +1,1 @@
+"""Vision-language models, which answer questions about images."""

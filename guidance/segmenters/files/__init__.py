@@ -1,0 +1,1 @@
+"""Loading of segmenters, and the network of the embedded one."""
