@@ -1,0 +1,172 @@
+"""The texture map of a body in color, from one color for each part down to single texels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from guidance.body.body import Body
+from guidance.generators.mesh.param.body_parts import PARTS, part_weights
+from guidance.meshes import Mesh
+from guidance.rendering.bake import Bake, bake
+from guidance.types import StepContext
+
+#: Texels per side at which symmetry and smoothness are defined, and of the first stage.
+COARSE = 256
+#: Share of the run after which the map has the double, and the fourfold, number of texels.
+STAGES = (0.4, 0.7)
+#: Base colors stay this far from black and white, so that they can change.
+MARGIN = 0.03
+#: Standard deviation of the initial values, before the sigmoid.
+START = 0.02
+#: Neighbors of a texel, and how far they may be, in distances to the nearest one (median).
+NEIGHBORS, REACH = 6, 2.5
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Where the texels of a map lie on a body."""
+
+    parts: Float[Tensor, "k s s"]  # 1 for the part that a texel belongs to
+    pairs: Int[Tensor, "e 2"]  # neighbors on the surface, of the map with `coarse` texels per side
+    mirror: Int[Tensor, "c"]  # for each of these texels the one at its mirror image
+    coarse: int
+
+    @classmethod
+    def of(cls, body: Body, size: int, symmetric: bool) -> Surface:
+        """The surface of a body with UV coordinates, for maps of at most `size` texels per side."""
+        mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
+        weights = bake(mesh, size).interpolate(part_weights(body), body.faces)
+        parts = F.one_hot(weights.argmax(1), len(PARTS)).float().T
+        coarse = min(COARSE, size)
+        pairs, mirror = _neighbors(bake(mesh, coarse), mesh)
+        if not symmetric:
+            mirror = torch.arange(coarse**2)
+        return cls(parts.reshape(-1, size, size), pairs, mirror, coarse)
+
+
+def _neighbors(baked: Bake, mesh: Mesh) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "c"]]:
+    """Pairs of neighbors, and mirror images; texels beside the surface have the nearest one."""
+    from scipy.spatial import cKDTree
+
+    points = baked.interpolate(mesh.vertices.double(), mesh.faces).numpy()
+    own = torch.unique(torch.from_numpy(points), dim=0, return_inverse=True)[1]
+    first = torch.full((int(own.max()) + 1,), len(own)).scatter_reduce(
+        0, own, torch.arange(len(own)), "amin"
+    )
+    kept = points[first.numpy()]
+    tree = cKDTree(kept)
+    distances, found = tree.query(kept, min(NEIGHBORS + 1, len(kept)))
+    distance, near = torch.from_numpy(distances[:, 1:]), torch.from_numpy(found[:, 1:])
+    start = torch.arange(len(kept))[:, None].expand_as(near)
+    close = (distance < REACH * distance[:, 0].median()) & (start < near)
+    pairs = torch.stack([first[start[close]], first[near[close]]], 1)
+    mirrored = torch.from_numpy(tree.query(points * [-1.0, 1.0, 1.0])[1])
+    return pairs, first[mirrored]
+
+
+class BodyTexels(nn.Module):
+    """A texture map for each sample: the base map, changed in logit space by a sum of levels.
+
+    The coarsest level is a color for each part of the body, then come grids of texels, each with
+    twice the side of the one before. Levels of at most 256 texels are mirror-symmetric if the
+    surface says so.
+
+    Args:
+        seeds: one per sample.
+        base: the map to start from, sRGB.
+        change: which parts may change, for each sample; elsewhere the base map stays.
+        size: texels per side of the finest level, a power of two times `first`.
+        first: texels per side of the coarsest grid.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        base: Float[Tensor, "3 h w"],
+        surface: Surface,
+        change: Float[Tensor, "n k"],
+        *,
+        size: int,
+        first: int = 32,
+    ) -> None:
+        super().__init__()
+        self.coarse, self.size = surface.coarse, size
+        start = StepContext(tuple(seeds), phase="start")
+        n = len(seeds)
+        self.colors = nn.Parameter(START * start.normal("parts", len(PARTS), 3))
+        sides = [side for side in (first * 2**k for k in range(16)) if side <= size]
+        self.levels = nn.ParameterList(torch.zeros(n, 3, side, side) for side in sides)
+        self.resolution = min(self.coarse, size)
+        derived = {"base": base, "parts": surface.parts, "mirror": surface.mirror, "change": change}
+        for name, tensor in derived.items():
+            self.register_buffer(name, tensor, persistent=False)
+        self._of_size: dict[int, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
+
+    def advance(self, progress: float) -> None:
+        """Doubles the number of texels at the stages of a run."""
+        passed = sum(progress >= stage for stage in STAGES)
+        self.resolution = min(self.size, self.coarse * 2**passed)
+
+    def forward(self, size: int | None = None) -> Float[Tensor, "n 3 h w"]:
+        """Colors in [0, 1], with the texels of the current stage or `size` texels per side."""
+        size = size or self.resolution
+        base, logits, parts, change = self._prepared(size)
+        values = torch.einsum("nkc,khw->nchw", self.colors, parts) + self._grids(size)
+        color = torch.sigmoid(logits + values)
+        mixed = change * color + (1 - change) * base
+        return torch.where(change > 0, mixed, base)
+
+    def coarse_colors(self) -> Float[Tensor, "n c 3"]:
+        """The colors of the texels that `Surface.pairs` counts."""
+        now = self()
+        side = self.coarse
+        if now.shape[-1] > side:
+            now = F.avg_pool2d(now, now.shape[-1] // side)
+        return now.flatten(2).mT
+
+    def _grids(self, size: int) -> Float[Tensor, "n 3 h w"]:
+        coarse: Tensor | None = None
+        for level in self.levels:
+            if level.shape[-1] > min(self.coarse, size):
+                break
+            coarse = level if coarse is None else _enlarged(coarse, level.shape[-1]) + level
+        assert coarse is not None
+        values = _enlarged(coarse, min(self.coarse, size))
+        if size >= self.coarse:
+            flat = values.flatten(2)
+            flat = (flat + flat.index_select(2, self.get_buffer("mirror"))) / 2
+            values = flat.view_as(values)
+        for level in self.levels:
+            if self.coarse < level.shape[-1] <= size:
+                values = _enlarged(values, level.shape[-1]) + level
+        return _enlarged(values, size)
+
+    def _prepared(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Base map, its logits, parts and shares of change at a size; constant during a stage."""
+        if size not in self._of_size:
+            base, parts = self.get_buffer("base"), self.get_buffer("parts")
+            base = _resized(base[None], size)[0]
+            logits = torch.logit(base.clamp(MARGIN, 1 - MARGIN))
+            parts = _resized(parts[None], size)[0]
+            change = torch.einsum("nk,khw->nhw", self.get_buffer("change"), parts)[:, None]
+            # One size at a time: those of a stage.
+            self._of_size = {size: (base, logits, parts, change.clamp(0, 1))}
+        return self._of_size[size]
+
+
+def _enlarged(values: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c s s"]:
+    if values.shape[-1] == size:
+        return values
+    return F.interpolate(values, (size, size), mode="bilinear", align_corners=False)
+
+
+def _resized(values: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c s s"]:
+    if values.shape[-2:] == (size, size):
+        return values
+    return F.interpolate(values, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
