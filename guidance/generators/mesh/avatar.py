@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from guidance.body.body import Body
 from guidance.body.capsule import capsule_body
 from guidance.body.load import load_body
 from guidance.generators.mesh.param.avatar_files import GLB, missing_for_vrm, write_avatar
+from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Surface
@@ -36,8 +36,10 @@ from guidance.views import Cameras
 
 #: Largest shape coefficient, in standard deviations of adults.
 MAX_BETA = 2.0
-#: Learning rates: of single texels, of shape coefficients, and of offsets in meters.
-TEXEL_RATE, BETA_RATE, OFFSET_RATE = 0.02, 0.01, 1e-4
+#: Learning rates of shape coefficients, and of offsets in meters.
+BETA_RATE, OFFSET_RATE = 0.01, 1e-4
+#: Share of the light that comes from everywhere.
+AMBIENT = 0.7
 
 
 class Avatar(MeshGenerator):
@@ -57,21 +59,8 @@ class Avatar(MeshGenerator):
         InputError: a body whose UV coordinates cannot be used or made.
     """
 
-    class Options(ComponentOptions):
+    class Options(AvatarOptions, ComponentOptions):
         """Resolution of the map, and bounds of the shape."""
-
-        texels: int = Field(default=1024, ge=16, le=2048, multiple_of=16)
-        """Texels per side of the map at the end of the run; it starts with 256."""
-        part_rate: float = Field(default=0.05, gt=0, le=1)
-        """Learning rate of the color of each part; that of single texels is 0.02."""
-        symmetric: bool = True
-        """Paints the left side like the right side, except for details finer than 256 texels."""
-        reach: float = Field(default=0.02, ge=0, le=0.03)
-        """Largest offset of a vertex, in meters."""
-        offsets_from: float = Field(default=0.4, ge=0, le=1)
-        """Share of the run after which vertices move."""
-        ambient: float = Field(default=0.7, ge=0, le=1)
-        """Share of the light that comes from everywhere."""
 
     def __init__(
         self,
@@ -146,7 +135,7 @@ class Avatar(MeshGenerator):
     def param_groups(self) -> list[dict[str, Any]]:
         groups = [
             {"params": [self.texels.colors], "lr": self.options.part_rate},
-            {"params": list(self.texels.levels), "lr": TEXEL_RATE},
+            {"params": list(self.texels.levels), "lr": self.options.texel_rate},
         ]
         if self.betas is not None:
             groups.append({"params": [self.betas], "lr": BETA_RATE})
@@ -181,7 +170,7 @@ class Avatar(MeshGenerator):
         normals = vertex_normals(vertices, faces)
         lights = cameras.light.flatten(0, 1)
         white = torch.ones_like(vertices)
-        shaded = lambert(fragments, normals, white, lights, ambient=self.options.ambient)
+        shaded = lambert(fragments, normals, white, lights, ambient=AMBIENT)
         images = antialias(self._painted(shaded, fragments, cameras), fragments).movedim(-1, 1)
         image, alpha = torch.split(images.view(n, v, *images.shape[1:]), [3, 1], dim=2)
         return Rendering(image, alpha, self._scene(), cameras)
@@ -258,7 +247,7 @@ class Avatar(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Avatar:
-        options = cls.Options(texels=32, reach=0.03, offsets_from=0)
+        options = cls.Options(texels=32, reach=0.004, offsets_from=0)
         return cls(tiny_body(), range(num_samples), (), options)
 
     @staticmethod
