@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,9 @@ class TextToAvatar(AvatarOptions, Task):
     shape: tuple[ShapeValue, ...] = ()
     """"height_cm=10": the shape at the start as a difference from the mean: height_cm, weight_kg,
     female (-0.5 to 0.5), muscle, age."""
+    start: Literal["words", "body"] = "words"
+    """Colors at the start: "words" takes those that the prompt names ("a red coat"), and those of
+    the costumes in docs/avatars.md; "body" those of the body."""
     poses: int = Field(default=4, ge=1, le=16)
     """Poses of the motion that are seen during the run."""
     resolution: int = Field(default=96, ge=32, le=512)
@@ -95,6 +98,7 @@ class TextToAvatar(AvatarOptions, Task):
             Avatar.Options(**{name: getattr(self, name) for name in AvatarOptions.model_fields}),
             change=_mask(samples),
             betas=self._betas(loaded.body),
+            colors=[each.colors for each in samples],
         )
         generator.to(self.torch_device())
         groups = view_groups(samples)
@@ -135,7 +139,11 @@ class TextToAvatar(AvatarOptions, Task):
         from guidance.tasks.avatar.recipe import check_motion, wanted
 
         check_motion(self.motion)
-        return [wanted(prompt, self.motion, self.part, self.keep) for prompt in self.sample_prompts]
+        words = self.start == "words"
+        return [
+            wanted(prompt, self.motion, self.part, self.keep, words=words)
+            for prompt in self.sample_prompts
+        ]
 
     def _betas(self, body: Body) -> torch.Tensor | None:
         """The shape coefficients to start from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Surface
+from guidance.generators.mesh.param.body_zones import painted
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses
@@ -54,6 +55,7 @@ class Avatar(MeshGenerator):
         motions: one per sample, or none for a neutral pose.
         change: which of `PARTS` may change in color and offset, for each sample.
         betas: shape coefficients to start from.
+        colors: sRGB colors of `ZONES` to start from, for each sample; else those of the body.
 
     Raises:
         InputError: a body whose UV coordinates cannot be used or made.
@@ -71,6 +73,7 @@ class Avatar(MeshGenerator):
         *,
         change: Bool[Tensor, "n k"] | None = None,
         betas: Float[Tensor, "k"] | None = None,
+        colors: Sequence[Mapping[str, tuple[float, float, float]]] = (),
     ) -> None:
         super().__init__()
         n = self.num_samples = len(seeds)
@@ -85,9 +88,10 @@ class Avatar(MeshGenerator):
         change = torch.ones(n, len(PARTS), dtype=torch.bool) if change is None else change
         surface = Surface.of(self.body, options.texels, options.symmetric)
         base = base_map(self.body, options.texels)
+        start = torch.stack([painted(self.body, base, own) for own in colors or ({},) * n])
         first = min(32, options.texels)
         self.texels = BodyTexels(
-            seeds, base, surface, change.float(), size=options.texels, first=first
+            seeds, base, start, surface, change.float(), size=options.texels, first=first
         )
         components = self.body.num_components
         given = torch.zeros(components) if betas is None else betas
@@ -171,19 +175,25 @@ class Avatar(MeshGenerator):
         lights = cameras.light.flatten(0, 1)
         white = torch.ones_like(vertices)
         shaded = lambert(fragments, normals, white, lights, ambient=AMBIENT)
-        images = antialias(self._painted(shaded, fragments, cameras), fragments).movedim(-1, 1)
+        texels = self.texels()
+        painted = self._painted(shaded, fragments, cameras, texels)
+        images = antialias(painted, fragments).movedim(-1, 1)
         image, alpha = torch.split(images.view(n, v, *images.shape[1:]), [3, 1], dim=2)
-        return Rendering(image, alpha, self._scene(), cameras)
+        return Rendering(image, alpha, self._scene(texels), cameras)
 
     def _painted(
-        self, shaded: Float[Tensor, "b h w 4"], fragments: Fragments, cameras: Cameras
+        self,
+        shaded: Float[Tensor, "b h w 4"],
+        fragments: Fragments,
+        cameras: Cameras,
+        texels: Float[Tensor, "n 3 s s"],
     ) -> Float[Tensor, "b h w 4"]:
         """The shaded pixels times the colors of the map; hidden parts are transparent."""
         body = self._placed
         assert body.uv is not None and body.face_uv is not None
         pixels = UVPixels.of(fragments, body.uv, body.face_uv)
         views = cameras.light.shape[1]
-        colors = Mipmaps.of(self.texels()).sample(pixels, pixels.image // views)
+        colors = Mipmaps.of(texels).sample(pixels, pixels.image // views)
         factor = torch.nn.functional.pad(colors, (0, 1), value=1.0)
         shown = cameras.shown if isinstance(cameras, PosedCameras) else None
         if shown is not None:
@@ -193,7 +203,7 @@ class Avatar(MeshGenerator):
         place = (pixels.image, pixels.row, pixels.column)
         return shaded * factor.new_zeros(shaded.shape).index_put(place, factor)
 
-    def _scene(self) -> MeshScene:
+    def _scene(self, texels: Float[Tensor, "n 3 s s"]) -> MeshScene:
         """The offsets and texels, for regularizers; poses and coefficients of shape change nothing.
 
         Offsets are in units of the body's height.
@@ -207,7 +217,7 @@ class Avatar(MeshGenerator):
             vertices,
             self.get_buffer("faces"),
             rest,
-            texels=self.texels.coarse_colors(),
+            texels=self.texels.coarse_colors(texels),
             texel_pairs=pairs,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from guidance.errors import InputError
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
+from guidance.tasks.avatar.costume import ZONES, Color, start_colors
 from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, parse_parts
 from guidance.tasks.avatar.wording import Described, about, describe
 
@@ -37,11 +38,15 @@ class Wanted:
     motion: Motion
     parts: tuple[PartPrompt, ...]
     change: frozenset[str]  # parts that may change
+    colors: Mapping[str, Color]  # of zones at the start
     notes: tuple[str, ...] = ()
 
 
-def wanted(prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str) -> Wanted:
+def wanted(prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str, *, words: bool) -> Wanted:
     """Takes a prompt apart; `motion` and `parts` of the user come first.
+
+    Args:
+        words: whether colors that the prompt names are those at the start.
 
     Raises:
         InputError: an unknown part or motion.
@@ -59,7 +64,15 @@ def wanted(prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str) 
     if kept:
         notes.append(f"{', '.join(kept)}: keep the colors of the body; change this with --keep")
     change = frozenset(PARTS) - frozenset(kept)
-    return Wanted(found.prompt, moved, (*parts, *own), change, tuple(notes))
+    colors, costume = start_colors(found.prompt, (*own, *parts)) if words else ({}, "")
+    if costume:
+        notes.append(f"starts from the colors of {costume!r} in costumes.txt; see --start")
+    colors = {zone: color for zone, color in colors.items() if _part_of(zone) in change}
+    return Wanted(found.prompt, moved, (*parts, *own), change, colors, tuple(notes))
+
+
+def _part_of(zone: str) -> str:
+    return next(part for part, zones in ZONES.items() if zone in zones)
 
 
 def _motion(found: Described, motion: str) -> tuple[Motion, str]:

@@ -22,6 +22,8 @@ COARSE = 256
 STAGES = (0.4, 0.7)
 #: Base colors stay this far from black and white, so that they can change.
 MARGIN = 0.03
+#: Colors move at most this far from those at the start, before the sigmoid.
+MOST = 2.0
 #: Standard deviation of the initial values, before the sigmoid.
 START = 0.02
 #: Neighbors of a texel, and how far they may be, in distances to the nearest one (median).
@@ -73,13 +75,14 @@ def _neighbors(baked: Bake, mesh: Mesh) -> tuple[Int[Tensor, "e 2"], Int[Tensor,
 class BodyTexels(nn.Module):
     """A texture map for each sample: the base map, changed in logit space by a sum of levels.
 
-    The coarsest level is a color for each part of the body, then come grids of texels, each with
+    The coarsest level is a color for each part of the body, on top of which come grids of texels, each with
     twice the side of the one before. Levels of at most 256 texels are mirror-symmetric if the
     surface says so.
 
     Args:
         seeds: one per sample.
-        base: the map to start from, sRGB.
+        base: the map of the body, sRGB.
+        start: the map that each sample starts from where it may change.
         change: which parts may change, for each sample; elsewhere the base map stays.
         size: texels per side of the finest level, a power of two times `first`.
         first: texels per side of the coarsest grid.
@@ -89,6 +92,7 @@ class BodyTexels(nn.Module):
         self,
         seeds: Sequence[int],
         base: Float[Tensor, "3 h w"],
+        start: Float[Tensor, "n 3 h w"],
         surface: Surface,
         change: Float[Tensor, "n k"],
         *,
@@ -97,13 +101,14 @@ class BodyTexels(nn.Module):
     ) -> None:
         super().__init__()
         self.coarse, self.size = surface.coarse, size
-        start = StepContext(tuple(seeds), phase="start")
+        draws = StepContext(tuple(seeds), phase="start")
         n = len(seeds)
-        self.colors = nn.Parameter(START * start.normal("parts", len(PARTS), 3))
+        self.colors = nn.Parameter(START * draws.normal("parts", len(PARTS), 3))
         sides = [side for side in (first * 2**k for k in range(16)) if side <= size]
         self.levels = nn.ParameterList(torch.zeros(n, 3, side, side) for side in sides)
         self.resolution = min(self.coarse, size)
-        derived = {"base": base, "parts": surface.parts, "mirror": surface.mirror, "change": change}
+        derived = {"base": base, "start": start, "parts": surface.parts, "mirror": surface.mirror}
+        derived["change"] = change
         for name, tensor in derived.items():
             self.register_buffer(name, tensor, persistent=False)
         self._of_size: dict[int, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
@@ -118,13 +123,12 @@ class BodyTexels(nn.Module):
         size = size or self.resolution
         base, logits, parts, change = self._prepared(size)
         values = torch.einsum("nkc,khw->nchw", self.colors, parts) + self._grids(size)
-        color = torch.sigmoid(logits + values)
+        color = torch.sigmoid(logits + MOST * torch.tanh(values / MOST))
         mixed = change * color + (1 - change) * base
         return torch.where(change > 0, mixed, base)
 
-    def coarse_colors(self) -> Float[Tensor, "n c 3"]:
-        """The colors of the texels that `Surface.pairs` counts."""
-        now = self()
+    def coarse_colors(self, now: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c 3"]:
+        """The colors of the texels that `Surface.pairs` counts, of what `forward` returned."""
         side = self.coarse
         if now.shape[-1] > side:
             now = F.avg_pool2d(now, now.shape[-1] // side)
@@ -152,7 +156,8 @@ class BodyTexels(nn.Module):
         if size not in self._of_size:
             base, parts = self.get_buffer("base"), self.get_buffer("parts")
             base = _resized(base[None], size)[0]
-            logits = torch.logit(base.clamp(MARGIN, 1 - MARGIN))
+            start = _resized(self.get_buffer("start"), size)
+            logits = torch.logit(start.clamp(MARGIN, 1 - MARGIN))
             parts = _resized(parts[None], size)[0]
             change = torch.einsum("nk,khw->nhw", self.get_buffer("change"), parts)[:, None]
             # One size at a time: those of a stage.

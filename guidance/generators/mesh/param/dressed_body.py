@@ -41,7 +41,7 @@ def base_map(body: Body, size: int) -> Float[Tensor, "3 h w"]:
     if body.base_color is not None:
         colors = body.rig.vertex_colors if body.rig is not None else None
         if colors is None or bool((colors == 1).all()):
-            return body.base_color
+            return _square(body.base_color)
         size = body.base_color.shape[-1]
     if colors is None:
         return torch.full((3, size, size), GREY)
@@ -51,6 +51,16 @@ def base_map(body: Body, size: int) -> Float[Tensor, "3 h w"]:
         return baked
     own = torch.nn.functional.interpolate(body.base_color[None], (size, size), mode="bilinear")[0]
     return linear_to_srgb(srgb_to_linear(own) * srgb_to_linear(baked)).clamp(0, 1)
+
+
+def _square(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 s s"]:
+    """A map with as many texels in both directions; UV coordinates do not depend on them."""
+    height, width = image.shape[1:]
+    if height == width:
+        return image
+    side = (max(height, width),) * 2
+    enlarged: Tensor = torch.nn.functional.interpolate(image[None], side, mode="bilinear")[0]
+    return enlarged
 
 
 def keeps_materials(body: Body) -> bool:
