@@ -56,8 +56,9 @@ class TextToAvatar(AvatarOptions, Task):
     """An action of the bank, e.g. "walking", or a file (BVH, GLB, NPZ); by default that of the
     prompt."""
     part: tuple[PartPrompt, ...] = ()
-    """'head=a helmet' or 'torso+arms=a red coat': a prompt for parts of the body (head, torso, arms,
-    hands, hips, legs, feet)."""
+    """'head=a helmet' or 'torso+arms=a red coat': a prompt for parts of the body: head, torso,
+    arms, legs, face, scalp, neck, chest, belly, hips, upper_arms, forearms, hands, thighs, shins,
+    feet."""
     keep: str = "auto"
     """Parts that keep the colors of the body, e.g. "head,hands", or "none"; "auto" keeps what a
     prompt like "a person in a red coat" does not name."""
@@ -73,7 +74,7 @@ class TextToAvatar(AvatarOptions, Task):
     """Pixels per side of each view."""
     crops: int = Field(default=2, ge=1, le=64)
     """Random crops of each view."""
-    smoothness: Schedule = Schedule.parse(0.5)
+    smoothness: Schedule = Schedule.parse(2.0)
     """Weight of similar colors of neighboring texels."""
     backgrounds: str = "solid,checker,noise,blur"
     """Random backgrounds of the crops; "none" is white."""
@@ -86,6 +87,7 @@ class TextToAvatar(AvatarOptions, Task):
         from guidance.losses.texel_variation import TexelVariation
         from guidance.runs.plan import Plan
         from guidance.tasks.avatar.artifacts import MovingTurntable, PoseSheet
+        from guidance.tasks.avatar.encodes import image_encodes
         from guidance.tasks.avatar.recipe import losses_of, view_groups
         from guidance.tasks.avatar.views import BodyViews
 
@@ -120,6 +122,7 @@ class TextToAvatar(AvatarOptions, Task):
         augment = Augment(scale=(0.8, 1.2), backgrounds=behind)
         crops = [self.crops * group.views for group in groups]
         losses = losses_of(samples, self.losses, self.loss_context(augment), self.style, crops)
+        encodes = image_encodes(losses, groups, self.crops, self.settings())
         losses = losses + self.smoothness * TexelVariation()
         if self.reach:
             losses = losses + LAPLACIAN * Laplacian()
@@ -131,11 +134,12 @@ class TextToAvatar(AvatarOptions, Task):
             self.settings(),
             self.sample_prompts,
             views=views,
-            artifacts=(MovingTurntable(views), PoseSheet(views)),
+            artifacts=(MovingTurntable(views, {"image_encodes": encodes}), PoseSheet(views)),
             notes=tuple(notes),
         )
 
     def _wanted(self) -> list[Wanted]:
+        from guidance.tasks.avatar.encodes import image_encodes
         from guidance.tasks.avatar.recipe import check_motion, wanted
 
         check_motion(self.motion)

@@ -18,8 +18,7 @@ from guidance.generators.mesh.param.avatar_files import GLB, missing_for_vrm, wr
 from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
-from guidance.generators.mesh.param.body_texels import BodyTexels, Surface
-from guidance.generators.mesh.param.body_zones import painted
+from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surface
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses
@@ -32,7 +31,6 @@ from guidance.rendering.rasterizer.backend import Fragments
 from guidance.rendering.rasterizer.contract import antialias, lambert, rasterize, vertex_normals
 from guidance.rendering.shading import to_clip
 from guidance.rendering.texture import Mipmaps, UVPixels
-from guidance.types import StepContext
 from guidance.views import Cameras
 
 #: Largest shape coefficient, in standard deviations of adults.
@@ -55,7 +53,7 @@ class Avatar(MeshGenerator):
         motions: one per sample, or none for a neutral pose.
         change: which of `PARTS` may change in color and offset, for each sample.
         betas: shape coefficients to start from.
-        colors: sRGB colors of `ZONES` to start from, for each sample; else those of the body.
+        colors: sRGB colors of `PARTS` to start from, for each sample; else those of the body.
 
     Raises:
         InputError: a body whose UV coordinates cannot be used or made.
@@ -88,11 +86,9 @@ class Avatar(MeshGenerator):
         change = torch.ones(n, len(PARTS), dtype=torch.bool) if change is None else change
         surface = Surface.of(self.body, options.texels, options.symmetric)
         base = base_map(self.body, options.texels)
-        start = torch.stack([painted(self.body, base, own) for own in colors or ({},) * n])
+        palette = Palette.of(self.body, base, change.float(), colors or ({},) * n)
         first = min(32, options.texels)
-        self.texels = BodyTexels(
-            seeds, base, start, surface, change.float(), size=options.texels, first=first
-        )
+        self.texels = BodyTexels(seeds, base, surface, palette, size=options.texels, first=first)
         components = self.body.num_components
         given = torch.zeros(components) if betas is None else betas
         self.betas = nn.Parameter(given.repeat(n, 1)) if components else None
@@ -160,7 +156,10 @@ class Avatar(MeshGenerator):
         if pose is None:
             pose = torch.zeros(n, v, dtype=torch.long)
         rows = torch.arange(n, device=pose.device)[:, None]
-        rotations, root = self.get_buffer("rotations")[rows, pose], self.get_buffer("root")[rows, pose]
+        rotations, root = (
+            self.get_buffer("rotations")[rows, pose],
+            self.get_buffer("root")[rows, pose],
+        )
         betas, body = self.betas, self._placed
         return body.posed(rotations, body.placed(root, betas), betas, self.moved())
 

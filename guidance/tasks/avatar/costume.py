@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from guidance.prompts import Prompt
-from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt
+from guidance.tasks.avatar.part_prompt import PartPrompt, parse_parts
 
 Color = tuple[float, float, float]
 FILE = Path(__file__).with_name("costumes.txt")
@@ -28,17 +28,6 @@ COLORS: dict[str, Color] = {
     name: (int(code[:2], 16) / 255, int(code[2:4], 16) / 255, int(code[4:], 16) / 255)
     for name, code in _HEX.items()
 }
-#: The zones of each part; those of `guidance.generators.mesh.param.body_zones`.
-ZONES = {
-    "head": ("face", "head", "neck"),
-    "torso": ("chest", "belly"),
-    "arms": ("upper_arms", "forearms"),
-    "hands": ("hands",),
-    "hips": ("hips",),
-    "legs": ("thighs", "shins"),
-    "feet": ("feet",),
-}
-ALL = tuple(zone for zones in ZONES.values() for zone in zones)
 
 
 def color_named(text: str) -> Color | None:
@@ -56,7 +45,7 @@ def color_named(text: str) -> Color | None:
 
 
 def start_colors(prompt: Prompt, clothes: Iterable[PartPrompt]) -> tuple[dict[str, Color], str]:
-    """The color of each zone that the words name, and the costume that was found, if any.
+    """The color of each part that the words name, and the costume that was found, if any.
 
     A costume of costumes.txt comes first, then the colors of clothes, which replace it.
     """
@@ -69,15 +58,13 @@ def start_colors(prompt: Prompt, clothes: Iterable[PartPrompt]) -> tuple[dict[st
     for each in clothes:
         color = color_named(each.prompt.text)
         if color is not None:
-            # A hat does not cover the face.
-            zones = [z for part in each.parts for z in ZONES[part] if z not in ("face", "neck")]
-            found |= dict.fromkeys(zones, color)
+            found |= dict.fromkeys(each.parts, color)
     return found, name
 
 
 @lru_cache(maxsize=1)
 def costumes() -> dict[str, dict[str, Color]]:
-    """The colors of the zones for each name in costumes.txt."""
+    """The colors of the parts for each name in costumes.txt."""
     found: dict[str, dict[str, Color]] = {}
     for line in FILE.read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
@@ -86,9 +73,9 @@ def costumes() -> dict[str, dict[str, Color]]:
         colors: dict[str, Color] = {}
         for entry in entries.split(";"):
             place, _, color = (each.strip() for each in entry.partition("="))
-            named = color_named(color)
-            assert named is not None, entry
-            zones = ALL if place == "all" else ZONES[place] if place in PARTS else (place,)
-            colors |= dict.fromkeys(zones, named)
+            parts, named = parse_parts(place, FILE.name), color_named(color)
+            colors = {part: own for part, own in colors.items() if part not in parts}
+            if named is not None:  # "body" leaves the colors of the body
+                colors |= dict.fromkeys(parts, named)
         found |= {name.strip(): colors for name in names.split(",")}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from guidance.errors import InputError
@@ -9,20 +10,43 @@ from guidance.parsed import Parsed
 from guidance.prompts import Prompt
 
 #: The parts of a body; those of `guidance.generators.mesh.param.body_parts`.
-PARTS = ("head", "torso", "arms", "hands", "hips", "legs", "feet")
+PARTS = (
+    "face", "scalp", "neck", "chest", "belly", "hips", "upper_arms", "forearms", "hands", "thighs",
+    "shins", "feet",
+)  # fmt: skip
+#: Names of several parts.
+GROUPS = {
+    "head": ("face", "scalp", "neck"),
+    "torso": ("chest", "belly"),
+    "arms": ("upper_arms", "forearms"),
+    "legs": ("thighs", "shins"),
+    "all": PARTS,
+}
 
 
 def parse_parts(text: str, option: str) -> tuple[str, ...]:
-    """Parts with + or a comma between them.
+    """Parts, and names of several, with + or a comma between them.
 
     Raises:
         InputError: an unknown part, or none.
     """
-    parts = tuple(part.strip() for part in text.replace(",", "+").split("+"))
-    for part in parts:
-        if part not in PARTS:
-            raise InputError(f"{option} {text[:60]!r}: {part[:30]!r} is none of {', '.join(PARTS)}")
-    return tuple(dict.fromkeys(parts))
+    found: list[str] = []
+    for part in (each.strip() for each in text.replace(",", "+").split("+")):
+        if part not in PARTS and part not in GROUPS:
+            known = ", ".join((*GROUPS, *PARTS))
+            raise InputError(f"{option} {text[:60]!r}: {part[:30]!r} is none of {known}")
+        found += GROUPS.get(part, (part,))
+    return tuple(dict.fromkeys(found))
+
+
+def named(parts: Iterable[str], separator: str = ", ") -> str:
+    """Parts as a text, with the names of groups where all of a group is there."""
+    left, found = list(parts), []
+    for group, members in GROUPS.items():
+        if group != "all" and set(members) <= set(left):
+            found.append(group)
+            left = [part for part in left if part not in members]
+    return separator.join([*found, *left])
 
 
 @dataclass(frozen=True)
@@ -45,7 +69,7 @@ class PartPrompt(Parsed):
         return cls(parse_parts(parts, "part"), Prompt.parse(prompt.strip()))
 
     def written(self) -> str:
-        return f"{'+'.join(self.parts)}={self.prompt.text}"
+        return f"{named(self.parts, '+')}={self.prompt.text}"
 
 
 @dataclass(frozen=True)

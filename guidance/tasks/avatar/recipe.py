@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from guidance.errors import InputError
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
-from guidance.tasks.avatar.costume import ZONES, Color, start_colors
-from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, parse_parts
+from guidance.tasks.avatar.costume import Color, start_colors
+from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, named, parse_parts
 from guidance.tasks.avatar.wording import Described, about, describe
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Wanted:
     motion: Motion
     parts: tuple[PartPrompt, ...]
     change: frozenset[str]  # parts that may change
-    colors: Mapping[str, Color]  # of zones at the start
+    colors: Mapping[str, Color]  # of parts at the start
     notes: tuple[str, ...] = ()
 
 
@@ -57,22 +57,19 @@ def wanted(prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str, 
     found = describe(prompt, bank)
     moved, note = _motion(found, motion)
     notes = [note]
-    named = {part for each in parts for part in each.parts}
-    own = [each for each in found.clothes if not named & set(each.parts)]
-    notes += [f"{each.prompt.text}: {', '.join(each.parts)}" for each in own]
-    kept = _kept(found, keep, named | {part for each in own for part in each.parts})
-    if kept:
-        notes.append(f"{', '.join(kept)}: keep the colors of the body; change this with --keep")
-    change = frozenset(PARTS) - frozenset(kept)
+    given = {part for each in parts for part in each.parts}
+    own = [each for each in found.clothes if not given & set(each.parts)]
+    notes += [f"{each.prompt.text}: {named(each.parts)}" for each in own]
     colors, costume = start_colors(found.prompt, (*own, *parts)) if words else ({}, "")
     if costume:
-        notes.append(f"starts from the colors of {costume!r} in costumes.txt; see --start")
-    colors = {zone: color for zone, color in colors.items() if _part_of(zone) in change}
+        notes.append(f"starts from the colors of {costume!r}, see docs/avatars.md and --start")
+    said = given | {part for each in own for part in each.parts} | set(colors)
+    kept = _kept(found.only_clothes or bool(costume), keep, said)
+    if kept:
+        notes.append(f"{named(kept)}: keep the colors of the body; change this with --keep")
+    change = frozenset(PARTS) - frozenset(kept)
+    colors = {part: color for part, color in colors.items() if part in change}
     return Wanted(found.prompt, moved, (*parts, *own), change, colors, tuple(notes))
-
-
-def _part_of(zone: str) -> str:
-    return next(part for part, zones in ZONES.items() if zone in zones)
 
 
 def _motion(found: Described, motion: str) -> tuple[Motion, str]:
@@ -93,15 +90,15 @@ def _motion(found: Described, motion: str) -> tuple[Motion, str]:
     return compose(found.action), f"{found.prompt.text!r} with the motion {found.action!r} ({said})"
 
 
-def _kept(found: Described, keep: str, named: set[str]) -> tuple[str, ...]:
-    """The parts that keep their colors: by default what a prompt of clothes alone does not name."""
+def _kept(partly: bool, keep: str, said: set[str]) -> tuple[str, ...]:
+    """The parts that keep their colors: of clothes and costumes, by default what they leave out."""
     if keep == "none":
         return ()
     if keep != "auto":
         return parse_parts(keep, "--keep")
-    if not found.only_clothes:
+    if not partly:
         return ()
-    return tuple(part for part in PARTS if part not in named)
+    return tuple(part for part in PARTS if part not in said)
 
 
 def view_groups(samples: Sequence[Wanted]) -> tuple[ViewGroup, ...]:

@@ -158,7 +158,7 @@ class BodyViews:
         vertices = self.body.posed(rotations, self.body.placed(root))
         world = canonical().pose(rotations, root)[0]
         if group.bust:
-            center, radius = _ball(vertices[..., self._vertices(("head",)), :])
+            center, radius = _ball(vertices[..., self._vertices(("scalp", "face")), :])
             center = center - radius[..., None] * torch.tensor([0.0, 0.7, 0.0])
             return Frame(center, BUST * radius, _yaw(world[..., HEAD, :, :]))
         balls = []

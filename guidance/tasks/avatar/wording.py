@@ -10,23 +10,30 @@ from guidance.motion.bank import Bank
 from guidance.motion.retrieve import Match, retrieve
 from guidance.motion.words.sentences import action_part
 from guidance.prompts import Phrase, Prompt
-from guidance.tasks.avatar.part_prompt import PartPrompt
+from guidance.tasks.avatar.part_prompt import PartPrompt, parse_parts
 
 #: An action in a prompt is accepted if its motion has at least this score.
 LEAST_SCORE = 0.5
-_UPPER, _LOWER = ("torso", "arms"), ("hips", "legs")
-_ALL = (*_UPPER, *_LOWER)
 #: The parts that clothes cover.
 _COVERS = {
-    _UPPER: "shirt jacket sweater hoodie vest blouse pullover jersey t-shirt tshirt top",
-    (*_UPPER, "hips"): "coat cloak cape cardigan",
-    _LOWER: "jeans trousers pants shorts skirt leggings",
-    _ALL: "suit uniform armor armour costume robe kimono gown dress tuxedo pajamas overalls outfit",
-    ("feet",): "boots shoes sneakers sandals slippers",
-    ("head",): "hat helmet mask hood crown cap wig turban",
-    ("hands",): "gloves mittens",
+    "torso+arms": "jacket sweater hoodie pullover shirt blouse cardigan top",
+    "torso+upper_arms": "t-shirt tshirt jersey polo",
+    "torso": "vest",
+    "torso+arms+hips+thighs": "coat cloak cape overcoat raincoat",
+    "torso+upper_arms+hips+thighs": "dress gown",
+    "hips+legs": "jeans trousers pants leggings",
+    "hips+thighs": "shorts skirt",
+    "torso+arms+hips+legs": "suit uniform armor armour costume robe kimono tuxedo pajamas overalls",
+    "feet+shins": "boots",
+    "feet": "shoes sneakers sandals slippers",
+    "scalp": "hat helmet hood crown cap wig turban hair",
+    "face": "mask",
+    "neck": "scarf",
+    "hands": "gloves mittens",
 }
-COVERED = {noun: parts for parts, nouns in _COVERS.items() for noun in nouns.split()}
+COVERED = {
+    noun: parse_parts(parts, noun) for parts, nouns in _COVERS.items() for noun in nouns.split()
+}
 #: Persons of whom a prompt says nothing: their head and hands stay as they are.
 _PERSONS_TEXT = "person man woman boy girl someone human lady guy adult figure body"
 PERSONS = frozenset(_PERSONS_TEXT.split())

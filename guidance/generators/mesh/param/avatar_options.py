@@ -16,9 +16,9 @@ class AvatarOptions(Plain):
     """Texels per side of the map at the end of the run; it starts with 256."""
     symmetric: bool = True
     """Paints the left side like the right side, except for details finer than 256 texels."""
-    part_rate: float = Field(default=0.05, gt=0, le=1)
+    part_rate: float = Field(default=0.03, gt=0, le=1)
     """Learning rate of the color of each part of the body."""
-    texel_rate: float = Field(default=0.01, gt=0, le=1)
+    texel_rate: float = Field(default=0.005, gt=0, le=1)
     """Learning rate of texels, relative to colors between 0 and 1 before a sigmoid."""
     reach: float = Field(default=0.02, ge=0, le=0.03)
     """Largest offset of a vertex, in meters."""

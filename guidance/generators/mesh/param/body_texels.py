@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.body.body import Body
-from guidance.generators.mesh.param.body_parts import PARTS, part_weights
+from guidance.generators.mesh.param.body_parts import PARTS, painted, part_map
 from guidance.meshes import Mesh
 from guidance.rendering.bake import Bake, bake
 from guidance.types import StepContext
@@ -22,8 +22,8 @@ COARSE = 256
 STAGES = (0.4, 0.7)
 #: Base colors stay this far from black and white, so that they can change.
 MARGIN = 0.03
-#: Colors move at most this far from those at the start, before the sigmoid.
-MOST = 2.0
+#: How far colors move from those at the start, before the sigmoid: those of the body, and others.
+FREE, NAMED = 2.0, 0.8
 #: Standard deviation of the initial values, before the sigmoid.
 START = 0.02
 #: Neighbors of a texel, and how far they may be, in distances to the nearest one (median).
@@ -43,13 +43,12 @@ class Surface:
     def of(cls, body: Body, size: int, symmetric: bool) -> Surface:
         """The surface of a body with UV coordinates, for maps of at most `size` texels per side."""
         mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
-        weights = bake(mesh, size).interpolate(part_weights(body), body.faces)
-        parts = F.one_hot(weights.argmax(1), len(PARTS)).float().T
+        parts = F.one_hot(part_map(body, size), len(PARTS)).float().movedim(-1, 0)
         coarse = min(COARSE, size)
         pairs, mirror = _neighbors(bake(mesh, coarse), mesh)
         if not symmetric:
             mirror = torch.arange(coarse**2)
-        return cls(parts.reshape(-1, size, size), pairs, mirror, coarse)
+        return cls(parts.contiguous(), pairs, mirror, coarse)
 
 
 def _neighbors(baked: Bake, mesh: Mesh) -> tuple[Int[Tensor, "e 2"], Int[Tensor, "c"]]:
@@ -72,18 +71,42 @@ def _neighbors(baked: Bake, mesh: Mesh) -> tuple[Int[Tensor, "e 2"], Int[Tensor,
     return pairs, first[mirrored]
 
 
+@dataclass(frozen=True)
+class Palette:
+    """Colors at the start of each sample, and how they may change."""
+
+    start: Float[Tensor, "n 3 s s"]
+    change: Float[Tensor, "n k"]  # 1 for parts that may change
+    most: Float[Tensor, "n k"]  # bounds of the change before the sigmoid
+    alike: Float[Tensor, "n k k"]  # the mean over the parts that start with the same color
+
+    @classmethod
+    def of(
+        cls,
+        body: Body,
+        base: Float[Tensor, "3 s s"],
+        change: Float[Tensor, "n k"],
+        colors: Sequence[Mapping[str, tuple[float, float, float]]],
+    ) -> Palette:
+        """The palette of plain sRGB colors for some parts of each sample."""
+        start = torch.stack([painted(body, base, own) for own in colors])
+        most = torch.tensor([[NAMED if p in own else FREE for p in PARTS] for own in colors])
+        rows = [[own.get(part, index) for index, part in enumerate(PARTS)] for own in colors]
+        same = torch.tensor([[[a == b for b in row] for a in row] for row in rows]).float()
+        return cls(start, change, most, same / same.sum(-1, keepdim=True))
+
+
 class BodyTexels(nn.Module):
     """A texture map for each sample: the base map, changed in logit space by a sum of levels.
 
-    The coarsest level is a color for each part of the body, on top of which come grids of texels, each with
-    twice the side of the one before. Levels of at most 256 texels are mirror-symmetric if the
-    surface says so.
+    The coarsest level is a color for each part of the body. The others are grids of texels, each
+    with twice the side of the one before. Levels of at most 256 texels are mirror-symmetric if
+    the surface says so.
 
     Args:
         seeds: one per sample.
         base: the map of the body, sRGB.
-        start: the map that each sample starts from where it may change.
-        change: which parts may change, for each sample; elsewhere the base map stays.
+        palette: colors at the start, and which parts may change; elsewhere the base map stays.
         size: texels per side of the finest level, a power of two times `first`.
         first: texels per side of the coarsest grid.
     """
@@ -92,9 +115,8 @@ class BodyTexels(nn.Module):
         self,
         seeds: Sequence[int],
         base: Float[Tensor, "3 h w"],
-        start: Float[Tensor, "n 3 h w"],
         surface: Surface,
-        change: Float[Tensor, "n k"],
+        palette: Palette,
         *,
         size: int,
         first: int = 32,
@@ -107,11 +129,11 @@ class BodyTexels(nn.Module):
         sides = [side for side in (first * 2**k for k in range(16)) if side <= size]
         self.levels = nn.ParameterList(torch.zeros(n, 3, side, side) for side in sides)
         self.resolution = min(self.coarse, size)
-        derived = {"base": base, "start": start, "parts": surface.parts, "mirror": surface.mirror}
-        derived["change"] = change
+        derived = {"base": base, "parts": surface.parts, "mirror": surface.mirror}
+        derived |= vars(palette)
         for name, tensor in derived.items():
             self.register_buffer(name, tensor, persistent=False)
-        self._of_size: dict[int, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
+        self._of_size: dict[int, tuple[Tensor, ...]] = {}
 
     def advance(self, progress: float) -> None:
         """Doubles the number of texels at the stages of a run."""
@@ -121,9 +143,10 @@ class BodyTexels(nn.Module):
     def forward(self, size: int | None = None) -> Float[Tensor, "n 3 h w"]:
         """Colors in [0, 1], with the texels of the current stage or `size` texels per side."""
         size = size or self.resolution
-        base, logits, parts, change = self._prepared(size)
-        values = torch.einsum("nkc,khw->nchw", self.colors, parts) + self._grids(size)
-        color = torch.sigmoid(logits + MOST * torch.tanh(values / MOST))
+        base, logits, parts, change, most = self._prepared(size)
+        colors = self.get_buffer("alike") @ self.colors
+        values = torch.einsum("nkc,khw->nchw", colors, parts) + self._grids(size)
+        color = torch.sigmoid(logits + most * torch.tanh(values / most))
         mixed = change * color + (1 - change) * base
         return torch.where(change > 0, mixed, base)
 
@@ -151,8 +174,8 @@ class BodyTexels(nn.Module):
                 values = _enlarged(values, level.shape[-1]) + level
         return _enlarged(values, size)
 
-    def _prepared(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Base map, its logits, parts and shares of change at a size; constant during a stage."""
+    def _prepared(self, size: int) -> tuple[Tensor, ...]:
+        """Constants of a stage: base map, logits, parts, shares of change, and bounds."""
         if size not in self._of_size:
             base, parts = self.get_buffer("base"), self.get_buffer("parts")
             base = _resized(base[None], size)[0]
@@ -161,7 +184,8 @@ class BodyTexels(nn.Module):
             parts = _resized(parts[None], size)[0]
             change = torch.einsum("nk,khw->nhw", self.get_buffer("change"), parts)[:, None]
             # One size at a time: those of a stage.
-            self._of_size = {size: (base, logits, parts, change.clamp(0, 1))}
+            most = torch.einsum("nk,khw->nhw", self.get_buffer("most"), parts)[:, None]
+            self._of_size = {size: (base, logits, parts, change.clamp(0, 1), most.clamp_min(0.1))}
         return self._of_size[size]
 
 
