@@ -256,7 +256,7 @@ class Avatar(MeshGenerator):
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Avatar:
-        options = cls.Options(texels=32, reach=0.004, offsets_from=0)
+        options = cls.Options(texels=32, reach=0.0005, offsets_from=0)
         return cls(tiny_body(), range(num_samples), (), options)
 
     @staticmethod
@@ -276,7 +276,7 @@ class Avatar(MeshGenerator):
 def tiny_body() -> Body:
     """A coarse body of capsules with two shape coefficients: height and width."""
     body = capsule_body(6)
-    scales = torch.tensor([[0.0, 0.05, 0.0], [0.05, 0.0, 0.05]])
+    scales = torch.tensor([[0.0, 0.01, 0.0], [0.01, 0.0, 0.01]])
     return replace(
         body,
         shape_basis=scales[:, None] * body.template,

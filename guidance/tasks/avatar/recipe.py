@@ -125,7 +125,7 @@ def losses_of(
     losses: Callable[[LossContext], Terms],
     context: LossContext,
     style: Prompt | None,
-    shares: Sequence[float],
+    shares: Sequence[int],
 ) -> Terms:
     """The prompts of the whole body, the face, the back and the parts, each with its views.
 
@@ -152,7 +152,7 @@ def losses_of(
     terms = Terms()
     for (subject, name, weight, prompts), crops in zip(rows, shares, strict=True):
         styled = tuple(prompt.with_style(style) for prompt in prompts)
-        augment = replace(context.augment, crops=int(crops))
+        augment = replace(context.augment, crops=crops)
         for term in losses(replace(context, prompts=styled, augment=augment)):
             scaled = Schedule.of(term.weight).scaled(weight)
             terms = terms + OnSubject(term.loss, subject, name) * scaled

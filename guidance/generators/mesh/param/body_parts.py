@@ -30,7 +30,7 @@ _JOINTS: dict[str, tuple[str, ...]] = {
 }
 PARTS = tuple(_JOINTS)
 #: The box of the face in that of the head: from and to, as shares of width, height and depth.
-FACE = ((0.14, 0.12, 0.62), (0.86, 0.66, 1.01))
+FACE = ((-0.01, -0.01, 0.36), (1.01, 0.66, 1.01))
 ALL = -1  # the bits of all parts
 
 

@@ -23,7 +23,7 @@ STAGES = (0.4, 0.7)
 #: Base colors stay this far from black and white, so that they can change.
 MARGIN = 0.03
 #: How far colors move from those at the start, before the sigmoid: those of the body, and others.
-FREE, NAMED = 2.0, 0.8
+FREE, NAMED = 2.0, 0.35
 #: Standard deviation of the initial values, before the sigmoid.
 START = 0.02
 #: Neighbors of a texel, and how far they may be, in distances to the nearest one (median).
