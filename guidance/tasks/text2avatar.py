@@ -44,7 +44,7 @@ class TextToAvatar(AvatarOptions, Task):
 
     FLAT: ClassVar = False
     PRESETS: ClassVar = {
-        "draft": {"steps": 100, "texels": 512},
+        "draft": {"steps": 60, "texels": 512},
         "normal": {"steps": 200},
         "best": {"steps": 500, "resolution": 160},
     }

@@ -22,7 +22,7 @@ _HEX = {
     "maroon": "6e1c2c", "crimson": "b01030", "scarlet": "d82818", "magenta": "c030a0",
     "lime": "9cd030", "indigo": "3c3090", "ivory": "ece4d0", "skin": "ca9e84", "pale": "d8ccc8",
     "moss": "7c9468", "tan": "c8a478",
-    "denim": "3c5a8c", "khakis": "a89a68", "jeans": "3c5a8c",
+    "denim": "3c5a8c",
 }  # fmt: skip
 COLORS: dict[str, Color] = {
     name: (int(code[:2], 16) / 255, int(code[2:4], 16) / 255, int(code[4:], 16) / 255)

@@ -111,7 +111,7 @@ class BodyViews:
         azimuth = torch.tensor(list(azimuth_deg)).expand(len(poses), -1)
         elevation = torch.full_like(azimuth, ELEVATION)
         cameras = Cameras(view, projection, light, azimuth, elevation, size, size)
-        group, pose = ViewGroup(WHOLE, len(found), (0, 0)), torch.tensor(poses)
+        group, pose = ViewGroup(WHOLE, len(found), (0.0, 0.0)), torch.tensor(poses)
         frame = self._frame(group, pose)
         return joined([self.aimed(cameras, group, pose, _steady(frame) if steady else frame)], self.device)
 
