@@ -112,7 +112,7 @@ def test_a_run_writes_its_files_and_counts_encodes(
     names = {path.name for path in run.samples[0].files}
     assert names >= {"avatar.glb", "avatar.vrm", "texture.png", "turntable.mp4", "contact.png"}
     done = json.loads((run.folder / "DONE.json").read_text())
-    assert done["samples"][0]["image_encodes"] == counted > 0
+    assert done["samples"][0]["facts"]["image_encodes"] == counted > 0
     text = (run.folder / "avatar.glb").read_bytes()
     assert b'"animations"' in text and b"a clown walking" in text
 
