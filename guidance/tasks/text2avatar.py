@@ -139,7 +139,6 @@ class TextToAvatar(AvatarOptions, Task):
         )
 
     def _wanted(self) -> list[Wanted]:
-        from guidance.tasks.avatar.encodes import image_encodes
         from guidance.tasks.avatar.recipe import check_motion, wanted
 
         check_motion(self.motion)
@@ -156,7 +155,9 @@ class TextToAvatar(AvatarOptions, Task):
         unknown = [each.control for each in self.shape if each.control not in body.controls]
         if unknown:
             known = ", ".join(body.controls) or "none"
-            raise InputError(f"--shape: {self.body} has no {unknown[0]!r}; its controls are {known}")
+            raise InputError(
+                f"--shape: {self.body} has no {unknown[0]!r}; its controls are {known}"
+            )
         return body.betas(**{each.control: each.value for each in self.shape})
 
 

@@ -70,7 +70,7 @@ class Avatar(MeshGenerator):
         options: Avatar.Options = Options(),  # noqa: B008  (frozen)
         *,
         change: Bool[Tensor, "n k"] | None = None,
-        betas: Float[Tensor, "k"] | None = None,
+        betas: Float[Tensor, "c"] | None = None,
         colors: Sequence[Mapping[str, tuple[float, float, float]]] = (),
     ) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Avatar(MeshGenerator):
         self._placed: Body = self.body
 
     def _apply(self, function: Any, recurse: bool = True) -> Avatar:
-        moved: Avatar = super()._apply(function, recurse)
+        moved: Avatar = super()._apply(function, recurse)  # type: ignore[no-untyped-call]
         self._placed = self.body.to(self.get_buffer("root"))
         return moved
 
@@ -154,7 +154,7 @@ class Avatar(MeshGenerator):
         n, v = cameras.light.shape[:2]
         pose = cameras.pose if isinstance(cameras, PosedCameras) else None
         if pose is None:
-            pose = torch.zeros(n, v, dtype=torch.long)
+            pose = torch.zeros(n, v, dtype=torch.long, device=cameras.light.device)
         rows = torch.arange(n, device=pose.device)[:, None]
         rotations, root = (
             self.get_buffer("rotations")[rows, pose],
@@ -223,12 +223,14 @@ class Avatar(MeshGenerator):
     @property
     def map_size(self) -> int:
         """Texels per side of the exported map: those of the base map, if they are more."""
-        return max(self.options.texels, min(4096, *self.texels.get_buffer("base").shape[-2:]))
+        base = self.texels.get_buffer("base")
+        return max(self.options.texels, min(4096, int(base.shape[-1])))
 
     @torch.no_grad()
     def texture(self, sample: int) -> Float[Tensor, "3 h w"]:
         """The map of one sample as it is exported, on the CPU."""
-        return self.texels(self.map_size)[sample].cpu()
+        maps: Tensor = self.texels(self.map_size)
+        return maps[sample].cpu()
 
     @torch.no_grad()
     def mesh(self, sample: int) -> Mesh:
@@ -270,7 +272,8 @@ class Avatar(MeshGenerator):
     def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
         loaded = load_body(folder / GLB)
         options = cls.Options(texels=32)
-        return cls(loaded, range(1), (), options)(cls.tiny_views(1)).over()[0]
+        again = cls(loaded, range(1), (), options)
+        return again.forward(cls.tiny_views(1)).over()[0]
 
 
 def tiny_body() -> Body:

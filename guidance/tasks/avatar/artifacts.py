@@ -27,7 +27,8 @@ AROUND = (0.0, 60.0, 180.0, 270.0)
 def smooth(rendering: Rendering) -> Float[Tensor, "n v 3 h w"]:
     """Images over white at half the size: fine meshes need more than one sample per pixel."""
     images = rendering.over()
-    return F.avg_pool2d(images.flatten(0, 1), 2).unflatten(0, images.shape[:2])
+    half = F.avg_pool2d(images.flatten(0, 1), 2)
+    return half.view(*images.shape[:2], *half.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ class Wanted:
     notes: tuple[str, ...] = ()
 
 
-def wanted(prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str, *, words: bool) -> Wanted:
+def wanted(
+    prompt: Prompt, motion: str, parts: Sequence[PartPrompt], keep: str, *, words: bool
+) -> Wanted:
     """Takes a prompt apart; `motion` and `parts` of the user come first.
 
     Args:
@@ -145,8 +147,7 @@ def losses_of(
     ]
     for index in range(max(len(each.parts) for each in samples)):
         found = [
-            each.parts[index].prompt if index < len(each.parts) else each.prompt
-            for each in samples
+            each.parts[index].prompt if index < len(each.parts) else each.prompt for each in samples
         ]
         rows.append((index + 2, f"part {index + 1}", PART, found))
     terms = Terms()

@@ -82,7 +82,10 @@ class BodyViews:
                 order = (draws[:, :1] * 1000).long() + torch.arange(group.views)
             chosen = self.unseen if fixed else self.anchors
             pose = torch.tensor(
-                [[own[i % len(own)] for i in row] for own, row in zip(chosen, order.tolist(), strict=True)]
+                [
+                    [own[i % len(own)] for i in row]
+                    for own, row in zip(chosen, order.tolist(), strict=True)
+                ]
             )
             pieces.append(self.aimed(cameras, group, pose, self._frame(group, pose)))
         return joined(pieces, self.device)
@@ -113,7 +116,9 @@ class BodyViews:
         cameras = Cameras(view, projection, light, azimuth, elevation, size, size)
         group, pose = ViewGroup(WHOLE, len(found), (0.0, 0.0)), torch.tensor(poses)
         frame = self._frame(group, pose)
-        return joined([self.aimed(cameras, group, pose, _steady(frame) if steady else frame)], self.device)
+        return joined(
+            [self.aimed(cameras, group, pose, _steady(frame) if steady else frame)], self.device
+        )
 
     def _orbit(self, group: ViewGroup) -> Orbit:
         side = (self.resolution, self.resolution)
@@ -132,7 +137,9 @@ class BodyViews:
         """Cameras around a ball of radius 1, moved to a body in its poses."""
         cosine, sine, zero = frame.yaw.cos(), frame.yaw.sin(), torch.zeros_like(frame.yaw)
         rows = [cosine, zero, -sine, zero, zero + 1, zero, sine, zero, cosine]
-        turn = torch.stack(rows, -1).unflatten(-1, (3, 3))  # from the world to the front of the body
+        turn = torch.stack(rows, -1).unflatten(
+            -1, (3, 3)
+        )  # from the world to the front of the body
         linear = turn / frame.radius[..., None, None]
         shift = -(linear @ frame.center[..., None])
         bottom = torch.tensor([0.0, 0, 0, 1]).expand(*shift.shape[:-2], 1, 4)
@@ -203,6 +210,15 @@ def _yaw(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
 
 def joined(pieces: Sequence[PosedCameras], device: str) -> PosedCameras:
     """The views of all groups, one after the other."""
-    names = ("view", "projection", "light", "azimuth_deg", "elevation_deg", "subject", "pose", "shown")
+    names = (
+        "view",
+        "projection",
+        "light",
+        "azimuth_deg",
+        "elevation_deg",
+        "subject",
+        "pose",
+        "shown",
+    )
     found = {name: torch.cat([getattr(p, name) for p in pieces], 1).to(device) for name in names}
     return PosedCameras(height=pieces[0].height, width=pieces[0].width, **found)
