@@ -48,7 +48,12 @@ class TextToAvatar(AvatarOptions, Task):
         "normal": {"steps": 200},
         "best": {"steps": 500, "resolution": 160},
     }
-    PRESET_MINUTES: ClassVar = {"draft": "1 minute", "normal": "2 minutes", "best": "6 minutes"}
+    #: From the processor time of single steps on one core, for one prompt on the embedded body.
+    PRESET_MINUTES: ClassVar = {
+        "draft": "1 minute of one core",
+        "normal": "2 minutes of one core",
+        "best": "7 minutes of one core",
+    }
 
     body: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "cc0"
     """"cc0" (the embedded body), a skinned GLB or VRM, or a model file of SMPL (.npz, .pkl)."""

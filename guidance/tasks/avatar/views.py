@@ -137,8 +137,8 @@ class BodyViews:
         """Cameras around a ball of radius 1, moved to a body in its poses."""
         cosine, sine, zero = frame.yaw.cos(), frame.yaw.sin(), torch.zeros_like(frame.yaw)
         rows = [cosine, zero, -sine, zero, zero + 1, zero, sine, zero, cosine]
-        turn = torch.stack(rows, -1).unflatten(
-            -1, (3, 3)
+        turn = torch.stack(rows, -1).view(
+            *zero.shape, 3, 3
         )  # from the world to the front of the body
         linear = turn / frame.radius[..., None, None]
         shift = -(linear @ frame.center[..., None])
