@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from guidance.tasks.stylegan.inversion import invert as invert
     from guidance.tasks.stylize import Stylize as Stylize
     from guidance.tasks.text2image import TextToImage as TextToImage
+    from guidance.tasks.text2avatar import TextToAvatar as TextToAvatar
     from guidance.tasks.text2mesh import TextToMesh as TextToMesh
     from guidance.types import Generator as Generator
     from guidance.types import Loss as Loss
@@ -202,6 +203,7 @@ _PUBLIC = {
     "DeformedMesh": "guidance.generators.mesh.jacobians",
     "SphereMesh": "guidance.generators.mesh.sphere",
     "DMTet": "guidance.generators.mesh.dmtet",
+    "Avatar": "guidance.generators.mesh.avatar",
     # cameras and meshes
     "Orbit": "guidance.rendering.cameras.orbit",
     "load_mesh": "guidance.geometry.io.files",
@@ -222,6 +224,7 @@ _PUBLIC = {
     # tasks
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",
+    "TextToAvatar": "guidance.tasks.text2avatar",
     "Stylize": "guidance.tasks.stylize",
     "Edit": "guidance.tasks.edit",
     "StyleEdit": "guidance.tasks.style_edit",

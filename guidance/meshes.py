@@ -83,6 +83,9 @@ class MeshScene:
     jacobians: Float[Tensor, "n f 3 3"] | None = None  # of faces, if the deformation has them
     #: Signed distances on a cubic grid, in units of its spacing, if they define the surface.
     distances: Float[Tensor, "n s s s"] | None = None
+    #: Colors of the texels of a map, if they are optimized, and pairs of neighbors on the surface.
+    texels: Float[Tensor, "n t 3"] | None = None
+    texel_pairs: Int[Tensor, "e 2"] | None = None
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ WITH_PROMPTS = [kind for kind in tested() if hasattr(kind, "tiny") or kind.is_ve
 WITH_PROMPTS_ONLY = pytest.mark.parametrize("kind", WITH_PROMPTS, ids=lambda kind: kind.__name__)
 
 #: The attributes of a scene that losses read.
-OF_SCENES = ("vertices", "jacobians", "distances", "noise", "latent_change")
+OF_SCENES = ("vertices", "jacobians", "distances", "noise", "latent_change", "texels")
 
 
 def frozen_model(kind: type[Loss]) -> Linear | Mixture:

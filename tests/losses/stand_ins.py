@@ -89,7 +89,8 @@ def everything(
     distances = torch.randn(n, 3, 3, 3, generator=random).to(dtype)
     noise = torch.randn(n, 3, 4, 4, generator=random).to(dtype)
     latents = torch.randn(n, 7, generator=random).to(dtype)
-    all_of_it = (image, alpha, vertices, jacobians, distances, noise, latents)
+    texels = torch.rand(n, 5, 3, generator=random, dtype=dtype)
+    all_of_it = (image, alpha, vertices, jacobians, distances, noise, latents, texels)
     leaves = [tensor.requires_grad_() for tensor in all_of_it]
     scene = Everything(
         vertices=leaves[2],
@@ -99,6 +100,8 @@ def everything(
         distances=leaves[4],
         noise=leaves[5],
         latent_change=leaves[6],
+        texels=leaves[7],
+        texel_pairs=torch.tensor([[0, 1], [1, 4], [2, 3]]),
     )
     return Rendering(leaves[0], leaves[1], scene, cameras(n, v))
 
