@@ -107,8 +107,8 @@ if TYPE_CHECKING:
     from guidance.tasks.style_edit import StyleEdit as StyleEdit
     from guidance.tasks.stylegan.inversion import invert as invert
     from guidance.tasks.stylize import Stylize as Stylize
-    from guidance.tasks.text2image import TextToImage as TextToImage
     from guidance.tasks.text2avatar import TextToAvatar as TextToAvatar
+    from guidance.tasks.text2image import TextToImage as TextToImage
     from guidance.tasks.text2mesh import TextToMesh as TextToMesh
     from guidance.types import Generator as Generator
     from guidance.types import Loss as Loss
