@@ -33,7 +33,7 @@ def mask(*parts: str) -> torch.Tensor:
 def perturbed(avatar: Avatar) -> Avatar:
     with torch.no_grad():
         for parameter in avatar.parameters():
-            parameter += 0.5
+            parameter.add_(0.5)
         avatar.project()
     return avatar
 
