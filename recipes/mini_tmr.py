@@ -1,11 +1,12 @@
 """Trains the encoder of motions and texts, the judge of text2motion.
 
-    python -m recipes.mini_tmr --work WORK --minutes 8                 # the published one
-    python -m recipes.mini_tmr --work WORK --minutes 8 --hold-out      # without some clips
-    python -m recipes.mini_tmr --work WORK --publish                   # the folder, with figures
+    python -m recipes.mini_tmr --work WORK --hold-out --minutes 4      # without some clips
+    python -m recipes.mini_tmr --work WORK --minutes 3                 # continues with all clips
+    python -m recipes.publish_motion --work WORK                       # the folders, with figures
 
-Two paraphrases of each clip are held out from both, and `UNSEEN` clips with all their phrases from
-the second. Training resumes from WORK; minutes are of one core.
+Two paraphrases of each clip are never trained on. `UNSEEN` clips and all their phrases are held out
+from the first part, which is evaluated on them; the published network continues from it with all
+clips. Training resumes from WORK; minutes are of one core.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from torch import Tensor
 
 from guidance.motion.bank import load_bank
 from guidance.motion.networks.encoder import MotionTextEncoder
-from guidance.motion.networks.joint_features import FEATURES, joint_features
+from guidance.motion.networks.joint_features import joint_features
 from guidance.motion.networks.phrases import vocabulary
 from recipes.clock import Clock
 from recipes.motion_pool import SIDED, joint_windows, swapped
+from recipes.precision import autocast
 
 SEED = 23
-POOL, BATCH, LEARNING_RATE = 6000, 64, 2e-3
+POOL, BATCH = 6000, 64
+LEARNING_RATES = {True: 2e-3, False: 1e-3}  # while clips are held out, and then with all
 #: Paraphrases of each clip that are held out.
 HELD_OUT = 2
 #: Clips that are held out, each with clips of the same kind of action that are not.
@@ -154,14 +157,16 @@ def train(work: Path, minutes: float, hold_out: bool) -> MotionTextEncoder:
     """The trained network, also written to `work`; resumes from there."""
     torch.manual_seed(SEED)
     names, kind = trained_names(hold_out), "split" if hold_out else "all"
-    seen = phrases().seen
-    network = MotionTextEncoder(vocabulary(seen[name] for name in names))
+    network = MotionTextEncoder(vocabulary(phrases().seen.values()))
     pool = _pool(work / f"tmr_pool_{kind}.pt", names)
-    features = joint_features(pool["joints"][:1500].float()).flatten(0, 1)  # type: ignore[index]
-    network.mean.copy_(features.mean(0))
-    network.scale.copy_(features.std(0).clamp_min(0.05))
-    assert features.shape[1] == FEATURES
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.05)
+    if hold_out:
+        features = joint_features(pool["joints"][:1500].float()).flatten(0, 1)  # type: ignore[index]
+        network.mean.copy_(features.mean(0))
+        network.scale.copy_(features.std(0).clamp_min(0.05))
+    else:
+        before = torch.load(work / "tmr_split.pt", weights_only=True)
+        network.load_state_dict(before["network"])
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATES[hold_out], weight_decay=0.05)
     clock, path = Clock(minutes), work / f"tmr_{kind}.pt"
     if path.exists():
         stored = torch.load(path, weights_only=True)
@@ -173,10 +178,12 @@ def train(work: Path, minutes: float, hold_out: bool) -> MotionTextEncoder:
     while clock.progress < 1:
         with clock.stepping():
             joints, lengths, bags, target = batches.draw(clock.step)
-            found = network.encode_joints(joints, lengths)
-            loss = contrastive(found, network.encode_bags(bags), target, network.log_scale)
+            with autocast("cpu"):
+                found = network.encode_joints(joints, lengths).float()
+                texts = network.encode_bags(bags).float()
+            loss = contrastive(found, texts, target, network.log_scale)
             for group in optimizer.param_groups:
-                group["lr"] = clock.rate * LEARNING_RATE
+                group["lr"] = clock.rate * LEARNING_RATES[hold_out]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

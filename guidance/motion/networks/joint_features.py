@@ -59,7 +59,7 @@ def heading_angle(left: Float[Tensor, "b t 2"], rate: float) -> Float[Tensor, "b
 
 def joint_features(
     joints: Float[Tensor, "b t 22 3"], rate: float = FPS
-) -> Float[Tensor, "b t {FEATURES}"]:
+) -> Float[Tensor, "b t 133"]:
     """Positions, velocities in m/s and the turning speed in rad/s, in the frame of the body.
 
     Positions are relative to the pelvis over the ground, and their height to the ground. The

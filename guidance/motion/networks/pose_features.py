@@ -59,7 +59,7 @@ def resampled_pose(
 
 def pose_features(
     rotations: Float[Tensor, "b t 22 3 3"], root: Float[Tensor, "b t 3"], rate: float = RATE
-) -> Float[Tensor, "b t {WIDTH}"]:
+) -> Float[Tensor, "b t 136"]:
     """The numbers of poses; see above. Velocities of the last frame are those of the one before."""
     yaw = heading_angle(rotations[:, :, 0, [0, 2], 0], rate)
     back = about_y(-yaw)
@@ -74,7 +74,7 @@ def pose_features(
 
 
 def poses_of(
-    features: Float[Tensor, "b t {WIDTH}"], rate: float = RATE
+    features: Float[Tensor, "b t 136"], rate: float = RATE
 ) -> tuple[Float[Tensor, "b t 22 3 3"], Float[Tensor, "b t 3"]]:
     """Rotations and root positions of `pose_features`; differentiable.
 
