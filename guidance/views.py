@@ -64,6 +64,29 @@ class Cameras:
 
 
 @dataclass(frozen=True)
+class Shots(Cameras):
+    """Cameras of a motion: each view shows one moment of it."""
+
+    #: Share of the duration, 0 at the first pose and 1 at the last. Required.
+    at: Float[Tensor, "n v"] | None = None
+    #: The last view shows the first `strip` views side by side in one image, in their order, so
+    #: that it shows the course of time; 0 for no such view.
+    strip: int = 0
+
+    @classmethod
+    def of(cls, cameras: Cameras, at: Float[Tensor, "n v"], strip: int = 0) -> Shots:
+        """The cameras, each at one moment."""
+        return cls(**vars(cameras), at=at, strip=strip)
+
+    def some(self, views: slice) -> Shots:
+        """A slice of the views of every sample; the strip is lost unless all views are kept."""
+        found = super().some(views)
+        assert isinstance(found, Shots)
+        same = found.light.shape[1] == self.light.shape[1]
+        return found if same else replace(found, strip=0)
+
+
+@dataclass(frozen=True)
 class Windows:
     """Windows of flat images, `v` for each of `n` samples; always on the CPU.
 

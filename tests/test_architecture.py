@@ -100,6 +100,7 @@ KINDS = {
     "tasks/style/generators": {"StyleGenerator"},
     "generators/image": {"Generator", "ImageGenerator"},
     "generators/mesh": {"Generator", "MeshGenerator"},
+    "generators/motion": {"Generator", "MotionGenerator"},
     "losses": {"Loss"},
     "rendering/cameras": {"CameraRig"},
     "encoders": {"Encoder"},

@@ -11,6 +11,7 @@ from guidance.config.kinds import (
     IMAGE_GENERATORS,
     LOSSES,
     MESH_MODES,
+    MOTION_GENERATORS,
     STYLE_GENERATORS,
     TASKS,
     names,
@@ -21,6 +22,7 @@ from guidance.models.catalogue import list_models
 KINDS = {
     "tasks": TASKS,
     "generators of text2image": IMAGE_GENERATORS,
+    "generators of text2motion": MOTION_GENERATORS,
     "generators of stylize": STYLE_GENERATORS,
     "methods of style_edit": EDIT_METHODS,
     "modes of text2mesh": MESH_MODES,

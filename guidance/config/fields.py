@@ -14,6 +14,7 @@ from guidance.config.kinds import (
     IMAGE_GENERATORS,
     LOSSES,
     MESH_MODES,
+    MOTION_GENERATORS,
     STYLE_GENERATORS,
 )
 from guidance.options import Options
@@ -29,6 +30,7 @@ def _keyframes(value: Any) -> tuple[Keyframe, ...]:
 
 
 ImageGenerator = Annotated[Options, Choice(IMAGE_GENERATORS)]
+MotionGenerators = Annotated[Options, Choice(MOTION_GENERATORS)]
 StyleGenerators = Annotated[Options, Choice(STYLE_GENERATORS)]
 EditMethods = Annotated[Options, Choice(EDIT_METHODS)]
 MeshMode = Annotated[Options, Choice(MESH_MODES)]

@@ -48,6 +48,9 @@ class Kind:
 
 TASKS = Kind("task", "tasks", "Task", "guidance.tasks")
 IMAGE_GENERATORS = Kind("generator", "generators/image", "Generator", "guidance.generators")
+MOTION_GENERATORS = Kind(
+    "generator", "generators/motion", "MotionGenerator", "guidance.motion_generators"
+)
 STYLE_GENERATORS = Kind(
     "generator", "tasks/style/generators", "StyleGenerator", "guidance.style_generators"
 )

@@ -1,0 +1,1 @@
+"""Generators of motions: one in each file."""
