@@ -30,7 +30,7 @@ def ranked(similarity: Tensor, right: Sequence[int]) -> dict[str, float]:
 
 @torch.no_grad()
 def held_out_paraphrases(network: MotionTextEncoder) -> dict[str, Any]:
-    """Known clips and the paraphrases that were held out: the clip of a text, the text of a clip."""
+    """Known clips and the paraphrases that were held out: the clip of a text, and back."""
     names, held_out = list(load_bank().labels), phrases().held_out
     motions = _motions(network, names)
     sets = [network.encode_text([held_out[name][i] for name in names]) for i in range(2)]
@@ -96,7 +96,9 @@ def prompts(network: MotionTextEncoder, lines: Sequence[str]) -> dict[str, Any]:
     pairs = [line.rsplit(" : ", 1) for line in lines if line.strip() and line[0] != "#"]
     right = [[names.index(name.strip()) for name in each.split("|")] for _, each in pairs]
     similarity = network.encode_text([text for text, _ in pairs]) @ _motions(network, names).T
-    best = [max(each, key=lambda i: float(row[i])) for row, each in zip(similarity, right, strict=True)]
+    best = [
+        max(each, key=lambda i: float(row[i])) for row, each in zip(similarity, right, strict=True)
+    ]
     return ranked(similarity, best)
 
 
@@ -108,4 +110,3 @@ def _motions(network: MotionTextEncoder, names: Sequence[str]) -> Tensor:
 def _labels(network: MotionTextEncoder, names: Sequence[str]) -> Tensor:
     bank = load_bank()
     return network.encode_text([bank.labels[name].label for name in names])
-

@@ -26,12 +26,14 @@ from recipes.motion_pool import pose_windows
 from recipes.precision import autocast
 
 SEED = 29
-POOL, BATCH, LEARNING_RATE = 10_000, 64, 2e-3
+POOL, BATCH, LEARNING_RATE = 10_000, 32, 1.5e-3
 AVERAGE = 0.999
 #: Lowest scales of features: velocities and height, and columns of rotations.
 LEAST_ROOT, LEAST = 0.2, 0.12
 #: Weight of differences between neighboring frames of the clean prediction.
 SMOOTH = 2.0
+#: Most additional weight of low noise.
+MOST = 4.0
 
 
 def prepared(pool: Tensor) -> MotionDenoiser:
@@ -46,16 +48,18 @@ def prepared(pool: Tensor) -> MotionDenoiser:
 
 
 def loss_of(network: MotionDenoiser, clean: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-    """The squared error of the velocity, and of the motion between frames of what it implies."""
+    """The squared error of clean features, and of their differences between frames.
+
+    Low noise counts more, where details are decided.
+    """
     a, s = (torch.cos(math.pi * t / 2)[:, None, None], torch.sin(math.pi * t / 2)[:, None, None])
     noisy = a * clean + s * noise
     with autocast("cpu"):
         found = network(noisy, t)
-    found = found.float()
-    error = (found - (a * noise - s * clean)).square().mean()
-    implied = a * noisy - s * found
-    moving = (torch.diff(implied, dim=1) - torch.diff(clean, dim=1)).square().mean()
-    return error + SMOOTH * moving
+    off = found.float() - clean
+    weight = 1 + (a / s).square().clamp_max(MOST)
+    error: Tensor = (weight * off.square()).mean()
+    return error + SMOOTH * (weight * torch.diff(off, dim=1).square()).mean()
 
 
 def train(work: Path, minutes: float) -> MotionDenoiser:
@@ -65,7 +69,7 @@ def train(work: Path, minutes: float) -> MotionDenoiser:
     network = prepared(pool)
     pool = network.normalized(pool.float()).clamp(-5, 5).half()
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, foreach=True)
     clock, path = Clock(minutes), work / "motion_diffusion.pt"
     if path.exists():
         stored = torch.load(path, weights_only=True)
@@ -89,8 +93,9 @@ def train(work: Path, minutes: float) -> MotionDenoiser:
             optimizer.step()
             keep = min(AVERAGE, (1 + clock.step) / (10 + clock.step))
             with torch.no_grad():
-                for own, new in zip(average.parameters(), network.parameters(), strict=True):
-                    own.lerp_(new, 1 - keep)
+                torch._foreach_lerp_(
+                    list(average.parameters()), list(network.parameters()), 1 - keep
+                )
             shown.append(loss.item())
         done = clock.progress >= 1
         if done or clock.spent_seconds - saved > 60:

@@ -191,7 +191,7 @@ def pose_windows(names: list[str], count: int, frames: int, seed: int) -> Tensor
 
 
 def _held(motion: Motion, frames: int) -> Motion:
-    """A motion that stays in its last pose until it has some frames at the rate of the diffusion."""
+    """A motion that stays in its last pose until it has some frames at `RATE`."""
     missing = int(np.ceil((frames - 1) * motion.fps / RATE)) + 1 - motion.num_frames
     return replace(
         motion,

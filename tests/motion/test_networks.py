@@ -39,9 +39,7 @@ def test_features_return_the_poses_up_to_the_place_and_the_heading(name: str) ->
     found = canonical().pose(rotations, root)[1][0]
     wanted = motion.joints()
     # Distances between all pairs of joints and times do not depend on the place.
-    a, b = (
-        torch.cdist(x, x) for x in (y.double().flatten(0, 1)[::7] for y in (found, wanted))
-    )
+    a, b = (torch.cdist(x, x) for x in (y.double().flatten(0, 1)[::7] for y in (found, wanted)))
     assert (a - b).abs().max() < 2e-4
     assert (found[..., 1] - wanted[..., 1]).abs().max() < 1e-5
     assert (root[0, 0, [0, 2]] == 0).all()
@@ -133,8 +131,7 @@ class Ideal(MotionDenoiser):
         self.clean = clean
 
     def forward(self, noisy: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        a, s = (f(math.pi * t / 2)[:, None, None] for f in (torch.cos, torch.sin))
-        return (a * noisy - self.clean) / s
+        return self.clean.expand_as(noisy)
 
 
 @pytest.mark.parametrize("frames", [WINDOW, WINDOW + 3 * STRIDE])

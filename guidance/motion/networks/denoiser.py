@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
 from pathlib import Path
@@ -31,11 +32,10 @@ class TimedBlock(nn.Module):
         self.time = nn.Conv1d(width, width, 5, padding=2, groups=width)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.film = nn.Linear(TIME, 2 * width)
-        self.layers = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-        nn.init.zeros_(self.layers[2].weight)
-        nn.init.zeros_(self.layers[2].bias)
+        last = nn.Linear(2 * width, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), last)
 
     def forward(self, x: Float[Tensor, "b t c"], level: Float[Tensor, "b e"]) -> Tensor:
         scale, shift = self.film(level)[:, None].chunk(2, -1)
@@ -45,12 +45,15 @@ class TimedBlock(nn.Module):
 
 
 class MotionDenoiser(nn.Module):
-    """A U-Net over time that predicts the velocity of the diffusion, `a noise - s clean`.
+    """A U-Net over time that predicts clean features from noisy ones.
 
     Noise of level t in [0, 1] is mixed with normalized features as `a clean + s noise`, with
-    a = cos(pi t / 2) and s = sin(pi t / 2).
-    Source: Salimans & Ho (arXiv 2202.00512), v-prediction with the cosine schedule.
+    a = cos(pi t / 2) and s = sin(pi t / 2). Features of motions are close to few dimensions and
+    noise is not, so a narrow network can predict them and not the noise.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +72,7 @@ class MotionDenoiser(nn.Module):
     def forward(
         self, noisy: Float[Tensor, "b t c"], t: Float[Tensor, "b"]
     ) -> Float[Tensor, "b t c"]:
-        """The velocity; the number of frames is a multiple of 4."""
+        """Normalized clean features; the number of frames is a multiple of 4."""
         rates = 2 ** torch.arange(16, device=t.device) * (math.pi / 16)
         waves = t[:, None] * rates
         level = self.level(torch.cat([waves.sin(), waves.cos()], 1))
@@ -77,13 +80,13 @@ class MotionDenoiser(nn.Module):
         for block, shrink in zip(self.down, self.shrink, strict=True):
             x = block(x, level)
             kept.append(x)
-            x = shrink(x.unflatten(1, (-1, 2)).flatten(2))
+            x = shrink(x.reshape(len(x), -1, 2 * x.shape[2]))
         for block in self.bottom:
             x = block(x, level)
         for block, stretch, skip in zip(
             reversed(self.up), reversed(self.stretch), reversed(kept), strict=True
         ):
-            x = skip + stretch(x).unflatten(2, (2, -1)).flatten(1, 2)
+            x = skip + stretch(x).reshape(skip.shape)
             x = block(x, level)
         result: Tensor = self.outward(x)
         return result
@@ -129,7 +132,7 @@ def sample_motion(
         return b * clean + r * rest
 
     x = noise
-    for now, later in zip(times[:-1], times[1:], strict=True):
+    for now, later in itertools.pairwise(times):
         if torch.is_grad_enabled() and x.requires_grad:
             x = checkpoint(step, x, now, later, use_reentrant=False)
         else:
@@ -150,7 +153,7 @@ def noise_of_motion(
     for step in range(steps):
         now = step / steps
         a, s = mixing(now)
-        # The velocity that the blended clean prediction implies; of clean features, the network's.
+        # The velocity a noise - s clean; without noise, as much as the mean of the noise, 0.
         clean = _clean(network, x, now)
         velocity = (a * x - clean) / s if now > 0 else torch.zeros_like(x)
         x = math.cos(angle) * x + math.sin(angle) * velocity
@@ -161,23 +164,23 @@ def _clean(
     network: MotionDenoiser, noisy: Float[Tensor, "n t c"], t: float
 ) -> Float[Tensor, "n t c"]:
     """The prediction of clean features, blended from windows."""
-    a, s = mixing(t)
     windows = noisy.unfold(1, WINDOW, STRIDE).transpose(-1, -2)  # [n, w, WINDOW, c]
     n, count = windows.shape[:2]
     flat = windows.flatten(0, 1)
-    clean = a * flat - s * network(flat, flat.new_full((len(flat),), t))
+    clean: Tensor = network(flat, flat.new_full((len(flat),), t))
     if count == 1:
         return clean
     hat = _hat(noisy)
     total = torch.zeros_like(noisy)
     weight = torch.zeros_like(noisy[:1, :, :1])
-    parts = clean.unflatten(0, (n, count))
+    parts = clean.reshape(n, count, WINDOW, -1)
     for number in range(count):
         before, after = number * STRIDE, noisy.shape[1] - number * STRIDE - WINDOW
         own = _ends_held(hat, number == 0, number == count - 1)
         total = total + F.pad(parts[:, number] * own, (0, 0, before, after))
         weight = weight + F.pad(own[None], (0, 0, before, after))
-    return total / weight
+    blended: Tensor = total / weight
+    return blended
 
 
 def _hat(like: Tensor) -> Float[Tensor, "t 1"]:

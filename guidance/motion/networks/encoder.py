@@ -61,6 +61,9 @@ class MotionTextEncoder(nn.Module):
         weights: the vocabulary of texts, see `guidance.motion.networks.phrases.vocabulary`.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, weights: dict[str, float]) -> None:
         super().__init__()
         self.bags = Bags(weights)
@@ -84,7 +87,7 @@ class MotionTextEncoder(nn.Module):
         x = x.clamp(-5, 5)
         if x.shape[1] % 2:
             x = torch.cat([x, x[:, -1:]], 1)
-        x = self.stem(x.unflatten(1, (-1, 2)).flatten(2))
+        x = self.stem(x.reshape(len(x), -1, 2 * FEATURES))
         at = torch.arange(x.shape[1], device=x.device)
         mask = (at < (lengths[:, None] + 1) // 2).to(x)[..., None]
         for block in self.blocks:

@@ -42,7 +42,7 @@ def about_y(angle: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
     cosine, sine = angle.cos(), angle.sin()
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     rows = [cosine, zero, sine, zero, one, zero, -sine, zero, cosine]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    return torch.stack(rows, -1).reshape(*angle.shape, 3, 3)
 
 
 def resampled_pose(
@@ -88,6 +88,6 @@ def poses_of(
     way = (turn[:, :-1] @ way[..., None])[..., 0].cumsum(1)
     ground = torch.cat([torch.zeros_like(features[:, :1, :3]), way], 1)
     root = ground + features[..., 3:4] * ground.new_tensor([0.0, 1, 0])
-    local = from_six(features[..., ROOT:].unflatten(-1, (JOINTS, 6)))
+    local = from_six(features[..., ROOT:].reshape(*features.shape[:-1], JOINTS, 6))
     rotations = torch.cat([(turn @ local[:, :, 0])[:, :, None], local[:, :, 1:]], 2)
     return rotations, root

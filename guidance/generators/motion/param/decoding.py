@@ -59,8 +59,8 @@ class NoiseDecoder:
         """Rotations and positions of the pelvis, at the rate of the start motions."""
         drawn, place = poses_of(sample_motion(self.network, noise, self.steps))
         weights = self.weights.to(noise)
-        turned = (weights @ six(drawn).flatten(2)).unflatten(-1, (-1, 6))
-        rotations = from_six(turned)
+        turned = weights @ six(drawn).flatten(2)
+        rotations = from_six(turned.reshape(*turned.shape[:2], -1, 6))
         turn = self.turn.to(noise)[:, None]
         pelvis = turn @ rotations[:, :, 0]
         root = (turn @ (weights @ place)[..., None])[..., 0] * self.scale
