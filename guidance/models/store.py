@@ -21,6 +21,8 @@ EMBEDDED = {
     "mini-portraits": "mini_portraits",
     "mini-diffusion": "mini_diffusion",
     "mini-stylegan": "mini_stylegan",
+    "mini-tmr": "mini_tmr",
+    "mini-motion": "mini_motion",
 }
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (
