@@ -27,6 +27,7 @@ from guidance.schedule import Schedule
 from guidance.wording import what_is_wrong
 
 KIND, WEIGHT = "kind", "weight"
+NONE = "none"
 ONE = Schedule.parse(1.0)
 WEIGHTED = re.compile(rf"(?P<name>.+?)(?:\s*:\s*(?P<weight>{CURVE}|{NUMBER}))?", re.S)
 
@@ -188,6 +189,16 @@ class LossChoice(Choice):
             weight = Schedule.of(entry.weight)
             parts.append(entry.cls.kind() + ("" if weight == ONE else f":{weight}"))
         return ",".join(parts)
+
+
+class OptionalLossChoice(LossChoice):
+    """Losses, or "none"."""
+
+    def entries(self, raw: Any) -> list[Entry]:
+        return [] if raw in (NONE, (), []) else super().entries(raw)
+
+    def text(self, raw: Any) -> str:
+        return super().text(raw) or NONE
 
 
 class ListChoice(Choice):

@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from guidance.config.choices import Choice, ListChoice, LossChoice, WeightedLoss
+from guidance.config.choices import (
+    Choice,
+    ListChoice,
+    LossChoice,
+    OptionalLossChoice,
+    WeightedLoss,
+)
 from guidance.config.kinds import (
     CAMERAS,
     EDIT_METHODS,
@@ -36,5 +42,6 @@ EditMethods = Annotated[Options, Choice(EDIT_METHODS)]
 MeshMode = Annotated[Options, Choice(MESH_MODES)]
 Camera = Annotated[Options, Choice(CAMERAS)]
 Losses = Annotated[tuple[WeightedLoss, ...], LossChoice(LOSSES)]
+OptionalLosses = Annotated[tuple[WeightedLoss, ...], OptionalLossChoice(LOSSES)]
 Encoders = Annotated[tuple[Options, ...], ListChoice(ENCODERS)]
 Keyframes = Annotated[tuple[Keyframe, ...], BeforeValidator(_keyframes)]

@@ -27,12 +27,14 @@ class Node:
     children: dict[str, list[Node]] = field(default_factory=dict)
     chosen: str = ""  # the field and the name, e.g. "mode texture", "frames"; empty for the task
     flat: bool = True  # whether the task makes flat images
+    hidden: frozenset[str] = frozenset()  # options whose names the task uses for something else
 
     @property
     def options(self) -> dict[str, FieldInfo]:
         """The options that apply to the task."""
         fields = self.cls.model_fields
-        return {k: i for k, i in fields.items() if self.flat or not is_flat_only(i)}
+        shown = {k: i for k, i in fields.items() if k not in self.hidden}
+        return {k: i for k, i in shown.items() if self.flat or not is_flat_only(i)}
 
     def walk(self) -> Iterator[Node]:
         """The node and all below it."""
@@ -67,6 +69,7 @@ def tree_of(
     weight: Any = 1.0,
     only_chosen: bool = False,
     flat: bool = True,
+    hidden: frozenset[str] = frozenset(),
 ) -> Node:
     """The tree of a task or component.
 
@@ -77,7 +80,8 @@ def tree_of(
         only_chosen: leaves out components that nobody chose, whose import would take long.
     """
     flat = getattr(cls, "FLAT", flat)
-    node = Node(cls, dict(values), weight, chosen=name, flat=flat)
+    node = Node(cls, dict(values), weight, chosen=name, flat=flat, hidden=hidden)
+    hidden = hidden | frozenset(getattr(cls, "OWN_OPTIONS", ()))
     for key, info in cls.model_fields.items():
         choice = choice_of(info.metadata)
         if choice is None:
@@ -101,6 +105,7 @@ def tree_of(
                 weight=entry.weight,
                 only_chosen=only_chosen,
                 flat=flat,
+                hidden=hidden,
             )
             for entry in entries
         ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import NAMES, Skeleton, canonical
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import bent, between, unit
 
@@ -31,13 +31,17 @@ def speeds(points: Array, fps: float | int) -> Array:
     return np.linalg.norm(velocity[..., [0, 2]], axis=-1)
 
 
-def contacts(joints: Array, fps: float | int) -> Array:
-    """Which feet are on the ground `[t, 2]`: ankle or toe joint is low and slow."""
+def contacts(joints: Array, fps: float | int, rest: Array = REST) -> Array:
+    """Which feet are on the ground `[t, 2]`: ankle or toe joint is low and slow.
+
+    Args:
+        rest: positions of the joints of the skeleton in the T-pose.
+    """
     joints = np.asarray(joints, np.float64)
     found = np.zeros((len(joints), 2), bool)
-    for points, rest in ((ANKLES, ANKLE_HEIGHT), (TOES, TOE_HEIGHT)):
+    for points in (ANKLES, TOES):
         feet = joints[:, points]
-        low = feet[..., 1] - rest < CONTACT_HEIGHT
+        low = feet[..., 1] - rest[points, 1] < CONTACT_HEIGHT
         found |= low & (speeds(feet, fps) < CONTACT_SPEED)
     return found
 
@@ -48,21 +52,24 @@ def lowest(joints: Array) -> Array:
     return np.concatenate(heights, 1).min(1)
 
 
-def depths(joints: Array) -> Array:
+def depths(joints: Array, rest: Array = REST) -> Array:
     """How deep the body is in the ground `[t]`: soles of feet, and centers of other joints.
 
     On its toes or on its knees, an ankle may be as low as a toe joint.
     """
     heights = joints[..., 1].copy()
-    heights[:, [*ANKLES, *TOES]] -= TOE_HEIGHT
+    heights[:, [*ANKLES, *TOES]] -= rest[TOES, 1].mean()
     return np.maximum(-heights.min(1), 0)
 
 
-def above_ground(motion: Motion, allowed: float = 0.004, window: int = 7) -> Motion:
+def above_ground(
+    motion: Motion, allowed: float = 0.004, window: int = 7, skeleton: Skeleton | None = None
+) -> Motion:
     """The motion raised where it is deeper in the ground than `allowed` meters, smoothly."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-    deep = np.maximum(depths(motion.joints().double().numpy()) - allowed, 0)
+    rest = REST if skeleton is None else skeleton.rest.double().numpy()
+    deep = np.maximum(depths(motion.joints(skeleton).double().numpy(), rest) - allowed, 0)
     lift = uniform_filter1d(maximum_filter1d(deep, window, mode="nearest"), window, mode="nearest")
     up = torch.from_numpy(lift).float()[:, None] * torch.tensor([0.0, 1, 0])
     return replace(motion, root=motion.root + up)
@@ -116,21 +123,25 @@ def in_place(motion: Motion) -> Motion:
     return replace(motion, root=motion.root - part * way)
 
 
-def foot_locked(motion: Motion, blend: int = 4) -> Motion:
+def foot_locked(motion: Motion, blend: int = 4, skeleton: Skeleton | None = None) -> Motion:
     """The motion with feet that stay where they touch the ground, by two-bone inverse kinematics.
 
     Args:
         blend: frames over which a foot goes to its place and leaves it.
+        skeleton: of the person, by default the canonical one.
     """
+    skeleton = skeleton or canonical()
+    rest = skeleton.rest.double().numpy()
     rotations = motion.rotations.double().numpy().copy()
     root = motion.root.double().numpy()
-    posed = canonical().pose(motion.rotations.double(), motion.root.double())
+    posed = skeleton.pose(motion.rotations.double(), motion.root.double())
     world, joints = (values.numpy() for values in posed)
-    touching = contacts(joints, motion.fps)
+    touching = contacts(joints, motion.fps, rest)
     for side, name in enumerate(SIDES):
         target = _locked(joints[:, ANKLES[side]], touching[:, side], blend)
         if target is not None:
-            _reach(rotations, world, joints, name, target)
+            chain = tuple(f"{name}_{part}" for part in ("hip", "knee", "ankle"))
+            reach(rotations, world, joints, chain, target, rest=rest)
     return replace(
         motion, rotations=torch.from_numpy(rotations).float(), root=torch.from_numpy(root).float()
     )
@@ -159,18 +170,35 @@ def _locked(feet: Array, touching: Array, blend: int) -> Array | None:
     return result
 
 
-def _reach(rotations: Array, world: Array, joints: Array, name: str, target: Array) -> None:
-    """Turns hip and knee so that the ankle is at the target; the foot keeps its direction."""
-    hip, knee, ankle = (NAMES.index(f"{name}_{part}") for part in ("hip", "knee", "ankle"))
-    upper = float(np.linalg.norm(REST[knee] - REST[hip]))
-    lower = float(np.linalg.norm(REST[ankle] - REST[knee]))
-    pole = joints[:, knee] - (joints[:, hip] + joints[:, ankle]) / 2
-    middle, end, _ = bent(target - joints[:, hip], pole, upper, lower)
-    new_hip = between(joints[:, knee] - joints[:, hip], middle) @ world[:, hip]
-    old_lower = (joints[:, ankle] - joints[:, knee])[..., None]
-    turned = new_hip @ np.swapaxes(world[:, hip], -1, -2)
-    new_knee = between((turned @ old_lower)[..., 0], end - middle) @ turned @ world[:, knee]
-    parent = NAMES.index("pelvis")
-    rotations[:, hip] = np.swapaxes(world[:, parent], -1, -2) @ new_hip
-    rotations[:, knee] = np.swapaxes(new_hip, -1, -2) @ new_knee
-    rotations[:, ankle] = np.swapaxes(new_knee, -1, -2) @ world[:, ankle]
+def reach(
+    rotations: Array,
+    world: Array,
+    joints: Array,
+    chain: tuple[str, ...],
+    target: Array,
+    *,
+    rest: Array = REST,
+) -> None:
+    """Turns two bones so that their end is at a target, in place; the end keeps its direction.
+
+    Args:
+        rotations: `[t, 22, 3, 3]`, which are changed.
+        world: rotations in the world.
+        joints: positions.
+        chain: the three joints, e.g. hip, knee and ankle of a side.
+        target: `[t, 3]`.
+        rest: positions of the joints in the T-pose.
+    """
+    first, second, third = (NAMES.index(name) for name in chain)
+    upper = float(np.linalg.norm(rest[second] - rest[first]))
+    lower = float(np.linalg.norm(rest[third] - rest[second]))
+    pole = joints[:, second] - (joints[:, first] + joints[:, third]) / 2
+    middle, end, _ = bent(target - joints[:, first], pole, upper, lower)
+    new_first = between(joints[:, second] - joints[:, first], middle) @ world[:, first]
+    old_lower = (joints[:, third] - joints[:, second])[..., None]
+    turned = new_first @ np.swapaxes(world[:, first], -1, -2)
+    new_second = between((turned @ old_lower)[..., 0], end - middle) @ turned @ world[:, second]
+    parent = canonical().parents[first]
+    rotations[:, first] = np.swapaxes(world[:, parent], -1, -2) @ new_first
+    rotations[:, second] = np.swapaxes(new_first, -1, -2) @ new_second
+    rotations[:, third] = np.swapaxes(new_second, -1, -2) @ world[:, third]

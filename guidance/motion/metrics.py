@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from guidance.body.limits import limit_violations
+from guidance.body.skeleton import Skeleton
 from guidance.motion.cleaning import ANKLES as ANKLE_JOINTS
-from guidance.motion.cleaning import TOES, contacts, depths, speeds
+from guidance.motion.cleaning import REST, TOES, contacts, depths, speeds
 from guidance.motion.motion import Motion
 
 Array = Any
@@ -30,25 +31,25 @@ def _array(joints: Any) -> Array:
     return np.asarray(values, np.float64)
 
 
-def skate_cm_s(joints: Any, fps: float | int = 30.0) -> float:
+def skate_cm_s(joints: Any, fps: float | int = 30.0, rest: Array = REST) -> float:
     """Mean horizontal speed of feet on the ground, in cm/s; 0 without contacts.
 
     A foot is on the ground if its ankle or its toe joint is less than 5 cm above its height at rest
     and slower than 0.2 m/s; the slower one of both counts, as a foot rolls.
     """
     joints = _array(joints)
-    touching = contacts(joints, fps)
+    touching = contacts(joints, fps, rest)
     slowest = np.minimum(speeds(joints[:, ANKLE_JOINTS], fps), speeds(joints[:, TOES], fps))
     return float(100 * slowest[touching].mean()) if touching.any() else 0.0
 
 
-def penetration_p99_cm(joints: Any) -> float:
+def penetration_p99_cm(joints: Any, rest: Array = REST) -> float:
     """The 99th percentile over time of how deep the body is in the ground, in cm.
 
     Of feet, the soles count; of all other joints, their centers.
     """
     joints = _array(joints)
-    return float(100 * np.percentile(depths(joints), 99))
+    return float(100 * np.percentile(depths(joints, rest), 99))
 
 
 def jitter(joints: Any, fps: float | int = 30.0) -> float:
@@ -60,12 +61,13 @@ def jitter(joints: Any, fps: float | int = 30.0) -> float:
     return float(np.linalg.norm(jerk, axis=-1).mean() / 100)
 
 
-def quality(motion: Motion) -> Quality:
-    """All measures of a motion on the canonical skeleton."""
-    joints = motion.joints()
+def quality(motion: Motion, skeleton: Skeleton | None = None) -> Quality:
+    """All measures of a motion on a skeleton, by default the canonical one."""
+    joints = motion.joints(skeleton)
+    rest = REST if skeleton is None else _array(skeleton.rest)
     return Quality(
-        skate_cm_s(joints, motion.fps),
-        penetration_p99_cm(joints),
+        skate_cm_s(joints, motion.fps, rest),
+        penetration_p99_cm(joints, rest),
         int(limit_violations(motion.rotations).any(-1).sum()),
         jitter(joints, motion.fps),
     )

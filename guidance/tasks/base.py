@@ -58,6 +58,8 @@ class Task(Plain):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: Whether the task makes flat images; options for these are not offered by other tasks.
     FLAT: ClassVar[bool] = True
+    #: Options of the task whose names options of its components have too: those are not offered.
+    OWN_OPTIONS: ClassVar[tuple[str, ...]] = ()
     #: How long each preset takes, e.g. {"draft": "1 minute on two cores, seconds on a GPU"}.
     PRESET_MINUTES: ClassVar[Mapping[str, str]] = {}
 

@@ -58,7 +58,7 @@ class MotionGenerator(Generator):
         self.frames = tuple(motion.num_frames for motion in stage.start)
         self.fps = stage.start[0].fps
         self.skeleton = stage.body.skeleton
-        self._draw = BodyDrawing(stage.body)
+        self.draw = BodyDrawing(stage.body)
         self._repaired: MotionOutput | None = None
 
     def poses(self) -> tuple[Float[Tensor, "n t 22 3 3"], Float[Tensor, "n t 3"]]:
@@ -81,7 +81,7 @@ class MotionGenerator(Generator):
             output = MotionOutput.of(
                 *self.poses(), self.frames, fps=self.fps, skeleton=self.skeleton
             )
-        return replace(output, shots=view, draw=self._draw)
+        return replace(output, shots=view, draw=self.draw)
 
     def finish(self) -> tuple[str, ...]:
         if self.repair is None:

@@ -1,0 +1,1 @@
+"""What text2motion needs beside its task."""
