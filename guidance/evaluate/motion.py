@@ -8,12 +8,14 @@ other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.evaluate.judge import Score, normalize_text
 from guidance.motion.bank import load_bank
@@ -31,14 +33,21 @@ class MotionJudge:
         encoder: by default the embedded one.
         distractors: texts of other actions; by default the labels of the included bank. Those that
             mean the same as a prompt do not compete with it.
+        pelvis_height: of the body at rest whose motions are scored, in meters; by default that of
+            the canonical skeleton.
     """
 
     name = family = "mini-tmr"
 
     def __init__(
-        self, encoder: MotionTextEncoder | None = None, distractors: Sequence[str] | None = None
+        self,
+        encoder: MotionTextEncoder | None = None,
+        distractors: Sequence[str] | None = None,
+        pelvis_height: float | None = None,
     ) -> None:
         self.encoder = encoder or load_encoder()
+        own = float(canonical().rest[0, 1])
+        self.scale = own / (pelvis_height or own)
         if distractors is None:
             distractors = [clip.label for clip in load_bank().labels.values()]
         self.distractors = tuple(distractors)
@@ -62,9 +71,8 @@ class MotionJudge:
         own = self._prompts(list(prompts))
         texts = torch.cat([own, self._vectors]) if self.distractors else own
         names = [normalize_text(text) for text in (*prompts, *self.distractors)]
-        found = torch.stack([self.encoder.encode_motion(motion) for motion in motions])
         result = []
-        for sample, vector in enumerate(found):
+        for sample, vector in enumerate(self._motions(motions)):
             cosines = texts @ vector
             rivals = {
                 name: float(cosine)
@@ -76,13 +84,21 @@ class MotionJudge:
             result.append(Score(similarity, better + 1, len(rivals) + 1))
         return result
 
-    def similarity(self, motion: Motion, prompt: str) -> float:
-        """The cosine of a motion and a prompt."""
-        return self.scores([motion], [prompt])[0].similarity
+    def similarity(self, motions: Sequence[Motion], prompts: Sequence[str]) -> Float[Tensor, "n"]:
+        """The cosine of each motion and its prompt. Raises InputError as `scores`."""
+        return (self._motions(motions) * self._prompts(list(prompts))).sum(1)
+
+    def knows(self, prompt: str) -> bool:
+        """Whether a prompt has a word that the judge can read."""
+        return bool(self.encoder.bags([prompt]).any())
+
+    def _motions(self, motions: Sequence[Motion]) -> Float[Tensor, "n d"]:
+        scaled = [replace(motion, root=motion.root * self.scale) for motion in motions]
+        return torch.stack([self.encoder.encode_motion(motion) for motion in scaled])
 
     def _prompts(self, prompts: list[str]) -> Float[Tensor, "n d"]:
-        for prompt, bag in zip(prompts, self.encoder.bags(prompts), strict=True):
-            if not bag.any():
+        for prompt in prompts:
+            if not self.knows(prompt):
                 raise InputError(
                     f"{prompt!r:.100}: the judge of motions knows none of its words; name the "
                     "action in other words"

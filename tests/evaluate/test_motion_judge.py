@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 import torch
 
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.evaluate.motion import MotionJudge
 from guidance.motion.bank import load_bank
@@ -53,6 +55,7 @@ def test_refusals() -> None:
     judge = MotionJudge(Fixed(), [])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="one prompt for each of 1 motions, got 2"):
         judge.scores([named("a")], ["aims", "bows"])
+    assert judge.knows("aims") and not judge.knows("unknown")
     with pytest.raises(InputError, match="knows none of its words"):
         judge.scores([named("a")], ["unknown"])
 
@@ -65,6 +68,11 @@ def test_the_embedded_judge_knows_the_bank() -> None:
                "fours"]  # fmt: skip
     found = judge.scores([bank.clips[name] for name in names], prompts)
     assert sum(score.rank <= 3 for score in found) >= 7
+    similarity = judge.similarity([bank.clips[name] for name in names], prompts)
+    assert similarity.tolist() == pytest.approx([score.similarity for score in found], abs=1e-5)
+    taller = MotionJudge(pelvis_height=2 * float(canonical().rest[0, 1]))
+    scaled = [replace(bank.clips[name], root=2 * bank.clips[name].root) for name in names]
+    assert torch.allclose(taller.similarity(scaled, prompts), similarity, atol=1e-5)
     wrong = judge.scores([bank.clips[name] for name in names[::-1]], prompts)
     assert all(a.similarity > b.similarity for a, b in zip(found, wrong, strict=True))
     assert not any(parameter.requires_grad for parameter in load_encoder().parameters())

@@ -37,7 +37,7 @@ class Noise(MotionGenerator):
         """Where the noise starts, and the sampler."""
 
         begin: Literal["clip", "random"] = "clip"
-        """"clip": noise from which the retrieved motion is sampled; "random": Gaussian noise, a
+        """Where the noise starts: at that of the retrieved motion, or at Gaussian noise, which is a
         random motion."""
         sampler_steps: int = Field(default=8, ge=1, le=100)
         """Steps of the sampler; time and precision grow with them."""

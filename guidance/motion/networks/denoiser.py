@@ -142,9 +142,11 @@ def sample_motion(
 
 @torch.no_grad()
 def noise_of_motion(
-    network: MotionDenoiser, features: Float[Tensor, "n t c"], steps: int = 50
+    network: MotionDenoiser, features: Float[Tensor, "n t c"], steps: int
 ) -> Float[Tensor, "n t c"]:
-    """The noise from which a sampler of many steps draws about these features.
+    """The noise from which the sampler draws about these features.
+
+    Few steps are better: at low noise, the noise that a clean prediction implies is inexact.
 
     Source: the inversion of DDIM (arXiv 2010.02502, section 4.3).
     """
@@ -155,7 +157,7 @@ def noise_of_motion(
         a, s = mixing(now)
         # The velocity a noise - s clean; without noise, as much as the mean of the noise, 0.
         clean = _clean(network, x, now)
-        velocity = (a * x - clean) / s if now > 0 else torch.zeros_like(x)
+        velocity = (a * x - clean) / s if step else torch.zeros_like(x)
         x = math.cos(angle) * x + math.sin(angle) * velocity
     return x
 

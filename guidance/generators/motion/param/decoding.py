@@ -77,11 +77,12 @@ class NoiseDecoder:
         """Noise from which about the start motions are drawn.
 
         The inversion of the sampler gives the first guess. Few steps of the sampler do not follow
-        it exactly, so the noise is then fitted.
+        it exactly, so the noise is then fitted, with at most the norm of Gaussian noise.
         """
         features = torch.cat([self._features(motion) for motion in self.starts])
-        noise = noise_of_motion(self.network, features).requires_grad_()
+        noise = noise_of_motion(self.network, features, self.steps).requires_grad_()
         wanted = self.network.normalized(features)
+        most = noise[0].numel() ** 0.5
         optimizer = torch.optim.Adam([noise], FIT_RATE)
         with torch.enable_grad():
             for _ in range(FIT_STEPS):
@@ -89,6 +90,8 @@ class NoiseDecoder:
                 loss = (drawn - wanted).square().sum()
                 (noise.grad,) = torch.autograd.grad(loss, [noise])
                 optimizer.step()
+                with torch.no_grad():
+                    noise.mul_((most / noise.flatten(1).norm(dim=1)).clamp_max(1)[:, None, None])
         return noise.detach()
 
     def _features(self, motion: Motion) -> Float[Tensor, "1 t c"]:
