@@ -13,7 +13,7 @@ from guidance.errors import InputError
 from guidance.options import NamesFile, OfThePlace
 from guidance.prompts import Prompt, plain_text
 from guidance.tasks.base import Task
-from guidance.tasks.motion.constraints import At, Gaze, KeyPoseFile, ObstacleText, PathFile
+from guidance.tasks.motion.constraints import At, Gaze, KeyPoseFile, ObstacleText, RouteFile
 
 if TYPE_CHECKING:
     from guidance.body.body import Body
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from guidance.generators.motion.param.base import MotionGenerator, MotionStage
     from guidance.loop.settings import Settings
     from guidance.runs.plan import Plan
+    from guidance.motion.motion import Motion
+    from guidance.tasks.motion.acceptance import AcceptedRepair
+    from guidance.tasks.motion.repair import Repair
     from guidance.tasks.motion.rules import Rules
     from guidance.tasks.motion.start import Start
     from guidance.types import Terms
@@ -56,7 +59,7 @@ class TextToMotion(Task):
     """A point that the head looks at, e.g. 1s-2s:0,1.5,2."""
     keyframe: tuple[KeyPoseFile, ...] = ()
     """A pose at a time, e.g. pose.json@50%."""
-    path: PathFile | None = None
+    path: RouteFile | None = None
     """An SVG file whose path the person follows, and its length, e.g. circle.svg:6m."""
     obstacle: tuple[ObstacleText, ...] = ()
     """Something not to touch: sphere:x,y,z,radius or box:x,y,z,width,height,depth."""
@@ -92,12 +95,16 @@ class TextToMotion(Task):
         rules = self._rules(start)
         device = self.torch_device()
         stage = MotionStage(self.sample_seeds, start.motions, loaded.body, rules.free_joints())
+        repair = self._repair(rules)
+        if not self._from_scratch:
+            skeleton = loaded.body.skeleton
+            first = (repair.first(m, i, skeleton) for i, m in enumerate(start.motions))
+            stage = replace(stage, start=tuple(first))
         if self.loss and self._edits(rules):
             stage = replace(stage, start=self._edited(stage, rules))
         generator = self._generator(stage)
         generator.formats = formats
         losses = rules.losses() + self._priors()
-        repair = self._repair(rules)
         generator.repair = repair
         if self.loss:
             losses = self._image_losses() + losses
@@ -198,9 +205,9 @@ class TextToMotion(Task):
         terms = 20.0 * Ground() + 1.0 * JointLimits()
         if self._from_scratch:
             return terms + 1e-4 * JointAcceleration(absolute=True) + 0.003 * PosePrior()
-        return terms + 1.0 * StartDistance() + 3e-4 * JointAcceleration() + 0.05 * FootSkate()
+        return terms + 4.0 * StartDistance() + 3e-4 * JointAcceleration() + 0.05 * FootSkate()
 
-    def _repair(self, rules: Rules):  # type: ignore[no-untyped-def]
+    def _repair(self, rules: Rules) -> Repair:
         from guidance.tasks.motion.repair import Repair
 
         return Repair(rules, self.foot_lock)
@@ -211,7 +218,7 @@ class TextToMotion(Task):
         augment = Augment(crops=self.crops, scale=(0.8, 1.1), backgrounds=("white", "noise"))
         return self.losses(self.loss_context(augment))
 
-    def _edited(self, stage: MotionStage, rules: Rules):  # type: ignore[no-untyped-def]
+    def _edited(self, stage: MotionStage, rules: Rules) -> tuple[Motion, ...]:
         """The motions after the constraints alone: what a refinement has to be better than."""
         from guidance.loop.optimize import optimize
 
@@ -229,7 +236,10 @@ class TextToMotion(Task):
 
         return MotionJudge(pelvis_height=float(body.skeleton.rest[0, 1]))
 
-    def _accepted(self, repair, stage: MotionStage, generator: MotionGenerator):  # type: ignore[no-untyped-def]
+    def _accepted(
+        self, repair: Repair, stage: MotionStage, generator: MotionGenerator
+    ) -> AcceptedRepair:
+        """The repair that returns the motions of the stage where a judge prefers them."""
         from guidance.tasks.motion.acceptance import AcceptedRepair
 
         encoders = [each for term in self._image_losses() for each in term.loss.encoders]

@@ -13,13 +13,16 @@ from guidance.errors import InputError
 from guidance.evaluate.motion import MotionJudge
 from guidance.motion.bank import load_bank
 from guidance.motion.motion import Motion
-from guidance.motion.networks.encoder import load_encoder
+from guidance.motion.networks.encoder import MotionTextEncoder, load_encoder
 
 
-class Fixed:
+class Fixed(MotionTextEncoder):
     """An encoder with given vectors: of a motion by its name, of texts by their first letter."""
 
     VECTORS: ClassVar = {"a": [1.0, 0], "b": [0, 1.0], "c": [0.6, 0.8], "d": [0.95, 0.3122499]}
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
 
     def bags(self, texts):  # type: ignore[no-untyped-def]
         return torch.tensor([[float(text != "unknown")] for text in texts])
@@ -36,7 +39,7 @@ def named(name: str) -> Motion:
 
 
 def test_similarity_and_rank_among_distractors() -> None:
-    judge = MotionJudge(Fixed(), ["bends", "climbs"])  # type: ignore[arg-type]
+    judge = MotionJudge(Fixed(), ["bends", "climbs"])
     first, second = judge.scores([named("a"), named("c")], ["aims", "bows"])
     assert first.similarity == pytest.approx(1) and (first.rank, first.out_of) == (1, 4)
     # Of "bows", "bends" has the same vector and does not compete, nor does "climbs" (0.8).
@@ -44,15 +47,15 @@ def test_similarity_and_rank_among_distractors() -> None:
 
 
 def test_a_distractor_that_means_the_same_does_not_compete() -> None:
-    far = MotionJudge(Fixed(), ["climbs"])  # type: ignore[arg-type]
-    same = MotionJudge(Fixed(), ["dances"])  # type: ignore[arg-type]
+    far = MotionJudge(Fixed(), ["climbs"])
+    same = MotionJudge(Fixed(), ["dances"])
     assert far.scores([named("c")], ["aims"])[0].rank == 2
     found = same.scores([named("d")], ["aims"])[0]
     assert (found.rank, found.out_of) == (1, 1) and not found.similarity > 0.96
 
 
 def test_refusals() -> None:
-    judge = MotionJudge(Fixed(), [])  # type: ignore[arg-type]
+    judge = MotionJudge(Fixed(), [])
     with pytest.raises(InputError, match="one prompt for each of 1 motions, got 2"):
         judge.scores([named("a")], ["aims", "bows"])
     assert judge.knows("aims") and not judge.knows("unknown")

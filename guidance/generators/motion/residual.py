@@ -18,6 +18,9 @@ from guidance.types import StepContext
 
 #: Farthest turn in degrees of joints that a constraint moves; their limits are what holds them.
 FREE_DEG = 170.0
+#: Where constraints move joints: how fast the other joints and the pelvis change beside them, so
+#: that a hand is not moved by the trunk.
+OTHERS, PELVIS = 0.2, 0.1
 #: Spread of the first coefficients in radians and meters: seeds differ, but nothing is seen of it.
 SPREAD = 1e-4
 
@@ -61,18 +64,21 @@ class Residual(MotionGenerator):
         free = torch.tensor(stage.free)
         degrees = torch.where(free, max(FREE_DEG, self.options.trust), self.options.trust)
         self.register_buffer("radius", torch.deg2rad(degrees), persistent=False)
+        pace = torch.ones(22) if not any(stage.free) else torch.where(free, 1.0, OTHERS)
+        self.register_buffer("pace", pace[:, None], persistent=False)
+        self.pelvis_pace = PELVIS if any(stage.free) else 1.0
         draws = StepContext(stage.seeds, phase="start")
         self.turns = nn.Parameter(SPREAD * draws.normal("turns", most, 22, 3))
         self.shifts = nn.Parameter(SPREAD * draws.normal("shifts", most, 3))
 
     def poses(self) -> tuple[Float[Tensor, "n t 22 3 3"], Float[Tensor, "n t 3"]]:
         basis, n = self.get_buffer("basis"), self.num_samples
-        turns = (basis @ self.turns.flatten(2)).view(n, -1, 22, 3)
+        turns = (basis @ self.turns.flatten(2)).view(n, -1, 22, 3) * self.get_buffer("pace")
         rotations = self.get_buffer("rotations") @ exponential(
             within(turns, self.get_buffer("radius"))
         )
         reach = torch.full((), self.options.shift).to(basis)
-        shifts = within(basis @ self.shifts, reach)
+        shifts = within(self.pelvis_pace * (basis @ self.shifts), reach)
         return rotations, self.get_buffer("root") + shifts
 
     def param_groups(self) -> list[dict[str, Any]]:

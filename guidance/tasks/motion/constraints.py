@@ -165,14 +165,14 @@ class KeyPoseFile(Parsed):
 
 
 @dataclass(frozen=True)
-class PathFile(Parsed):
+class RouteFile(Parsed):
     """A drawing of a path, and its length: "circle.svg" or "circle.svg:6m"."""
 
     path: str
     meters: float | None
 
     @classmethod
-    def parse(cls, text: str) -> PathFile:
+    def parse(cls, text: str) -> RouteFile:
         found = re.fullmatch(r"(.+?)(?::(\d{1,4}(?:\.\d{1,4})?)\s*m)?", str(text), re.S)
         if found is None:
             raise InputError(

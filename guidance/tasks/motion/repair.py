@@ -14,6 +14,7 @@ from guidance.body.skeleton import NAMES, Skeleton
 from guidance.losses.motion.targets import PointTarget, PoseTarget
 from guidance.losses.root_path import nearest
 from guidance.motion.cleaning import above_ground, foot_locked, reach
+from guidance.motion.joining import closed
 from guidance.motion.motion import Motion
 from guidance.motion.output import MotionOutput
 from guidance.motion.rotations import slerp
@@ -22,6 +23,8 @@ from guidance.tasks.motion.rules import Rules
 Array = Any
 #: Seconds over which a correction begins and ends, and rounds of all corrections.
 BLEND, ROUNDS = 0.35, 3
+#: Degrees between the first and the last heading of a loop that turns.
+TURNED_DEG = 45.0
 #: Joints whose limits are kept by clamping; the others are those of the inverse kinematics.
 LIMBS = {
     NAMES.index(f"{side}_{end}"): tuple(f"{side}_{part}" for part in parts)
@@ -55,6 +58,8 @@ class Repair:
         for _ in range(ROUNDS):
             if rules.keyframes:
                 motion = with_poses(motion, rules.keyframes[sample])
+            if rules.loop:
+                motion = as_loop(motion)
             motion = limited(motion)
             motion = above_ground(motion, skeleton=skeleton)
             if rules.paths and (path := rules.paths[sample]) is not None:
@@ -66,6 +71,18 @@ class Repair:
                 motion = foot_locked(motion, skeleton=skeleton)
             if rules.at:
                 motion = with_points(motion, rules.at[sample], skeleton)
+        return limited(motion)
+
+    def first(self, motion: Motion, sample: int, skeleton: Skeleton) -> Motion:
+        """The motion before the optimization: poses and limbs are put where they should be.
+
+        The optimization then has to move the trunk only where a limb does not reach.
+        """
+        if self.rules.keyframes:
+            motion = with_poses(motion, self.rules.keyframes[sample])
+        if self.rules.at:
+            limbs = [each for each in self.rules.at[sample] if each.joint in LIMBS]
+            motion = limited(with_points(motion, limbs, skeleton))
         return motion
 
 
@@ -74,6 +91,20 @@ def limited(motion: Motion) -> Motion:
     beyond = limit_violations(motion.rotations, 0.0)[..., None, None]
     rotations = torch.where(beyond, within_limits(motion.rotations), motion.rotations)
     return replace(motion, rotations=rotations)
+
+
+def as_loop(motion: Motion) -> Motion:
+    """The motion whose last pose is its first one; its heading and its place may differ."""
+    ends = closed(motion)
+    rotations = ends.rotations.clone()
+    if _turned_deg(motion) > TURNED_DEG:
+        rotations[:, 0] = motion.rotations[:, 0]
+    return replace(ends, rotations=rotations)
+
+
+def _turned_deg(motion: Motion) -> float:
+    trace = (motion.rotations[0, 0] * motion.rotations[-1, 0]).sum()
+    return float(torch.rad2deg(((trace - 1) / 2).clamp(-1, 1).acos()))
 
 
 def with_poses(motion: Motion, targets: Sequence[PoseTarget]) -> Motion:

@@ -19,7 +19,7 @@ from guidance.motion.files.read import read_motions
 from guidance.motion.files.rig import FPS
 from guidance.motion.motion import Motion
 from guidance.motion.posing import solved
-from guidance.tasks.motion.constraints import PathFile
+from guidance.tasks.motion.constraints import RouteFile
 from guidance.tasks.motion.follow import follow, travel
 from guidance.tasks.motion.path_file import read_path, scaled
 
@@ -56,7 +56,7 @@ def motion_of_file(path: Path, body: Body) -> Motion:
 
 
 def found_motions(
-    prompts: Sequence[str], seeds: Sequence[int], bank: Bank, body: Body, path: PathFile | None
+    prompts: Sequence[str], seeds: Sequence[int], bank: Bank, body: Body, path: RouteFile | None
 ) -> Start:
     """The motion of each prompt from a bank, along the path if there is one."""
     motions, paths = [], []
@@ -82,7 +82,7 @@ def found_motions(
     return Start(tuple(motions), tuple(paths), tuple(notes))
 
 
-def along(start: Start, path: PathFile | None) -> Start:
+def along(start: Start, path: RouteFile | None) -> Start:
     """The same motions along a path, if there is one."""
     if path is None:
         return start
