@@ -123,12 +123,18 @@ def in_place(motion: Motion) -> Motion:
     return replace(motion, root=motion.root - part * way)
 
 
-def foot_locked(motion: Motion, blend: int = 4, skeleton: Skeleton | None = None) -> Motion:
+def foot_locked(
+    motion: Motion,
+    blend: int = 4,
+    skeleton: Skeleton | None = None,
+    touching: Array | None = None,
+) -> Motion:
     """The motion with feet that stay where they touch the ground, by two-bone inverse kinematics.
 
     Args:
         blend: frames over which a foot goes to its place and leaves it.
         skeleton: of the person, by default the canonical one.
+        touching: which feet `[t, 2]` are on the ground; by default those that are low and slow.
     """
     skeleton = skeleton or canonical()
     rest = skeleton.rest.double().numpy()
@@ -136,7 +142,7 @@ def foot_locked(motion: Motion, blend: int = 4, skeleton: Skeleton | None = None
     root = motion.root.double().numpy()
     posed = skeleton.pose(motion.rotations.double(), motion.root.double())
     world, joints = (values.numpy() for values in posed)
-    touching = contacts(joints, motion.fps, rest)
+    touching = contacts(joints, motion.fps, rest) if touching is None else touching
     for side, name in enumerate(SIDES):
         target = _locked(joints[:, ANKLES[side]], touching[:, side], blend)
         if target is not None:

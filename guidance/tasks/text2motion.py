@@ -95,13 +95,13 @@ class TextToMotion(Task):
         rules = self._rules(start)
         device = self.torch_device()
         stage = MotionStage(self.sample_seeds, start.motions, loaded.body, rules.free_joints())
-        repair = self._repair(rules)
+        repair = self._repair(rules, start)
         if not self._from_scratch:
             skeleton = loaded.body.skeleton
             first = (repair.first(m, i, skeleton) for i, m in enumerate(start.motions))
             stage = replace(stage, start=tuple(first))
         if self.loss and self._edits(rules):
-            stage = replace(stage, start=self._edited(stage, rules))
+            stage = replace(stage, start=self._edited(stage, rules, repair))
         generator = self._generator(stage)
         generator.formats = formats
         losses = rules.losses() + self._priors()
@@ -133,6 +133,7 @@ class TextToMotion(Task):
         from guidance.tasks.motion.start import (
             Start,
             along,
+            feet_on_ground,
             found_motions,
             motion_of_file,
             standing_motion,
@@ -149,12 +150,13 @@ class TextToMotion(Task):
             if self.path is not None:
                 raise InputError("--path: needs a motion that walks; use --generator residual")
             seconds = self.generator.seconds  # type: ignore[attr-defined]
-            return Start((standing_motion(seconds, body),) * n, (None,) * n, ())
+            return Start((standing_motion(seconds, body),) * n, (None,) * n, (), ())
         if self.motion is not None:
             if self.bank is not None:
                 raise InputError("--bank: --motion gives the motion; remove one of the two")
             found = motion_of_file(self.motion, body)
-            return along(Start((found,) * n, (None,) * n, ()), self.path)
+            feet = (feet_on_ground(found, body),) * n
+            return along(Start((found,) * n, (None,) * n, feet, ()), self.path)
         prompts = [plain_text(prompt) for prompt in self.sample_prompts]
         return found_motions(prompts, self.sample_seeds, load_bank(self.bank), body, self.path)
 
@@ -207,10 +209,12 @@ class TextToMotion(Task):
             return terms + 1e-4 * JointAcceleration(absolute=True) + 0.003 * PosePrior()
         return terms + 4.0 * StartDistance() + 3e-4 * JointAcceleration() + 0.05 * FootSkate()
 
-    def _repair(self, rules: Rules) -> Repair:
+    def _repair(self, rules: Rules, start: Start) -> Repair:
         from guidance.tasks.motion.repair import Repair
 
-        return Repair(rules, self.foot_lock)
+        # Contacts of the motion that was found hold as long as nothing but a path changes it.
+        known = any(path is not None for path in start.paths)
+        return Repair(rules, self.foot_lock, start.contacts if known else None)
 
     def _image_losses(self) -> Terms:
         from guidance.augment import Augment
@@ -218,12 +222,14 @@ class TextToMotion(Task):
         augment = Augment(crops=self.crops, scale=(0.8, 1.1), backgrounds=("white", "noise"))
         return self.losses(self.loss_context(augment))
 
-    def _edited(self, stage: MotionStage, rules: Rules) -> tuple[Motion, ...]:
+    def _edited(
+        self, stage: MotionStage, rules: Rules, repair: Repair
+    ) -> tuple[Motion, ...]:
         """The motions after the constraints alone: what a refinement has to be better than."""
         from guidance.loop.optimize import optimize
 
         generator = self._generator(stage)
-        generator.repair = self._repair(rules)
+        generator.repair = repair
         settings = self.settings()
         optimize(generator, rules.losses() + self._priors(), settings, quiet=True)
         output = generator()

@@ -44,6 +44,8 @@ class Repair:
 
     rules: Rules
     foot_lock: bool = True
+    #: Which feet of each sample are on the ground; by default those that are low and slow.
+    contacts: tuple[Any, ...] | None = None
 
     def __call__(self, output: MotionOutput) -> tuple[Sequence[Motion], tuple[str, ...]]:
         motions = [
@@ -68,7 +70,8 @@ class Repair:
                 root[:, [0, 2]] = nearest(ground, path)
                 motion = replace(motion, root=root)
             if self.foot_lock:
-                motion = foot_locked(motion, skeleton=skeleton)
+                touching = None if self.contacts is None else self.contacts[sample]
+                motion = foot_locked(motion, skeleton=skeleton, touching=touching)
             if rules.at:
                 motion = with_points(motion, rules.at[sample], skeleton)
         return limited(motion)

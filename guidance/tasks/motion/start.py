@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +15,7 @@ from guidance.generators.motion.param.files import on_body
 from guidance.losses.motion.targets import Polyline
 from guidance.motion.authored import standing
 from guidance.motion.bank import Bank
+from guidance.motion.cleaning import contacts
 from guidance.motion.compose import compose, plan
 from guidance.motion.files.read import read_motions
 from guidance.motion.files.rig import FPS
@@ -35,6 +37,8 @@ class Start:
 
     motions: tuple[Motion, ...]
     paths: tuple[Polyline | None, ...]
+    #: Which feet are on the ground `[t, 2]`, before a motion was bent along a path.
+    contacts: tuple[Any, ...]
     notes: tuple[str, ...]
 
 
@@ -59,27 +63,36 @@ def found_motions(
     prompts: Sequence[str], seeds: Sequence[int], bank: Bank, body: Body, path: RouteFile | None
 ) -> Start:
     """The motion of each prompt from a bank, along the path if there is one."""
-    motions, paths = [], []
+    motions, paths, touching = [], [], []
     notes: dict[str, None] = {}
     drawn = None if path is None else read_path(Path(path.path))
     for prompt, seed in zip(prompts, seeds, strict=True):
         notes.setdefault(found_note(prompt, bank, seed))
         motion = on_body(at_origin(compose(prompt, bank, seed=seed)), body)
         line = None
+        before = motion
         if drawn is not None and path is not None:
             meters = path.meters or travel(motion)
             if meters > LONGER * travel(motion) and _is_one_loop(prompt, bank, seed):
                 seconds = motion.seconds * meters / max(travel(motion), 0.1)
                 longer = f"{prompt} for {seconds:.2f} seconds"
                 motion = on_body(at_origin(compose(longer, bank, seed=seed)), body)
-            line = scaled(drawn, max(meters, 0.2))
+            before, line = motion, scaled(drawn, max(meters, 0.2))
             stretched = meters / max(travel(motion), 1e-6)
             motion = follow(motion, line)
             if abs(stretched - 1) > 0.1:
                 notes.setdefault(f"{prompt!r:.60}: steps are {stretched:.2f} times as long")
         motions.append(replace(motion, name=prompt[:80]))
         paths.append(line)
-    return Start(tuple(motions), tuple(paths), tuple(notes))
+        touching.append(feet_on_ground(before, body))
+    return Start(tuple(motions), tuple(paths), tuple(touching), tuple(notes))
+
+
+def feet_on_ground(motion: Motion, body: Body) -> Any:
+    """Which feet of a body are on the ground `[t, 2]`."""
+    skeleton = body.skeleton
+    joints = motion.joints(skeleton).double().numpy()
+    return contacts(joints, motion.fps, skeleton.rest.double().numpy())
 
 
 def along(start: Start, path: RouteFile | None) -> Start:
@@ -89,7 +102,7 @@ def along(start: Start, path: RouteFile | None) -> Start:
     drawn = read_path(Path(path.path))
     lines = [scaled(drawn, path.meters or max(travel(m), 0.2)) for m in start.motions]
     motions = [follow(m, line) for m, line in zip(start.motions, lines, strict=True)]
-    return Start(tuple(motions), tuple(lines), start.notes)
+    return Start(tuple(motions), tuple(lines), start.contacts, start.notes)
 
 
 def found_note(prompt: str, bank: Bank, seed: int) -> str:
