@@ -69,7 +69,9 @@ def train(work: Path, minutes: float) -> MotionDenoiser:
     network = prepared(pool)
     pool = network.normalized(pool.float()).clamp(-5, 5).half()
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.01, foreach=True)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), LEARNING_RATE, weight_decay=0.01, foreach=True
+    )
     clock, path = Clock(minutes), work / "motion_diffusion.pt"
     if path.exists():
         stored = torch.load(path, weights_only=True)

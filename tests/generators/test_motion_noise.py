@@ -32,7 +32,7 @@ def stage(name: str, count: int = 1) -> MotionStage:
     return MotionStage(tuple(range(count)), (motion,) * count, body)
 
 
-def test_the_start_is_about_the_clip() -> None:
+def test_the_start_is_the_clip_but_for_the_seed() -> None:
     given = stage("wave")
     short = replace(given.start[0], rotations=given.start[0].rotations[:50],
                     root=given.start[0].root[:50])  # fmt: skip
@@ -40,7 +40,11 @@ def test_the_start_is_about_the_clip() -> None:
     found = Noise(given)()
     wanted = given.body.skeleton.pose(short.rotations, short.root)[1]
     assert found.joints.shape == (1, 50, 22, 3)
-    assert (found.joints[0] - wanted).norm(dim=-1).mean() < 0.03
+    assert (found.joints[0] - wanted).norm(dim=-1).mean() < 0.015
+    # Without the kept difference, the sampler alone draws a similar motion.
+    generator = Noise(given)
+    generator.turns, generator.shifts = torch.eye(3), torch.zeros(3)
+    assert (generator().joints[0] - wanted).norm(dim=-1).mean() < 0.12
 
 
 def test_random_motions_differ_by_seed_and_start_at_the_place_of_the_clip() -> None:

@@ -28,7 +28,7 @@ from guidance.motion.networks.pose_features import (
 )
 
 #: Updates that make noise reproduce a motion with few steps of the sampler, and their rate.
-FIT_STEPS, FIT_RATE = 60, 0.05
+FIT_STEPS, FIT_RATE = 40, 0.07
 
 
 class NoiseDecoder:
