@@ -5,8 +5,9 @@
 For clips of the bank, the right hand goes to a point 0.3 m from where it is at 1 s, or the pelvis
 to a point on the ground 0.6 m from where it is at the end. The noise of the diffusion is optimized
 for this error only. The error is given as the optimization leaves it, without inverse kinematics or
-locked feet afterwards. The same clips without a constraint, and as the sampler reproduces them, are
-the measure of what is natural; random motions are in the card of the model. `judge` is the rank of the clip's label among all labels.
+locked feet afterwards. The same clips without a constraint, and as the generator starts with them,
+are the measure of what is natural; random motions are in the card of the model. `judge` is the rank
+of the clip's label among all labels.
 """
 
 from __future__ import annotations

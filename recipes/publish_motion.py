@@ -83,7 +83,8 @@ def publish(work: Path) -> None:
     card = {
         "family": "mini-motion",
         "what": "Unconditional diffusion of motions of two seconds at 20 frames a second "
-        "(it predicts clean features); its noise is optimized by the generator noise of text2motion.",
+        "(it predicts clean features); its noise is optimized by the generator noise of "
+        "text2motion.",
         "training": {"recipe": "recipes/motion_diffusion.py", "seed": motion_diffusion.SEED}
         | training,
         "data": SOURCES,
