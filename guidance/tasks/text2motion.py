@@ -219,7 +219,7 @@ class TextToMotion(Task):
     def _image_losses(self) -> Terms:
         from guidance.augment import Augment
 
-        augment = Augment(crops=self.crops, scale=(0.8, 1.1), backgrounds=("white", "noise"))
+        augment = Augment(crops=self.crops, scale=(0.8, 1.1), backgrounds=("solid", "noise"))
         return self.losses(self.loss_context(augment))
 
     def _edited(

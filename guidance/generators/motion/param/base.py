@@ -14,7 +14,8 @@ from guidance.body.body import Body
 from guidance.body.capsule import capsule_body
 from guidance.errors import InputError
 from guidance.generators.motion.param.drawing import BodyDrawing
-from guidance.generators.motion.param.files import DEFAULT_FORMATS, save_motion
+from guidance.generators.motion.param.files import DEFAULT_FORMATS, on_body, save_motion
+from guidance.motion.files.read import read_motions
 from guidance.motion.motion import Motion
 from guidance.motion.output import MotionOutput
 from guidance.rendering.cameras.orbit import Orbit
@@ -103,6 +104,14 @@ class MotionGenerator(Generator):
         """Cameras for the tiny motion, in the contract tests."""
         cameras = Orbit(num_views=3, size=(24, 24)).fixed(num_samples)
         return Shots.of(cameras, torch.tensor([0.2, 0.8, 0.8]).expand(num_samples, 3), strip=2)
+
+    @classmethod
+    def tiny_reload(cls, folder: Path) -> Float[Tensor, "v 3 h w"]:
+        """The exported tiny motion, read from its file and drawn, for the contract tests."""
+        body = capsule_body()
+        (motion,) = read_motions(folder / "motion.npz")
+        output = MotionOutput.of_motions([on_body(motion, body)], body.skeleton)
+        return replace(output, shots=cls.tiny_views(1), draw=BodyDrawing(body)).over()[0]
 
     @staticmethod
     def tiny_stage(num_samples: int, frames: int = 12) -> MotionStage:
