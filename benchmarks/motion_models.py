@@ -77,7 +77,7 @@ def reach(motion: Motion, error: Callable[[Tensor], Tensor]) -> tuple[Noise, lis
     errors = []
     for step in range(STEPS):
         found = error(generator().joints[0])
-        errors.append(float(found))
+        errors.append(found.item())
         for each in optimizer.param_groups:
             each["lr"] = RATE * (1 - step / STEPS)
         optimizer.zero_grad()
@@ -85,15 +85,13 @@ def reach(motion: Motion, error: Callable[[Tensor], Tensor]) -> tuple[Noise, lis
         optimizer.step()
         with torch.no_grad():
             generator.project()
-    errors.append(float(error(generator().joints[0])))
+    errors.append(error(generator().joints[0]).item())
     return generator, errors
 
 
 def measures(motion: Motion) -> dict[str, float]:
-    """The quality of a motion of the capsule body, on the canonical skeleton."""
-    body = capsule_body()
-    scale = float(canonical().rest[0, 1] / body.skeleton.rest[0, 1])
-    return asdict(quality(replace(motion, root=motion.root * scale)))
+    """The quality of a motion of the capsule body."""
+    return asdict(quality(motion, capsule_body().skeleton))
 
 
 def constraints(judge: MotionJudge) -> dict[str, Any]:
@@ -128,7 +126,10 @@ def constraints(judge: MotionJudge) -> dict[str, Any]:
                     "seconds": round(time.process_time() - began, 1),
                     **{key: round(value, 2) for key, value in measures(found).items()},
                     "skate_cm_s_with_locked_feet": round(
-                        measures(foot_locked(found))["skate_cm_s"], 2
+                        measures(foot_locked(found, skeleton=capsule_body().skeleton))[
+                            "skate_cm_s"
+                        ],
+                        2,
                     ),
                 }
             )
