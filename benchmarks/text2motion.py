@@ -1,4 +1,4 @@
-"""How exactly text2motion keeps constraints, and how long it takes: `python benchmarks/text2motion.py`.
+"""How exactly text2motion keeps constraints: `python benchmarks/text2motion.py [FOLDER]`.
 
 Writes benchmarks/results/text2motion.json: measures of each motion as in DONE.json, and seconds of
 processor time of the whole run on one thread. With a folder as argument, its runs are kept there.
