@@ -4,7 +4,7 @@
 
 For clips of the bank, the right hand goes to a point 0.3 m from where it is at 1 s, or the pelvis
 to a point on the ground 0.6 m from where it is at the end. The noise of the diffusion is optimized
-for this error only. The error is given as the optimization leaves it, without inverse kinematics or
+for this error and the priors of text2motion. The error is given as the optimization leaves it, without inverse kinematics or
 locked feet afterwards. The same clips without a constraint, and as the generator starts with them,
 are the measure of what is natural; random motions are in the card of the model. `judge` is the rank
 of the clip's label among all labels.
@@ -30,6 +30,10 @@ from guidance.body.skeleton import NAMES, canonical
 from guidance.evaluate.motion import MotionJudge
 from guidance.generators.motion.noise import Noise
 from guidance.generators.motion.param.base import MotionStage
+from guidance.losses.foot_skate import FootSkate
+from guidance.losses.ground import Ground
+from guidance.losses.joint_limits import JointLimits
+from guidance.losses.start_distance import StartDistance
 from guidance.motion.bank import load_bank
 from guidance.motion.cleaning import foot_locked
 from guidance.motion.compose import compose
@@ -37,9 +41,10 @@ from guidance.motion.joining import repeated
 from guidance.motion.metrics import quality
 from guidance.motion.motion import Motion
 
-CLIPS = ("walk", "wave", "dance", "kick")
+CLIPS = ("walk", "wave", "kick")
 STEPS, RATE, FRAMES = 100, 0.05, 59
 HAND = NAMES.index("right_wrist")
+PRIORS = ((Ground(), 20.0), (JointLimits(), 1.0), (FootSkate(), 0.05))
 #: Composed prompts, and prompts that name another order or action.
 COMPOSED = (
     ("walks forward, then waves", "kicks, then sits down"),
@@ -74,14 +79,19 @@ def reach(motion: Motion, error: Callable[[Tensor], Tensor]) -> tuple[Noise, lis
     generator = Noise(stage(motion))
     (group,) = generator.param_groups()
     optimizer = torch.optim.Adam(group["params"], RATE, betas=(0.9, 0.99))
-    errors = []
+    errors, started = [], StartDistance()
+    started.begin(generator().detach())
     for step in range(STEPS):
-        found = error(generator().joints[0])
+        output = generator()
+        found = error(output.joints[0])
         errors.append(found.item())
+        loss = 30 * found.square() + started.of_motions(output).sum()
+        for prior, weight in PRIORS:
+            loss = loss + weight * prior.of_motions(output).sum()
         for each in optimizer.param_groups:
             each["lr"] = RATE * (1 - step / STEPS)
         optimizer.zero_grad()
-        found.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             generator.project()

@@ -12,14 +12,19 @@ from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.evaluate.motion import MotionJudge
 from guidance.motion.bank import load_bank
+from guidance.motion.joining import repeated
 from guidance.motion.motion import Motion
 from guidance.motion.networks.encoder import MotionTextEncoder, load_encoder
+from guidance.motion.output import MotionOutput
+from guidance.tasks.motion.artifacts import MotionFiles
+from guidance.tasks.motion.rules import Rules
 
 
 class Fixed(MotionTextEncoder):
     """An encoder with given vectors: of a motion by its name, of texts by their first letter."""
 
-    VECTORS: ClassVar = {"a": [1.0, 0], "b": [0, 1.0], "c": [0.6, 0.8], "d": [0.95, 0.3122499]}
+    VECTORS: ClassVar = {"a": [1.0, 0], "b": [0, 1.0], "c": [0.6, 0.8], "d": [0.95, 0.3122499],
+                         "": [0.6, 0.8]}  # fmt: skip
 
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
@@ -84,7 +89,15 @@ def test_the_embedded_judge_knows_the_bank() -> None:
 def test_a_long_motion_is_read_in_parts() -> None:
     walk = load_bank().clips["walk"]
     encoder = load_encoder()
-    from guidance.motion.joining import repeated
-
     short, long = (encoder.encode_motion(repeated(walk, n, loop=True)) for n in (2, 9))
     assert float(short @ long) > 0.9
+
+
+def test_done_json_has_the_similarity_before_and_after() -> None:
+    judge = MotionJudge(Fixed(), [])
+    files = MotionFiles(Rules(), judge, (named("b"),))
+    output = MotionOutput.of_motions([named("c")])
+    found = files.scores(output, 0, ["aims"])
+    assert found == {"motion_judge_before": 0.0, "motion_judge": 0.6}
+    assert files.scores(output, 0, ["unknown"]) == {}
+    assert MotionFiles(Rules()).scores(output, 0, ["aims"]) == {}

@@ -37,12 +37,12 @@ def test_the_start_is_the_clip_but_for_the_seed() -> None:
     short = replace(given.start[0], rotations=given.start[0].rotations[:50],
                     root=given.start[0].root[:50])  # fmt: skip
     given = replace(given, start=(short,))
-    found = Noise(given)()
+    generator = Noise(given, Noise.Options(sampler_steps=4))
+    found = generator()
     wanted = given.body.skeleton.pose(short.rotations, short.root)[1]
     assert found.joints.shape == (1, 50, 22, 3)
     assert (found.joints[0] - wanted).norm(dim=-1).mean() < 0.015
     # Without the kept difference, the sampler alone draws a similar motion.
-    generator = Noise(given)
     generator.turns, generator.shifts = torch.eye(3), torch.zeros(3)
     assert (generator().joints[0] - wanted).norm(dim=-1).mean() < 0.12
 
@@ -75,11 +75,11 @@ def test_a_hand_reaches_a_point() -> None:
     generator = Noise(replace(given, start=(rest,)), Noise.Options(sampler_steps=4))
     goal = generator().joints[0, 25, WRIST].detach() + torch.tensor([0.1, 0.1, 0.1])
     optimizer = torch.optim.Adam(generator.param_groups())
-    for _ in range(40):
+    for _ in range(25):
         error = (generator().joints[0, 25, WRIST] - goal).norm()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()
         with torch.no_grad():
             generator.project()
-    assert (generator().joints[0, 25, WRIST] - goal).norm() < 0.06
+    assert (generator().joints[0, 25, WRIST] - goal).norm() < 0.08

@@ -27,7 +27,7 @@ def at_rate(
     count = max(2, round((len(joints) - 1) * rate / fps) + 1)
     flat = joints.flatten(1).T[None]
     found = F.interpolate(flat, count, mode="linear", align_corners=True)
-    return found[0].T.unflatten(1, joints.shape[1:])
+    return found[0].T.reshape(count, *joints.shape[1:])
 
 
 def read_joints(motion: Motion) -> Float[Tensor, "m 22 3"]:

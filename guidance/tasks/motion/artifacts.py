@@ -74,7 +74,7 @@ class MotionFiles(Artifact):
             return {}
         motions = [self.start[sample], output.motion(sample)]
         before, after = self.judge.similarity(motions, [captions[sample]] * 2).tolist()
-        return {"judge_before": round(before, 3), "judge": round(after, 3)}
+        return {"motion_judge_before": round(before, 3), "motion_judge": round(after, 3)}
 
 
 def frames_of(generator: MotionGenerator, sample: int, count: int, side: int) -> list[Frame]:
