@@ -4,10 +4,11 @@
 
 For clips of the bank, the right hand goes to a point 0.3 m from where it is at 1 s, or the pelvis
 to a point on the ground 0.6 m from where it is at the end. The noise of the diffusion is optimized
-for this error and the priors of text2motion. The error is given as the optimization leaves it, without inverse kinematics or
-locked feet afterwards. The same clips without a constraint, and as the generator starts with them,
-are the measure of what is natural; random motions are in the card of the model. `judge` is the rank
-of the clip's label among all labels.
+for this error and the priors of text2motion. The error is given as the optimization leaves it,
+without inverse kinematics or locked feet afterwards. The same
+clips without a constraint, and as the generator starts with them, are the measure of what is
+natural; random motions are in the card of the model. `judge` is the rank of the clip's label among
+all labels.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from guidance.motion.motion import Motion
 CLIPS = ("walk", "wave", "kick")
 STEPS, RATE, FRAMES = 100, 0.05, 59
 HAND = NAMES.index("right_wrist")
-PRIORS = ((Ground(), 20.0), (JointLimits(), 1.0), (FootSkate(), 0.05))
+PRIORS = ((StartDistance, 1.0), (Ground, 20.0), (JointLimits, 1.0), (FootSkate, 0.05))
 #: Composed prompts, and prompts that name another order or action.
 COMPOSED = (
     ("walks forward, then waves", "kicks, then sits down"),
@@ -79,14 +80,15 @@ def reach(motion: Motion, error: Callable[[Tensor], Tensor]) -> tuple[Noise, lis
     generator = Noise(stage(motion))
     (group,) = generator.param_groups()
     optimizer = torch.optim.Adam(group["params"], RATE, betas=(0.9, 0.99))
-    errors, started = [], StartDistance()
-    started.begin(generator().detach())
+    errors, priors = [], [(kind(), weight) for kind, weight in PRIORS]
+    for prior, _ in priors:
+        prior.begin(generator().detach())
     for step in range(STEPS):
         output = generator()
         found = error(output.joints[0])
         errors.append(found.item())
-        loss = 30 * found.square() + started.of_motions(output).sum()
-        for prior, weight in PRIORS:
+        loss = 30 * found.square()
+        for prior, weight in priors:
             loss = loss + weight * prior.of_motions(output).sum()
         for each in optimizer.param_groups:
             each["lr"] = RATE * (1 - step / STEPS)
