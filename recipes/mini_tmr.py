@@ -1,7 +1,7 @@
 """Trains the encoder of motions and texts, the judge of text2motion.
 
-    python -m recipes.mini_tmr --work WORK --hold-out --minutes 4      # without some clips
-    python -m recipes.mini_tmr --work WORK --minutes 3                 # continues with all clips
+    python -m recipes.mini_tmr --work WORK --hold-out --minutes 3.5    # without some clips
+    python -m recipes.mini_tmr --work WORK --minutes 2.5               # continues with all clips
     python -m recipes.publish_motion --work WORK                       # the folders, with figures
 
 Two paraphrases of each clip are never trained on. `UNSEEN` clips and all their phrases are held out
@@ -211,7 +211,7 @@ def _pool(path: Path, names: list[str]) -> dict[str, object]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the encoder of motions and texts")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoint goes")
-    parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--minutes", type=float, default=3.5)
     parser.add_argument("--hold-out", action="store_true", help="without the unseen clips")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

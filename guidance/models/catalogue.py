@@ -215,7 +215,7 @@ MOTIONS = (
         "judging text2motion by the joints",
         None,
         PACKAGE_LICENSE,
-        2,
+        1,
         kind="motion",
     ),
     Model(
@@ -224,7 +224,7 @@ MOTIONS = (
         "the generator noise of text2motion",
         None,
         PACKAGE_LICENSE,
-        2,
+        1,
         kind="motion",
     ),
 )
