@@ -11,6 +11,7 @@ import torch
 from guidance.body.capsule import capsule_body
 from guidance.commands.run import find_task, parse_task
 from guidance.errors import InputError
+from guidance.generators.motion.param.drawing import BodyDrawing
 from guidance.losses.motion.targets import Polyline
 from guidance.motion.bank import load_bank
 from guidance.motion.compose import compose
@@ -122,7 +123,7 @@ def test_a_run_keeps_constraints_to_the_centimeter_and_can_be_repeated(tmp_path:
         keyframe=(f"{pose}@80%",),
         obstacle=("sphere:3,1,0,0.3",),
         formats="glb,bvh,npz,vrm,vrma",
-        steps=12,
+        steps=4,
         output=tmp_path,
         **SMALL,
     )
@@ -158,7 +159,8 @@ def test_a_motion_of_a_file_along_a_path(tmp_path: Path) -> None:
 
 def test_from_scratch_reaches_a_point(tmp_path: Path) -> None:
     task = TextToMotion(
-        prompt="reaches", generator="keyposes", at=("1s:left_hand=0.3,1.3,0.4",), steps=60,
+        prompt="reaches", generator={"kind": "keyposes", "seconds": 1.5}, steps=20,
+        at=("1s:left_hand=0.3,1.3,0.4",),
         output=tmp_path, **SMALL,
     )  # fmt: skip
     (sample,) = task.run().samples
@@ -187,7 +189,7 @@ def test_a_refinement_that_no_judge_prefers_is_dropped(monkeypatch: pytest.Monke
     repair = Repair(Rules(), foot_lock=False)
     scores = iter([[[0.1, 0.1]], [[0.2, 0.0]]])
     monkeypatch.setattr(AcceptedRepair, "_scores", lambda *_: next(scores))
-    accepted = AcceptedRepair(repair, (given, given), None, ("a", "b"), ())  # type: ignore[arg-type]
+    accepted = AcceptedRepair(repair, (given, given), BodyDrawing(body), ("a", "b"), ())
     other = on_body(compose("claps", load_bank()), body)
     motions, notes = accepted(MotionOutput.of_motions((other, other), body.skeleton))
     assert motions[0].num_frames == other.num_frames and "refinement kept" in notes[0]

@@ -9,6 +9,7 @@ from guidance.encoders import load_encoder, load_judge
 from guidance.encoders.base import Encoder
 from guidance.evaluate.judge import embed_images, embed_texts
 from guidance.generators.motion.param.drawing import BodyDrawing
+from guidance.losses.pose_prior import PosePrior
 from guidance.motion.judging import MotionJudge
 from guidance.motion.motion import Motion
 from guidance.motion.output import MotionOutput
@@ -18,6 +19,9 @@ from guidance.tasks.motion.shots import unseen
 #: Least rise of the judge's similarity that counts.
 RISE = 0.002
 RESOLUTION = 112
+#: How much less usual than before poses may be, by the poses of the bank: a factor. Judges of images
+#: prefer contorted poses, as encoders do.
+LESS_USUAL = 1.1
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,21 @@ class AcceptedRepair:
         refined, notes = self.repair(output)
         given, _ = self.repair(MotionOutput.of_motions(self.start, output.skeleton))
         before, after = (self._scores(motions, output) for motions in (given, refined))
+        usual = [unusual(motions, output) for motions in (given, refined)]
         chosen, said = [], list(notes)
         for sample, prompt in enumerate(self.prompts):
             better = all(b[sample] + RISE < a[sample] for b, a in zip(before, after, strict=True))
+            contorted = usual[1][sample] > LESS_USUAL * usual[0][sample]
+            better = better and not contorted
             chosen.append(refined[sample] if better else given[sample])
             numbers = ", ".join(
                 f"{b[sample]:.3f} -> {a[sample]:.3f}" for b, a in zip(before, after, strict=True)
             )
             verdict = "kept" if better else "dropped: the motion of the bank is returned"
-            said.append(f"{prompt!r:.60}: judge of unseen views {numbers}; refinement {verdict}")
+            poses = ", but its poses are contorted" if contorted else ""
+            said.append(
+                f"{prompt!r:.60}: judge of unseen views {numbers}{poses}; refinement {verdict}"
+            )
         return chosen, tuple(said)
 
     def _scores(self, motions: Sequence[Motion], like: MotionOutput) -> list[list[float]]:
@@ -72,3 +82,9 @@ class AcceptedRepair:
     def _families(self) -> set[str]:
         models = (load_encoder(e, self.device) if isinstance(e, str) else e for e in self.encoders)
         return {model.family for model in models}
+
+
+def unusual(motions: Sequence[Motion], like: MotionOutput) -> list[float]:
+    """How far the poses of each motion are from those of the bank."""
+    prior = PosePrior()
+    return prior.of_motions(MotionOutput.of_motions(motions, like.skeleton)).tolist()

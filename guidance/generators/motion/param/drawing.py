@@ -16,7 +16,7 @@ from guidance.rendering.shading import Shading, render_mesh
 from guidance.views import Cameras, Shots
 
 #: Meters in the half height of a view at the distance of the subject, and the height of its center.
-REACH, MIDDLE = 1.1, 1.0
+REACH, MIDDLE = 1.2, 1.05
 SHADING = Shading(ambient=0.55)
 
 
