@@ -28,7 +28,7 @@ from guidance.tasks.motion.path_file import read_path, scaled
 #: A confidence below this is reported as a doubt, in the note.
 DOUBTFUL = 0.3
 #: A loop is repeated to cover a path that is this many times longer than its travel.
-LONGER = 1.3
+LONGER = 1.15
 
 
 @dataclass(frozen=True)
