@@ -209,7 +209,9 @@ class TextToMotion(Task):
 
         terms = 20.0 * Ground() + 1.0 * JointLimits()
         if self._from_scratch:
-            return terms + 1e-4 * JointAcceleration(absolute=True) + 0.003 * PosePrior()
+            terms = terms + 1e-4 * JointAcceleration(absolute=True) + 0.003 * PosePrior()
+            # Feet stay where they are, unless images may want a walk.
+            return terms if self.loss else terms + 0.5 * FootSkate()
         return terms + 4.0 * StartDistance() + 3e-4 * JointAcceleration() + 0.05 * FootSkate()
 
     def _repair(self, rules: Rules, start: Start) -> Repair:
