@@ -101,7 +101,7 @@ KINDS = {
     "generators/image": {"Generator", "ImageGenerator"},
     "generators/mesh": {"Generator", "MeshGenerator"},
     "generators/motion": {"Generator", "MotionGenerator"},
-    "losses": {"Loss"},
+    "losses": {"Loss", "MotionLoss"},
     "rendering/cameras": {"CameraRig"},
     "encoders": {"Encoder"},
 }

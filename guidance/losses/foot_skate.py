@@ -19,6 +19,8 @@ class FootSkate(MotionLoss):
     The contacts are those of the motion before the first step.
     """
 
+    chosen_by_name = False
+
     def begin(self, start: MotionOutput) -> None:
         self.contacts = contacts(start)
 

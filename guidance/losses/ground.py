@@ -15,6 +15,8 @@ class Ground(MotionLoss):
     Feet are as thick as toe joints are high in a standing person.
     """
 
+    chosen_by_name = False
+
     def of_motions(self, output: MotionOutput) -> Float[Tensor, "n"]:
         return mean_over(depths(output).square().sum(-1), output)
 

@@ -16,6 +16,8 @@ class JointAcceleration(MotionLoss):
         absolute: the acceleration itself, for motions from scratch.
     """
 
+    chosen_by_name = False
+
     def __init__(self, *, absolute: bool = False) -> None:
         super().__init__()
         self.absolute = absolute

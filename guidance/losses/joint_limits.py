@@ -13,5 +13,7 @@ from guidance.motion.output import MotionOutput
 class JointLimits(MotionLoss):
     """The mean over poses of the summed squared angles beyond the limits, in radians^2."""
 
+    chosen_by_name = False
+
     def of_motions(self, output: MotionOutput) -> Float[Tensor, "n"]:
         return mean_over(limit_penalty(output.rotations), output)

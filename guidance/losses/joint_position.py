@@ -16,6 +16,8 @@ from guidance.motion.output import MotionOutput
 class JointPosition(MotionLoss):
     """The sum over targets of the mean squared distance of a joint from its point, in m^2."""
 
+    chosen_by_name = False
+
     def __init__(self, targets: Sequence[Sequence[PointTarget]]) -> None:
         super().__init__()
         self.targets = tuple(tuple(each) for each in targets)  # of each sample

@@ -16,6 +16,8 @@ from guidance.motion.output import MotionOutput
 class KeyPose(MotionLoss):
     """The sum over key poses of the mean over joints of |R - R_wanted|^2."""
 
+    chosen_by_name = False
+
     def __init__(self, targets: Sequence[Sequence[PoseTarget]]) -> None:
         super().__init__()
         self.targets = tuple(tuple(each) for each in targets)

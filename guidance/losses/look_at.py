@@ -23,6 +23,8 @@ class LookAt(MotionLoss):
     The line of sight is the z axis of the head.
     """
 
+    chosen_by_name = False
+
     def __init__(self, targets: Sequence[Sequence[PointTarget]]) -> None:
         super().__init__()
         self.targets = tuple(tuple(each) for each in targets)

@@ -17,6 +17,8 @@ class LoopClosure(MotionLoss):
     and the heading may change.
     """
 
+    chosen_by_name = False
+
     def of_motions(self, output: MotionOutput) -> Float[Tensor, "n"]:
         rows = []
         for rotations, root, count in zip(

@@ -17,6 +17,8 @@ class MirrorSymmetry(MotionLoss):
     The pelvis is left out, so that the heading is free.
     """
 
+    chosen_by_name = False
+
     def of_motions(self, output: MotionOutput) -> Float[Tensor, "n"]:
         flip = torch.tensor([-1.0, 1.0, 1.0]).to(output.rotations)
         other = flip[:, None] * output.rotations[:, :, list(MIRRORED)] * flip

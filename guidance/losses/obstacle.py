@@ -26,6 +26,8 @@ class Obstacle(MotionLoss):
     The body is a chain of spheres along its bones.
     """
 
+    chosen_by_name = False
+
     def __init__(self, solids: Sequence[Solid], margin: float = 0.0) -> None:
         super().__init__()
         self.solids, self.margin = tuple(solids), margin

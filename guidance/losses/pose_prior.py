@@ -27,6 +27,8 @@ class PosePrior(MotionLoss):
         motions: by default those of the embedded bank.
     """
 
+    chosen_by_name = False
+
     def __init__(self, motions: Iterable[Motion] | None = None) -> None:
         super().__init__()
         motions = load_bank().clips.values() if motions is None else motions

@@ -16,6 +16,8 @@ from guidance.motion.output import MotionOutput
 class RootPath(MotionLoss):
     """The mean squared distance over the ground of the pelvis from a path, in m^2."""
 
+    chosen_by_name = False
+
     def __init__(self, paths: Sequence[Polyline | None]) -> None:
         super().__init__()
         self.paths = tuple(paths)

@@ -12,6 +12,8 @@ from guidance.motion.output import MotionOutput
 class StartDistance(MotionLoss):
     """The mean over poses and joints of the squared distance from the start, in m^2."""
 
+    chosen_by_name = False
+
     def begin(self, start: MotionOutput) -> None:
         self.start = start.joints
 
