@@ -80,19 +80,31 @@ class NoiseDecoder:
         it exactly, so the noise is then fitted, with at most the norm of Gaussian noise.
         """
         features = torch.cat([self._features(motion) for motion in self.starts])
-        noise = noise_of_motion(self.network, features, self.steps).requires_grad_()
+        noise = noise_of_motion(self.network, features, self.steps)
         wanted = self.network.normalized(features)
         most = noise[0].numel() ** 0.5
-        optimizer = torch.optim.Adam([noise], FIT_RATE)
+        mean, square = torch.zeros_like(noise), torch.zeros_like(noise)
+        for count in range(1, FIT_STEPS + 1):
+            gradient = self._gradient(noise, wanted)
+            # Adam (arXiv 1412.6980), outside the loop of a run.
+            mean = 0.9 * mean + 0.1 * gradient
+            square = 0.999 * square + 0.001 * gradient.square()
+            size = (square / (1 - 0.999**count)).sqrt() + 1e-8
+            noise = noise - FIT_RATE * mean / (1 - 0.9**count) / size
+            norm = noise.flatten(1).norm(dim=1)[:, None, None]
+            noise = noise * (most / norm).clamp_max(1)
+        return noise
+
+    def _gradient(
+        self, noise: Float[Tensor, "n t c"], wanted: Float[Tensor, "n t c"]
+    ) -> Float[Tensor, "n t c"]:
+        """The gradient of the squared difference from normalized features."""
         with torch.enable_grad():
-            for _ in range(FIT_STEPS):
-                drawn = self.network.normalized(sample_motion(self.network, noise, self.steps))
-                loss = (drawn - wanted).square().sum()
-                (noise.grad,) = torch.autograd.grad(loss, [noise])
-                optimizer.step()
-                with torch.no_grad():
-                    noise.mul_((most / noise.flatten(1).norm(dim=1)).clamp_max(1)[:, None, None])
-        return noise.detach()
+            noise = noise.detach().requires_grad_()
+            drawn = self.network.normalized(sample_motion(self.network, noise, self.steps))
+            (gradient,) = torch.autograd.grad((drawn - wanted).square().sum(), [noise])
+        result: Tensor = gradient
+        return result
 
     def _features(self, motion: Motion) -> Float[Tensor, "1 t c"]:
         """Features of a start motion, which stays in its last pose until the end of the windows."""
