@@ -36,7 +36,7 @@ class Model:
     license: str  # of the weights, as published; says "non-commercial" where that applies
     megabytes: int  # of the download, or on the disk for embedded models; approximate
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
-    kind: Literal["encoder", "denoiser", "backbone", "stylegan", "segmenter"] = "encoder"
+    kind: Literal["encoder", "denoiser", "backbone", "stylegan", "segmenter", "motion"] = "encoder"
     file: TorchFile | None = None  # of torch's hub
 
     @property
@@ -256,11 +256,32 @@ SEGMENTERS = (
         kind="segmenter",
     ),
 )
+#: Models of motions, without pictures.
+MOTIONS = (
+    Model(
+        "mini-tmr",
+        "mini-tmr",
+        "judging text2motion by the joints",
+        None,
+        PACKAGE_LICENSE,
+        1,
+        kind="motion",
+    ),
+    Model(
+        "mini-motion",
+        "mini-motion",
+        "the generator noise of text2motion",
+        None,
+        PACKAGE_LICENSE,
+        1,
+        kind="motion",
+    ),
+)
 
 
 def list_models() -> tuple[Model, ...]:
-    """All models of the catalogue: encoders, denoisers, backbones, StyleGANs, segmenters."""
-    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS + SEGMENTERS
+    """All models of the catalogue: encoders, denoisers, backbones, networks of other kinds."""
+    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS + SEGMENTERS + MOTIONS
 
 
 def find_model(name: str) -> Model | None:

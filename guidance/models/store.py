@@ -22,6 +22,8 @@ EMBEDDED = {
     "mini-diffusion": "mini_diffusion",
     "mini-stylegan": "mini_stylegan",
     "mini-regions": "mini_regions",
+    "mini-tmr": "mini_tmr",
+    "mini-motion": "mini_motion",
 }
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (

@@ -20,3 +20,7 @@ class MotionJudge(Protocol):
     def similarity(self, motions: Sequence[Motion], prompts: Sequence[str]) -> Float[Tensor, "n"]:
         """A number for each motion and its prompt; higher is better."""
         ...
+
+    def knows(self, prompt: str) -> bool:
+        """Whether it can read a prompt."""
+        ...

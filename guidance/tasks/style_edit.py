@@ -31,6 +31,7 @@ CROPS, SCALE = 8, (0.7, 1.0)
 #: Whose feature maps are compared in inversion, --keep and DONE.json.
 ENCODER = "mini-portraits"
 
+
 class StyleEdit(Task):
     """An image of a StyleGAN network edited by a prompt, after StyleCLIP (arXiv 2103.17249).
 

@@ -17,6 +17,7 @@ from guidance.tasks.motion.constraints import At, Gaze, KeyPoseFile, ObstacleTex
 
 if TYPE_CHECKING:
     from guidance.body.body import Body
+    from guidance.evaluate.motion import MotionJudge
     from guidance.generators.motion.param.base import MotionGenerator, MotionStage
     from guidance.loop.settings import Settings
     from guidance.runs.plan import Plan
@@ -116,7 +117,7 @@ class TextToMotion(Task):
             self.settings(),
             self.sample_prompts,
             views=MotionShots(self.resolution, device),
-            artifacts=(MotionFiles(rules),),
+            artifacts=(MotionFiles(rules, self._motion_judge(loaded.body), start.motions),),
             notes=(*loaded.notes, *start.notes),
         )
 
@@ -239,6 +240,13 @@ class TextToMotion(Task):
         output = generator()
         return tuple(output.motion(sample) for sample in range(output.num_samples))
 
+    @staticmethod
+    def _motion_judge(body: Body) -> MotionJudge:
+        """The judge that reads joints, and no images."""
+        from guidance.evaluate.motion import MotionJudge
+
+        return MotionJudge(pelvis_height=float(body.skeleton.rest[0, 1]))
+
     def _accepted(
         self, repair: Repair, stage: MotionStage, generator: MotionGenerator
     ) -> AcceptedRepair:
@@ -247,6 +255,13 @@ class TextToMotion(Task):
 
         encoders = [each for term in self._image_losses() for each in term.loss.encoders]
         prompts = tuple(plain_text(prompt) for prompt in self.sample_prompts)
+        judge = self._motion_judge(stage.body)
         return AcceptedRepair(
-            repair, stage.start, generator.draw, prompts, tuple(encoders), self.torch_device()
+            repair,
+            stage.start,
+            generator.draw,
+            prompts,
+            tuple(encoders),
+            self.torch_device(),
+            judge if all(map(judge.knows, prompts)) else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,7 +13,9 @@ from guidance.loop.result import Result
 from guidance.media.contact_sheet import TILE, contact_sheet
 from guidance.media.pixels import Frame, to_uint8
 from guidance.media.write_video import encode_mp4
+from guidance.motion.judging import MotionJudge
 from guidance.motion.metrics import quality
+from guidance.motion.motion import Motion
 from guidance.motion.output import MotionOutput
 from guidance.runs.artifacts.base import Artifact, RunContext, Written
 from guidance.tasks.motion.rules import Rules
@@ -33,6 +35,9 @@ class MotionFiles(Artifact):
     """Eight moments of each motion as an image, its video, and its quality in DONE.json."""
 
     rules: Rules
+    #: A judge of motions, and the motions before the optimization.
+    judge: MotionJudge | None = None
+    start: tuple[Motion, ...] = ()
 
     @torch.no_grad()
     def write(self, run: RunContext, result: Result) -> Iterator[Written]:
@@ -47,7 +52,8 @@ class MotionFiles(Artifact):
             captions[0] = f"{caption:.60}  {captions[0]}" if len(caption) < 24 else captions[0]
             sheet = contact_sheet(frames, captions, columns=4)
             written = run.write(SHEET, sheet, sample)
-            yield written._replace(facts={"motion": self.facts(output, sample)})
+            facts = self.facts(output, sample) | self.scores(output, sample, run.captions)
+            yield written._replace(facts={"motion": facts})
             count = min(MOST_FRAMES, max(2, round(motion.seconds * FPS) + 1))
             film = frames_of(generator, sample, count, SIDE)
             fps = max(1, round((count - 1) / max(motion.seconds, 0.1)))
@@ -59,6 +65,16 @@ class MotionFiles(Artifact):
         measures = {k: round(v, 3) for k, v in asdict(quality(motion, output.skeleton)).items()}
         seconds = {"seconds": round(motion.seconds, 2)}
         return seconds | measures | self.rules.measured(output, sample)
+
+    def scores(
+        self, output: MotionOutput, sample: int, captions: Sequence[str]
+    ) -> dict[str, float]:
+        """The similarity to the prompt before and after, by the judge of joints."""
+        if self.judge is None or not self.judge.knows(captions[sample]):
+            return {}
+        motions = [self.start[sample], output.motion(sample)]
+        before, after = self.judge.similarity(motions, [captions[sample]] * 2).tolist()
+        return {"motion_judge_before": round(before, 3), "motion_judge": round(after, 3)}
 
 
 def frames_of(generator: MotionGenerator, sample: int, count: int, side: int) -> list[Frame]:

@@ -68,7 +68,9 @@ class At(Parsed):
             raise InputError(
                 f"at {text!r:.60}: no joint {joint!r:.30}; choose from {', '.join(JOINTS)}"
             )
-        return cls(TimeSpan.parse(time, f"at {text!r:.60}"), joint, _point(point, f"at {text!r:.60}"))
+        return cls(
+            TimeSpan.parse(time, f"at {text!r:.60}"), joint, _point(point, f"at {text!r:.60}")
+        )
 
     def written(self) -> str:
         return f"{self.time}:{self.joint}={_written(self.point)}"
@@ -116,7 +118,9 @@ class ObstacleText(Parsed):
         kind, _, rest = str(text).partition(":")
         kind = kind.strip().lower()
         if kind not in ("sphere", "box"):
-            raise InputError(f"{where}: expected sphere:x,y,z,radius or box:x,y,z,width,height,depth")
+            raise InputError(
+                f"{where}: expected sphere:x,y,z,radius or box:x,y,z,width,height,depth"
+            )
         example = "0.3,1,0.5,0.2" if kind == "sphere" else "0.3,0.5,1,0.6,1,0.4"
         values = numbers(rest, 4 if kind == "sphere" else 6, where, example)
         if min(values[3:]) <= 0:
@@ -171,7 +175,9 @@ class RouteFile(Parsed):
     def parse(cls, text: str) -> RouteFile:
         found = re.fullmatch(r"(.+?)(?::(\d{1,4}(?:\.\d{1,4})?)\s*m)?", str(text), re.S)
         if found is None:
-            raise InputError(f"path {text!r:.60}: expected a file, e.g. circle.svg or circle.svg:6m")
+            raise InputError(
+                f"path {text!r:.60}: expected a file, e.g. circle.svg or circle.svg:6m"
+            )
         meters = float(found[2]) if found[2] else None
         if meters is not None and not 0.2 <= meters <= 500:
             raise InputError(f"path {text!r:.60}: a path is 0.2 to 500 meters long")

@@ -69,7 +69,14 @@ def _points(element: ElementTree.Element, file: Path) -> Array:
         for segment in segments:
             count = 1 if isinstance(segment, svgelements.Line | svgelements.Close) else POINTS
             found += [complex(segment.point(part / count)) for part in range(1, count + 1)]
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError, ZeroDivisionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        ZeroDivisionError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file}: has a path that cannot be read ({error!s:.80})") from None

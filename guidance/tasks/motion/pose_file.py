@@ -42,7 +42,9 @@ def read_pose(path: Path, frame: int) -> PoseTarget:
         if name not in JOINTS or name in ("pelvis", "hips"):
             raise InputError(f"{path}: no joint {name!r:.30}; choose from {', '.join(JOINTS)}")
         if not _is_vector(angles):
-            raise InputError(f"{path}: {name}: expected three angles in degrees, got {angles!r:.40}")
+            raise InputError(
+                f"{path}: {name}: expected three angles in degrees, got {angles!r:.40}"
+            )
         joints.append(JOINTS[name])
         rotations[JOINTS[name]] = exponential(torch.deg2rad(torch.tensor(angles).float()))
     return PoseTarget(rotations, tuple(joints), frame)

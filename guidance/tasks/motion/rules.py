@@ -88,7 +88,10 @@ class Rules:
         joints, world = output.joints[sample, :count], output.world[sample, :count]
         if self.at and self.at[sample]:
             found["at_error_cm"] = max(
-                100 * float((joints[t.span.frames, t.joint] - joints.new_tensor(t.point)).norm(dim=-1).max())
+                100
+                * float(
+                    (joints[t.span.frames, t.joint] - joints.new_tensor(t.point)).norm(dim=-1).max()
+                )
                 for t in self.at[sample]
             )
         if self.look_at and self.look_at[sample]:

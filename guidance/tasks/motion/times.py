@@ -45,7 +45,9 @@ class TimeSpan:
         """Reads "1s", "50%", "1s-2s" or "10%-30%". Raises InputError for anything else."""
         found = _SPAN.fullmatch(text)
         if found is None:
-            raise InputError(f"{where}: expected a time such as 1.5s, 50% or 1s-2s, got {text!r:.40}")
+            raise InputError(
+                f"{where}: expected a time such as 1.5s, 50% or 1s-2s, got {text!r:.40}"
+            )
         start = Moment(float(found[1]), found[2])
         end = Moment(float(found[3]), found[4]) if found[3] else start
         if any(each.unit == "%" and each.value > 100 for each in (start, end)):

@@ -95,9 +95,7 @@ def prompt_vectors(
             f"{len(sources)}"
         )
     sources = sources * len(prompts) if len(sources) == 1 else sources
-    dictionaries = [
-        find_dictionary(job.network, each, job.shown, job.notes) for each in encoders
-    ]
+    dictionaries = [find_dictionary(job.network, each, job.shown, job.notes) for each in encoders]
     others = [(phrase, job.shown) for phrase in subtracted(negative_phrases(job.negative))]
     found = {
         prompt: _summed(

@@ -218,13 +218,17 @@ class _Fit:
         synthesis = self.network.synthesis
         best, least = None, float("inf")
         for first in range(0, CANDIDATES, BATCH):
-            ws = draw_latents(self.network, tuple(range(FIRST_SEED + first, FIRST_SEED + first + BATCH)))
+            ws = draw_latents(
+                self.network, tuple(range(FIRST_SEED + first, FIRST_SEED + first + BATCH))
+            )
             if first == 0:
                 ws = torch.cat([draw_latents(self.network, (0,), 0.0), ws])
             with torch.no_grad():
                 latents = Latents.of(synthesis, ws)
                 maps = self.features.maps(latents.images(synthesis))
-            apart = self.features.between(maps, [x.expand_as(y) for x, y in zip(self.maps, maps, strict=True)])
+            apart = self.features.between(
+                maps, [x.expand_as(y) for x, y in zip(self.maps, maps, strict=True)]
+            )
             index = int(apart.argmin())
             if float(apart[index]) < least:
                 best, least = latents.select(index), float(apart[index])

@@ -22,9 +22,7 @@ def save_latents(path: Path, latents: Latents, network: StyleGAN) -> Path:
     """Writes the latents of one sample as safetensors."""
     assert latents.num_samples == 1, "one sample"
     names = [layer.name for layer in network.synthesis.layers]
-    tensors = {
-        f"style.{name}": style for name, style in zip(names, latents.styles, strict=True)
-    }
+    tensors = {f"style.{name}": style for name, style in zip(names, latents.styles, strict=True)}
     if latents.ws is not None:
         tensors["w"] = latents.ws
     tensors |= {f"addition.{index}": tensor for index, tensor in latents.additions.items()}
@@ -89,8 +87,6 @@ def addition_shape(
     return tuple(after.features.shape[1:])
 
 
-def _noise_shape(
-    network: StyleGAN, styles: Sequence[torch.Tensor], layer: int
-) -> tuple[int, ...]:
+def _noise_shape(network: StyleGAN, styles: Sequence[torch.Tensor], layer: int) -> tuple[int, ...]:
     side = network.synthesis.layers[layer].resolution
     return (1, side, side)

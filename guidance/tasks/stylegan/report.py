@@ -24,7 +24,12 @@ from guidance.tasks.stylegan.latent_file import save_latents
 from guidance.tasks.stylegan.method import EditMethod
 from guidance.tasks.stylegan.source import Source
 
-STRIP, PAIR, VIDEO, LATENTS = "strengths.png", "before_after.png", "strengths.mp4", "latents.safetensors"
+STRIP, PAIR, VIDEO, LATENTS = (
+    "strengths.png",
+    "before_after.png",
+    "strengths.mp4",
+    "latents.safetensors",
+)
 #: The folder of a network that was tuned for the image.
 TUNED = "network"
 #: Shares of the change in the strip: the opposite direction, nothing, the edit, and beyond.
@@ -135,7 +140,9 @@ def attribute_changes(
     """Which attributes of portraits changed, from what into what, and which were kept."""
     classifier = load_attributes()
     found = []
-    for one, other in zip(classifier.names(before.cpu()), classifier.names(after.cpu()), strict=True):
+    for one, other in zip(
+        classifier.names(before.cpu()), classifier.names(after.cpu()), strict=True
+    ):
         changed = {name: [one[name], other[name]] for name in one if one[name] != other[name]}
         found.append({"changed": changed, "kept": [name for name in one if name not in changed]})
     return found

@@ -59,7 +59,9 @@ class Inverting:
 def from_image(network: StyleGAN, path: Path, n: int, how: Inverting) -> Source:
     """The latents of an image, for n samples. Raises InputError; see `invert`."""
     found = invert(network, path, **vars(how))
-    return Source(found.network, found.latents.expand(n), found.target.expand(n, -1, -1, -1), found.notes)
+    return Source(
+        found.network, found.latents.expand(n), found.target.expand(n, -1, -1, -1), found.notes
+    )
 
 
 def _of_latents(network: StyleGAN, latents: Latents) -> Source:
