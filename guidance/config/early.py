@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from guidance.config.choices import LossChoice, Switch, choice_of
+from guidance.config.choices import NONE, LossChoice, OptionalLossChoice, Switch, choice_of
 from guidance.config.files import validated
 from guidance.config.flags import OUTSIDE, key_of, peek, twice
 from guidance.config.kinds import PACKAGE, check_name
@@ -55,6 +55,8 @@ def check_words(
         choice = choice_of(info.metadata)
         if choice is not None and not isinstance(choice, Switch):
             for text in peek(words, key):
+                if isinstance(choice, OptionalLossChoice) and text == NONE:
+                    continue
                 parts = text.split(",") if isinstance(choice, LossChoice) else [text]
                 for part in parts:
                     check_name(choice.kind, part.partition(":")[0].strip())

@@ -10,6 +10,7 @@ import torch
 
 from guidance.body.capsule import capsule_body
 from guidance.commands.run import find_task, parse_task
+from guidance.config.early import check_words
 from guidance.errors import InputError
 from guidance.generators.motion.param.drawing import BodyDrawing
 from guidance.losses.motion.targets import Polyline
@@ -72,6 +73,13 @@ def test_at_belongs_to_the_task_and_not_to_the_loss() -> None:
     words = ["--prompt", "waves", "--loss", "clip", "--at", "1s:head=0,1.5,0.2"]
     task = parse_task(find_task("text2motion"), "text2motion", words)
     assert task.at[0].joint == "head" and not task.loss[0].options.at
+
+
+def test_none_is_a_choice_of_loss() -> None:
+    words = ["--prompt", "waves", "--loss", "none"]
+    check_words(TextToMotion, words, (), "guide run text2motion")
+    task = parse_task(find_task("text2motion"), "text2motion", words)
+    assert task.loss == () and TextToMotion(**task.model_dump()) == task
 
 
 def circle(folder: Path) -> Path:
