@@ -28,9 +28,11 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from guidance.captions.words import with_article
 from recipes import captions
 from recipes.clock import Clock
 from recipes.data import texts
+from recipes.data.wordnet import WordNet
 
 SEED = 18
 VOCABULARY, WIDTH, LAYERS, HEADS, CONTEXT = 2560, 128, 4, 4, 64
@@ -56,14 +58,6 @@ class Texts:
     titles: list[list[int]]
 
 
-def article(caption: str) -> str:
-    """A caption after "a" or "an" where it can have one."""
-    first = caption.split()[0].lower()
-    if first in ("two", "three", "four") or caption[:1].isdigit():
-        return caption
-    return f"{'an' if first[0] in 'aeiou' else 'a'} {caption}"
-
-
 def train_tokenizer(every: list[str]) -> Any:
     """A byte-level BPE in the format of transformers' tokenizer.json."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -82,13 +76,13 @@ def train_tokenizer(every: list[str]) -> Any:
 
 
 def read_texts(data: Path, sources: Path, work: Path) -> tuple[Texts, Any]:
-    """All texts, the tokenizer, which is trained once, and embeddings, which are cached."""
+    """All texts, the tokenizer, which is trained once, and the embeddings of captions."""
     from tokenizers import Tokenizer
 
     bare = texts.captions(data / "emoji", python_random.Random(SEED), CAPTIONS)
     glosses = texts.glosses(sources / "usr/share/wordnet")
     titles = texts.titles(sources / "usr/share/openclipart/svg")
-    said = [article(caption) for caption in bare]
+    said = [with_article(caption) for caption in bare]
     path = work / "tokenizer.json"
     if not path.exists():
         train_tokenizer([*said * 4, *glosses, *titles]).save(str(path))
@@ -99,12 +93,9 @@ def read_texts(data: Path, sources: Path, work: Path) -> tuple[Texts, Any]:
         found = [e.ids for e in tokenizer.encode_batch([f" {line}" for line in lines])]
         return [ids[:LONGEST] for ids in found]
 
-    cache = work / "embeddings.pt"
-    if not cache.exists():
-        from guidance.encoders import load_encoder
+    from guidance.encoders import load_encoder
 
-        torch.save(load_encoder("mini", "cpu", "fp32").encode_text(said), cache)
-    embeddings = torch.load(cache)
+    embeddings = load_encoder("mini", "cpu", "fp32").encode_text(said)  # about 10 seconds
     return Texts(numbers(said), embeddings, bare, numbers(glosses), numbers(titles)), tokenizer
 
 
@@ -113,6 +104,9 @@ class Decoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        from guidance.models.torchvision import import_torchvision
+
+        import_torchvision()
         from transformers import GPT2Config, GPT2LMHeadModel
 
         config = GPT2Config(
@@ -200,8 +194,9 @@ def train(known: Texts, tokenizer: Any, work: Path, minutes: float) -> Decoder:
     return decoder.eval()
 
 
-def publish(data: Path, work: Path) -> None:
+def publish(data: Path, sources: Path, work: Path) -> None:
     """Writes the model, its tokenizer, the layer of the prefix, and the memory with its vectors."""
+    from guidance.captions.memory.texts import digest, embed
     from guidance.encoders import load_encoder
 
     decoder, state = Decoder(), torch.load(work / "mini_lm.pt")
@@ -214,19 +209,19 @@ def publish(data: Path, work: Path) -> None:
     (TARGET / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
     layer = {name: value.half() for name, value in decoder.prefix.state_dict().items()}
     save_file(layer, TARGET / "prefix.safetensors", {"encoder": "mini", "tokens": str(PREFIX)})
-    entries = texts.memory(data / "emoji")
+    entries = texts.memory(data / "emoji", WordNet(sources / "usr/share/wordnet"))
     lines = [" | ".join((e.name, ", ".join(e.broader))).rstrip(" |") for e in entries]
     (TARGET / "memory.txt").write_text("\n".join(lines) + "\n")
-    encoder = load_encoder("mini", "cpu", "fp32")
-    filled = [t.replace("{}", article(e.name)) for e in entries for t in encoder.templates]
-    vectors = encoder.encode_text(filled).reshape(len(entries), len(encoder.templates), -1)
-    vectors = F.normalize(vectors.mean(1), dim=-1).half()
-    save_file({"vectors": vectors}, TARGET / "memory.safetensors", {"encoder": "mini"})
+    vectors = embed(load_encoder("mini", "cpu", "fp32"), [e.name for e in entries]).half()
+    facts = {"encoder": "mini", "memory": digest()}
+    save_file({"vectors": vectors}, TARGET / "memory.safetensors", facts)
     training = {"recipe": "recipes/mini_lm.py", "seed": SEED, "steps": state["step"]}
     training["minutes"] = round(state["seconds"] / 60, 1)
     card = {"family": "mini-lm", "what": "Causal language model of captions, with the decoder of"
             " embeddings by the mini CLIP, and the memory of texts.", "training": training}  # fmt: skip
     (TARGET / "guidance.json").write_text(json.dumps(card, indent=1) + "\n")
+    for path in TARGET.glob("*.safetensors"):
+        path.chmod(0o644)
 
 
 if __name__ == "__main__":
@@ -241,7 +236,7 @@ if __name__ == "__main__":
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     if arguments.publish:
-        publish(arguments.data, arguments.work)
+        publish(arguments.data, arguments.texts, arguments.work)
     else:
         read, bpe = read_texts(arguments.data, arguments.texts, arguments.work)
         train(read, bpe, arguments.work, arguments.minutes)

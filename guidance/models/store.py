@@ -21,6 +21,7 @@ EMBEDDED = {
     "mini-portraits": "mini_portraits",
     "mini-diffusion": "mini_diffusion",
     "mini-stylegan": "mini_stylegan",
+    "mini-lm": "mini_lm",
 }
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (

@@ -11,15 +11,25 @@ import json
 import random as python_random
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from recipes.alternatives import ALTERNATIVES
 from recipes.data import colors, faces, groups, meshes, shapes, solids
 from recipes.data.pictograms import EVERYDAY
+from recipes.data.wordnet import WordNet
 
 #: Titles and glosses are kept if they consist of these characters.
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,'()-]*")
 MOST_WORDS = 14
+#: Broader nouns that captions use, from WordNet.
+BROADER = frozenset(
+    """person child food animal plant fruit vegetable bird insect fish reptile rodent tree flower
+    vehicle car truck boat aircraft building house clothing footwear hat instrument weapon tool toy
+    game machine container furniture device computer telephone clock book document sign symbol shape
+    number ball cake dessert beverage bread gem jewelry cutlery tableware seafood meat award
+    decoration""".split()
+)
 SURFACES = ("golden", "silver", "wooden", "shiny black")
 PATTERNS = ("striped", "dotted", "checkered")
 
@@ -43,33 +53,47 @@ def pictograms(folder: Path) -> list[Entry]:
     return [Entry(name, broader) for name, broader in sorted(found.items())]
 
 
-def memory(folder: Path) -> list[Entry]:
-    """The subjects that the embedded encoders know."""
-    entries = {entry.name: entry for entry in pictograms(folder)}
+def memory(folder: Path, words: WordNet) -> list[Entry]:
+    """The subjects that the embedded encoders know, with broader nouns by WordNet."""
+    entries = {}
+    for name in (entry.name for entry in pictograms(folder)):
+        if name.endswith("skin tone"):  # a plain square
+            continue
+        broader = tuple(word for word in words.broader(name) if word in BROADER)
+        entries[name] = Entry(name, broader)
     for name, ways in EVERYDAY.items():
         broader = entries[name].broader if name in entries else ()
         for way in ways:
-            entries.setdefault(way, Entry(way, (name, *broader)))
-    for name in shapes.SHAPES:
-        entries.setdefault(name, Entry(name, ("shape",)))
-    for name in (*meshes.FILES, *meshes.PRIMITIVES, *meshes.ALSO.values()):
-        entries.setdefault(name, Entry(name, ("solid",)))
+            entries.setdefault(way, Entry(way, broader))
+    for noun in shapes.SHAPES:
+        for name in (noun, *_variants(noun)):
+            entries.setdefault(name, Entry(name, ("shape",)))
+    for noun in (*meshes.FILES, *meshes.PRIMITIVES, *meshes.ALSO.values()):
+        for name in (noun, *(f"{word} {noun}" for word in (*colors.NAMES, *SURFACES))):
+            more = () if noun in meshes.FILES or noun == "monkey" else ("shape",)
+            entries.setdefault(name, Entry(name, more))
     for names in solids.SOLIDS:
         for name in names:
-            entries.setdefault(name, Entry(name, names[:1]))
-    for mouth, ways in faces.MOUTHS.items():
+            entries.setdefault(name, Entry(name))
+    for mouth in faces.MOUTHS:
         for hair in faces.QUESTIONS["hair"][1]:
             for end in ("", " and glasses"):
                 name = f"{mouth} face with {hair} hair{end}"
-                entries.setdefault(name, Entry(name, ("face", "person", *ways)))
+                entries.setdefault(name, Entry(name, ("face", "person")))
     return list(entries.values())
+
+
+def _variants(noun: str) -> list[str]:
+    """A shape with each color, pattern, and pair of colors."""
+    pairs = [f"{one} and {other}" for one, other in combinations(colors.NAMES, 2)]
+    return [f"{word} {noun}" for word in (*colors.NAMES, *PATTERNS, *pairs)]
 
 
 def captions(folder: Path, random: python_random.Random, count: int) -> list[str]:
     """Captions of all pools, without article; each kind has its share."""
     entries = pictograms(folder)
     common = sorted({e.name for e in entries} & set(ALTERNATIVES))
-    found: list[str] = [e.name for e in memory(folder)]
+    found = [e.name for e in entries] + [way for ways in EVERYDAY.values() for way in ways]
     while len(found) < count:
         kind = random.choices(("pictogram", "shape", "face", "mesh", "group"), (45, 25, 15, 10, 5))
         found.append(_caption(kind[0], entries, common, random))
