@@ -58,6 +58,8 @@ def _pool(kind: str, data: Path, cache: Path) -> Pool:
     drawings, styles = pictograms.drawings(data / "emoji")
     if kind == "style":
         path = data / "packs" / f"{RECIPE.unseen_style}.json"
-        return cached(f"pictograms-{RECIPE.unseen_style}", cache, lambda: packs.make(path, drawings))
+        return cached(
+            f"pictograms-{RECIPE.unseen_style}", cache, lambda: packs.make(path, drawings)
+        )
     hidden = pictograms.held_out(drawings, styles, SHARE, RECIPE.seed)
     return drawings.select(np.flatnonzero(hidden))

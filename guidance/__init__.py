@@ -19,6 +19,7 @@ from guidance.version import __version__ as __version__
 if TYPE_CHECKING:
     from guidance.augment import Augment as Augment
     from guidance.augment.whole import Whole as Whole
+    from guidance.captions.make import caption as caption
     from guidance.diffusion import load_denoiser as load_denoiser
     from guidance.diffusion.sampling import sample as sample
     from guidance.directions.dictionary import StyleDictionary as StyleDictionary
@@ -205,6 +206,8 @@ _PUBLIC = {
     "load_judge": "guidance.encoders",
     "load_denoiser": "guidance.diffusion",
     "sample": "guidance.diffusion.sampling",
+    # captions
+    "caption": "guidance.captions.make",
     # style editing
     "StyleDictionary": "guidance.directions.dictionary",
     "StyleDirection": "guidance.directions.direction",

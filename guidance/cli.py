@@ -1,4 +1,4 @@
-"""The command line: `guide run | rerun | eval | tune | style | list | models`.
+"""The command line: `guide run | rerun | eval | tune | style | caption | list | models`.
 
 Nothing heavy is imported before a command is known, so that help is immediate.
 """
@@ -34,6 +34,7 @@ guide: optimize anything differentiable until it matches words
   guide eval RUN... [--json FILE]           score finished runs by a judge that no loss has used
   guide tune RUN --strength 0.5             write the meshes of a run again, more or less deformed
   guide style directions NETWORK            directions that edit images of a StyleGAN, by words
+  guide caption IMAGE...                    captions of images, videos and folders
   guide list                                tasks, generators, mesh modes and losses
   guide models list | fetch NAME | verify [NAME] | convert FILE
   guide --version
@@ -45,6 +46,7 @@ COMMANDS = {
     "eval": ("guidance.commands.evaluate", "run"),
     "tune": ("guidance.commands.tune", "run"),
     "style": ("guidance.commands.style", "run"),
+    "caption": ("guidance.commands.caption", "run"),
     "list": ("guidance.commands.listing", "run"),
     "models": ("guidance.commands.models", "run"),
 }

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from guidance.captions.words import with_article
+from guidance.language.words import with_article
 from recipes import captions
 from recipes.clock import Clock
 from recipes.data import texts
@@ -217,8 +217,8 @@ def publish(data: Path, sources: Path, work: Path) -> None:
     save_file({"vectors": vectors}, TARGET / "memory.safetensors", facts)
     training = {"recipe": "recipes/mini_lm.py", "seed": SEED, "steps": state["step"]}
     training["minutes"] = round(state["seconds"] / 60, 1)
-    card = {"family": "mini-lm", "what": "Causal language model of captions, with the decoder of"
-            " embeddings by the mini CLIP, and the memory of texts.", "training": training}  # fmt: skip
+    what = "Causal language model of captions, decoder of embeddings by the mini CLIP, and memory."
+    card = {"family": "mini-lm", "what": what, "training": training}
     (TARGET / "guidance.json").write_text(json.dumps(card, indent=1) + "\n")
     for path in TARGET.glob("*.safetensors"):
         path.chmod(0o644)

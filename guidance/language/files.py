@@ -144,7 +144,7 @@ def _checked(found: Any, path: Path) -> dict[str, Any]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Disables the progress bars of transformers, which would interrupt ours."""
-    import transformers.utils.logging as logging
+    from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

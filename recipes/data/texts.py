@@ -24,11 +24,7 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,'()-]*")
 MOST_WORDS = 14
 #: Broader nouns that captions use, from WordNet.
 BROADER = frozenset(
-    """person child food animal plant fruit vegetable bird insect fish reptile rodent tree flower
-    vehicle car truck boat aircraft building house clothing footwear hat instrument weapon tool toy
-    game machine container furniture device computer telephone clock book document sign symbol shape
-    number ball cake dessert beverage bread gem jewelry cutlery tableware seafood meat award
-    decoration""".split()
+    ["person", "child", "food", "animal", "plant", "fruit", "vegetable", "bird", "insect", "fish", "reptile", "rodent", "tree", "flower", "vehicle", "car", "truck", "boat", "aircraft", "building", "house", "clothing", "footwear", "hat", "instrument", "weapon", "tool", "toy", "game", "machine", "container", "furniture", "device", "computer", "telephone", "clock", "book", "document", "sign", "symbol", "shape", "number", "ball", "cake", "dessert", "beverage", "bread", "gem", "jewelry", "cutlery", "tableware", "seafood", "meat", "award", "decoration"]
 )
 SURFACES = ("golden", "silver", "wooden", "shiny black")
 PATTERNS = ("striped", "dotted", "checkered")

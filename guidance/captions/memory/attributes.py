@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.captions.words import A_PORTRAIT, COLORS, MATERIALS, PATTERNS, with_article
+from guidance.language.words import A_PORTRAIT, COLORS, MATERIALS, PATTERNS, with_article
 
 #: The least probability of an attribute among its alternatives.
 SURE = 0.7

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.captions.memory.texts import Memory
-from guidance.captions.words import concept, parts
+from guidance.language.words import concept, parts
 
 #: The least probability of a noun that is told. Chosen by measurement on drawings in a style that
 #: the encoder has not seen, see benchmarks/captions.py.

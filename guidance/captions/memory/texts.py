@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.captions.words import with_article
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
+from guidance.language.words import with_article
 from guidance.models.foreign.places import PACKAGED
 from guidance.texts import is_encodable, is_visible
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from guidance.captions.beams import Beam, Beams
 from guidance.captions.captioner import Caption, Captioner
 from guidance.captions.scores import TextScores
-from guidance.captions.words import with_article
 from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.generators.language.context import Context
 from guidance.language.causal import LanguageModel
 from guidance.language.files import MINI
+from guidance.language.words import with_article
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.language.candidates import Candidates

@@ -20,8 +20,8 @@ from guidance.captions.memory.attributes import describe
 from guidance.captions.memory.concepts import Concepts
 from guidance.captions.memory.texts import load_memory
 from guidance.captions.scores import TextScores
-from guidance.captions.words import A_PORTRAIT, with_article
 from guidance.encoders.base import Encoder
+from guidance.language.words import A_PORTRAIT, with_article
 from guidance.options import Options
 
 #: What a caption says of an image whose concepts are all improbable.

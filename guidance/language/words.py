@@ -13,8 +13,7 @@ MATERIALS = ("golden", "silver", "wooden", "shiny")
 ATTRIBUTES = frozenset((*COLORS, *PATTERNS, *MATERIALS, "blond", "plain"))
 #: Words that are neither nouns nor attributes.
 SMALL = frozenset(
-    "a an the and or of in on at to with without from over by that is this its two three four "
-    "facing showing wearing background side front back overhead view 3d".split()
+    ["a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "without", "from", "over", "by", "that", "is", "this", "its", "two", "three", "four", "facing", "showing", "wearing", "background", "side", "front", "back", "overhead", "view", "3d"]
 )
 #: Where the head of a noun phrase ends: "woman | playing handball", "house | with garden".
 REST = re.compile(
@@ -24,7 +23,7 @@ REST = re.compile(
 PORTRAIT = re.compile(r"(?:\w+ )?(?:face|person) with (?:\w+ )?hair\b.*")
 A_PORTRAIT = "face with hair"
 #: First words that are nouns of their own: a "woman judge" is a woman, a "keycap 5" a keycap.
-LEADING = frozenset("man woman men women person family couple keycap".split())
+LEADING = frozenset(["man", "woman", "men", "women", "person", "family", "couple", "keycap"])
 
 
 def with_article(phrase: str) -> str:
