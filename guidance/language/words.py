@@ -13,8 +13,12 @@ MATERIALS = ("golden", "silver", "wooden", "shiny")
 ATTRIBUTES = frozenset((*COLORS, *PATTERNS, *MATERIALS, "blond", "plain"))
 #: Words that are neither nouns nor attributes.
 SMALL = frozenset(
-    ["a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "without", "from", "over", "by", "that", "is", "this", "its", "two", "three", "four", "facing", "showing", "wearing", "background", "side", "front", "back", "overhead", "view", "3d"]
-)
+    (
+        "a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "without", "from",
+        "over", "by", "that", "is", "this", "its", "two", "three", "four", "facing", "showing",
+        "wearing", "background", "side", "front", "back", "overhead", "view", "3d",
+    )
+)  # fmt: skip
 #: Where the head of a noun phrase ends: "woman | playing handball", "house | with garden".
 REST = re.compile(
     r"(?<!^a)(?<!^an)(?<!^the)\s+(?:with|without|of|in|on|at|from|over|showing|facing|that|\w+ing)\s.*$|[:,(].*$"

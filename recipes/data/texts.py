@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random as python_random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -24,8 +25,16 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,'()-]*")
 MOST_WORDS = 14
 #: Broader nouns that captions use, from WordNet.
 BROADER = frozenset(
-    ["person", "child", "food", "animal", "plant", "fruit", "vegetable", "bird", "insect", "fish", "reptile", "rodent", "tree", "flower", "vehicle", "car", "truck", "boat", "aircraft", "building", "house", "clothing", "footwear", "hat", "instrument", "weapon", "tool", "toy", "game", "machine", "container", "furniture", "device", "computer", "telephone", "clock", "book", "document", "sign", "symbol", "shape", "number", "ball", "cake", "dessert", "beverage", "bread", "gem", "jewelry", "cutlery", "tableware", "seafood", "meat", "award", "decoration"]
-)
+    (
+        "person", "child", "food", "animal", "plant", "fruit", "vegetable", "bird", "insect",
+        "fish", "reptile", "rodent", "tree", "flower", "vehicle", "car", "truck", "boat",
+        "aircraft", "building", "house", "clothing", "footwear", "hat", "instrument", "weapon",
+        "tool", "toy", "game", "machine", "container", "furniture", "device", "computer",
+        "telephone", "clock", "book", "document", "sign", "symbol", "shape", "number", "ball",
+        "cake", "dessert", "beverage", "bread", "gem", "jewelry", "cutlery", "tableware",
+        "seafood", "meat", "award", "decoration",
+    )
+)  # fmt: skip
 SURFACES = ("golden", "silver", "wooden", "shiny black")
 PATTERNS = ("striped", "dotted", "checkered")
 
@@ -64,10 +73,8 @@ def memory(folder: Path, words: WordNet) -> list[Entry]:
     for noun in shapes.SHAPES:
         for name in (noun, *_variants(noun)):
             entries.setdefault(name, Entry(name, ("shape",)))
-    for noun in (*meshes.FILES, *meshes.PRIMITIVES, *meshes.ALSO.values()):
-        for name in (noun, *(f"{word} {noun}" for word in (*colors.NAMES, *SURFACES))):
-            more = () if noun in meshes.FILES or noun == "monkey" else ("shape",)
-            entries.setdefault(name, Entry(name, more))
+    for name, more in _solids():
+        entries.setdefault(name, Entry(name, more))
     for names in solids.SOLIDS:
         for name in names:
             entries.setdefault(name, Entry(name))
@@ -77,6 +84,15 @@ def memory(folder: Path, words: WordNet) -> list[Entry]:
                 name = f"{mouth} face with {hair} hair{end}"
                 entries.setdefault(name, Entry(name, ("face", "person")))
     return list(entries.values())
+
+
+def _solids() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Meshes and primitives with each color and material, and a broader noun."""
+    for noun in (*meshes.FILES, *meshes.PRIMITIVES, *meshes.ALSO.values()):
+        more = () if noun in meshes.FILES or noun == "monkey" else ("shape",)
+        yield noun, more
+        for word in (*colors.NAMES, *SURFACES):
+            yield f"{word} {noun}", more
 
 
 def _variants(noun: str) -> list[str]:

@@ -13,7 +13,7 @@ from guidance.language.words import concept, parts
 
 #: The least probability of a noun that is told. Chosen by measurement on drawings in a style that
 #: the encoder has not seen, see benchmarks/captions.py.
-CONFIDENCE = 0.5
+CONFIDENCE = 0.55
 #: The least probability of the broadest noun; below it, the caption names none.
 LEAST = 0.3
 

@@ -114,7 +114,12 @@ class ContextCaptioner(Captioner):
         wanted = torch.stack([vectors[beam.image] for beam in open_beams]).to(flat.device)
         cosines = (flat.view(len(texts), -1, flat.shape[-1]) @ wanted[:, :, None])[..., 0]
         loss = Candidates(
-            self.encoder, candidates, cosines, start, options.temperature, options.fluency
+            self.encoder,
+            candidates,
+            cosines,
+            start,
+            temperature=options.temperature,
+            fluency=options.fluency,
         )
         context = Context(self.model, last, past, options.step_size)
         settings = Settings(

@@ -2,8 +2,8 @@
 
 Source: DeCap (arXiv 2303.03032). The image is projected into the space of texts: the mean of the
 memory's vectors, weighted by a softmax of their cosines with the image. A linear layer makes four
-tokens of it, after which the mini LM writes a caption; `recipes/mini_lm.py` trained both. Deviation:
-beam search, and of the beams the encoder chooses the best.
+tokens of it, after which the mini LM writes a caption; `recipes/mini_lm.py` trained both.
+Deviations: beam search, and of the beams the encoder chooses the best.
 """
 
 from __future__ import annotations

@@ -30,12 +30,11 @@ SHOWN = 5  # concepts that are returned with a caption
 
 
 class Memory(Captioner):
-    """Concepts of retrieved texts, with the attributes that match better than their alternatives."""
+    """Concepts of retrieved texts, with the attributes that match better than alternatives."""
 
     class Options(Options):
         memory: Path | None = None
-        """A text file with a noun phrase per line, e.g. "red apple | fruit"; by default the embedded
-        memory."""
+        """A text file with a noun phrase per line, e.g. "red apple | fruit"."""
 
     def __init__(self, encoder: Encoder, concepts: Concepts) -> None:
         self.encoder, self.concepts = encoder, concepts

@@ -38,6 +38,7 @@ class Candidates(Loss):
         tokens: Int[Tensor, "n k"],
         scores: Float[Tensor, "n k"],
         start: Float[Tensor, "n tokens"],
+        *,
         temperature: float = 0.01,
         fluency: float = 0.2,
     ) -> None:
