@@ -1,4 +1,4 @@
-"""Small stand-ins: an encoder of words, and random language models in the format of transformers."""
+"""Stand-ins: an encoder of words, and random language models in the format of transformers."""
 
 from __future__ import annotations
 

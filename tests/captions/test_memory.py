@@ -96,7 +96,8 @@ def test_captions_of_the_stand_in(tmp_path: Path) -> None:
     assert (red.text, dog.text, fruit.text) == ("a red apple", "a dog", "a fruit")
     assert red.similarity == pytest.approx(1, abs=0.01) and red.concepts[0] == "apple"
     assert method.caption(Bag().encode_image(images[:1]))[0].encodes == 0, "encoded once"
-    nothing = method.caption(torch.ones(1, 10) / 10**0.5)[0]
+    unsure = Method(Bag(), concepts(*((word, ()) for word in ("dog", "heart", "star", "face"))))
+    nothing = unsure.caption(torch.ones(1, 10) / 10**0.5)[0]
     assert nothing.text == NOTHING
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from guidance import options as house
 from guidance.captions.beams import Beam, Beams
 from guidance.captions.captioner import Caption, Captioner
 from guidance.captions.scores import TextScores
@@ -25,7 +26,6 @@ from guidance.language.words import with_article
 from guidance.loop.optimize import optimize
 from guidance.loop.settings import Settings
 from guidance.losses.language.candidates import Candidates
-from guidance.options import Options
 
 #: Each text starts with it; a caption is what follows "of".
 PREFIX, ARTICLE = "a picture of", "a"
@@ -47,7 +47,7 @@ def original_encodes(length: int, beams: int) -> int:
 class ContextCaptioner(Captioner):
     """Gradient steps on the key-value cache of a language model, for each token of a caption."""
 
-    class Options(Options):
+    class Options(house.Options):
         language_model: str = MINI
         """A causal language model of transformers: mini-lm, a folder, or hf-hub:org/repository."""
         length: int = Field(8, ge=1, le=64)
@@ -80,7 +80,7 @@ class ContextCaptioner(Captioner):
             )
 
     @classmethod
-    def load(cls, encoder: Encoder, options: Options) -> ContextCaptioner:
+    def load(cls, encoder: Encoder, options: house.Options) -> ContextCaptioner:
         assert isinstance(options, cls.Options)
         device = encoder.encode_text(["a"]).device
         return cls(encoder, LanguageModel.load(options.language_model, device), options)

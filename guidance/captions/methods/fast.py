@@ -14,6 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from guidance import options as house
 from guidance.captions.beams import Beam, Beams
 from guidance.captions.captioner import Caption, Captioner
 from guidance.captions.memory.texts import FOLDER, load_memory
@@ -22,7 +23,6 @@ from guidance.encoders.base import Encoder
 from guidance.errors import InputError
 from guidance.language.causal import LanguageModel
 from guidance.language.files import MINI
-from guidance.options import Options
 
 PREFIX = FOLDER / "prefix.safetensors"
 #: Texts end before this number of tokens.
@@ -32,7 +32,7 @@ LONGEST = 24
 class Fast(Captioner):
     """A decoder of embeddings of the mini encoder, which was trained on texts only."""
 
-    class Options(Options):
+    class Options(house.Options):
         beams: int = Field(4, ge=1, le=16)
         """Texts that are continued side by side."""
         sharpness: float = Field(100.0, gt=0)
@@ -50,7 +50,7 @@ class Fast(Captioner):
         self._memory, (self._weight, self._bias) = vectors, layer
 
     @classmethod
-    def load(cls, encoder: Encoder, options: Options) -> Fast:
+    def load(cls, encoder: Encoder, options: house.Options) -> Fast:
         assert isinstance(options, cls.Options)
         if encoder.name != "mini":
             raise InputError(

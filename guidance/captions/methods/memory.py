@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from guidance import options as house
 from guidance.captions.captioner import Caption, Captioner
 from guidance.captions.memory.attributes import describe
 from guidance.captions.memory.concepts import Concepts
@@ -22,7 +23,6 @@ from guidance.captions.memory.texts import load_memory
 from guidance.captions.scores import TextScores
 from guidance.encoders.base import Encoder
 from guidance.language.words import A_PORTRAIT, with_article
-from guidance.options import Options
 
 #: What a caption says of an image whose concepts are all improbable.
 NOTHING = "an image of something that is not in the memory"
@@ -32,7 +32,7 @@ SHOWN = 5  # concepts that are returned with a caption
 class Memory(Captioner):
     """Concepts of retrieved texts, with the attributes that match better than alternatives."""
 
-    class Options(Options):
+    class Options(house.Options):
         memory: Path | None = None
         """A text file with a noun phrase per line, e.g. "red apple | fruit"."""
 
@@ -41,7 +41,7 @@ class Memory(Captioner):
         self._scores = TextScores(encoder)
 
     @classmethod
-    def load(cls, encoder: Encoder, options: Options) -> Memory:
+    def load(cls, encoder: Encoder, options: house.Options) -> Memory:
         assert isinstance(options, cls.Options)
         return cls(encoder, Concepts(load_memory(options.memory, encoder), encoder.logit_scale))
 
