@@ -39,7 +39,8 @@ BATCH = 16
 def true_nouns(captions: list[str], broader: dict[str, tuple[str, ...]]) -> set[str]:
     """Nouns that are true of a picture, in singular and plural."""
     name = concept(captions[0])
-    texts = [*captions, *parts(name), *broader.get(name, ())]
+    near = broader.get(name, broader.get(head(name), ()))
+    texts = [*captions, *parts(name), *near]
     found = {noun for text in texts for noun in nouns(text)}
     if "face" in found:
         found.add("person")
@@ -65,6 +66,10 @@ def measure(
         bool(own) and (nouns(head(text)) or [""])[-1] in known
         for own, text, known in zip(said, texts, true, strict=True)
     ]
+    narrow = [
+        ok and nouns(head(text))[-1] in true_nouns(known[:1], {})
+        for ok, text, known in zip(right, texts, pictures.captions, strict=True)
+    ]
     judge = load_judge(loss_families=(encoder.family,))
     references = [captions[:5] for captions in pictures.captions]
     score = metrics.clip_score(judge, pictures.images, texts, [encoder])
@@ -73,7 +78,9 @@ def measure(
         "pictures": len(pictures),
         "right_object": sum(right) / len(right),
         "hallucinated_nouns": metrics.hallucinated(said, true),
+        "right_without_broader_nouns": sum(narrow) / len(narrow),
         "no_noun": sum(not own for own in said) / len(said),
+        # Of drawings, only the color of most pixels is known.
         "wrong_colors": _wrong_colors(texts, pictures.captions),
         "clip_score": sum(score) / len(score),
         "ref_clip_score": sum(reference) / len(reference),
@@ -163,7 +170,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--context", type=int, default=20, help="pictures for the method context")
     parser.add_argument("--cycle", type=int, default=8, help="pictures for cycle consistency")
-    parser.add_argument("--only", nargs="*", default=["memory", "fast", "context", "cycle", "speed"])
+    parser.add_argument(
+        "--only", nargs="*", default=["memory", "fast", "context", "cycle", "speed"]
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     encoder = load_encoder("mini")
@@ -185,9 +194,7 @@ def main() -> None:
             continue
         captioner = load_captioner(method, encoder, {})
         count = arguments.context if method == "context" else arguments.count
-        rows = {
-            kind: measure(each, captioner, broader) for kind, each in pictures(count).items()
-        }
+        rows = {kind: measure(each, captioner, broader) for kind, each in pictures(count).items()}
         if isinstance(captioner, ContextCaptioner):
             length, beams = captioner.options.length, captioner.options.beams
             rows["all"]["encodes_of_the_original"] = original_encodes(length, beams)

@@ -35,8 +35,8 @@ options of --method fast and context:
   --beams N          texts that are continued side by side; default 4 and 3
 options of --method context:
   --language-model NAME   mini-lm (default), a folder, or hf-hub:org/repository of transformers
-  --length N              the most tokens of a caption; default 8
-  --candidates N          continuations that are scored for a token; default 96
+  --length N              the most tokens of a caption; default 6
+  --candidates N          continuations that are scored for a token; default 64
   --steps N               gradient steps for a token; default 5
 
 Files that cannot be read are reported and skipped; the exit code is then 2.

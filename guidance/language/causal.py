@@ -16,6 +16,8 @@ from guidance.language.files import MINI, language_folder, load_model, load_toke
 
 #: Keys and values of one layer.
 Layer = tuple[Tensor, Tensor]
+#: The most tokens that finish a word.
+LONGEST = 4
 #: Texts that no caption contains.
 UNWANTED = re.compile(r"[^\w '’,.-]|_|\d{3}|\n")
 
@@ -118,6 +120,42 @@ class LanguageModel:
         with torch.no_grad():
             self.model(input_ids=tokens, use_cache=True, **{self._argument: cache})
         return [(layer.keys, layer.values) for layer in cache.layers]
+
+    @cached_property
+    def starts_word(self) -> Bool[Tensor, "tokens"]:
+        """Tokens that do not continue the word before them; the end is one of them."""
+        found = torch.ones(self.tokens, dtype=torch.bool)
+        for token in range(min(self.tokens, self.tokenizer.get_vocab_size())):
+            piece = self.tokenizer.id_to_token(token) or ""
+            found[token] = not piece[:1].isalnum() or token == self.end
+        return found.to(self.device)
+
+    @torch.no_grad()
+    def finish_words(
+        self, tokens: Int[Tensor, "n"], past: list[Layer], allowed: Bool[Tensor, "tokens"]
+    ) -> list[list[int]]:
+        """The tokens that most probably finish the word of each token: none, or up to `LONGEST`.
+
+        Args:
+            tokens: the last token of each text.
+            past: keys and values of the tokens before it.
+            allowed: tokens that may follow.
+        """
+        from transformers import DynamicCache
+
+        cache = DynamicCache(ddp_cache_data=past, config=self.model.config)
+        found: list[list[int]] = [[] for _ in tokens]
+        going = torch.ones_like(tokens, dtype=torch.bool)
+        for _ in range(LONGEST):
+            given = {"input_ids": tokens[:, None], "use_cache": True, self._argument: cache}
+            logits = self.model(**given).logits[:, -1].masked_fill(~allowed, -torch.inf)
+            tokens = logits.argmax(-1)
+            going &= ~self.starts_word[tokens]
+            if not bool(going.any()):
+                break
+            for row in going.nonzero()[:, 0].tolist():
+                found[row].append(int(tokens[row]))
+        return found
 
     def next(self, last: Int[Tensor, "n"], past: list[Layer]) -> Float[Tensor, "n tokens"]:
         """Logits of the token after `last`, which follows the cached tokens.

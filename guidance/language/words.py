@@ -26,6 +26,8 @@ REST = re.compile(
 #: Portraits: their hair, expression and glasses are attributes.
 PORTRAIT = re.compile(r"(?:\w+ )?(?:face|person) with (?:\w+ )?hair\b.*")
 A_PORTRAIT = "face with hair"
+#: Words that no noun phrase starts with.
+NOT_FIRST = frozenset(["and", "o’clock", "thirty"])
 #: First words that are nouns of their own: a "woman judge" is a woman, a "keycap 5" a keycap.
 LEADING = frozenset(["man", "woman", "men", "women", "person", "family", "couple", "keycap"])
 
@@ -65,7 +67,10 @@ def parts(phrase: str) -> list[str]:
     "woman".
     """
     words = head(phrase).split()
-    found = [phrase, *(" ".join(words[i:]) for i in range(len(words)) if words[i] != "and")]
+    found = [
+        phrase,
+        *(" ".join(words[i:]) for i, word in enumerate(words) if word not in NOT_FIRST),
+    ]
     if words and words[0].lower() in LEADING:
         found.append(words[0].lower())
     return list(dict.fromkeys(part for part in found if part))

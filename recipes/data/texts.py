@@ -65,6 +65,8 @@ def memory(folder: Path, words: WordNet) -> list[Entry]:
         if name.endswith("skin tone"):  # a plain square
             continue
         broader = tuple(word for word in words.broader(name) if word in BROADER)
+        if name.endswith(("o’clock", "thirty")):
+            broader = ("clock",)
         entries[name] = Entry(name, broader)
     for name, ways in EVERYDAY.items():
         broader = entries[name].broader if name in entries else ()

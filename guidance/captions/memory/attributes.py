@@ -13,6 +13,8 @@ from guidance.language.words import A_PORTRAIT, COLORS, MATERIALS, PATTERNS, wit
 SURE = 0.7
 #: A second color has many alternatives, and must match better than none by this cosine.
 GAIN = 0.005
+#: The color of a thing that has a usual one must match better than the noun alone by this cosine.
+THING_GAIN = 0.03
 HAIR = (
     "red", "orange", "blond", "brown", "black", "gray", "white", "pink", "purple", "blue", "green",
 )  # fmt: skip
@@ -44,12 +46,14 @@ def describe(noun: str, broader: tuple[str, ...], score: Score, scale: float) ->
     if noun == A_PORTRAIT:
         return [_face("face", score, scale)]
     colors = [f"{color} {noun}" for color in COLORS]
-    if PATTERNED & {noun, *broader}:
+    if PATTERNED & set(broader) and noun not in PATTERNED:
         colors += [f"{material} {noun}" for material in MATERIALS]
     index, probability = best(score, scale, [noun, *colors])
     known = [*COLORS, *MATERIALS]
-    if not PATTERNED & {noun, *broader}:
-        return [noun] if index == 0 or probability < SURE else [colors[index - 1]]
+    if noun in PATTERNED or not PATTERNED & set(broader):
+        gain = score([with_article(colors[index - 1])]) - score([with_article(noun)])
+        kept = index > 0 and probability >= SURE and float(gain) >= THING_GAIN
+        return [colors[index - 1]] if kept else [noun]
     return _patterned(noun, known, colors, score, scale)
 
 

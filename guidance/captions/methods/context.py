@@ -3,13 +3,14 @@
 Source: ZeroCap (arXiv 2111.14447). For each token, some gradient steps change the keys and values
 of the tokens before it, so that continuations become probable which the encoder matches with the
 image. The steps are those of `guidance.loop.optimize`; the generator is the context. Where the
-original encodes 512 texts in each step, here the candidates of a token are encoded once.
+original encodes 512 texts in each step, here the candidates of a token are encoded once, each
+with its word finished by the model.
 """
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -31,6 +32,8 @@ from guidance.losses.language.candidates import Candidates
 PREFIX, ARTICLE = "a picture of", "a"
 #: ZeroCap's weight of the optimized distribution in the geometric mean with the unchanged one.
 FUSION = 0.99
+#: Weight of the mean log-probability of a token beside the cosine, when the best beam is chosen.
+LIKELY = 0.03
 #: Candidates and gradient steps of the original, for `original_encodes`.
 ORIGINAL_CANDIDATES, ORIGINAL_STEPS = 512, 5
 
@@ -50,15 +53,15 @@ class ContextCaptioner(Captioner):
     class Options(house.Options):
         language_model: str = MINI
         """A causal language model of transformers: mini-lm, a folder, or hf-hub:org/repository."""
-        length: int = Field(8, ge=1, le=64)
+        length: int = Field(6, ge=1, le=64)
         """The most tokens of a caption."""
         beams: int = Field(3, ge=1, le=16)
         """Texts that are continued side by side."""
-        candidates: int = Field(96, ge=2, le=2048)
+        candidates: int = Field(64, ge=2, le=2048)
         """Continuations of each text that the encoder scores for a token."""
         steps: int = Field(5, ge=1, le=100)
         """Gradient steps for each token."""
-        step_size: float = Field(0.3, gt=0)
+        step_size: float = Field(0.1, gt=0)
         """Learning rate of keys and values."""
         fluency: float = Field(0.2, ge=0)
         """Weight of the distance to the unchanged language model."""
@@ -106,13 +109,10 @@ class ContextCaptioner(Captioner):
         with torch.no_grad():
             start = self._allowed(self.model.next(last, past))
         candidates = start.topk(min(options.candidates, int(start[0].isfinite().sum()))).indices
-        texts = [
-            [self.model.write([*beam.tokens, token]) for token in row]
-            for beam, row in zip(open_beams, candidates.tolist(), strict=True)
-        ]
-        flat = scores.vectors([text for row in texts for text in row])
+        texts = self._texts(open_beams, candidates)
+        flat = scores.vectors(texts)
         wanted = torch.stack([vectors[beam.image] for beam in open_beams]).to(flat.device)
-        cosines = (flat.view(len(texts), -1, flat.shape[-1]) @ wanted[:, :, None])[..., 0]
+        cosines = (flat.view(len(open_beams), -1, flat.shape[-1]) @ wanted[:, :, None])[..., 0]
         loss = Candidates(
             self.encoder,
             candidates,
@@ -130,16 +130,36 @@ class ContextCaptioner(Captioner):
         fused = FUSION * logits.log_softmax(-1) + (1 - FUSION) * start.log_softmax(-1)
         return fused.log_softmax(-1)
 
+    def _texts(self, open_beams: list[Beam], candidates: Int[Tensor, "n k"]) -> list[str]:
+        """The text of each beam with each candidate, whose word is finished by the model.
+
+        An encoder cannot judge the first piece of a word.
+        """
+        count = candidates.shape[1]
+        tokens = torch.tensor([beam.tokens for beam in open_beams], device=self.model.device)
+        past = [
+            (key.repeat_interleave(count, 0), value.repeat_interleave(count, 0))
+            for key, value in self.model.cache(tokens)
+        ]
+        rests = self.model.finish_words(candidates.flatten(), past, ~self.model.forbidden)
+        pairs = zip(candidates.flatten().tolist(), rests, strict=True)
+        starts = [beam.tokens for beam in open_beams for _ in range(count)]
+        return [
+            self.model.write([*start, token, *(rest if token != self.model.end else [])])
+            for start, (token, rest) in zip(starts, pairs, strict=True)
+        ]
+
     def _allowed(self, logits: Tensor) -> Tensor:
         """Logits without the tokens that no caption contains."""
         return logits.masked_fill(self.model.forbidden, -torch.inf)
 
     def _best(self, own: list[Beam], vector: Tensor, scores: TextScores, encodes: int) -> Caption:
-        """The beam that matches best."""
-        texts = [self._text(beam) for beam in own]
-        texts = list(dict.fromkeys(text for text in texts if text)) or [PREFIX]
+        """The beam that matches best, if it is probable too."""
+        chosen = {text: beam.score for beam in reversed(own) if (text := self._text(beam))}
+        texts = list(chosen) or [PREFIX]
         cosines = scores(vector, texts)
-        order = cosines.argsort(descending=True).tolist()
+        likely = torch.tensor(list(chosen.values()) or [0.0], device=cosines.device)
+        order = (cosines + LIKELY * likely).argsort(descending=True).tolist()
         ranked = tuple(texts[i] for i in order)
         return Caption(ranked[0], float(cosines[order[0]]), ranked[1:], encodes)
 
