@@ -34,6 +34,7 @@ from guidance.language.words import COLORS, concept, head, nouns, parts
 RESULTS = Path(__file__).parent / "results" / "captions.json"
 SHARES = {"drawings": 0.4, "faces": 0.3, "shapes": 0.3}
 BATCH = 16
+EVERYTHING = ("memory", "fast", "context", "cycle", "speed")
 
 
 def true_nouns(captions: list[str], broader: dict[str, tuple[str, ...]]) -> set[str]:
@@ -71,6 +72,7 @@ def measure(
         for ok, text, known in zip(right, texts, pictures.captions, strict=True)
     ]
     judge = load_judge(loss_families=(encoder.family,))
+    names = [captions[0] for captions in pictures.captions]
     references = [captions[:5] for captions in pictures.captions]
     score = metrics.clip_score(judge, pictures.images, texts, [encoder])
     reference = metrics.ref_clip_score(judge, pictures.images, texts, references, [encoder])
@@ -91,7 +93,7 @@ def measure(
         "distinct_2": metrics.distinct(texts, 2),
         "cpu_seconds_each": seconds,
         "encodes_each": sum(caption.encodes for caption in made) / len(made),
-        "examples": [list(pair) for pair in zip(texts, [c[0] for c in pictures.captions])][:12],
+        "examples": [list(pair) for pair in zip(texts, names, strict=True)][:12],
     }
 
 
@@ -107,7 +109,7 @@ def _wrong_colors(texts: list[str], captions: list[list[str]]) -> float:
 
 
 def cycle(pictures: Pictures, captioner: Captioner, folder: Path, steps: int) -> dict[str, Any]:
-    """Caption -> image by text2image -> caption: how often the noun stays, by the judge's cosine."""
+    """Caption -> image by text2image -> caption: how often the noun stays."""
     import guidance as gd
 
     encoder, judge = load_encoder("mini"), load_judge(loss_families=("mini-clip",))
@@ -170,9 +172,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--context", type=int, default=20, help="pictures for the method context")
     parser.add_argument("--cycle", type=int, default=8, help="pictures for cycle consistency")
-    parser.add_argument(
-        "--only", nargs="*", default=["memory", "fast", "context", "cycle", "speed"]
-    )
+    parser.add_argument("--only", nargs="*", default=EVERYTHING)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     encoder = load_encoder("mini")

@@ -67,10 +67,8 @@ def parts(phrase: str) -> list[str]:
     "woman".
     """
     words = head(phrase).split()
-    found = [
-        phrase,
-        *(" ".join(words[i:]) for i, word in enumerate(words) if word not in NOT_FIRST),
-    ]
+    starts = [i for i, word in enumerate(words) if word not in NOT_FIRST]
+    found = [phrase, *(" ".join(words[start:]) for start in starts)]
     if words and words[0].lower() in LEADING:
         found.append(words[0].lower())
     return list(dict.fromkeys(part for part in found if part))

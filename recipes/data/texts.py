@@ -60,32 +60,40 @@ def pictograms(folder: Path) -> list[Entry]:
 
 def memory(folder: Path, words: WordNet) -> list[Entry]:
     """The subjects that the embedded encoders know, with broader nouns by WordNet."""
-    entries = {}
+    entries: dict[str, Entry] = {}
+    for name, broader in (*_names(folder, words), *_shapes(), *_solids(), *_faces()):
+        entries.setdefault(name, Entry(name, broader))
+    return list(entries.values())
+
+
+def _names(folder: Path, words: WordNet) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The names of pictograms, and their everyday names."""
+    known: dict[str, tuple[str, ...]] = {}
     for name in (entry.name for entry in pictograms(folder)):
         if name.endswith("skin tone"):  # a plain square
             continue
-        broader = tuple(word for word in words.broader(name) if word in BROADER)
-        if name.endswith(("o’clock", "thirty")):
-            broader = ("clock",)
-        entries[name] = Entry(name, broader)
+        clock = name.endswith(("o’clock", "thirty"))
+        nouns = ["clock"] if clock else [w for w in words.broader(name) if w in BROADER]
+        known[name] = tuple(nouns)
+    yield from known.items()
     for name, ways in EVERYDAY.items():
-        broader = entries[name].broader if name in entries else ()
-        for way in ways:
-            entries.setdefault(way, Entry(way, broader))
+        yield from ((way, known.get(name, ())) for way in ways)
+
+
+def _shapes() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Flat shapes, with each color, pattern, and pair of colors."""
     for noun in shapes.SHAPES:
-        for name in (noun, *_variants(noun)):
-            entries.setdefault(name, Entry(name, ("shape",)))
-    for name, more in _solids():
-        entries.setdefault(name, Entry(name, more))
+        yield from ((name, ("shape",)) for name in (noun, *_variants(noun)))
+
+
+def _faces() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Faces of avatars, with each expression and color of hair; and the names of solids."""
     for names in solids.SOLIDS:
-        for name in names:
-            entries.setdefault(name, Entry(name))
+        yield from ((name, ()) for name in names)
     for mouth in faces.MOUTHS:
         for hair in faces.QUESTIONS["hair"][1]:
             for end in ("", " and glasses"):
-                name = f"{mouth} face with {hair} hair{end}"
-                entries.setdefault(name, Entry(name, ("face", "person")))
-    return list(entries.values())
+                yield f"{mouth} face with {hair} hair{end}", ("face", "person")
 
 
 def _solids() -> Iterator[tuple[str, tuple[str, ...]]]:
