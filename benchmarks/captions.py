@@ -187,7 +187,7 @@ def main() -> None:
         }
         images = torch.cat([each.images for each in made.values()])
         captions = [caption for each in made.values() for caption in each.captions]
-        return {**made, "all": Pictures(images, captions)}
+        return {"all": Pictures(images, captions), **made}
 
     for method in ("memory", "fast", "context"):
         if method not in arguments.only:

@@ -51,8 +51,9 @@ def describe(noun: str, broader: tuple[str, ...], score: Score, scale: float) ->
     index, probability = best(score, scale, [noun, *colors])
     known = [*COLORS, *MATERIALS]
     if noun in PATTERNED or not PATTERNED & set(broader):
+        least = 0.0 if noun in PATTERNED else THING_GAIN
         gain = score([with_article(colors[index - 1])]) - score([with_article(noun)])
-        kept = index > 0 and probability >= SURE and float(gain) >= THING_GAIN
+        kept = index > 0 and probability >= SURE and float(gain) >= least
         return [colors[index - 1]] if kept else [noun]
     return _patterned(noun, known, colors, score, scale)
 
