@@ -167,4 +167,6 @@ class ContextCaptioner(Captioner):
         """The caption of a beam, with the right article."""
         text = self.model.write(list(beam.tokens)).removeprefix(PREFIX).strip(" .,'-")
         words = text.split()
+        if words == [ARTICLE]:
+            return ""
         return with_article(" ".join(words[1:])) if words[:1] == [ARTICLE] else text
