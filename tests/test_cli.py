@@ -226,7 +226,10 @@ def test_every_task_here_is_found() -> None:
 
 
 MISTAKES = [
-    (["nonsense"], "no command 'nonsense'; use one of run, rerun, eval, tune, style, list, models"),
+    (
+        ["nonsense"],
+        "no command 'nonsense'; use one of run, rerun, eval, tune, style, caption, list, models",
+    ),
     (["rnu"], "no command 'rnu'; did you mean 'run'?"),
     (["run"], "run: no task; use one of"),
     (["run", "text3image"], "unknown task 'text3image'; did you mean 'text2image'?"),
