@@ -116,7 +116,7 @@ def cycle(pictures: Pictures, captioner: Captioner, folder: Path, steps: int) ->
     with torch.no_grad():
         first = [c.text for c in captioner.caption(encoder.encode_image(pictures.images))]
     kept = [text for text in dict.fromkeys(first) if text != NOTHING]
-    task = gd.TextToImage(prompt=tuple(kept), steps=steps, outputs=folder)
+    task = gd.TextToImage(prompt=tuple(kept), steps=steps, output=folder)
     made = task.run()
     from guidance.media.read_image import load_image
 
