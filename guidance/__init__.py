@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guidance.augment.whole import Whole as Whole
     from guidance.body.body import Body as Body
     from guidance.body.load import load_body as load_body
+    from guidance.captions.make import caption as caption
     from guidance.diffusion import load_denoiser as load_denoiser
     from guidance.diffusion.sampling import sample as sample
     from guidance.directions.dictionary import StyleDictionary as StyleDictionary
@@ -218,6 +219,8 @@ _PUBLIC = {
     # search
     "Collection": "guidance.search.collection",
     "Classifier": "guidance.search.classifier",
+    # captions
+    "caption": "guidance.captions.make",
     # style editing
     "StyleDictionary": "guidance.directions.dictionary",
     "StyleDirection": "guidance.directions.direction",

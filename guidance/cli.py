@@ -42,6 +42,7 @@ guide: optimize anything differentiable until it matches words
   guide search query INDEX "a red apple"    images and segments of videos that match a prompt
   guide classify FOLDER --labels a,b,c      which of some labels fits each image
   guide segment IMAGE --words "the hair"    a mask of the part that words describe
+  guide caption IMAGE...                    captions of images, videos and folders
   guide list                                tasks, generators, mesh modes and losses
   guide list runs [FOLDER]                  runs with their status, time and score
   guide models list | fetch NAME | verify [NAME] | convert FILE
@@ -61,6 +62,7 @@ COMMANDS = {
     "search": ("guidance.commands.search", "run"),
     "classify": ("guidance.commands.classify", "run"),
     "segment": ("guidance.commands.segment", "run"),
+    "caption": ("guidance.commands.caption", "run"),
     "list": ("guidance.commands.listing", "run"),
     "models": ("guidance.commands.models", "run"),
 }

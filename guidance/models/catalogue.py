@@ -36,7 +36,9 @@ class Model:
     license: str  # of the weights, as published; says "non-commercial" where that applies
     megabytes: int  # of the download, or on the disk for embedded models; approximate
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files, where known
-    kind: Literal["encoder", "denoiser", "backbone", "stylegan", "segmenter", "motion"] = "encoder"
+    kind: Literal[
+        "encoder", "denoiser", "backbone", "stylegan", "segmenter", "motion", "language"
+    ] = "encoder"
     file: TorchFile | None = None  # of torch's hub
 
     @property
@@ -277,11 +279,23 @@ MOTIONS = (
         kind="motion",
     ),
 )
+#: Causal language models. Any other of transformers works by its folder or repository.
+LANGUAGE = (
+    Model(
+        "mini-lm",
+        "mini-lm",
+        "guide caption --method context and fast, no download needed",
+        None,
+        PACKAGE_LICENSE,
+        4,
+        kind="language",
+    ),
+)
 
 
 def list_models() -> tuple[Model, ...]:
     """All models of the catalogue: encoders, denoisers, backbones, networks of other kinds."""
-    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS + SEGMENTERS + MOTIONS
+    return CATALOGUE + DENOISERS + BACKBONES + STYLEGANS + SEGMENTERS + MOTIONS + LANGUAGE
 
 
 def find_model(name: str) -> Model | None:

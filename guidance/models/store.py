@@ -24,6 +24,7 @@ EMBEDDED = {
     "mini-regions": "mini_regions",
     "mini-tmr": "mini_tmr",
     "mini-motion": "mini_motion",
+    "mini-lm": "mini_lm",
 }
 #: Common file names of a whole model, in order of preference.
 USUAL_NAMES = (

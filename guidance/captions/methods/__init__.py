@@ -1,0 +1,1 @@
+"""The caption methods; each file is one."""

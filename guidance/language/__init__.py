@@ -1,0 +1,1 @@
+"""Frozen causal language models, loaded by name."""

@@ -1,0 +1,1 @@
+"""Losses of generators of text, whose output holds no images."""
