@@ -43,6 +43,12 @@ class TextToMotion(Task):
     FLAT: ClassVar = False
     OWN_OPTIONS: ClassVar = ("at",)
     PRESETS: ClassVar = {"draft": {"steps": 60}, "normal": {"steps": 150}, "best": {"steps": 400}}
+    #: Seven seconds of motion with a constraint; the last number with --loss clip.
+    PRESET_MINUTES: ClassVar = {
+        "draft": "5 seconds of one core",
+        "normal": "7 seconds of one core; 22 with --loss clip",
+        "best": "12 seconds of one core",
+    }
 
     loss: OptionalLosses = Field(default="none")  # type: ignore[arg-type]
     """What refines the motion by images of it, e.g. "clip"; "none" leaves it as it was found."""
