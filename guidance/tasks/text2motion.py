@@ -43,7 +43,7 @@ class TextToMotion(Task):
     FLAT: ClassVar = False
     OWN_OPTIONS: ClassVar = ("at",)
     PRESETS: ClassVar = {"draft": {"steps": 60}, "normal": {"steps": 150}, "best": {"steps": 400}}
-    #: Seven seconds of motion with a constraint; the last number with --loss clip.
+    #: Processor time for seven seconds of motion; "normal" is measured, the others are estimates.
     PRESET_MINUTES: ClassVar = {
         "draft": "5 seconds of one core",
         "normal": "7 seconds of one core; 22 with --loss clip",
