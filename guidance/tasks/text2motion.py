@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from guidance.types import Terms
 
 BODIES = ("cc0", "capsule")
-#: Factor on the learning rate of refinements: at 1, poses were contorted on three of three prompts.
+#: Factor on the learning rate of refinements: at 1, poses were contorted on two of three prompts.
 REFINING = 0.15
 
 
@@ -44,7 +44,7 @@ class TextToMotion(Task):
     FLAT: ClassVar = False
     OWN_OPTIONS: ClassVar = ("at",)
     PRESETS: ClassVar = {"draft": {"steps": 60}, "normal": {"steps": 150}, "best": {"steps": 400}}
-    #: Seven seconds of motion with a constraint; the last number with --loss clip.
+    #: Processor time for seven seconds of motion; "normal" is measured, the others are estimates.
     PRESET_MINUTES: ClassVar = {
         "draft": "5 seconds of one core",
         "normal": "7 seconds of one core; 22 with --loss clip",
