@@ -1,6 +1,6 @@
 """Edits of unseen portraits of the mini StyleGAN2: what changed, and what stayed.
 
-    python benchmarks/style_edits.py [--faces 50] [--latent 8] [--out FILE] [--sheet FILE]
+    python benchmarks/style_edits.py [--faces 50] [--latent 8] [--methods latent] [--out FILE]
 
 Eight edits by four methods. A classifier of attributes, which no edit uses, reads each portrait
 before and after. "Wanted" is the share of the portraits that did not have the attribute and have it
@@ -176,13 +176,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=int, default=50)
     parser.add_argument("--latent", type=int, default=8)
+    parser.add_argument("--methods", default="dictionary,refined,pca,sefa,latent")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
     network = load_stylegan("mini-stylegan")
     chosen = Faces(sample_ws(network, 24, 777, 1.0))
     faces = Faces(sample_ws(network, options.faces, 12345, 1.0))
-    methods = by_method(StyleDictionary.build(network, ENCODER, subject="a person"))
+    wanted = options.methods.split(",")
+    methods = {}
+    if wanted != ["latent"]:
+        made = by_method(StyleDictionary.build(network, ENCODER, subject="a person"))
+        methods = {name: each for name, each in made.items() if name in wanted}
     rows: dict[str, dict[str, Any]] = {name: {} for name in (*methods, "latent")}
     refined: dict[str, Found] = {}
     for edit in EDITS:
@@ -192,7 +197,7 @@ def main() -> None:
             rows[name][edit.prompt] = judged | {"strength": strength}
             if name == "refined":
                 refined[edit.prompt] = (direction, strength)
-        if options.latent:
+        if "latent" in wanted and options.latent:
             rows["latent"][edit.prompt] = optimized(edit, options.latent, 500)
         for name, row in rows.items():
             if edit.prompt in row:
@@ -207,7 +212,7 @@ def main() -> None:
     print(json.dumps({"means": means}))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
-    if options.sheet:
+    if options.sheet and refined:
         sheet(faces, refined, options.sheet)
 
 
