@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from guidance.errors import InputError
-from guidance.models.catalogue import CATALOGUE, Model, find_model
+from guidance.models.catalogue import find_model
+from guidance.models.entries import CATALOGUE
+from guidance.models.model import Model
 
 #: Judges of results of large models, in order of preference. FARE is an adversarially robust CLIP:
 #: images that fool a plain CLIP do not fool it. The mini judge knows only drawings and simple

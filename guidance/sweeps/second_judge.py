@@ -20,7 +20,8 @@ from guidance.encoders import Encoder, load_encoder
 from guidance.errors import InputError
 from guidance.evaluate.families import LossModel
 from guidance.evaluate.judge import embed_images, embed_texts
-from guidance.models.catalogue import DENOISERS, check_is_here, find_model
+from guidance.models.catalogue import check_is_here, find_model
+from guidance.models.entries import DENOISERS
 from guidance.models.judges import MINI_FAMILIES, judges_of
 
 #: Embedded models that may report, in order of preference.
