@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from guidance.generators.image.unet import UNet as UNet
     from guidance.generators.image.video import Video as Video
     from guidance.generators.image.wavelet import Wavelet as Wavelet
+    from guidance.generators.mesh.avatar import Avatar as Avatar
     from guidance.generators.mesh.dmtet import DMTet as DMTet
     from guidance.generators.mesh.jacobians import DeformedMesh as DeformedMesh
     from guidance.generators.mesh.param.base import MeshGenerator as MeshGenerator
