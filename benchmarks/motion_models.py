@@ -27,7 +27,8 @@ from measure import machine
 from torch import Tensor
 
 from guidance.body.capsule import capsule_body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.evaluate.motion import MotionJudge
 from guidance.generators.motion.noise import Noise
 from guidance.generators.motion.param.base import MotionStage

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from measure import machine
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.encoders import load_encoder
 from guidance.motion.bank import Bank, load_bank
 from guidance.motion.compose import compose

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from guidance.body.files.pack import MAX_UINT16, pack_body
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.models.foreign.places import PACKAGED
 from recipes.body_bake import JOINTS, Anny, Baked, bake, load_anny
 from recipes.body_paint import paint

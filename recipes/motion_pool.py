@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES, Skeleton, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import Skeleton, canonical
 from guidance.motion.bank import Bank, load_bank
 from guidance.motion.joining import UPPER, joined, layered, repeated
 from guidance.motion.motion import Motion

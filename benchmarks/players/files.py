@@ -11,8 +11,9 @@ import torch
 from guidance.body.body import Body
 from guidance.body.export.glb import write_body_glb
 from guidance.body.export.vrm import write_vrm, write_vrma
+from guidance.body.joint_names import NAMES
 from guidance.body.load import load_body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.motion.motion import Motion
 
 FRAMES, FPS = 31, 30.0

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from guidance.body.joint_names import NAMES
 from guidance.body.rig import Rig
-from guidance.body.skeleton import NAMES, Skeleton, canonical
+from guidance.body.skeleton import Skeleton, canonical
 
 CANONICAL = canonical()
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.body.body import CANONICAL, Body
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 
 #: The joint that moves a part, where the part ends (a joint, or a shift from the first joint), and
 #: its radius in meters at both ends. Proportions by eye, for an adult.

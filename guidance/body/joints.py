@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from guidance.body.joint_names import NAMES
 from guidance.body.names import find_canonical
-from guidance.body.skeleton import NAMES
 from guidance.errors import InputError
 
 #: Names of the parts of a limb, without side and separators, the most specific first.

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 
 Range = tuple[float, float]
 X, Y = 0, 1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.losses.motion.base import MotionLoss
 from guidance.losses.motion.targets import PointTarget, Span
 from guidance.motion.output import MotionOutput

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import MIRRORED
+from guidance.body.joint_names import MIRRORED
 from guidance.losses.motion.base import MotionLoss, mean_over
 from guidance.motion.output import MotionOutput
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.losses.motion.base import MotionLoss, mean_over
 from guidance.losses.motion.targets import Solid
 from guidance.motion.output import MotionOutput

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.errors import InputError
 from guidance.files import refuse_special_file
 from guidance.motion.files.rig import FPS, MAX_FRAMES

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES, Skeleton, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import Skeleton, canonical
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import bent, between, unit
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.media.contact_sheet import TILE, contact_sheet
 from guidance.media.pixels import Frame
 from guidance.motion.motion import Motion

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
+from guidance.body.joint_names import NAMES
 from guidance.body.limits import within_limits
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import from_rotation_vectors, unit
 

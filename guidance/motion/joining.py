@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import (
     from_euler,

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import MIRRORED, Skeleton, canonical
+from guidance.body.joint_names import MIRRORED
+from guidance.body.skeleton import Skeleton, canonical
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.motion.files.rig import FPS
 from guidance.motion.motion import Motion
 from guidance.motion.rotations import bent, from_euler, unit

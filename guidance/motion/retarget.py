@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from guidance.body.joint_names import NAMES
 from guidance.body.joints import find_joints
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.motion.files.rig import FPS, Recording, Rig
 from guidance.motion.motion import Motion

@@ -57,7 +57,7 @@ class TextToMotion(Task):
     """What is optimized: changes of the motion that was found, or a motion from scratch."""
     motion: Path | None = None
     """A motion to start with, in place of the bank: a BVH, GLB or NPZ file."""
-    bank: Annotated[Path | None, OfThePlace()] = None
+    bank: Path | None = None
     """A folder that `guide motion import` made, in place of the embedded bank."""
     body: Annotated[str, NamesFile(apart_from=BODIES)] = "cc0"
     """cc0, capsule, a skinned GLB, or a model file of SMPL."""

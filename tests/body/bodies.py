@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from guidance.body.body import Body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.motion.motion import Motion
 
 

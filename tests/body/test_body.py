@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from guidance.body.body import Body
+from guidance.body.joint_names import NAMES
 from guidance.body.load import FOLDER, load_body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from tests.body.bodies import random_rotations, slow_posed, small_body
 

@@ -13,9 +13,9 @@ from guidance.body.body import Body
 from guidance.body.capsule import capsule_body
 from guidance.body.export.glb import write_body_glb
 from guidance.body.export.vrm import write_vrm
+from guidance.body.joint_names import NAMES
 from guidance.body.load import load_body, load_body_with_notes
 from guidance.body.names import CONVENTIONS
-from guidance.body.skeleton import NAMES
 from guidance.errors import InputError
 from tests.body.bodies import Glb, motion, renamed, split
 

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from guidance.body.joint_names import MIRRORED, NAMES
 from guidance.body.limits import joint_angles, limit_penalty, limit_violations, within_limits
-from guidance.body.skeleton import MIRRORED, NAMES
 from tests.body.bodies import random_rotations, rotation
 
 

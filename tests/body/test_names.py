@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from guidance.body.joint_names import NAMES
 from guidance.body.names import CONVENTIONS, REQUIRED, Convention, find_canonical, plain
-from guidance.body.skeleton import NAMES
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda convention: convention.title)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from guidance.body.joint_names import NAMES
 from guidance.body.load import load_body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from tests.body.bodies import random_rotations, slow_posed
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from guidance.body.capsule import capsule_body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.generators.motion.noise import Noise
 from guidance.generators.motion.param.base import MotionStage
 from guidance.motion.bank import load_bank

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import guidance.losses
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.losses.foot_skate import FootSkate
 from guidance.losses.ground import Ground

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.motion.files.bvh import WRITTEN
 from guidance.motion.files.rig import Recording, Rig
 from guidance.motion.motion import Motion

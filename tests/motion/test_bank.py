@@ -10,7 +10,8 @@ import pytest
 import torch
 import yaml
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.motion.authored import author
 from guidance.motion.bank import INDEX, POSES, Clip, decoded, encoded, load_bank, write_bank

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.motion.files.bvh import read_bvh, write_bvh
 from guidance.motion.files.glb import read_glb_animations

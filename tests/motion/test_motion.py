@@ -7,7 +7,8 @@ import math
 import torch
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 
-from guidance.body.skeleton import MIRRORED, NAMES, canonical
+from guidance.body.joint_names import MIRRORED, NAMES
+from guidance.body.skeleton import canonical
 from guidance.motion.motion import Motion
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from guidance.body.joint_names import NAMES
 from guidance.body.joints import find_joints
 from guidance.body.limits import limit_violations
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.motion.cleaning import above_ground, contacts, foot_locked, grounded, with_travel
 from guidance.motion.hinges import hinged

@@ -17,7 +17,7 @@ T = TypeVar("T", bound=Task)
 #: Options that say where and how a run happens and is recorded; they hardly change its result.
 OF_THE_RUN = {
     *("preset", "device", "output", "judge", "metadata", "micro_batch", "samples"),
-    *("precision", "profile"),
+    *("precision", "profile", "progress_video"),
 }
 
 

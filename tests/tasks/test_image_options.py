@@ -33,8 +33,11 @@ from tests.tasks.options import OF_THE_RUN, differ, made, trace
 FROM_AN_IMAGE = {"patches": Stylize, "directional": Stylize, "dds": Edit, "pds": Edit}
 #: Options that change files only.
 OF_FILES = {"export_size", "full_size"}
-#: Options that must not change the result; test_distilled.py tests them.
-WITHOUT_EFFECT = {"compiled"}
+#: Options that must not change the result, which test_distilled.py tests; and the segmenter, which
+#: changes it only with words for a mask, see tests/segmenters.
+WITHOUT_EFFECT = {"compiled", "segmenter"}
+#: Losses whose models have no stand-in here; see tests/encoders/test_vlm.py.
+ELSEWHERE = {"vqa"}
 #: Generators whose images have the size of a network.
 OWN_SIZE = ("latent", "noise", "stylegan")
 #: Switched on by `frames`; test_animation.py tests its options.
@@ -202,10 +205,12 @@ KINDS: dict[tuple[type, str], Kind] = {
 def cases() -> Iterator[Case]:
     for task in (TextToImage, Stylize, Edit, StyleEdit):
         for option in task.model_fields:
-            if option not in OF_THE_RUN | SWITCHES:
+            if option not in OF_THE_RUN | SWITCHES | WITHOUT_EFFECT:
                 yield Case(task, option)
     for (task, field), kind in KINDS.items():
         for component in names(kind, flat=True):
+            if component in ELSEWHERE:
+                continue
             if field == "loss" and FROM_AN_IMAGE.get(component, TextToImage) is not task:
                 continue
             for option in options_of(kind, component).model_fields:

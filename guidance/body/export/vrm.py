@@ -15,8 +15,8 @@ from torch import Tensor
 from guidance.body.body import Body
 from guidance.body.export.glb import Appearance, add_animation, add_body, add_nodes
 from guidance.body.export.nodes import Nodes, nodes_of, tracks_of
+from guidance.body.joint_names import NAMES
 from guidance.body.names import plain
-from guidance.body.skeleton import NAMES
 from guidance.errors import InputError
 from guidance.geometry.io.glb_write import GlbFile
 from guidance.motion.motion import Motion

@@ -17,10 +17,10 @@ from torch import Tensor
 from guidance.body.body import Body
 from guidance.body.files.glb_skin import Skin, read_skin
 from guidance.body.files.straighten import straightening
+from guidance.body.joint_names import NAMES
 from guidance.body.joints import guess_joints
 from guidance.body.names import CONVENTIONS, Found, find_canonical
 from guidance.body.rig import Rig, RigNode
-from guidance.body.skeleton import NAMES
 from guidance.errors import InputError
 from guidance.geometry.io.formats import find_format, read_mesh_file
 from guidance.geometry.io.glb import read_glb

@@ -15,7 +15,7 @@ import torch
 
 from guidance.body.body import Body
 from guidance.body.files.arrays import read_arrays
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.errors import InputError
 
 Array = Any

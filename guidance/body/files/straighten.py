@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 
 #: Directions shorter than this, in meters, are none.
 SHORT = 1e-4

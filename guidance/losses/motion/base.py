@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.motion.output import MotionOutput, as_motions
 from guidance.types import Loss, StepContext
 

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from guidance.body.skeleton import NAMES, Skeleton, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import Skeleton, canonical
 from guidance.errors import InputError
 from guidance.motion.files.rig import FPS, MAX_JOINTS, Recording, Rig, check_length
 from guidance.motion.motion import Motion

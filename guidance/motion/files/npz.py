@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.errors import InputError
 from guidance.motion.files.rig import FPS, check_length
 from guidance.motion.motion import Motion

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.motion.motion import Motion
 
 #: Frames a second, and the longest motion in frames that the encoder reads at once.

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.body.body import Body
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.generators.mesh.param.body_parts import ALL, PARTS, bits, part_weights
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.errors import InputError
-from guidance.losses.motion.targets import PointTarget, Solid
 from guidance.parsed import Parsed
 from guidance.tasks.motion.times import TimeSpan
+
+if TYPE_CHECKING:
+    from guidance.losses.motion.targets import PointTarget, Solid
 
 Point = tuple[float, float, float]
 #: Farthest coordinate of a point, in meters.
@@ -77,6 +80,8 @@ class At(Parsed):
 
     def target(self, count: int, fps: float) -> PointTarget:
         """The target in a motion of `count` frames. Raises InputError for times after its end."""
+        from guidance.losses.motion.targets import PointTarget
+
         span = self.time.span(count, fps, f"at {self.written()}")
         return PointTarget(JOINTS[self.joint], self.point, span)
 
@@ -101,6 +106,8 @@ class Gaze(Parsed):
 
     def target(self, count: int, fps: float) -> PointTarget:
         """The target in a motion of `count` frames. Raises InputError for times after its end."""
+        from guidance.losses.motion.targets import PointTarget
+
         span = self.time.span(count, fps, f"look_at {self.written()}")
         return PointTarget(NAMES.index("head"), self.point, span)
 
@@ -132,6 +139,8 @@ class ObstacleText(Parsed):
 
     def solid(self) -> Solid:
         """The solid in meters."""
+        from guidance.losses.motion.targets import Solid
+
         x, y, z, *size = self.values
         if self.kind == "sphere":
             return Solid((x, y, z), (size[0], size[0], size[0]), True)

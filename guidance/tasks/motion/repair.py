@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from guidance.body.limits import limit_violations, within_limits
-from guidance.body.skeleton import NAMES, Skeleton
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import Skeleton
 from guidance.losses.motion.targets import PointTarget, PoseTarget
 from guidance.losses.root_path import nearest
 from guidance.motion.cleaning import above_ground, foot_locked, reach

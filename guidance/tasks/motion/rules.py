@@ -8,7 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from guidance.body.skeleton import NAMES, canonical
+from guidance.body.joint_names import NAMES
+from guidance.body.skeleton import canonical
 from guidance.losses.joint_position import JointPosition
 from guidance.losses.key_pose import KeyPose
 from guidance.losses.look_at import HEAD, LookAt

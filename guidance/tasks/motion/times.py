@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from typing import TYPE_CHECKING
+
 from guidance.errors import InputError
-from guidance.losses.motion.targets import Span
+
+if TYPE_CHECKING:
+    from guidance.losses.motion.targets import Span
 
 _TIME = r"(\d{1,6}(?:\.\d{1,6})?)\s*(s|%)"
 _SPAN = re.compile(rf"\s*{_TIME}(?:\s*-\s*{_TIME})?\s*")
@@ -58,6 +62,8 @@ class TimeSpan:
 
     def span(self, count: int, fps: float, where: str) -> Span:
         """The frames of a motion. Raises InputError for times after its end."""
+        from guidance.losses.motion.targets import Span
+
         first, last = (each.frame(count, fps, where) for each in (self.start, self.end))
         if last < first:
             raise InputError(f"{where}: {self} ends before it starts")

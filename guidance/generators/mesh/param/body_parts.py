@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.body.body import Body
-from guidance.body.skeleton import NAMES
+from guidance.body.joint_names import NAMES
 from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
 
