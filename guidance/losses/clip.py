@@ -92,7 +92,7 @@ class Clip(Loss):
         region_prompt: Annotated[tuple[Region, ...], FlatOnly()] = ()
         """'sky.png="a blue sky"': a prompt for the inside (white) of a mask. With
         'words:the hair="red hair"', the mask is found in the image at the start of the run."""
-        segmenter: str = "mini"
+        segmenter: Annotated[str, FlatOnly()] = "mini"
         """What finds the parts of --region-prompt words:...; see docs/regions.md."""
 
     @classmethod

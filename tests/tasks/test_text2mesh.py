@@ -66,8 +66,8 @@ OF_CLIP: dict[str, Any] = {
     "contrastive_weight": 0.7,
 }
 #: Tests of their own: test_mesh_options, test_mesh_scene, test_mesh_region, test_mesh_exports.
-#: `up` is tested below.
-ELSEWHERE = {"cameras", "scene", "region", "formats", "up"}
+#: `up` is tested below, and `segmenter` in tests/segmenters.
+ELSEWHERE = {"cameras", "scene", "region", "formats", "up", "segmenter"}
 
 
 @pytest.fixture(scope="module")

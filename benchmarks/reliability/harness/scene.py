@@ -112,9 +112,10 @@ def difference(whole: Path, other: Path, *, but: str = "") -> str:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """What DONE.json says, without the hashes of files that name the place of the run."""
+    """What DONE.json says, without its seconds and the hashes of files that name its place."""
     found: dict[str, Any] = json.loads((folder / "DONE.json").read_text())
     found.pop("sha256", None)
+    found.pop("seconds", None)
     for name in OF_THE_PLACE:
         found.get("hashes", {}).pop(name, None)
     return found

@@ -52,7 +52,7 @@ class RegionHead(nn.Module):
         self.text_mean: Float[Tensor, "d"]
 
     def features(
-        self, images: Float[Tensor, "b 3 h w"], maps: Sequence[Float[Tensor, "b c hh ww"]]
+        self, images: Float[Tensor, "b 3 h w"], maps: Sequence[Float[Tensor, "b _ _ _"]]
     ) -> Float[Tensor, "b d h w"]:
         """Vectors of pixels, of images in [0, 1] and the feature maps of their encoder."""
         merged = self.laterals[-1](maps[-1])

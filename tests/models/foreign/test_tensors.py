@@ -101,7 +101,7 @@ def test_large_headers_are_refused_at_once(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<Q", 100_000) + b'{"a":' + b"[" * 100_000)
     with pytest.raises(InputError, match="header is not JSON"):
         read_header(path)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 5  # minutes if every tensor were looked at
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
