@@ -125,6 +125,7 @@ NAMES = {
     "Rigidity": "rigidity",
     "Smoothness": "smoothness",
     "Symmetry": "symmetry",
+    "TexelVariation": "texel_variation",
     "TotalVariation": "total_variation",
 }
 
