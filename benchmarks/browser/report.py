@@ -79,7 +79,7 @@ def _logged(page: Page) -> dict[str, list[str]]:
 
 
 def _use(page: Page, folder: Path, name: str) -> dict[str, Any]:
-    """Uses the page as a person would, and says what happened."""
+    """Filters, opens, turns and sorts on the page, and returns what changed."""
     found: dict[str, Any] = {"tiles": page.locator(".tile").count()}
     found["a prompt ran as a script"] = page.evaluate("typeof window.hacked !== 'undefined'")
     page.fill("input[name=text]", "apple")

@@ -25,7 +25,7 @@ runs. Runs that are not finished are left out, with a note. For each sample:
   similarity   cosine of the image (or of 8 views of the mesh) and the prompt
   rank         of the prompt among a fixed list of 476 texts and the prompts of all RUNs;
                R-precision is 1 if the prompt comes first
-  atoms        how sure the judge is of the prompt's objects, colors, counts, attributes and
+  atoms        the judge's probability of the prompt's objects, colors, counts, attributes and
                relations: the mean, and the geometric mean ("all atoms")
   blur, jpeg, shift, gap   the similarity after small changes, and how much it falls at most; a
                large gap means that the image exploits its encoder

@@ -50,9 +50,9 @@ class TextToAvatar(AvatarOptions, Task):
     }
     #: From the processor time of single steps on one core, for one prompt on the embedded body.
     PRESET_MINUTES: ClassVar = {
-        "draft": "1 minute of one core",
-        "normal": "2 minutes of one core",
-        "best": "7 minutes of one core",
+        "draft": "about 1 minute of one core",
+        "normal": "about 2 minutes of one core (estimated)",
+        "best": "about 7 minutes of one core (estimated)",
     }
 
     body: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "cc0"

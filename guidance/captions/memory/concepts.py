@@ -11,8 +11,8 @@ from torch import Tensor
 from guidance.captions.memory.texts import Memory
 from guidance.language.words import concept, parts
 
-#: The least probability of a noun that is told. Chosen by measurement on drawings in a style that
-#: the encoder has not seen (`benchmarks.mini_pictures`, kind "style").
+#: The least probability at which a caption names a noun. Chosen by measurement on drawings in a
+#: style that the encoder has not seen (`benchmarks.mini_pictures`, kind "style").
 CONFIDENCE = 0.55
 #: The least probability of the broadest noun; below it, the caption names none.
 LEAST = 0.3
