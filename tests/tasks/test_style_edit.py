@@ -19,6 +19,7 @@ from guidance.errors import InputError, InputWarning
 from guidance.generators.image.param.bisection import largest_share
 from guidance.generators.image.style_direction import StyleDirectionImages
 from guidance.generators.image.param.latents import draw_latents
+from guidance.generators.image.param.layers import FreeLayers, LayerRange
 from guidance.generators.image.stylegan import StyleGANImages
 from guidance.loop.events import Event, StepEvent
 from guidance.loop.optimize import optimize
@@ -131,10 +132,10 @@ def test_the_floor_is_reached_from_above(method: str, small: dict[str, Any]) -> 
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
 def test_only_the_free_layers_move(space: Any, network: StyleGAN) -> None:
     start = start_of(network)
-    generator = StyleGANImages(network, start, space=space, layers=(2, 3))
+    generator = StyleGANImages(network, start, space=space, layers=[LayerRange(2, 3)])
     assert torch.allclose(generator.images(), start.images(network.synthesis), atol=1e-5)
     with torch.no_grad():
-        generator.latents.add_(0.5)
+        generator.latents[0].add_(0.5)
     moved = generator.latents_at()
     for layer, style, before in zip(
         network.synthesis.layers, moved.styles, start.styles, strict=True
@@ -149,13 +150,13 @@ def test_only_the_free_layers_move(space: Any, network: StyleGAN) -> None:
 
 def test_the_latent_distance_is_the_sum_over_latents_of_all_layers(network: StyleGAN) -> None:
     generator = StyleGANImages(network, start_of(network), space="w")
-    change = torch.randn(generator.latents.shape, generator=torch.Generator().manual_seed(0))
+    change = torch.randn(generator.latents[0].shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        generator.latents.add_(change)
+        generator.latents[0].add_(change)
     found = LatentDistance()(generator(), context())
     expected = network.synthesis.num_ws * change.square().sum(1)
     assert torch.allclose(found, expected, rtol=1e-4)
-    gradient = torch.autograd.grad(found.sum(), generator.latents)[0]
+    gradient = torch.autograd.grad(found.sum(), generator.latents[0])[0]
     assert torch.allclose(gradient, 2 * network.synthesis.num_ws * change, rtol=1e-3, atol=1e-5)
     plain = Rendering(torch.zeros(2, 1, 3, 8, 8))
     with pytest.raises(InputError, match="applies only to the generator StyleGANImages"):
@@ -184,10 +185,50 @@ def test_a_conditional_network_is_refused() -> None:
         draw_latents(small_stylegan2(c_dim=3), (0,))
 
 
-@pytest.mark.parametrize("layers", [(0, 99), (3, 2)])
-def test_layers_that_do_not_exist_are_refused(layers: Any, network: StyleGAN) -> None:
-    with pytest.raises(InputError, match="the network has layers 0-"):
-        StyleGANImages(network, start_of(network), layers=layers)
+@pytest.mark.parametrize(
+    ("space", "layers", "message"),
+    [
+        ("w+", [LayerRange(0, 99)], "the network has layers 0-"),
+        ("w+", [LayerRange(3, 2)], "the network has layers 0-"),
+        ("s", [LayerRange(3, 4), LayerRange(0, 3)], "layer 3 is named twice"),
+        ("w", [LayerRange(0, 1), LayerRange(2, 3)], "one latent moves all layers"),
+    ],
+)
+def test_layers_that_cannot_be_used_are_refused(
+    space: Any, layers: list[LayerRange], message: str, network: StyleGAN
+) -> None:
+    with pytest.raises(InputError, match=message):
+        StyleGANImages(network, start_of(network), space=space, layers=layers)
+
+
+@pytest.mark.parametrize("space", ["w+", "s"])
+def test_layers_learn_at_their_own_rates(space: Any, network: StyleGAN) -> None:
+    """The first step of Adam moves every number by its learning rate, whatever the gradient."""
+    start = start_of(network)
+    layers = [LayerRange(4, 7, 0.5), LayerRange(0, 2, 2.0)]
+    generator = StyleGANImages(network, start, space=space, layers=layers, learning_rate=0.01)
+    adam = torch.optim.Adam(generator.param_groups(), eps=1e-30)
+    target = 1 - start.images(network.synthesis)
+    (generator.images() - target).square().sum().backward()  # type: ignore[no-untyped-call]
+    adam.step()
+    moved, rates = generator.latents_at(), [*[0.02] * 3, 0, *[0.005] * 4]
+    if space == "w+":
+        assert moved.ws is not None and start.ws is not None
+        sizes = (moved.ws - start.ws).abs().amax((0, 2))
+        torch.testing.assert_close(sizes, torch.tensor(rates), rtol=1e-3, atol=1e-6)
+    for layer, style, before in zip(
+        network.synthesis.layers, moved.styles, start.styles, strict=True
+    ):
+        stays = torch.allclose(style, before, atol=1e-6)
+        assert stays == (layer.w_index == 3), layer.name
+        if space == "s":
+            expected = torch.tensor(float(rates[layer.w_index]))
+            torch.testing.assert_close((style - before).abs().max(), expected, rtol=1e-3, atol=1e-6)
+    before = [part.detach().clone() for part in generator.latents]
+    generator.reduce(torch.tensor([0.5, 1.0]))
+    for part, whole, at_first in zip(generator.latents, before, generator._free(start), strict=True):
+        torch.testing.assert_close(part[0], (whole[0] + at_first[0]) / 2)
+        assert torch.equal(part[1], whole[1])
 
 
 def test_styles_have_no_latents_w(network: StyleGAN) -> None:
@@ -558,18 +599,21 @@ def test_mistakes_are_reported(
         made(StyleEdit, **{**small, **values}).build()
 
 
-@pytest.mark.parametrize("text", ["", "x", "3-", "9-4", "-3", "1-2-3"])
+@pytest.mark.parametrize("text", ["", "x", "3-", "9-4", "-3", "1-2-3", "4-9:", "4-9:0", "4:-1", "1,"])
 def test_layers_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="layers"):
         flags(StyleEdit, "--prompt", "a", "--method", "latent", "--layers", text)
 
 
 def test_layers_are_written_as_they_are_read() -> None:
-    from guidance.tasks.stylegan.methods.latent import LayerRange
-
-    for text, bounds in (("all", None), ("5", (5, 5)), ("4-9", (4, 9))):
-        assert LayerRange.parse(text).bounds == bounds
-        assert LayerRange.parse(text).written() == text
+    for text, ranges in (
+        ("all", ()),
+        ("5", (LayerRange(5, 5),)),
+        ("4-9", (LayerRange(4, 9),)),
+        ("0-3:0.1,4-9", (LayerRange(0, 3, 0.1), LayerRange(4, 9))),
+    ):
+        assert FreeLayers.parse(text).ranges == ranges
+        assert FreeLayers.parse(text).written() == text
 
 
 def test_options_of_the_other_method_are_refused() -> None:

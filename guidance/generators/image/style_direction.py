@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -70,6 +71,9 @@ class StyleDirectionImages(StyleGANImages):
         vectors = self.get_buffer("direction").split(sizes, 1)  # type: ignore[no-untyped-call]
         pairs = zip(self.start.styles, vectors, strict=True)
         return self.start.with_styles([style + amount[:, None] * vector for style, vector in pairs])
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.strength], "lr": self.learning_rate}]
 
     @torch.no_grad()
     def reduce(self, shares: Float[Tensor, "n"]) -> None:

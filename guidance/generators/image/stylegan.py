@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from guidance.generators.image.param.latents import (
     draw_latents,
     tiny_network,
 )
+from guidance.generators.image.param.layers import LayerRange
 from guidance.generators.image.param.masks import blend, check_mask
 from guidance.generators.image.param.network import EMBEDDED, NamesNetwork
 from guidance.generators.image.param.sizes import sides
@@ -51,15 +53,16 @@ class StyleGANImages(ImageGenerator):
         network: the network, with frozen weights.
         start: latents of n samples; W+ are needed in the spaces W and W+.
         space: "w": one latent for all layers; "w+": one for each layer; "s": styles.
-        layers: the first and the last latent of W+ that change; styles that are computed from
-            others do not change either.
+        layers: the latents of W+ that change, with factors on the learning rate; by default all.
+            Others do not change, nor do the styles that are computed from them.
         learning_rate: of Adam.
         given: images that stay outside a mask.
         kept: what must stay.
 
     Raises:
-        InputError: no latents W+ for W and W+; layers that the network does not have; a mask of
-            another size, or that is black everywhere.
+        InputError: no latents W+ for W and W+; layers that the network does not have, or that are
+            named twice; several ranges of layers in W; a mask of another size, or that is black
+            everywhere.
     """
 
     class Options(ImageOptions):
@@ -83,7 +86,7 @@ class StyleGANImages(ImageGenerator):
         def models(self) -> tuple[str, ...]:
             return (self.network,)
 
-    latents: nn.Parameter  # [n, ...]
+    latents: nn.ParameterList  # [n, ...] for each range of layers
 
     @classmethod
     def from_options(cls, options: Any, canvas: Canvas) -> StyleGANImages:
@@ -104,7 +107,7 @@ class StyleGANImages(ImageGenerator):
         start: Latents,
         *,
         space: Space = "w+",
-        layers: tuple[int, int] | None = None,
+        layers: Sequence[LayerRange] = (),
         learning_rate: float = 0.1,
         given: Given | None = None,
         kept: Kept | None = None,
@@ -112,13 +115,26 @@ class StyleGANImages(ImageGenerator):
         super().__init__()
         self._set_up(network, start, learning_rate, given, kept)
         self.space = space
-        first, last = layers or (0, self.synthesis.num_ws - 1)
-        if not 0 <= first <= last < self.synthesis.num_ws:
+        self.layers = self._checked(layers or [LayerRange(0, self.synthesis.num_ws - 1)])
+        self.latents = nn.ParameterList(part.clone() for part in self._free(self.start))
+
+    def _checked(self, layers: Sequence[LayerRange]) -> tuple[LayerRange, ...]:
+        """Ranges of layers in ascending order."""
+        ordered, after = sorted(layers, key=lambda each: each.first), 0
+        for each in ordered:
+            if not 0 <= each.first <= each.last < self.synthesis.num_ws:
+                raise InputError(
+                    f"layers {each.first}-{each.last}: the network has layers "
+                    f"0-{self.synthesis.num_ws - 1}"
+                )
+            if each.first < after:
+                raise InputError(f"layers: layer {each.first} is named twice")
+            after = each.last + 1
+        if self.space == "w" and len(ordered) > 1:
             raise InputError(
-                f"layers {first}-{last}: the network has layers 0-{self.synthesis.num_ws - 1}"
+                "layers: in the space w, one latent moves all layers; give one range, or --space w+"
             )
-        self.first, self.last = first, last
-        self.latents = nn.Parameter(self._free(self.start).clone())
+        return tuple(ordered)
 
     def _set_up(
         self,
@@ -143,41 +159,45 @@ class StyleGANImages(ImageGenerator):
     def synthesis(self) -> Any:
         return self.network.synthesis
 
-    def _free(self, latents: Latents) -> Tensor:
-        """The numbers of latents that may change: W `[n, d]`, W+ `[n, l, d]` or S `[n, c]`."""
+    def _free(self, latents: Latents) -> list[Tensor]:
+        """The numbers of latents that may change, for each range of layers: W `[n, d]`, W+
+        `[n, l, d]` or S `[n, c]`.
+        """
         if self.space == "s":
-            styles = [
-                style
-                for style, layer in zip(latents.styles, self.synthesis.layers, strict=True)
-                if self.first <= layer.w_index <= self.last
+            pairs = list(zip(latents.styles, self.synthesis.layers, strict=True))
+            return [
+                torch.cat([style for style, layer in pairs if layer.w_index in each], 1)
+                for each in self.layers
             ]
-            return torch.cat(styles, 1)
-        if latents.ws is None:
+        ws = latents.ws
+        if ws is None:
             raise InputError(
                 f"space {self.space}: the latents to start from are styles, which have no latents "
                 "W+; use --space s"
             )
         # In W, all latents of an image are equal at first: those of W+ move by the same change.
-        return latents.ws[:, 0] if self.space == "w" else latents.ws[:, self.first : self.last + 1]
+        if self.space == "w":
+            return [ws[:, 0]]
+        return [ws[:, each.first : each.last + 1] for each in self.layers]
 
     def latents_at(self, shares: Float[Tensor, "n"] | None = None) -> Latents:
         """The latents of all samples, with the whole change from the start or a share of it."""
         start = self.start
-        moved = self.latents - self._free(start)
-        if shares is not None:
-            moved = moved * shares.to(moved).view(-1, *[1] * (moved.ndim - 1))
+        parts = zip(self.layers, self.latents, self._free(start), strict=True)
+        moved = [(each, _share(now - before, shares)) for each, now, before in parts]
         if self.space != "s":
             assert start.ws is not None
             change = torch.zeros_like(start.ws)
-            change[:, self.first : self.last + 1] = moved[:, None] if self.space == "w" else moved
+            for each, part in moved:
+                change[:, each.first : each.last + 1] = part[:, None] if part.ndim == 2 else part
             return start.with_ws(self.synthesis, start.ws + change)
-        styles, place = [], 0
-        for style, layer in zip(start.styles, self.synthesis.layers, strict=True):
-            if self.first <= layer.w_index <= self.last:
-                styles.append(style + moved[:, place : place + layer.channels])
-                place += layer.channels
-            else:
-                styles.append(style)
+        styles = list(start.styles)
+        for each, part in moved:
+            place = 0
+            for index, layer in enumerate(self.synthesis.layers):
+                if layer.w_index in each:
+                    styles[index] = styles[index] + part[:, place : place + layer.channels]
+                    place += layer.channels
         return start.with_styles(styles)
 
     def forward(self, view: View | None = None) -> Rendering:
@@ -211,7 +231,10 @@ class StyleGANImages(ImageGenerator):
         return blend(images, given.images.to(images), given.mask.to(images))
 
     def param_groups(self) -> list[dict[str, Any]]:
-        return [{"params": list(self.parameters()), "lr": self.learning_rate}]
+        return [
+            {"params": [part], "lr": each.rate * self.learning_rate}
+            for each, part in zip(self.layers, self.latents, strict=True)
+        ]
 
     def finish(self) -> tuple[str, ...]:
         """Reduces the change of each sample to what keeps enough; says where that was needed."""
@@ -235,11 +258,9 @@ class StyleGANImages(ImageGenerator):
     @torch.no_grad()
     def reduce(self, shares: Float[Tensor, "n"]) -> None:
         """Leaves a share of the change of each sample."""
-        start = self._free(self.start)
-        factors = shares.to(start).view(-1, *[1] * (start.ndim - 1))
-        self.latents.copy_(
-            torch.where(factors == 1, self.latents, start + factors * (self.latents - start))
-        )
+        for part, start in zip(self.latents, self._free(self.start), strict=True):
+            factors = shares.to(start).view(-1, *[1] * (start.ndim - 1))
+            part.copy_(torch.where(factors == 1, part, start + factors * (part - start)))
 
     @torch.no_grad()
     def export(self, folder: Path, sample: int) -> list[Path]:
@@ -257,3 +278,10 @@ class StyleGANImages(ImageGenerator):
         network = tiny_network()
         start = Latents.of(network.synthesis, draw_latents(network, tuple(range(num_samples))))
         return cls(network, start, learning_rate=0.05)
+
+
+def _share(change: Tensor, shares: Float[Tensor, "n"] | None) -> Tensor:
+    """A share of the change of each sample, or all of it."""
+    if shares is None:
+        return change
+    return change * shares.to(change).view(-1, *[1] * (change.ndim - 1))
