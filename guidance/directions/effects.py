@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.directions.samples import detached_styles, embeddings_of
+from guidance.directions.samples import at_once, detached_styles, embeddings_of
 from guidance.encoders.base import Encoder
 from guidance.stylegan.networks.network import StyleGAN
 
 #: Called with the number of renders that are done, and that of all.
 Progress = Callable[[int, int], None]
-#: Images in one pass, for networks of up to 64 pixels and for larger ones.
-BATCH_SMALL, BATCH_LARGE = 16, 4
+#: Images in one pass at most; larger networks have fewer.
+BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,8 @@ def mean_effects(
 
 
 def batches(network: StyleGAN, x: Tensor) -> Iterator[Tensor]:
-    """Parts of a size that fits into memory."""
-    size = BATCH_SMALL if network.synthesis.resolution <= 64 else BATCH_LARGE
-    yield from torch.split(x, size)
+    """Parts of a size that fits into memory with its graph."""
+    yield from torch.split(x, min(BATCH, at_once(network.synthesis)))
 
 
 def _gradient(value: Tensor, styles: list[Tensor], keep: bool) -> Float[Tensor, "n c"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from guidance.directions.digest import network_digest, synthesis_of
 from guidance.directions.direction import StyleDirection
-from guidance.directions.effects import Progress
+from guidance.directions.effects import Progress, batches
 from guidance.directions.instant import Sentence
 from guidance.directions.keeping import Choice
 from guidance.directions.probe import check_probe, probe
@@ -149,7 +149,7 @@ def _rows(
 ) -> Float[Tensor, "k d"]:
     """The normalized mean over images of the normalized differences between two steps."""
     sums: Tensor | None = None
-    for batch in torch.split(ws, 16 if network.synthesis.resolution <= 64 else 4):
+    for batch in batches(network, ws):
         stepped = Stepped(network, encoder, batch, [channels[0].layer])
         differences = [
             F.normalize(stepped.moved(channel, STEP) - stepped.moved(channel, -STEP), dim=1)

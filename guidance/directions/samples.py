@@ -12,6 +12,7 @@ from guidance.errors import InputError
 from guidance.models.precision import dtype_of
 from guidance.stylegan.networks.network import StyleGAN
 from guidance.stylegan.networks.synthesis import Activations, Styles, Synthesis, as_images
+from guidance.stylegan.parts import in_parts, samples_at_once
 
 #: Samples from which the deviations of styles are measured; they take no image.
 STATISTICS = 2000
@@ -63,15 +64,28 @@ def images_of(
 ) -> Float[Tensor, "n 3 h w"]:
     """Images in [0, 1] at most `SIDE` pixels wide where the network can be read there.
 
+    Samples that do not fit into memory together are rendered in parts.
+
     Raises:
         InputError: the network makes neither gray nor RGB images.
     """
     device = styles[0].device
-    with torch.autocast(device.type, torch.bfloat16, enabled=_in_bf16(device)):
-        raw = synthesis.from_styles(styles, start=start, max_resolution=SIDE)
+
+    def make(part: slice) -> Tensor:
+        some, before = [style[part] for style in styles], start and start.select(part)
+        with torch.autocast(device.type, torch.bfloat16, enabled=_in_bf16(device)):
+            return synthesis.from_styles(some, start=before, max_resolution=SIDE)
+
+    raw = in_parts(make, len(styles[0]), at_once(synthesis, start))
     if raw.shape[1] not in (1, 3):
         raise InputError(f"the network makes images of {raw.shape[1]} channels; expected 1 or 3")
     return as_images(raw.float()).clamp(0, 1).expand(-1, 3, -1, -1)
+
+
+def at_once(synthesis: Synthesis, start: Activations | None = None) -> int:
+    """How many samples `images_of` renders in one part."""
+    first = 0 if start is None else start.layer
+    return samples_at_once(synthesis, first=first, max_resolution=SIDE)
 
 
 def embeddings_of(

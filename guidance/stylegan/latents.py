@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from guidance.stylegan.networks.synthesis import Styles, Synthesis, as_images
+from guidance.stylegan.networks.synthesis import Noise, Styles, Synthesis, as_images
+from guidance.stylegan.parts import in_parts, samples_at_once
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,18 @@ class Latents:
         return self._mapped(lambda tensor: tensor.to(device))
 
     def images(self, synthesis: Synthesis) -> Float[Tensor, "n c h w"]:
-        """The images in [0, 1]; differentiable in all tensors."""
-        noise = "const" if self.noise is None else self.noise
-        raw = synthesis.from_styles(self.styles, noise, additions=self.additions)  # type: ignore[arg-type]
-        return as_images(raw).clamp(0, 1)
+        """The images in [0, 1]; differentiable in all tensors.
+
+        Samples that do not fit into memory together are rendered in parts.
+        """
+
+        def make(part: slice) -> Tensor:
+            some = self.select(part)
+            noise: Noise = "const" if some.noise is None else some.noise
+            raw = synthesis.from_styles(some.styles, noise, additions=some.additions)
+            return as_images(raw).clamp(0, 1)
+
+        return in_parts(make, self.num_samples, samples_at_once(synthesis))
 
     def _mapped(self, change: object) -> Latents:
         assert callable(change)

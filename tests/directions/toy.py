@@ -37,6 +37,8 @@ class ToySynthesis(Synthesis):
     Counts images: those that are rendered, and those through which gradients go.
     """
 
+    kept_maps = 1
+
     def __init__(self, mix: list[Tensor], bend: float = 0.0) -> None:
         super().__init__()
         self.layers = tuple(

@@ -109,6 +109,7 @@ class StyleGAN2Synthesis(Synthesis):
     """
 
     taps: Tensor
+    kept_maps = 6  # measured: 4.6 to 5.9
 
     def __init__(
         self,

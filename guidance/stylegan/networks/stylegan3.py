@@ -119,6 +119,8 @@ class StyleGAN3Synthesis(Synthesis):
     The first style is that of the input, see `FourierInput`; its kind is "transform".
     """
 
+    kept_maps = 16  # measured: 11 to 15.3, since activations are at twice the rate
+
     def __init__(self, config: StyleGAN3Config) -> None:
         """Random initial weights."""
         super().__init__()

@@ -73,6 +73,8 @@ class Synthesis(nn.Module, ABC):
     w_dim: int
     #: The sides at which an image can be read, ascending; the last is `resolution`.
     readable: tuple[int, ...]
+    #: How many tensors of the size of its output a layer keeps for the backward pass, at most.
+    kept_maps: int
 
     def forward(
         self,
@@ -139,6 +141,17 @@ class Synthesis(nn.Module, ABC):
         for index in sorted(set(layers)):
             state = found[index] = self._run(styles, noise, state, index, additions)
         return found
+
+    def bytes_of_graph(self, *, first: int = 0, max_resolution: int | None = None) -> int:
+        """The memory that the backward pass of one sample needs, in float32; an upper estimate.
+
+        Args:
+            first: the layer to continue from.
+            max_resolution: see `from_styles`.
+        """
+        layers = self.layers[first : self._stop(max_resolution)]
+        maps = sum(layer.out_channels * layer.resolution**2 for layer in layers)
+        return 4 * self.kept_maps * maps
 
     def draw_noise(
         self, n: int, generator: torch.Generator | None = None
