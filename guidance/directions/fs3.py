@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -20,6 +21,9 @@ MAX_BYTES = 2**28
 
 def import_fs3(path: Path, network: StyleGAN, encoder: Encoder) -> ChannelTable:
     """Reads a table; it does not say of which network and encoder, so that only sizes are checked.
+
+    StyleCLIP leaves out the last layers of large networks (its tables of new networks end at the
+    convolutions of 128 pixels); channels of layers that are left out have no effect.
 
     Raises:
         InputError: no such file, not a plain array of floats, or of another size.
@@ -40,15 +44,22 @@ def import_fs3(path: Path, network: StyleGAN, encoder: Encoder) -> ChannelTable:
         raise InputError(f"{path}: is not an array of numbers in the format of numpy") from None
     if not isinstance(stored, np.ndarray) or stored.dtype.kind != "f":
         raise InputError(f"{path}: expected an array of floating-point numbers")
-    if stored.shape != (count, width):
+    if stored.ndim != 2 or stored.shape[1] != width or len(stored) not in _ends(network):
         raise InputError(
             f"{path}: has the shape {stored.shape}; this network has {count} channels of "
             f"convolutions and {encoder.name} has embeddings of {width} numbers"
         )
-    rows = torch.from_numpy(np.array(stored, dtype=np.float32))
+    rows = torch.zeros(count, width)
+    rows[: len(stored)] = torch.from_numpy(np.array(stored, dtype=np.float32))
     if not rows.isfinite().all():
         raise InputError(f"{path}: contains NaN or infinity")
     return ChannelTable(rows, torch.ones(count, dtype=torch.bool), network, encoder)
+
+
+def _ends(network: StyleGAN) -> set[int]:
+    """The numbers of rows of the first convolution, of the first two, and so on."""
+    layers = network.synthesis.layers
+    return set(accumulate(layer.channels for layer in layers if not layer.is_rgb))
 
 
 def export_fs3(table: ChannelTable, path: Path) -> Path:

@@ -16,6 +16,7 @@ from guidance.prompts import Prompt
 from guidance.schedule import Schedule
 from guidance.tasks.base import Task
 from guidance.tasks.stylegan.method import EditMethod
+from guidance.tasks.stylegan.unused import refuse_changed
 
 if TYPE_CHECKING:
     from guidance.generators.image.param.latents import Given, Kept
@@ -134,24 +135,15 @@ class StyleEdit(Task):
         """Raises InputError for options that would have no effect."""
         if self.image is not None and self.latents is not None:
             raise InputError("--latents: the image gives the latents; remove --image or --latents")
+        usual = self.PRESETS[self.preset]
         if self.image is None:
             of_images = ("inversion", "inversion_steps", "inversion_noise", "tuning_steps")
-            self._refuse(of_images, "applies only to --image; remove it")
+            refuse_changed(self, of_images, "applies only to --image; remove it", usual)
         if self.image is not None or self.latents is not None:
-            self._refuse(("truncation",), "applies only to samples of the network; remove it")
-        if self._method.own_steps is not None:
-            self._refuse(
-                ("steps", "learning_rate", "optimizer", "normalize"),
-                f"--method {self.method.kind()} optimizes nothing; remove it, or add "
-                "--method latent",
+            refuse_changed(
+                self, ("truncation",), "applies only to samples of the network; remove it", usual
             )
-
-    def _refuse(self, names: tuple[str, ...], message: str) -> None:
-        usual = {key: info.default for key, info in type(self).model_fields.items()}
-        usual |= self.PRESETS[self.preset]
-        for name in names:
-            if getattr(self, name) != usual[name]:
-                raise InputError(f"--{name.replace('_', '-')}: {message}")
+        refuse_changed(self, self._method.IGNORED, self._method.WHY_IGNORED, usual)
 
     def _source(self, network: StyleGAN) -> Source:
         from guidance.tasks.stylegan import source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from guidance.directions.full import ChannelTable
 from guidance.directions.instant import Sentence, instant_direction
 from guidance.directions.joint import refined_direction
 from guidance.directions.keeping import Choice, solved
-from guidance.directions.samples import sample_ws, style_deviations
+from guidance.directions.samples import images_of, sample_ws, style_deviations
 from guidance.directions.verified import verified_direction
 from guidance.directions.wordless import affine_weights, pca_direction, sefa_direction
 from guidance.errors import InputError
@@ -26,7 +27,11 @@ from tests.directions.test_dictionary import built
 from tests.directions.test_direction import tiny
 from tests.directions.toy import KINDS, WIDTHS, WORDS, ToyEncoder, ToySynthesis, known_mix
 from tests.directions.toy import toy_network as toy
+from tests.stylegan.small import small_stylegan2, small_stylegan3
 
+NETWORKS_OF_STYLEGAN3 = pytest.mark.parametrize(
+    "options", [{}, {"kernel": 1, "radial": True}], ids=["t", "r"]
+)
 TIE = Sentence("a face with tie")
 
 
@@ -204,6 +209,61 @@ def test_fs3_of_styleclip(tmp_path: Path) -> None:
     assert torch.equal(imported.direction(TIE, Choice()).flat, table.direction(TIE, Choice()).flat)
     with pytest.raises(InputError, match="incomplete"):
         export_fs3(replace(table, done=torch.zeros_like(table.done)), path)
+
+
+@pytest.mark.parametrize("last", [8, 16])
+def test_rows_of_fs3_are_those_of_styleclip(last: int, tmp_path: Path) -> None:
+    """Its style tensors, numbered by resolution: the first convolution and the image at 4 pixels,
+    then two convolutions and the image at each. Rows are the channels of the convolutions one after
+    the other; a table may end before the largest resolution.
+    """
+    network, encoder = small_stylegan2().frozen(), ToyEncoder()
+    wanted = encoder.encode_text(["a face with tie"])[0] - encoder.encode_text(["a face"])[0]
+    stored, expected = [], []
+    for side, before, width in ((4, 0, 12), (8, 12, 10), (16, 10, 8), (32, 8, 6)):
+        for name, channels in ((f"b{side}.conv0", before), (f"b{side}.conv1", width)):
+            if channels:
+                effects = torch.rand(channels) + 0.1 if side <= last else torch.zeros(channels)
+                expected.append((name, effects))
+                stored += [effects[:, None] * wanted] if side <= last else []
+        expected.append((f"b{side}.torgb", torch.zeros(width)))
+    assert [name for name, _ in expected] == [layer.name for layer in network.synthesis.layers]
+    path = tmp_path / "fs3.npy"
+    np.save(path, torch.cat(stored).numpy())
+    direction = import_fs3(path, network, encoder).direction(TIE, Choice(isolation=0.0))
+    most = max(float(effects.max()) for _, effects in expected)
+    for step, (name, effects) in zip(direction.steps, expected, strict=True):
+        torch.testing.assert_close(step, effects / most, msg=name)
+    np.save(path, torch.cat(stored)[:-1].numpy())
+    with pytest.raises(InputError, match="has the shape"):
+        import_fs3(path, network, encoder)
+
+
+@NETWORKS_OF_STYLEGAN3
+def test_directions_of_stylegan3(options: dict[str, Any], tmp_path: Path) -> None:
+    """The strongest channels of a dictionary do what it predicts, and files are read again."""
+    network, encoder = small_stylegan3(**options).frozen(), ToyEncoder()
+    layers = network.synthesis.layers
+    dictionary = gd.StyleDictionary.build(network, encoder, latents=4, rank=8)
+    assert dictionary.renders == 4 * (dictionary.table.shape[1] + 1)
+    direction = dictionary.direction("a face with tie", count=6, isolation=0.0)
+    assert len(direction.flat.nonzero()) == 6 and len(direction.steps) == len(layers)
+    styles = network.synthesis.styles(sample_ws(network, 4, 0))
+    images = [
+        images_of(network.synthesis, direction.apply(styles, strength)).detach()
+        for strength in (-0.02, 0.02)
+    ]
+    before, after = (encoder.encode_image(each)[:, WORDS.index("tie")].mean() for each in images)
+    assert after > before and images[0].shape == (4, 3, 32, 32)
+    _, found = dictionary.verified(network, direction, latents=2)
+    assert found.checked == 6 and found.dropped < 6
+    path = dictionary.save(tmp_path / "d.safetensors")
+    again = gd.StyleDictionary.load(path, network, encoder)
+    assert torch.equal(
+        again.direction("a face with tie").flat, dictionary.direction("a face with tie").flat
+    )
+    table = ChannelTable.empty(network, encoder)
+    assert len(table.rows) == sum(layer.channels for layer in layers[:-1])
 
 
 @pytest.mark.parametrize(

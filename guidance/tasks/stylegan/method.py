@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from guidance.options import Options
 
@@ -32,6 +32,10 @@ class EditJob:
 
 class EditMethod(Options):
     """Options that create the generator of an edit."""
+
+    #: Options of the task that have no effect with this method, and what the message says.
+    IGNORED: ClassVar[tuple[str, ...]] = ()
+    WHY_IGNORED: ClassVar[str] = ""
 
     @property
     def own_steps(self) -> int | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from guidance.config.fields import Encoders
-from guidance.errors import InputError
 from guidance.options import Options
 from guidance.prompts import Prompt
 from guidance.tasks.stylegan.method import EditMethod
+from guidance.tasks.stylegan.unused import refuse_changed
 
 if TYPE_CHECKING:
     from guidance.encoders.base import Encoder
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Direction(EditMethod):
     """Options of "direction"."""
 
+    IGNORED = ("steps", "learning_rate", "optimizer", "normalize")
+    WHY_IGNORED = "--method direction optimizes nothing; remove it, or add --method latent"
     PRESETS: ClassVar = {"draft": {"frames": 8}, "best": {"frames": 32}}
 
     strength: float = Field(default=4.0, ge=-1000, le=1000)
@@ -78,13 +80,12 @@ class Direction(EditMethod):
 
     def _check(self) -> None:
         """Raises InputError for options that have no effect on directions of files."""
-        usual = type(self)()
-        for name in ("channels", "isolation", "unchanged", "opposite", "refine", "encoder"):
-            if getattr(self, name) != getattr(usual, name):
-                raise InputError(
-                    f"--{name}: applies to directions of the prompt, not to files of directions; "
-                    "remove --directions or this"
-                )
+        refuse_changed(
+            self,
+            ("channels", "isolation", "unchanged", "opposite", "refine", "encoder"),
+            "applies to directions of the prompt, not to files of directions; remove --directions "
+            "or this",
+        )
 
     def strengths(self, generator: Any, sample: int) -> float:
         return float(generator.strength.detach()[sample])
