@@ -85,6 +85,7 @@ class Direction(EditMethod):
             ("channels", "isolation", "unchanged", "opposite", "refine", "encoder"),
             "applies to directions of the prompt, not to files of directions; remove --directions "
             "or this",
+            usual=dict(type(self)()),  # parsed, unlike the defaults of the fields
         )
 
     def strengths(self, generator: Any, sample: int) -> float:
