@@ -5,7 +5,7 @@
     a red apple:2 | sketch:-0.5      weights; a negative weight pushes away from the phrase
     a red apple:1 -> 0               a weight that changes during the run, see `guidance.schedule`
     a red apple:1:0.4                a stop: no gradient while the loss of this phrase is below 0.4
-    image:photo.png:0.5              an image to resemble, with its weight
+    image:photo.png:0.5              an image to resemble, with its weight; or a sound: audio:FILE
 
 Only trailing numbers are read as weight and stop: a colon in the text is part of the text ("Star
 Wars: a new hope" is one phrase of weight 1). Three more notations go with prompts:
@@ -37,7 +37,7 @@ PHRASE = re.compile(
     rf"(?P<text>.*?)(?::(?P<weight>{CURVE}|{NUMBER}))?(?::(?P<stop>{NUMBER}))?", re.S
 )
 KEYFRAME = re.compile(rf"\s*(?P<percent>{NUMBER})\s*%\s*(?P<text>.+)", re.S)
-IMAGE = "image:"
+IMAGE, AUDIO = "image:", "audio:"
 MAX_LENGTH = 10_000  # characters; encoders read at most a few hundred
 ONE = Schedule.parse(1.0)
 
@@ -53,7 +53,7 @@ class Phrase:
     text: str
     weight: Schedule = ONE
     stop: float = -math.inf  # no gradient while the loss of this phrase is below this value
-    image: Path | None = None  # an image to resemble instead of the text
+    image: Path | None = None  # an image to resemble, or a sound to fit, instead of the text
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Prompt(Parsed):
 
     @classmethod
     def names_file(cls, text: str) -> bool:
-        return any(part.strip().startswith(IMAGE) for part in text.split("|"))
+        return any(part.strip().startswith((IMAGE, AUDIO)) for part in text.split("|"))
 
     def written(self) -> str:
         return self.text
@@ -165,9 +165,9 @@ def _parse_phrase(part: str, prompt: str) -> Phrase:
     text = match["text"].strip()
     weight = Schedule.parse(match["weight"]) if match["weight"] else ONE
     stop = float(match["stop"]) if match["stop"] else -math.inf
-    if text == IMAGE or not is_visible(text):
+    if text in (IMAGE, AUDIO) or not is_visible(text):
         raise InputError(f'prompt {prompt[:60]!r}: a phrase is empty; write text, e.g. "an apple"')
-    image = Path(text.removeprefix(IMAGE)) if text.startswith(IMAGE) else None
+    image = next((Path(text[len(x) :]) for x in (IMAGE, AUDIO) if text.startswith(x)), None)
     if image is None and not is_encodable(text):
         raise InputError(f"prompt {text[:60]!r}: is not UTF-8 text; type it again")
     return Phrase(text, weight, stop, image)
@@ -290,7 +290,7 @@ def check_templates(templates: Sequence[str], name: str = "templates") -> tuple[
 def plain_text(prompt: Prompt | str) -> str:
     """The text of the phrases that are wanted at the end, for judges, titles and file names.
 
-    Images are omitted; a prompt that consists of images only gives their file names.
+    Images and sounds are omitted; a prompt of nothing else gives their file names.
     """
     phrases = Prompt.of(prompt).phrases
     texts = [phrase for phrase in phrases if phrase.image is None]

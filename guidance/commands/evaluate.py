@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from guidance.commands.arguments import Arguments
 from guidance.errors import InputError
@@ -13,10 +13,14 @@ from guidance.runs.folder import CONFIG, DONE, existing_folder
 from guidance.runs.summary import find_runs
 from guidance.streams import say, say_meanwhile
 
+if TYPE_CHECKING:
+    from guidance.encoders.vlm.model import VisionLanguageModel
+    from guidance.evaluate.scoring import Sample
+
 T = TypeVar("T")
 HELP = """\
-usage: guide eval RUN... [--against FILE] [--judge NAME] [--json FILE] [--csv FILE]
-                  [--votes FILE] [--top N --copy FOLDER]
+usage: guide eval RUN... [--against FILE] [--judge NAME] [--vlm NAME] [--json FILE]
+                  [--csv FILE] [--votes FILE] [--top N --copy FOLDER]
 
 Scores finished runs by a judge whose family none of their losses used, and prints a table, the best
 first, and the means with bootstrap intervals of 95%. RUN is the folder of a run, or a folder with
@@ -39,6 +43,8 @@ are equal, the mesh has no sides, or the judge does not know these phrases.
 
   --against FILE   more texts to rank each prompt among, one per line
   --judge NAME     the model that judges; by default the most trusted one on this machine
+  --vlm NAME       a vision-language model, hf-hub:org/repository or local-dir:PATH, for the columns
+                   VQA, its probability that the image shows the prompt, and VQA atoms
   --json FILE      also writes all scores and intervals to a file
   --csv FILE       also writes the table to a file
   --votes FILE     compares the judge with people: votes.json of a page of `guide report --vote`
@@ -59,6 +65,7 @@ class Request:
     votes: Path | None = None
     top: int | None = None
     copy: Path | None = None
+    vlm: str | None = None
 
 
 def parse(words: Sequence[str]) -> Request:
@@ -72,6 +79,7 @@ def parse(words: Sequence[str]) -> Request:
     for name in ("against", "json", "csv", "votes", "copy"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--judge")
+    parser.add_argument("--vlm")
     parser.add_argument("--top", type=int)
     found = parser.parse_intermixed_args(list(words))
     if found.top is not None and found.top < 1:
@@ -87,6 +95,7 @@ def parse(words: Sequence[str]) -> Request:
         found.votes,
         found.top,
         found.copy,
+        found.vlm,
     )
 
 
@@ -129,8 +138,9 @@ def evaluate(request: Request) -> Iterator[str]:
     names = [name for run in runs for name in run.losses]
     judge = load_judge_for(names, request.judge, families)
     samples = [sample for run in runs for sample in run.samples]
+    vlm = None if request.vlm is None else _independent_vlm(request.vlm, samples)
     say_meanwhile(f"scoring {len(samples)} samples by {judge.name} ...")
-    scores = sorted_scores(list(score_samples(judge, samples, others, atoms=True)))
+    scores = sorted_scores(list(score_samples(judge, samples, others, atoms=True, vlm=vlm)))
     best = scores[: request.top]
     if request.json is not None:
         write_text(request.json, as_json(scores, judge.name, NAME))
@@ -142,6 +152,18 @@ def evaluate(request: Request) -> Iterator[str]:
     if request.copy is not None:
         for path in copy_samples(best, request.copy):
             yield str(path)
+
+
+def _independent_vlm(name: str, samples: Sequence[Sample]) -> VisionLanguageModel:
+    """A vision-language model that no loss of the samples used."""
+    import torch
+
+    from guidance.encoders.vlm.model import load_vlm
+    from guidance.evaluate.vqa import check_independent
+
+    vlm = load_vlm(name, "cuda" if torch.cuda.is_available() else "cpu")
+    check_independent(name, vlm.kind, [sample.config for sample in samples])
+    return vlm
 
 
 def _finished(folders: Sequence[Path]) -> list[Path]:

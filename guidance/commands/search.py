@@ -26,9 +26,9 @@ build, add
                    index has one encoder, and others are refused
   --device D       cpu, cuda, mps or auto (default)
 
-query: PROMPT as in docs/prompts.md, with weights ("apple | leaf:-0.5") and image:FILE; weights are
-plain numbers. The order is that of `--loss clip` with whole images: the best hit has the smallest
-loss.
+query: PROMPT as in docs/prompts.md, with weights ("apple | leaf:-0.5"), image:FILE, and audio:FILE
+for indices of --encoder imagebind; weights are plain numbers. The order is that of `--loss clip`
+with whole images: the best hit has the smallest loss.
   --negative P     what the images should not show; may be repeated
   --region R       'sky.png="a blue sky"', a prompt for the inside (white) of a mask; it orders the
                    200 best images; may be repeated

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -89,6 +91,14 @@ class Encoder(Component, nn.Module):
     def encode_text(self, texts: list[str]) -> Float[Tensor, "b d"]:
         """Unit vectors of texts, without gradient, on the device of the weights."""
         raise NotImplementedError
+
+    def encode_sound(self, sounds: Sequence[Float[Tensor, "s"]]) -> Float[Tensor, "b d"]:
+        """Unit vectors of sounds of 16,000 samples a second in [-1, 1], without gradient.
+
+        Raises:
+            InputError: the encoder reads no sounds.
+        """
+        raise InputError(f"{self.name}: reads no sounds; use imagebind (see docs/search.md)")
 
     def free_text_tower(self) -> None:
         """Releases the text tower once all prompts are encoded; by default, does nothing."""

@@ -45,6 +45,8 @@ COLUMNS = (
     Column("jpeg", lambda s: s.after.get("jpeg")),
     Column("shift", lambda s: s.after.get("shift")),
     Column("gap", lambda s: s.gap),
+    Column("VQA", _optional(lambda v: v.vqa, "vlm")),
+    Column("VQA atoms", _optional(lambda v: v.atoms, "vlm")),
     Column("grey", _optional(lambda t: t.similarity, "textureless")),
     Column("grey rank", _optional(lambda t: t.rank, "textureless"), "{:d}", in_mean=False),
     Column("back", _optional(lambda j: j.back, "janus"), "{:.2f}"),
@@ -61,6 +63,10 @@ LEGEND = (
     "similarity: cosine of image and prompt. rank: of the prompt among texts. atoms, all atoms: "
     "arithmetic and geometric mean of the probabilities of the prompt's objects, colors, counts, "
     "attributes and relations. gap: fall of the similarity after the worst of blur, JPEG, shift."
+)
+VLM_LEGEND = (
+    "VQA: probability that the vision-language model answers that the image shows the prompt. VQA "
+    "atoms: geometric mean of its answers about the prompt's objects, colors, counts and so on."
 )
 MESH_LEGEND = (
     "grey: the mesh without colors. back, front: share of the views from the back, and from the "

@@ -14,11 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.vlm.model import Answers as VlmAnswers
 from guidance.evaluate.janus import Janus, janus
 from guidance.evaluate.judge import PromptRanking, Score
 from guidance.evaluate.perturbations import PERTURBATIONS
 from guidance.evaluate.questions import Answers, answer
 from guidance.evaluate.shape import Shape
+from guidance.evaluate.vqa import VlmScore, vlm_score
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class SampleScore:
     shape: Shape | None = None  # of meshes
     janus: Janus | None = None  # of meshes
     answers: Answers | None = None  # about the atoms of the prompt, if they were asked for
+    vlm: VlmScore | None = None  # by a vision-language model, if one was given
     sample: Sample | None = None
 
     @property
@@ -98,7 +101,12 @@ class Summary:
 
 
 def score_samples(
-    judge: Encoder, samples: Sequence[Sample], others: Iterable[str] = (), *, atoms: bool = False
+    judge: Encoder,
+    samples: Sequence[Sample],
+    others: Iterable[str] = (),
+    *,
+    atoms: bool = False,
+    vlm: VlmAnswers | None = None,
 ) -> Iterator[SampleScore]:
     """Scores samples one after another.
 
@@ -107,6 +115,7 @@ def score_samples(
         samples: finished samples; each prompt is ranked among the prompts of all of them.
         others: additional texts for the ranking.
         atoms: asks about the atoms of each prompt; see `guidance.evaluate.questions`.
+        vlm: a vision-language model; see `guidance.evaluate.vqa`.
     """
     ranking = PromptRanking(judge, [*(sample.prompt for sample in samples), *others])
     for sample in samples:
@@ -133,6 +142,7 @@ def score_samples(
             loaded.shape,
             sides,
             answer(judge, vectors, sample.prompt) if atoms else None,
+            None if vlm is None else vlm_score(vlm, loaded.images, sample.prompt),
             sample,
         )
 

@@ -8,7 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from guidance.evaluate.questions import Answers
-from guidance.evaluate.rows import LEGEND, MESH_LEGEND, intervals, mean_lines, text_table
+from guidance.evaluate.rows import (
+    LEGEND,
+    MESH_LEGEND,
+    VLM_LEGEND,
+    intervals,
+    mean_lines,
+    text_table,
+)
 from guidance.evaluate.scoring import SampleScore, diversity, summarize
 from guidance.evaluate.shape import Shape
 from guidance.evaluate.votes import Vote, agreement, vote_name
@@ -56,6 +63,8 @@ def table_lines(
 ) -> list[str]:
     """The table of the best samples, and the means over all."""
     lines = [*text_table(best), "", *mean_lines(scores), "", LEGEND]
+    if any(score.vlm is not None for score in scores):
+        lines.append(VLM_LEGEND)
     if any(score.shape is not None for score in scores):
         lines.append(MESH_LEGEND)
     among = scores[0].score.out_of
@@ -110,6 +119,7 @@ def sample_mapping(score: SampleScore) -> dict[str, Any]:
         "shape": None if score.shape is None else asdict(score.shape),
         "janus": None if score.janus is None else asdict(score.janus),
         "atoms": None if score.answers is None else _answers(score.answers),
+        **({} if score.vlm is None else {"vlm": asdict(score.vlm)}),
         "seconds": None if score.sample is None else score.sample.seconds,
         "flops": score.flops,
     }

@@ -32,6 +32,14 @@ def origin_code(folder: Path, record: str = CONFIG) -> str | None:
     return hmac.new(key, b"guidance run\0" + place + b"\0" + config, hashlib.sha256).hexdigest()
 
 
+def code_of(folder: Path, text: str) -> str | None:
+    """The code of a folder with a text; None if the user's key cannot be stored."""
+    key = _key()
+    place = os.fsencode(os.path.realpath(folder))
+    content = b"guidance text\0" + place + b"\0" + text.encode("utf-8", "surrogatepass")
+    return None if key is None else hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
 def is_own(folder: Path) -> bool:
     """Whether a run folder was written by this user here, and its configuration is as written.
 

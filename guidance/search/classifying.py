@@ -16,18 +16,18 @@ from guidance.errors import InputError
 from guidance.search.calibration import calibration_error, fit_temperature, held_out_errors
 from guidance.search.classifier import Classifier, Prediction
 from guidance.search.embedding import BATCH, embed_images, fitted
-from guidance.search.found import find, kind_of
-from guidance.search.items import IMAGE
+from guidance.search.found import find, kind_of, normalized
+from guidance.search.items import IMAGE, VIDEO
 from guidance.search.progress import FileProgress
 from guidance.streams import say
 
 
 @dataclass(frozen=True)
 class ImagePaths:
-    """The images of some folders, and the number of other files."""
+    """The images of some folders, and the number of videos, which are not classified."""
 
     paths: tuple[Path, ...]
-    others: int
+    videos: int
 
 
 @dataclass(frozen=True)
@@ -56,27 +56,33 @@ class Classified:
 
 
 def images_in(places: Sequence[Path]) -> ImagePaths:
-    """The images in files and folders; videos and other files are counted.
+    """The images in files and folders.
+
+    Damaged images, and files that are named but are no images, are reported; so is the number of
+    videos. Other files in folders, such as text files, are ignored.
 
     Raises:
         InputError: a place does not exist, or there are no images.
     """
-    paths, others = [], 0
+    named = {normalized(place) for place in places}
+    paths, videos = [], 0
     for path in find(places).paths:
         try:
-            is_image = kind_of(path) == IMAGE
+            kind = kind_of(path)
         except InputError as error:
             say(f"guide: left out: {str(error).removeprefix('image ')}")
             continue
-        if is_image:
+        if kind == IMAGE:
             paths.append(path)
+        elif path in named:
+            say(f"guide: left out: {path}: is not an image")
         else:
-            others += 1
+            videos += kind == VIDEO
     if not paths:
         raise InputError(f"classify: no image in {', '.join(map(str, places)):.200}")
-    if others:
-        say(f"guide: {others} files are no images")
-    return ImagePaths(tuple(paths), others)
+    if videos:
+        say(f"guide: left out: {videos} video{'s' * (videos > 1)}; classify reads images only")
+    return ImagePaths(tuple(paths), videos)
 
 
 def classify(classifier: Classifier, images: ImagePaths, *, truth: bool = False) -> Classified:

@@ -28,7 +28,6 @@ class Found:
     """The files of some folders."""
 
     paths: list[Path] = field(default_factory=list)
-    others: int = 0  # files that are neither images nor videos
 
 
 def find(places: Sequence[Path]) -> Found:
@@ -47,8 +46,13 @@ def find(places: Sequence[Path]) -> Found:
             found.paths += _walk(place.absolute())
         else:
             found.paths.append(place.absolute())
-    found.paths = list(dict.fromkeys(Path(os.path.normpath(path)) for path in found.paths))
+    found.paths = list(dict.fromkeys(map(normalized, found.paths)))
     return found
+
+
+def normalized(path: Path) -> Path:
+    """The absolute path without "..", as `find` returns it."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from guidance.errors import InputError
 from guidance.runs.json_records import read_record, write_record
+from guidance.runs.origin import code_of, same_origin
 from guidance.search.shards import MAX_DIMENSION, MAX_VECTORS
 
 NAME, LOCK, FORMAT = "index.json", ".lock", "guidance search index"
@@ -21,6 +22,9 @@ SHARD = re.compile(r"shard-\d{6,12}\.safetensors", re.ASCII)
 KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_SHARDS = 20_000
+
+#: Encoders in folders of the user. Half of the key of such an index is the code of its origin.
+LOCAL, HALF = "local-dir:", 16
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,19 @@ class Manifest:
     next_shard: int = 1
 
     @classmethod
-    def new(cls, encoder: EncoderId, dimension: int) -> Manifest:
-        """The manifest of an empty index."""
-        return cls(secrets.token_hex(16), encoder, dimension)
+    def new(cls, encoder: EncoderId, dimension: int, folder: Path) -> Manifest:
+        """The manifest of an empty index in a folder."""
+        key = secrets.token_hex(16)
+        if encoder.name.startswith(LOCAL):
+            key = key[:HALF] + (code_of(folder, key[:HALF] + encoder.name) or key)[:HALF]
+        return cls(key, encoder, dimension)
+
+    def chooses_folder(self, folder: Path) -> bool:
+        """Whether the encoder is a folder, in an index that this user did not make here."""
+        if not self.encoder.name.startswith(LOCAL):
+            return False
+        code = code_of(folder, self.key[:HALF] + self.encoder.name)
+        return not same_origin(self.key[HALF:], code and code[:HALF])
 
     @property
     def vectors(self) -> int:
@@ -89,6 +103,11 @@ def read_manifest(folder: Path) -> Manifest:
         found = _parsed(stored)
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: is damaged; build the index again, in another folder") from None
+    if found.chooses_folder(folder):
+        raise InputError(
+            f"{folder}: names {found.encoder.name!r:.80}, but an index that was made or moved from "
+            "elsewhere cannot choose folders; build it again"
+        )
     return found
 
 

@@ -66,7 +66,7 @@ class Store:
             raise InputError(
                 f"{folder}: is not empty ({others[0]!a:.80}); name a new folder for the index"
             )
-        manifest = Manifest.new(encoder, dimension)
+        manifest = Manifest.new(encoder, dimension, folder)
         manifest.write(folder)
         return cls(folder, manifest, ())
 

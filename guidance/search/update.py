@@ -18,7 +18,7 @@ from guidance.errors import InputError, Interrupted
 from guidance.models.digest import file_sha256
 from guidance.runs.signals import Signals
 from guidance.search.embedding import BATCH, embed_images, embed_video, fitted, in_half
-from guidance.search.found import find, kind_of
+from guidance.search.found import find, kind_of, normalized
 from guidance.search.items import IMAGE, Embedded, Item
 from guidance.search.progress import FileProgress
 from guidance.search.store import Store
@@ -36,7 +36,7 @@ class Report:
     changed: int = 0  # whose content is another one than before
     moved: int = 0  # recognized by their content at another place
     unchanged: int = 0
-    others: int = 0  # neither images nor videos
+    others: int = 0  # files in folders that are neither images nor videos
     failed: list[str] = field(default_factory=list)  # a line about each file that was left out
 
     def __str__(self) -> str:
@@ -44,7 +44,6 @@ class Report:
         parts += [f"{self.changed} changed"] if self.changed else []
         parts += [f"{self.moved} moved"] if self.moved else []
         parts += [f"{self.unchanged} unchanged"] if self.unchanged else []
-        parts += [f"{self.others} of another kind"] if self.others else []
         parts += [f"{len(self.failed)} cannot be read"] if self.failed else []
         return ", ".join(parts)
 
@@ -59,7 +58,7 @@ def add(store: Store, places: Sequence[Path], encoder: Encoder) -> tuple[Store, 
         Interrupted: a signal arrived; what was embedded until then is in the index.
     """
     found = find(places)
-    work = _Work(store, Report(others=found.others))
+    work = _Work(store, {normalized(place) for place in places})
     with Signals() as signals, FileProgress("embedding", len(found.paths)) as progress:
         for batch in _batches(found.paths, BATCH):
             work.take(batch, encoder, progress)
@@ -83,8 +82,8 @@ def remove(store: Store, ids: Iterable[int]) -> Store:
 class _Work:
     """The state of an update: what is known, and what is embedded but not written yet."""
 
-    def __init__(self, store: Store, report: Report) -> None:
-        self.store, self.report = store, report
+    def __init__(self, store: Store, named: set[Path]) -> None:
+        self.store, self.report, self.named = store, Report(), named
         self.known = {item.path: item for item in store.items()}
         self.by_content = {item.sha256: item for item in self.known.values()}
         self.next_id = store.manifest.next_item
@@ -139,6 +138,8 @@ class _Work:
             self.report.unchanged += 1
             return None
         kind = kind_of(path)
+        if kind is None and path in self.named:
+            raise InputError(f"{path}: is neither an image nor a video")
         if kind is None:
             self.report.others += 1
             return None

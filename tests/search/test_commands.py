@@ -124,6 +124,23 @@ def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[
     assert message in capsys.readouterr().err
 
 
+def test_only_files_that_should_be_images_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text files in folders are ignored; damaged images, and files that are named, are told."""
+    draw(tmp_path / "in")
+    (tmp_path / "in/labels.json").write_text("{}")
+    (tmp_path / "in/broken.png").write_bytes(b"no picture")
+    for words in (["classify"], ["search", "build", tmp_path / "a"]):
+        labels = ["--labels", "red,blue"] if words == ["classify"] else []
+        assert guide(*words, tmp_path / "in", tmp_path / "in/broken.png", *labels) == 0
+        told = capsys.readouterr()
+        assert "labels.json" not in told.err and "kind" not in told.out + told.err
+        assert told.err.count("left out") == 1 and "broken.png: is not a readable" in told.err
+        assert guide(*words, tmp_path / "in", tmp_path / "in/labels.json", *labels) == 0
+        assert "left out: " + str(tmp_path / "in/labels.json") in capsys.readouterr().err
+
+
 def test_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in draw(tmp_path / "in"):
         (tmp_path / path.stem).mkdir()

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from guidance.errors import InputError
 from guidance.search import shards
 from guidance.search import store as stores
-from guidance.search.manifest import NAME
+from guidance.search.manifest import NAME, EncoderId
 from guidance.search.store import Store, locked
 from guidance.search.verify import healed, verify
 from tests.search.stand_ins import DIMENSION, ENCODER, ids, image, store, video
@@ -30,6 +31,21 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of 5 vectors."""
     monkeypatch.setattr(shards, "MAX_VECTORS", 5)
     monkeypatch.setattr(stores, "MAX_VECTORS", 5)
+
+
+def test_an_index_from_elsewhere_chooses_no_folder(tmp_path: Path) -> None:
+    """The folder of an encoder is used only in an index that this user made at this place."""
+    encoder = EncoderId("local-dir:/models/mine", "0" * 64)
+    Store.create(tmp_path / "index", encoder, DIMENSION)
+    assert Store.open(tmp_path / "index").manifest.encoder == encoder
+    shutil.copytree(tmp_path / "index", tmp_path / "other")
+    with pytest.raises(InputError, match="cannot choose folders; build it again"):
+        Store.open(tmp_path / "other")
+    manifest = Store.open(tmp_path / "index").manifest
+    swapped = replace(manifest, encoder=EncoderId("local-dir:/etc", "0" * 64))
+    swapped.write(tmp_path / "index")
+    with pytest.raises(InputError, match="cannot choose folders"):
+        Store.open(tmp_path / "index")
 
 
 def test_what_is_stored_is_read_again(tmp_path: Path, small_shards: None) -> None:

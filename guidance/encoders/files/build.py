@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from guidance.encoders.files.dual import build_dual
 from guidance.encoders.files.library import import_open_clip
 from guidance.encoders.files.source import Source
+from guidance.encoders.sound.checkpoint import build_towers
 from guidance.encoders.towers.hugging_face import build_text_tower, text_layers
 from guidance.errors import InputError
 from guidance.models.compiler import without_compiler
@@ -46,6 +47,8 @@ def build(source: Source) -> Any:
 
     if dual := source.config.get("dual"):
         return build_dual(dual, source.checkpoint)
+    if source.config.get("imagebind"):
+        return build_towers(source.checkpoint)
     config_path = source.folder / "open_clip_config.json"
     header = read_header(source.checkpoint)
     text_folder = _text_folder(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import torch
@@ -12,6 +13,9 @@ from guidance.errors import InputError
 from guidance.models.devices import indexed_device
 from guidance.models.kept import keep
 from guidance.models.precision import resolved
+
+if TYPE_CHECKING:
+    from guidance.encoders.openclip import OpenClip
 
 #: Loaded encoders. They are frozen, so all callers share one for each name, device and precision.
 _loaded: WeakValueDictionary[tuple[str | type[Encoder], str, str], Encoder] = WeakValueDictionary()
@@ -26,9 +30,9 @@ def load_encoder(
 
     Args:
         encoder: "mini" and "mini-judge", the embedded models; an open_clip architecture and tag
-            such as "ViT-B-32/openai"; "hf-hub:org/repository" with an optional "@revision";
-            "local-dir:PATH", a folder with `open_clip_config.json` and safetensors; or an
-            `Encoder`, or a subclass of it whose constructor needs no arguments.
+            such as "ViT-B-32/openai"; "imagebind"; "hf-hub:org/repository" with an optional
+            "@revision"; "local-dir:PATH", a folder with `open_clip_config.json` and safetensors; or
+            an `Encoder`, or a subclass of it whose constructor needs no arguments.
         device: where the model runs; an `Encoder` is moved there.
         precision: of the image tower, for encoders that are loaded by name: "fp32", "bf16", or
             "auto", which is bf16 where it is faster and as good (see `guidance.models.precision`).
@@ -45,9 +49,7 @@ def load_encoder(
     loaded = _loaded.get(key)
     if loaded is None:
         if isinstance(encoder, str):
-            from guidance.encoders.openclip import OpenClip
-
-            loaded = OpenClip.load(encoder, device, resolved(precision))
+            loaded = _reader(encoder).load(encoder, device, resolved(precision))
         else:
             loaded = _frozen(_instance(encoder), device, precision)
         _loaded[key] = loaded
@@ -67,6 +69,18 @@ def load_judge(
 
     # In float32, so that the rank of a prompt does not depend on rounding.
     return load_encoder(judge_for(loss_families), device, "fp32")
+
+
+def _reader(name: str) -> type[OpenClip]:
+    """The class that loads a model by its name."""
+    from guidance.encoders.files.source import find_source
+    from guidance.encoders.openclip import OpenClip
+
+    if find_source(name).config.get("imagebind"):
+        from guidance.encoders.imagebind import ImageBind
+
+        return ImageBind
+    return OpenClip
 
 
 def _instance(encoder_class: type[Encoder]) -> Encoder:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guidance.errors import InputError
+from guidance.errors import InputError, MissingWeights
 from guidance.models.catalogue import find_model
 from guidance.models.families import family_of
 from guidance.models.foreign.openclip import read_openclip
@@ -19,6 +19,7 @@ from guidance.models.store import (
     missing,
 )
 from guidance.models.tags import read_tag, tag_repository
+from guidance.models.torch_hub import TorchFile
 
 #: open_clip's defaults for missing keys of `preprocess_cfg`.
 PREPROCESSING = {
@@ -28,6 +29,9 @@ PREPROCESSING = {
     "resize_mode": "shortest",
     "fill_color": 0,
 }
+#: The name of ImageBind, and its checkpoint in the cache of torch's hub.
+IMAGEBIND = "imagebind"
+IMAGEBIND_FILE = TorchFile("https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Source:
     name: str  # as given by the user
     folder: Path
     checkpoint: Path
-    config: dict[str, Any]  # open_clip's model_cfg; with "dual", that of a model of transformers
+    #: open_clip's model_cfg; with "dual", that of a model of transformers; or {"imagebind": True}.
+    config: dict[str, Any]
     preprocessing: dict[str, Any]  # open_clip's preprocess_cfg, without the size
     family: str  # if the model's card does not give one
 
@@ -56,6 +61,8 @@ def find_source(name: str) -> Source:
             f"encoder {name!r} is unknown: it is a {known.kind}; use mini, or another encoder of: "
             "guide models list"
         )
+    if name == IMAGEBIND:
+        return _imagebind_source(name, IMAGEBIND_FILE.path)
     if name in EMBEDDED:
         return _folder_source(name, PACKAGED / EMBEDDED[name])
     if schema == "local-dir":
@@ -69,6 +76,8 @@ def _folder_source(name: str, folder: Path) -> Source:
     path = folder / "open_clip_config.json"
     if not folder.is_dir():
         raise missing(name, folder)
+    if (folder / IMAGEBIND_FILE.name).is_file():
+        return _imagebind_source(name, folder / IMAGEBIND_FILE.name)
     if not path.is_file() and (folder / "config.json").is_file():
         return _dual_source(name, folder)
     if not path.is_file():
@@ -109,6 +118,24 @@ def _dual_source(name: str, folder: Path) -> Source:
         config={"dual": config, "text_cfg": tokens},
         preprocessing=PREPROCESSING | read_image_processor(images),
         family=_family(name, config["model_type"]),
+    )
+
+
+def _imagebind_source(name: str, checkpoint: Path) -> Source:
+    """ImageBind, whose checkpoint determines everything."""
+    if not checkpoint.is_file():
+        raise MissingWeights(
+            f"{name}: no weights at {checkpoint}; if their license (CC BY-NC-SA 4.0) allows your "
+            f"use, put {IMAGEBIND_FILE.url} there (4.8 GB)"
+        )
+    check_places(checkpoint.parent)
+    return Source(
+        name=name,
+        folder=checkpoint.parent,
+        checkpoint=checkpoint,
+        config={"imagebind": True, "text_cfg": {}},
+        preprocessing=dict(PREPROCESSING),
+        family="clip",  # its towers for images and texts are those of OpenCLIP's ViT-H/14
     )
 
 

@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.encoders.base import Encoder
+from guidance.encoders.sound.mel import RATE
 from guidance.media.read_image import load_image
-from guidance.prompts import Phrase
+from guidance.media.read_sound import load_sound
+from guidance.prompts import AUDIO, Phrase
 
 #: Phrases for the two sides of an object; {} stands for the phrase of the object.
 FRONT, BACK = "front view of {}", "back view of {}"
@@ -50,16 +52,20 @@ def embed_phrase(
 
     Args:
         encoder: a frozen image-text model.
-        phrase: a text, or an image, to which suffixes do not apply: its `r` rows are equal.
+        phrase: a text, an image or a sound. Suffixes apply to texts only; the `r` rows of others
+            are equal.
         templates: see `embed_text`.
         suffixes: texts to append to the phrase, e.g. ", front view".
 
     Raises:
-        InputError: an image file that cannot be read.
+        InputError: a file that cannot be read, or a sound for an encoder that reads none.
     """
     if phrase.image is None:
         texts = [phrase.text + suffix for suffix in suffixes]
         return torch.stack([embed_text(encoder, text, templates) for text in texts])
+    if phrase.text.startswith(AUDIO):
+        sound = load_sound(phrase.image, RATE)
+        return encoder.encode_sound([sound]).float().expand(len(suffixes), -1)
     with torch.no_grad():
         image = load_image(phrase.image)
         embedding = encoder.encode_image(image.unsqueeze(0).to(device_of(encoder)))

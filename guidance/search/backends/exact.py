@@ -8,6 +8,7 @@ is returned. One query over 1 million vectors of 512 numbers, and over 100,000 o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,23 @@ class Exact:
     def _exact_scores(self, positions: np.ndarray, unit: np.ndarray) -> np.ndarray:
         """Products of some vectors in float32."""
         scores = np.empty(len(positions), np.float32)
-        numbers = np.searchsorted(self.store.starts, positions, "right") - 1
-        for number in np.unique(numbers):
-            mine = numbers == number
-            local = positions[mine] - self.store.starts[number]
-            scores[mine] = self.store.shards[number].vectors[local].astype(np.float32) @ unit
+        for number, mine, local in self._by_shard(positions):
+            rows = self.store.shards[number].vectors[local]
+            scores[mine] = (rows.astype(np.float32) if self._light else _floats(rows)) @ unit
         return scores
 
     def _rows(self, positions: np.ndarray) -> np.ndarray:
-        rows = [self.store.place(int(position)) for position in positions]
-        return np.array([shard.rows[at] for shard, at in rows], np.int64)
+        rows = np.empty(len(positions), np.int64)
+        for number, mine, local in self._by_shard(positions):
+            rows[mine] = self.store.shards[number].rows[local]
+        return rows
+
+    def _by_shard(self, positions: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Each shard's number, which of the positions are in it, and where."""
+        numbers = np.searchsorted(self.store.starts, positions, "right") - 1
+        for number in np.unique(numbers):
+            mine = numbers == number
+            yield int(number), mine, positions[mine] - self.store.starts[number]
 
 
 def _best(scores: np.ndarray, count: int) -> tuple[np.ndarray, float]:
@@ -100,6 +108,13 @@ def _best(scores: np.ndarray, count: int) -> tuple[np.ndarray, float]:
 
         positions = torch.from_numpy(scores).topk(count, sorted=False).indices.numpy()
     return positions, float(scores[positions].min())
+
+
+def _floats(rows: np.ndarray) -> np.ndarray:
+    """Rows in float32, which torch converts 10 times faster than numpy."""
+    import torch
+
+    return torch.from_numpy(rows).float().numpy()
 
 
 def _tensor(array: np.ndarray) -> Any:

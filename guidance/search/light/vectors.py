@@ -36,7 +36,7 @@ def light_vectors(store: Store, queries: Sequence[Query]) -> list[np.ndarray] | 
     stored = store.manifest.encoder
     source = find_source(stored.name)
     text = source.config["text_cfg"]
-    if "dual" in source.config:
+    if "dual" in source.config or "imagebind" in source.config:
         return None
     if text.get("vocab_size", VOCABULARY) != VOCABULARY:
         return None
