@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
@@ -25,7 +25,7 @@ class TrialResult:
     run: Path  # the folder of its run, which other trials may share
     files: tuple[Path, ...]  # its results, e.g. image.png
     score: float | None  # by the judge of the run; None without a judge
-    cell: str  # the same for trials that differ only in their seed
+    cell: str = field(repr=False)  # the same for trials that differ only in their seed
 
     @property
     def folder(self) -> Path:
