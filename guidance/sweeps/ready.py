@@ -85,8 +85,9 @@ class ReadySweep:
         if outcome.interrupted:
             raise Interrupted(f"interrupted; continue with: guide sweep --resume {folder.path}")
         if any(folder.header.get(key) for key in CHOICES):
-            from guidance.sweeps.leaderboard import write_leaderboard
+            from guidance.sweeps.leaderboard import is_complete, write_leaderboard
 
-            for line in write_leaderboard(folder, resolver):
-                say(line)
+            if outcome.done or not is_complete(folder):
+                for line in write_leaderboard(folder, resolver):
+                    say(line)
         return outcome
