@@ -16,9 +16,9 @@ from measure import report
 from sweep_overhead import resident_mb
 
 from guidance.commands.memory import keep_freed_memory
-from guidance.commands.run import find_task
 from guidance.sweeps.trials import Resolver
 from guidance.sweeps.worker import perform, start_warm
+from guidance.tasks.base import find_task
 
 
 def main() -> None:

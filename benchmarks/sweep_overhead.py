@@ -17,13 +17,13 @@ from pathlib import Path
 
 from measure import report
 
-from guidance.commands.run import find_task
 from guidance.sweeps.axes import Rows
 from guidance.sweeps.driver import Driver, unfinished
 from guidance.sweeps.folder import SweepFolder
 from guidance.sweeps.local import LocalWorkers
 from guidance.sweeps.packing import packs_of
 from guidance.sweeps.trials import Resolver, trials_of
+from guidance.tasks.base import find_task
 
 OPTIONS = {
     "steps": 1,

@@ -25,7 +25,6 @@ from pathlib import Path
 from measure import report
 
 from guidance.commands.memory import keep_freed_memory
-from guidance.commands.run import find_task
 from guidance.media.read_image import load_image
 from guidance.phases import measured_phases, seconds_by_phase
 from guidance.sweeps.axes import Rows
@@ -33,6 +32,7 @@ from guidance.sweeps.estimate import sample_bytes
 from guidance.sweeps.packing import packs_of
 from guidance.sweeps.trials import Resolver, Trial, trials_of
 from guidance.sweeps.worker import perform, start_warm
+from guidance.tasks.base import find_task
 
 #: Phases of a run that belong to its optimization.
 OF_THE_LOOP = ("loop", "generator", "losses", "optimizer", "validation", "total")

@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from guidance.schedule import Schedule as Schedule
     from guidance.search.classifier import Classifier as Classifier
     from guidance.search.collection import Collection as Collection
+    from guidance.sweeps.shown import SweepResults as SweepResults
+    from guidance.sweeps.sweep import Sweep as Sweep
     from guidance.tasks.base import Task as Task
     from guidance.tasks.edit import Edit as Edit
     from guidance.tasks.mesh.mode import MeshMode as MeshMode
@@ -225,6 +227,9 @@ _PUBLIC = {
     # style editing
     "StyleDictionary": "guidance.directions.dictionary",
     "StyleDirection": "guidance.directions.direction",
+    # sweeps
+    "Sweep": "guidance.sweeps.sweep",
+    "SweepResults": "guidance.sweeps.shown",
     # tasks
     "TextToImage": "guidance.tasks.text2image",
     "TextToMesh": "guidance.tasks.text2mesh",

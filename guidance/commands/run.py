@@ -18,7 +18,7 @@ from guidance.config.files import (
     strip_header,
 )
 from guidance.config.flags import load_named_files, peek, without, words_of
-from guidance.config.kinds import TASKS, find, load_file, names
+from guidance.config.kinds import TASKS, names
 from guidance.config.marks import without_mark
 from guidance.errors import InputError
 from guidance.media.metadata import carries, extract
@@ -27,7 +27,7 @@ from guidance.runs.listeners.check import check_listener
 from guidance.runs.origin import is_own
 from guidance.runs.signals import after_run, before_run
 from guidance.streams import say, say_meanwhile
-from guidance.tasks.base import Task
+from guidance.tasks.base import Task, find_task
 
 if TYPE_CHECKING:
     from guidance.loop.events import Listener
@@ -103,13 +103,6 @@ def _is_of_run(cls: type[Task], values: Mapping[str, Any], folder: Path) -> bool
     places = {name for name, info in cls.model_fields.items() if is_of_the_place(info)}
     first, second = ({k: v for k, v in each.items() if k not in places} for each in (values, own))
     return first == second
-
-
-def find_task(name: str) -> type[Task]:
-    """The class of a task: a name, or the path of a Python file, which is run."""
-    found = load_file(TASKS, name) if name.endswith(".py") else find(TASKS, name)
-    assert issubclass(found, Task)
-    return found
 
 
 def parse_task(cls: type[Task], name: str, words: Sequence[str]) -> Task:

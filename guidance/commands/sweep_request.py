@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from guidance.config.choices import Switch
 from guidance.config.early import check_words
 from guidance.config.flags import key_of, peek, read_flags, read_tree
-from guidance.config.kinds import ENCODERS, TASKS
 from guidance.config.renamed import rules
 from guidance.config.tree import choices
 from guidance.errors import InputError
 from guidance.sweeps.axes import combinations
+from guidance.sweeps.named import named_files
+from guidance.sweeps.ready import Running
 from guidance.sweeps.spec import Spec
-from guidance.sweeps.worker import load_files
 from guidance.tasks.base import Task
 
 #: Flags of the sweep itself: those that are repeated, those with a value, and switches.
@@ -24,18 +23,6 @@ REPEATED = ("grid", "zip", "random", "list")
 VALUED = ("trials", "random_seed", "prompts", "pack", "best_of", "report_judge")
 RUNNING = ("workers", "retries", "address", "gpus_per_run", "resume")
 SWITCHES = ("halve", "archive", "dry_run")
-
-
-@dataclass(frozen=True)
-class Running:
-    """How the trials are done; it changes no result."""
-
-    workers: int | None = None
-    retries: int = 1
-    address: str | None = None
-    gpus_per_run: float = 0.0
-    resume: Path | None = None
-    dry_run: bool = False
 
 
 @dataclass
@@ -84,8 +71,6 @@ class Words:
             _whole(own, "retries", 0, 100) if "retries" in own else 1,  # type: ignore[arg-type]
             own.get("address"),
             _number(own, "gpus_per_run"),
-            Path(own["resume"]) if "resume" in own else None,
-            bool(own.get("dry_run")),
         )
 
     def of_the_sweep(self) -> str | None:
@@ -126,28 +111,16 @@ def refuse_other_options(cls: type[Task], words: Words) -> None:
             )
 
 
-def named_files(cls: type[Task], name: str, words: Words) -> list[tuple[str, str]]:
+def load_named(cls: type[Task], name: str, words: Words) -> list[tuple[str, str]]:
     """Runs the Python files that the command names; returns the folder of the kind, and the path.
 
     Only the user's own words do that, never a file of a sweep.
     """
-    kinds = {
-        key: choice.kind for key, choice in choices(cls).items() if not isinstance(choice, Switch)
-    }
-    kinds["encoder"] = ENCODERS
-    found = [(TASKS.folder, name)] if name.endswith(".py") else []
-    for key, kind in kinds.items():
-        texts = peek(words.options, key)
-        for flag in ("grid", "zip", "random", "list"):
-            axes = (_axis(flag, text) for text in words.own[flag])
-            texts += [value for axis, value in axes if axis == key]
-        for text in ",".join(texts).split(","):
-            path = text.strip()
-            path = path[: path.index(".py:") + 3] if ".py:" in path else path
-            if path.endswith(".py"):
-                found.append((kind.folder, path))
-    load_files(found)
-    return found
+    texts = {key: peek(words.options, key) for key in (*choices(cls), "encoder")}
+    for flag in ("grid", "zip", "random", "list"):
+        for key, value in (_axis(flag, text) for text in words.own[flag]):
+            texts.setdefault(key, []).append(value)
+    return named_files(cls, name, texts)
 
 
 def spec_of(cls: type[Task], name: str, said: Mapping[str, Any], words: Words, where: str) -> Spec:

@@ -79,11 +79,17 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
             raise InputError(f"{path}: no such folder; expected the folder of a run, or of runs")
         inside = list(_runs_in(path, MAX_DEPTH))
         if not inside:
-            raise InputError(f"{path}: has no {CONFIG}, and no folder with one; it holds no runs")
+            raise InputError(f"{path}: has no {CONFIG}, and no folder with one; {_instead(path)}")
         found.update(dict.fromkeys(inside))
         if len(found) > MAX_RUNS:
             raise InputError(f"{path}: has more than {MAX_RUNS:,} runs; name a folder with fewer")
     return list(found)
+
+
+def _instead(folder: Path) -> str:
+    """What to name in place of a folder without runs."""
+    sweeps = sorted(folder.glob("sweeps/*/sweep.yaml"))
+    return f"name one of its sweeps, e.g. {sweeps[-1].parent}" if sweeps else "it holds no runs"
 
 
 def _runs_in(folder: Path, depth: int) -> Iterator[Path]:

@@ -81,10 +81,12 @@ def earlier(output: Path, task: str, steps: int) -> Usage | None:
 
 def unknown(task: type[Task], output: Path) -> list[str]:
     """What can be said without an earlier sweep."""
-    known = ", ".join(f"{preset} {said}" for preset, said in task.PRESET_MINUTES.items())
-    presets = f"; one prompt alone: {known}" if known else ""
+    known = [
+        f"  {preset}, one prompt alone: {said}" for preset, said in task.PRESET_MINUTES.items()
+    ]
     return [
-        f"time: unknown, since no sweep of {task.task_name()} was done here{presets}",
+        f"time: unknown, since no sweep of {task.task_name()} was done here",
+        *known,
         f"disk: unknown, usually 0.1 to 1 MB per image and 2 to 20 MB per mesh; "
         f"{free_bytes(output) / 1e9:.0f} GB free",
     ]

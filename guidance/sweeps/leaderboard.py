@@ -12,7 +12,7 @@ import torch
 from guidance.evaluate.families import LossModel
 from guidance.prompts import Prompt, plain_text
 from guidance.runs.atomic import write_text
-from guidance.sweeps.archive import write_archive
+from guidance.sweeps.archive import ARCHIVE, write_archive
 from guidance.sweeps.folder import SweepFolder
 from guidance.sweeps.halving import spent
 from guidance.sweeps.results import Images, Scored, cell_of, scored_trials
@@ -126,6 +126,20 @@ def bootstrap(values: list[float]) -> tuple[float, tuple[float, float]]:
     means = found[index].mean(1)
     low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return float(found.mean()), (low, high)
+
+
+def is_complete(folder: SweepFolder) -> bool:
+    """Whether the choice of a sweep was written, with the scores by the second judge if it has any.
+
+    A sweep without such scores may get them later, when a second judge was downloaded.
+    """
+    header = folder.header
+    if header.get("archive") and not (folder.path / ARCHIVE).is_file():
+        return False
+    if not (folder.path / LEADERBOARD).is_file():
+        return False
+    reports = header.get("best_of") or header.get("halve")
+    return not reports or read_leaderboard(folder.path)["report_judge"] is not None
 
 
 def read_leaderboard(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guidance.errors import InputError
+from guidance.streams import say
 from guidance.sweeps.worker import perform, start_warm
 
 #: Jobs that wait on the cluster for each that runs, so that no node waits for the driver.
@@ -48,6 +49,8 @@ class RayTasks:
                 said = str(error).splitlines()[0]
                 raise InputError(f"sweep --address {address}: no such cluster: {said}") from None
         resources = ray.cluster_resources()
+        if resources.get("GPU", 0) < gpus:
+            say(f"note: the cluster has no node with {gpus:g} GPUs now; runs wait for one")
         usual = resources.get("GPU", 0) / gpus if gpus else resources.get("CPU", 1)
         self._count = max(1, workers or int(usual)) * AHEAD
         # A task that dies is done again by the driver, which also knows when to give up.

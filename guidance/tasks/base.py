@@ -29,6 +29,7 @@ from guidance.config.carried import places
 from guidance.config.choices import Switch
 from guidance.config.fields import Losses
 from guidance.config.files import as_mapping
+from guidance.config.kinds import TASKS, find, load_file
 from guidance.config.tree import choices
 from guidance.errors import InputError
 from guidance.options import OfThePlace, Options, Plain, as_lists
@@ -282,3 +283,10 @@ class Task(Plain):
                 allow_changed_weights=allow_changed_weights,
                 listeners=listeners,
             )
+
+
+def find_task(name: str) -> type[Task]:
+    """The class of a task: a name, or the path of a Python file, which is run."""
+    found = load_file(TASKS, name) if name.endswith(".py") else find(TASKS, name)
+    assert issubclass(found, Task)
+    return found

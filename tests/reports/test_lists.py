@@ -30,6 +30,11 @@ def test_runs_are_listed_with_their_state(tmp_path: Path, capsys) -> None:
     assert last == "3 runs, 1 done"
     (tmp_path / "empty").mkdir()
     assert "it holds no runs" in refused(capsys, "list", "runs", tmp_path / "empty")
+    sweep = tmp_path / "empty" / "sweeps" / "one"
+    sweep.mkdir(parents=True)
+    (sweep / "sweep.yaml").touch()
+    said = refused(capsys, "list", "runs", tmp_path / "empty")
+    assert f"name one of its sweeps, e.g. {sweep}" in said
 
 
 def test_differences_of_two_runs(tmp_path: Path, capsys) -> None:

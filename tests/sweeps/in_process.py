@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from guidance.commands.run import find_task
 from guidance.sweeps.axes import Group
 from guidance.sweeps.driver import Driver, Outcome, unfinished
 from guidance.sweeps.folder import SweepFolder
 from guidance.sweeps.packing import packs_of
 from guidance.sweeps.trials import Resolver, trials_of
 from guidance.sweeps.worker import perform
+from guidance.tasks.base import find_task
 
 DOT = "tests/runs/dot.py"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from guidance.commands.sweep import run
 from guidance.errors import InputError
 from guidance.media.read_image import load_image
 from guidance.sweeps.axes import Rows, grid, in_order
+from guidance.sweeps.driver import Driver, unfinished
 from guidance.sweeps.folder import SweepFolder
+from guidance.sweeps.local import LocalWorkers
 from guidance.sweeps.trials import Resolver
-from tests.sweeps.in_process import DOT, InProcess, do, new_sweep, resolver_of
+from tests.sweeps.in_process import DOT, InProcess, Silent, do, new_sweep, resolver_of
 
 GREYS = ["a", "bb", "ccc"]
 
@@ -131,15 +133,16 @@ def test_an_interrupted_driver_starts_nothing_more(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_workers_and_drivers_lose_nothing(tmp_path: Path) -> None:
-    """A worker is killed, then the driver; another driver does what is missing."""
-    words = [DOT, "--grid=prompt=a,bb,ccc,d", "--pack=1", "--workers=1",
-             "--steps=300", f"--output={tmp_path}", "--retries=3"]  # fmt: skip
-    first = subprocess.Popen(
-        [sys.executable, "-m", "guidance", "sweep", *words],
-        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    done = functools.partial(tmp_path.glob, "sweeps/*/runs/*/*/DONE.json")
+    """A worker is killed, then the driver; another driver does what is missing.
+
+    The driver is a copy of this process, which has imported everything; its worker is a new one.
+    """
+    resolver = resolver_of({"steps": 200, "progress_video": False})
+    axes = grid({"prompt": [*GREYS, "d"]})
+    folder = new_sweep(tmp_path / "killed", resolver, axes, 1)
+    first = multiprocessing.get_context("fork").Process(target=_drive, args=(folder, resolver))
+    first.start()
+    done = functools.partial(folder.path.glob, "runs/*/*/DONE.json")
     wait_for(lambda: len(list(done())) >= 1, first)
     (worker,) = (
         int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _parent(int(pid)) == first.pid
@@ -147,22 +150,25 @@ def test_killed_workers_and_drivers_lose_nothing(tmp_path: Path) -> None:
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: len(list(done())) >= 2, first)
     first.kill()
-    first.wait(timeout=60)
-    (path,) = tmp_path.glob("sweeps/2*")
-    folder = SweepFolder.open(path)
-    resolver = resolver_of(folder.header["options"])
+    first.join(60)
     do(folder, resolver, InProcess())  # waits for the worker, if that has not ended yet
     journal = [line["folder"] for line in folder.journal() if line["status"] == "done"]
     assert len(journal) == len(set(journal)) <= 4  # the last line of a killed driver may be missing
-    serial = new_sweep(tmp_path / "serial", resolver, grid({"prompt": [*GREYS, "d"]}), 1)
+    serial = new_sweep(tmp_path / "serial", resolver, axes, 1)
     do(serial, resolver, InProcess())
     assert pictures(folder, resolver) == pictures(serial, resolver)
 
 
-def wait_for(found: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def _drive(folder: SweepFolder, resolver: Resolver) -> None:
+    workers = LocalWorkers(1, folder.path / "workers", [])
+    driver = Driver(folder, resolver, [("tasks", DOT)], workers, retries=3, show=Silent())
+    driver.work(unfinished(folder, resolver, lambda count: None))
+
+
+def wait_for(found: Callable[[], bool], process: BaseProcess) -> None:
     end = time.monotonic() + 60
     while not found():
-        assert process.poll() is None and time.monotonic() < end
+        assert process.is_alive() and time.monotonic() < end
         time.sleep(0.02)
 
 
