@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from recipes import augment
 from recipes import model as towers
 from recipes.corpus import Corpus
-from recipes.data import faces
+from recipes.data import faces, people
 from recipes.data.pool import Pool
 
+QUESTIONS = {"faces": faces.QUESTIONS, "people": people.QUESTIONS}
+ANSWERS = {"faces": faces.answers, "people": people.answers}
 EncodeText = Callable[[list[str]], Tensor]  # texts -> unit [b, d]
 
 
@@ -66,14 +68,14 @@ def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:
 def attribute_accuracy(
     model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
 ) -> dict[str, float]:
-    """Accuracy of hair color, expression and glasses on held-out avatars.
+    """Accuracy of the questions that images of a pool answer, on held-out ones.
 
     "smile" counts whether smiling is told from all other expressions.
     """
     encoded = towers.encode_image(model, whole(unseen, config), config)
-    answers = torch.from_numpy(faces.answers(unseen))
+    answers = torch.from_numpy(ANSWERS[unseen.kind](unseen))
     found = {}
-    for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
+    for k, (what, (forms, words)) in enumerate(QUESTIONS[unseen.kind].items()):
         asked = answers[:, k] >= 0
         if not asked.any():
             continue
