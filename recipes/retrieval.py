@@ -72,10 +72,11 @@ def attribute_accuracy(
 
     "smile" counts whether smiling is told from all other expressions.
     """
+    kind = "people" if unseen.kind.startswith("people") else "faces"
     encoded = towers.encode_image(model, whole(unseen, config), config)
-    answers = torch.from_numpy(ANSWERS[unseen.kind](unseen))
+    answers = torch.from_numpy(ANSWERS[kind](unseen))
     found = {}
-    for k, (what, (forms, words)) in enumerate(QUESTIONS[unseen.kind].items()):
+    for k, (what, (forms, words)) in enumerate(QUESTIONS[kind].items()):
         asked = answers[:, k] >= 0
         if not asked.any():
             continue
