@@ -201,7 +201,7 @@ def _on(
 
 
 def _answers_of(kind: str, pool: Pool) -> np.ndarray:
-    """Which answer to each of the `QUESTIONS` is right, `int64 [m, q]`; -1 where it is not asked."""
+    """Which answer to each of the `QUESTIONS` is right, `int64 [m, q]`; -1 for others."""
     found = np.full((len(pool.captions), len(QUESTIONS)), -1)
     own = ANSWERS[kind](pool)
     first = len(faces.QUESTIONS) if kind == "people" else 0

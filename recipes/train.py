@@ -288,9 +288,7 @@ class Training:
 
     def people(self) -> dict[str, float]:
         """Accuracy of the averaged weights for costumes and actions on held-out people."""
-        return attribute_accuracy(
-            self.average, self._names, self.config, self.corpus.unseen_people
-        )
+        return attribute_accuracy(self.average, self._names, self.config, self.corpus.unseen_people)
 
     def _names(self, texts: list[str]) -> Tensor:
         tokens = self.vocabulary.tokenize(texts, towers.CONTEXT)

@@ -130,9 +130,7 @@ class Canvas:
     def box(self, x: tuple[float, float], y: tuple[float, float], *, front: bool = True) -> Array:
         """Points of the front, or of the back, within a rectangle."""
         side = self.front > 0.05 if front else self.front < -0.05
-        return (
-            side & (self.x > x[0]) & (self.x < x[1]) & (self.y > y[0]) & (self.y < y[1])
-        )
+        return side & (self.x > x[0]) & (self.x < x[1]) & (self.y > y[0]) & (self.y < y[1])
 
     def stripes(self, pitch: float, *, width: float = 0.5) -> Array:
         """Bands around the trunk, the legs and the arms; `pitch` in meters."""

@@ -26,12 +26,13 @@ FOLDERS = (
     "recreation/games/cards",
 )  # fmt: skip
 #: Words that say nothing about what is drawn.
-EMPTY = frozenset(
-    "clip art clipart image images icon icons picture drawing vector sign symbol cartoon color "
-    "colour line simple outline remix version silhouette set theme architetto gerald externalsource "
-    "unsorted office svg sheet draft new old other misc the and for with from by of "
-    "hash action application part element entertainment transport people map".split()
-)
+EMPTY_TEXT = """
+clip art clipart image images icon icons picture drawing vector sign symbol cartoon color colour
+line simple outline remix version silhouette set theme architetto gerald externalsource unsorted
+office svg sheet draft new old other misc the and for with from by of hash action application part
+element entertainment transport people map
+"""
+EMPTY = frozenset(EMPTY_TEXT.split())
 
 
 def words(folder: Path) -> frozenset[str]:
@@ -63,8 +64,7 @@ def make(folder: Path) -> Pool:
     files = [
         path
         for path in sorted(root.rglob("*.svg"))
-        if path.stat().st_size < LARGEST
-        and not str(path.relative_to(root)).startswith(FOLDERS)
+        if path.stat().st_size < LARGEST and not str(path.relative_to(root)).startswith(FOLDERS)
     ]
     pictures, said = [], []
     for found in map(_read, files):

@@ -185,17 +185,17 @@ class Studio:
         def of_points(f: np.ndarray, w: np.ndarray) -> np.ndarray:
             return paint((vertices[faces[f]] * w[:, :, None]).sum(1), f)
 
-        return drawn(vertices, faces, of_points, gloss, random, angles, smooth=smooth)
+        return drawn(vertices, faces, of_points, random, gloss=gloss, angles=angles, smooth=smooth)
 
 
 def drawn(
     vertices: np.ndarray,
     faces: np.ndarray,
     paint: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    gloss: tuple[float, float],
     random: np.random.Generator,
-    angles: tuple[float, float] | None = None,
     *,
+    gloss: tuple[float, float],
+    angles: tuple[float, float] | None = None,
     smooth: bool = True,
     near: float = 1.0,
 ) -> np.ndarray:

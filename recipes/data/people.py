@@ -216,17 +216,16 @@ def make(seed: int, actions: dict[str, tuple[str, ...]], count: int) -> Pool:
         gloss = (float(random.uniform(0, 0.15)), float(random.uniform(8, 30)))
         placed, near = _framed(surface, places, close)
         pictures[index] = drawn(
-            placed, surface.faces, paint, gloss, random, (-azimuth, elevation), near=near
-        )
+            placed, surface.faces, paint, random,
+            gloss=gloss, angles=(-azimuth, elevation), near=near,
+        )  # fmt: skip
         turned = abs((azimuth + 180) % 360 - 180)
         side = "front" if turned < 55 else "side" if turned < 125 else "back"
         said.append(captions(person, action, side, close))
     return Pool("people", pictures, said)
 
 
-def _framed(
-    surface: Surface, places: np.ndarray, close: bool
-) -> tuple[np.ndarray, float]:
+def _framed(surface: Surface, places: np.ndarray, close: bool) -> tuple[np.ndarray, float]:
     """The vertices so that the body, or its head, fills the image; and the depth's scale."""
     shown = places
     if close:
