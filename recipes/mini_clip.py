@@ -24,7 +24,7 @@ RECIPE = Recipe(
         "portraits": 0.09,
         "meshes": 0.05,
         "solids": 0.03,
-        "people": 0.09,
+        "people": 0.12,
         "clipart": 0.05,
     },
     styles=("twemoji", "fluent-emoji", "fluent-emoji-flat"),

@@ -23,7 +23,7 @@ RECIPE = Recipe(
         "portraits": 0.05,
         "meshes": 0.07,
         "solids": 0.02,
-        "people": 0.09,
+        "people": 0.12,
         "clipart": 0.05,
     },
     styles=("emojione", "fluent-emoji"),

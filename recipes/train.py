@@ -29,7 +29,7 @@ from recipes.retrieval import attribute_accuracy, retrieval
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
 # Faces are a quarter of a batch; the contrastive loss distinguishes them mostly by their hair.
-QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3, "costume": 0.5, "action": 0.4}
+QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3, "costume": 1.0, "action": 0.7}
 PORTRAIT_WEIGHT = 0.3  # of each question that only portraits answer
 KOREAN_WEIGHT = 0.6
 
@@ -252,7 +252,9 @@ class Training:
         assert attack is not None
         steps = attack.at(self.clock.progress)[1]
         is_face = (batch.answers[:, : len(faces.QUESTIONS)] >= 0).any(1)[:, None, None, None]
-        radius = torch.where(is_face, attack.faces * eps, eps)
+        is_person = (batch.answers[:, len(faces.QUESTIONS) :] >= 0).any(1)[:, None, None, None]
+        share = torch.where(is_face, attack.faces, torch.where(is_person, attack.people, 1.0))
+        radius = share * eps
 
         def loss(images: Tensor) -> Tensor:
             encoded = towers.encode_image(self.model, images, self.config)
