@@ -23,7 +23,8 @@ class Attack:
     `full`. While it grows, the attack takes one step, later `steps`: a small ball needs only one.
 
     Faces are attacked within the share `faces` of the radius. A mouth covers twenty pixels, and the
-    full radius could repaint it, so that smiles would not be learned.
+    full radius could repaint it, so that smiles would not be learned. People, who cover a fifth of
+    the image, are attacked within the share `people`.
     """
 
     eps: float
@@ -31,6 +32,7 @@ class Attack:
     full: float
     steps: int
     faces: float = 0.15
+    people: float = 0.4
 
     def again(self) -> Attack:
         """For a further schedule of a model that was attacked before: full radius early."""

@@ -14,10 +14,12 @@ from torch import Tensor
 from recipes import augment, captions
 from recipes.alternatives import ALTERNATIVES
 from recipes.data import (
+    clipart,
     faces,
     groups,
     meshes,
     packs,
+    people,
     pictograms,
     portrait_pool,
     shapes,
@@ -26,10 +28,12 @@ from recipes.data import (
 from recipes.data.pool import Pool, cached
 
 KOREAN_NAMES = 40  # in a batch
-#: Strength of moving and scaling for faces: at a scale of 0.6 a mouth has three pixels, and its
+#: Strength of moving and scaling, 1 elsewhere: at a scale of 0.6 a mouth has three pixels, and its
 #: expression cannot be recognized.
-CALM = 0.35
-ANSWERS = {"faces": faces.answers, "portraits": portrait_pool.answers}
+CALM = {"faces": 0.35, "portraits": 0.35, "people": 0.5}
+#: Questions about faces and about people, and the pools whose images answer some of them.
+QUESTIONS = {**faces.QUESTIONS, **people.QUESTIONS}
+ANSWERS = {"faces": faces.answers, "portraits": portrait_pool.answers, "people": people.answers}
 HIDDEN_SHARE = 0.15  # of the concepts drawn in several styles, one drawing is held out
 
 
@@ -43,7 +47,7 @@ class Batch:
     positives: Tensor  # bool [b, b + e]: the text is true of the image
     concepts: Tensor  # int64 [b], which of all names is the image's; -1 for none
     extra: Tensor  # int64 [e], which of all names the extra texts are
-    asked: list[str]  # every answer to every question about faces, as `faces.QUESTIONS` has them
+    asked: list[str]  # every answer to every question, in the order of `QUESTIONS`
     answers: Tensor  # int64 [b, q], which answer is right; -1 for none
     korean: list[str]  # k names in Korean
     korean_numbers: Tensor  # int64 [k], which of all names these are
@@ -77,6 +81,8 @@ class Corpus:
         self.unseen_style = pack(unseen_style) if unseen_style else None
         seen_faces, unseen_faces = faces.split(faces.cached_pool(data, cache))
         self.unseen_faces = faces.views(unseen_faces)
+        seen_people, self.unseen_people = people.seen_and_unseen(cache)
+        seen_clipart, self.unseen_clipart = clipart.seen_and_unseen(data, cache)
         visible = drawings.select(np.flatnonzero(~hidden))
         shown = pictograms.joined([visible, *map(pack, styles)])
         common = frozenset(ALTERNATIVES)
@@ -95,6 +101,8 @@ class Corpus:
                 f"meshes-{seed}", cache, lambda: meshes.make(data / "meshes", shown, 3600, seed)
             ),
             "solids": lambda: cached("solids", cache, lambda: solids.make(2720, 2)),
+            "people": lambda: seen_people,
+            "clipart": lambda: seen_clipart,
         }
         self.pools = [makers[kind]() for kind in mix]
         self._kinds = list(mix)
@@ -102,7 +110,7 @@ class Corpus:
         self._pictures = [torch.from_numpy(p.pictures).permute(0, 3, 1, 2) for p in self.pools]
         self._true = [[frozenset(c) for c in p.captions] for p in self.pools]
         self._answers = [
-            ANSWERS[kind](pool) if kind in ANSWERS else None
+            _answers_of(kind, pool) if kind in ANSWERS else None
             for kind, pool in zip(self._kinds, self.pools, strict=True)
         ]
 
@@ -122,8 +130,7 @@ class Corpus:
         chance = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
         picked, stacked, said = self._pick(b, chance, random)
-        faces_are = torch.tensor([self._answers[s] is not None for s, _ in picked])
-        strength = torch.where(faces_are, CALM, 1.0)
+        strength = torch.tensor([CALM.get(self._kinds[s], 1.0) for s, _ in picked])
         images, behind = augment.compose(stacked, size, generator, restyled, strength)
 
         names = random.sample(self.names, extra)
@@ -138,7 +145,7 @@ class Corpus:
             for s, i in picked
         ]
         extra_numbers = torch.tensor([self._number[name] for name in names])
-        nothing = np.full(len(faces.QUESTIONS), -1)
+        nothing = np.full(len(QUESTIONS), -1)
         answers = [a[i] if (a := self._answers[s]) is not None else nothing for s, i in picked]
         spoken = random.sample(sorted(self.korean), KOREAN_NAMES)
         return Batch(
@@ -193,8 +200,15 @@ def _on(
     ]
 
 
+def _answers_of(kind: str, pool: Pool) -> np.ndarray:
+    """Which answer to each of the `QUESTIONS` is right, `int64 [m, q]`; -1 for others."""
+    found = np.full((len(pool.captions), len(QUESTIONS)), -1)
+    own = ANSWERS[kind](pool)
+    first = len(faces.QUESTIONS) if kind == "people" else 0
+    found[:, first : first + own.shape[1]] = own
+    return found
+
+
 def _answers_in_words(choose: Callable[[tuple[str, str]], str]) -> list[str]:
-    """All answers to all questions about faces, each question put in one of its two ways."""
-    return [
-        choose(forms).format(word) for forms, words in faces.QUESTIONS.values() for word in words
-    ]
+    """All answers to all questions, each question put in one of its two ways."""
+    return [choose(forms).format(word) for forms, words in QUESTIONS.values() for word in words]

@@ -22,7 +22,7 @@ from recipes import model as towers
 from recipes import publish
 from recipes.attack import push
 from recipes.corpus import Corpus
-from recipes.data import faces, groups
+from recipes.data import faces, groups, people, portrait_pool
 from recipes.retrieval import (
     EncodeText,
     attribute_accuracy,
@@ -30,6 +30,7 @@ from recipes.retrieval import (
     numbers,
     ranked,
     retrieval,
+    titles_retrieval,
     whole,
 )
 
@@ -118,6 +119,23 @@ def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[st
         }
         for view, shown in corpus.unseen_faces.items()
     }
+    portraits = portrait_pool.unseen_pool(data, work / "pools")
+    known = np.array(
+        [not any(a in c[0] for a in people.UNSEEN_ACTIONS) for c in corpus.unseen_people.captions]
+    )
+    groups_of_people = {
+        "people": corpus.unseen_people.select(np.flatnonzero(known)),
+        "people, unseen actions": corpus.unseen_people.select(np.flatnonzero(~known)),
+        "portraits": portraits,
+    }
+    accuracy |= {
+        name: {
+            what: round(share, 3)
+            for what, share in attribute_accuracy(model, encode_text, config, shown).items()
+        }
+        for name, shown in groups_of_people.items()
+    }
+    titles = titles_retrieval(model, encode_text, config, corpus.unseen_clipart)
     figures = {
         "held_out_drawings": len(corpus.held_out.captions),
         "names": len(corpus.names),
@@ -134,6 +152,9 @@ def evaluate(name: str, data: Path, work: Path) -> tuple[dict[str, Any], list[st
         "attack": {"norm": "L2", "eps": ATTACK_EPS, "steps": ATTACK_STEPS, "pixels": recipe.size},
         "unseen_avatars": faces.UNSEEN,
         "attributes": accuracy,
+        "clipart_titles": len({c[0] for c in corpus.unseen_clipart.captions}),
+        "clipart_r_at_1": round(titles[0], 3),
+        "clipart_r_at_5": round(titles[1], 3),
         "megabytes": round(sum(f.stat().st_size for f in folder.iterdir()) / 1e6, 1),
     }
     return figures, corpus.names

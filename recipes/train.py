@@ -21,7 +21,7 @@ from recipes import model as towers
 from recipes.attack import Attack, push
 from recipes.captions import Vocabulary
 from recipes.clock import Clock
-from recipes.corpus import Batch, Corpus
+from recipes.corpus import QUESTIONS, Batch, Corpus
 from recipes.data import faces
 from recipes.precision import autocast
 from recipes.retrieval import attribute_accuracy, retrieval
@@ -29,7 +29,7 @@ from recipes.retrieval import attribute_accuracy, retrieval
 CHECKPOINT_SECONDS = 45.0
 REPORT_SECONDS = 120.0
 # Faces are a quarter of a batch; the contrastive loss distinguishes them mostly by their hair.
-QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3}
+QUESTION_WEIGHTS = {"hair": 0.3, "mouth": 0.7, "glasses": 0.3, "costume": 1.0, "action": 0.7}
 PORTRAIT_WEIGHT = 0.3  # of each question that only portraits answer
 KOREAN_WEIGHT = 0.6
 
@@ -111,7 +111,7 @@ class Spoken:
 def questions(images: Tensor, asked: Tensor, scale: Tensor, batch: Batch) -> Tensor:
     """Weighted cross-entropy of each question over its answers, mean over the faces asked."""
     total, start = images.new_zeros(()), 0
-    for k, (what, (_, words)) in enumerate(faces.QUESTIONS.items()):
+    for k, (what, (_, words)) in enumerate(QUESTIONS.items()):
         answers = asked[start : start + len(words)]
         start += len(words)
         right = batch.answers[:, k]
@@ -251,8 +251,10 @@ class Training:
         attack = self.attack
         assert attack is not None
         steps = attack.at(self.clock.progress)[1]
-        is_face = (batch.answers >= 0).any(1)[:, None, None, None]
-        radius = torch.where(is_face, attack.faces * eps, eps)
+        is_face = (batch.answers[:, : len(faces.QUESTIONS)] >= 0).any(1)[:, None, None, None]
+        is_person = (batch.answers[:, len(faces.QUESTIONS) :] >= 0).any(1)[:, None, None, None]
+        share = torch.where(is_face, attack.faces, torch.where(is_person, attack.people, 1.0))
+        radius = share * eps
 
         def loss(images: Tensor) -> Tensor:
             encoded = towers.encode_image(self.model, images, self.config)
@@ -286,6 +288,10 @@ class Training:
             for view, shown in self.corpus.unseen_faces.items()
         }
 
+    def people(self) -> dict[str, float]:
+        """Accuracy of the averaged weights for costumes and actions on held-out people."""
+        return attribute_accuracy(self.average, self._names, self.config, self.corpus.unseen_people)
+
     def _names(self, texts: list[str]) -> Tensor:
         tokens = self.vocabulary.tokenize(texts, towers.CONTEXT)
         return towers.encode_text(self.average, tokens)
@@ -302,13 +308,14 @@ def train(training: Training) -> None:
         now = time.monotonic()
         if now - reported > REPORT_SECONDS or training.clock.step == 20:
             first, fifth = training.retrieval()
-            smiles = training.smiles()
+            smiles, people = training.smiles(), training.people()
             print(
                 f"{time.strftime('%H:%M:%S')} step {training.clock.step} "
                 f"at {training.clock.progress:.3f} "
                 f"loss {loss:.3f} eps {eps:.2f} scale {training.model.logit_scale.exp():.1f} "
                 f"held-out R@1 {first:.3f} R@5 {fifth:.3f} smiles {smiles['whole']:.3f} whole "
                 f"{smiles['close']:.3f} close "
+                f"costumes {people['costume']:.3f} actions {people['action']:.3f} "
                 f"{pictures / (now - reported):.0f} images/s",
                 flush=True,
             )

@@ -181,44 +181,64 @@ class Studio:
         elevation of the camera in degrees, any by default.
         """
         vertices, faces, smooth = self.meshes[noun]
-        view = _view(random, angles)
-        seen = vertices @ view.T
-        perspective = 1 / (1 - seen[:, 2:] / random.uniform(4, 8))
-        flat = np.stack([seen[:, 0], -seen[:, 1]], 1) * perspective * 0.42 * FINE + FINE / 2
-        corners = np.concatenate([flat, seen[:, 2:] * perspective], 1)[faces]
-        depth = np.full((FINE, FINE), -1e9)
-        owner = np.full((FINE, FINE), -1)
-        weights = np.zeros((FINE, FINE, 3))
-        _fill(corners, depth, owner, weights)
-        covered = owner >= 0
-        f, w = owner[covered], weights[covered]
-        place = (vertices[faces[f]] * w[:, :, None]).sum(1)
-        edges = seen[faces]
-        face_normals = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
-        normals = face_normals[f]
-        if smooth:
-            summed = np.zeros_like(vertices)
-            np.add.at(summed, faces.ravel(), np.repeat(face_normals, 3, 0))
-            normals = (summed[faces[f]] * w[:, :, None]).sum(1)
-        normals = normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
-        normals[normals[:, 2] < 0] *= -1
 
-        light = np.array(
-            [random.uniform(-0.8, 0.8), random.uniform(0.2, 1), random.uniform(0.5, 1)]
-        )
-        light = light / np.linalg.norm(light)
-        ambient = random.uniform(0.35, 0.6)
-        diffuse = ambient + (1.05 - ambient) * np.clip(normals @ light, 0, 1)
-        half = light + np.array([0, 0, 1.0])
-        highlight = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** gloss[1]
-        color = paint(place, f) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
-        fine = np.zeros((FINE, FINE, 4))
-        fine[covered, :3] = np.clip(color, 0, 255)
-        fine[covered, 3] = 255
-        blocks = fine.reshape(SIDE, 2, SIDE, 2, 4)
-        alpha = blocks[..., 3:].sum((1, 3))
-        rgb = blocks[..., :3].sum((1, 3)) / (alpha / 255).clip(1e-6)
-        return np.concatenate([rgb, alpha / 4], -1).astype(np.uint8)
+        def of_points(f: np.ndarray, w: np.ndarray) -> np.ndarray:
+            return paint((vertices[faces[f]] * w[:, :, None]).sum(1), f)
+
+        return drawn(vertices, faces, of_points, random, gloss=gloss, angles=angles, smooth=smooth)
+
+
+def drawn(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    paint: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    random: np.random.Generator,
+    *,
+    gloss: tuple[float, float],
+    angles: tuple[float, float] | None = None,
+    smooth: bool = True,
+    near: float = 1.0,
+) -> np.ndarray:
+    """One image `uint8 [96, 96, 4]` of a mesh; what is at most 1 from the origin fills it.
+
+    `paint` colors points by their faces `[m]` and their weights of the corners `[m, 3]`. `near`
+    scales the depth that perspective sees: less for a part of a large mesh.
+    """
+    view = _view(random, angles)
+    seen = vertices @ view.T
+    perspective = 1 / (1 - near * seen[:, 2:] / random.uniform(4, 8))
+    flat = np.stack([seen[:, 0], -seen[:, 1]], 1) * perspective * 0.42 * FINE + FINE / 2
+    corners = np.concatenate([flat, seen[:, 2:] * perspective], 1)[faces]
+    depth = np.full((FINE, FINE), -1e9)
+    owner = np.full((FINE, FINE), -1)
+    weights = np.zeros((FINE, FINE, 3))
+    _fill(corners, depth, owner, weights)
+    covered = owner >= 0
+    f, w = owner[covered], weights[covered]
+    edges = seen[faces]
+    face_normals = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
+    normals = face_normals[f]
+    if smooth:
+        summed = np.zeros_like(vertices)
+        np.add.at(summed, faces.ravel(), np.repeat(face_normals, 3, 0))
+        normals = (summed[faces[f]] * w[:, :, None]).sum(1)
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+    normals[normals[:, 2] < 0] *= -1
+
+    light = np.array([random.uniform(-0.8, 0.8), random.uniform(0.2, 1), random.uniform(0.5, 1)])
+    light = light / np.linalg.norm(light)
+    ambient = random.uniform(0.35, 0.6)
+    diffuse = ambient + (1.05 - ambient) * np.clip(normals @ light, 0, 1)
+    half = light + np.array([0, 0, 1.0])
+    highlight = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** gloss[1]
+    color = paint(f, w) * diffuse[:, None] + 255 * gloss[0] * highlight[:, None]
+    fine = np.zeros((FINE, FINE, 4))
+    fine[covered, :3] = np.clip(color, 0, 255)
+    fine[covered, 3] = 255
+    blocks = fine.reshape(SIDE, 2, SIDE, 2, 4)
+    alpha = blocks[..., 3:].sum((1, 3))
+    rgb = blocks[..., :3].sum((1, 3)) / (alpha / 255).clip(1e-6)
+    return np.concatenate([rgb, alpha / 4], -1).astype(np.uint8)
 
 
 def _said(look: str, first: str, second: str, noun: str) -> list[str]:

@@ -19,7 +19,7 @@ from recipes.data import portrait_factors as factors
 from recipes.data.pool import SIDE, Pool, cached
 from recipes.data.portraits import Portraits
 
-COUNT, SEED = 5000, 77
+COUNT, SEED, UNSEEN = 5000, 77, 500
 INDEPENDENT = 0.6  # share of portraits with independent attributes
 EXPRESSIONS = {
     "smile": "smiling", "grin": "smiling", "serious": "serious", "sad": "sad",
@@ -70,19 +70,19 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def make(parts: Path) -> Pool:
-    """Draws `COUNT` portraits with everything that is true of each."""
+def make(parts: Path, count: int = COUNT, seed: int = SEED) -> Pool:
+    """Draws portraits with everything that is true of each."""
     portraits = Portraits(parts)
-    drawn = factors.sample(COUNT, np.random.default_rng(SEED), INDEPENDENT)
+    drawn = factors.sample(count, np.random.default_rng(seed), INDEPENDENT)
     pictures, captions = [], []
-    for start in range(0, COUNT, 250):
+    for start in range(0, count, 250):
         some = {name: each[start : start + 250] for name, each in drawn.items()}
         images = portraits.images(some)
         larger = F.interpolate(images, (SIDE, SIDE), mode="bicubic", align_corners=False)
         pixels = (larger.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
         opaque = torch.full((*pixels.shape[:3], 1), 255, dtype=torch.uint8)
         pictures.append(torch.cat([pixels, opaque], 3).numpy())
-    for index in range(COUNT):
+    for index in range(count):
         captions.append(said({name: each[index] for name, each in drawn.items()}))
     return Pool("portraits", np.concatenate(pictures), captions)
 
@@ -128,3 +128,10 @@ def answers(pool: Pool) -> np.ndarray:
 def cached_pool(data: Path, cache: Path) -> Pool:
     """All portraits, drawn once from `data/portraits.json`."""
     return cached("portraits", cache, lambda: make(data / "portraits.json"))
+
+
+def unseen_pool(data: Path, cache: Path) -> Pool:
+    """Portraits for the evaluation."""
+    return cached(
+        "portraits-unseen", cache, lambda: make(data / "portraits.json", UNSEEN, SEED + 1)
+    )

@@ -92,7 +92,16 @@ class RegionHead(nn.Module):
 
 
 def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
+    """Maps of strided convolutions at a finer size: number i lies at i times the stride.
+
+    A convolution of stride s, kernel 3 and padding 1 reads its result number i around the input
+    s i, not in the middle of the s inputs that it stands for.
+    """
+    stride = [round(fine / coarse) for fine, coarse in zip(size, maps.shape[-2:], strict=True)]
+    padded = F.pad(maps, (0, 1, 0, 1), mode="replicate")
+    whole = [s * coarse + 1 for s, coarse in zip(stride, maps.shape[-2:], strict=True)]
+    fine = F.interpolate(padded, tuple(whole), mode="bilinear", align_corners=True)
+    return fine[..., : size[0], : size[1]]
 
 
 def _separable(width_in: int, width_out: int) -> nn.Sequential:
