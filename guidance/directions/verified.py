@@ -110,7 +110,7 @@ def verified_direction(
     network: StyleGAN,
     sentence: Sentence,
     choice: Choice = Choice(),  # noqa: B008  (frozen)
-    encoder: str | Encoder = "mini-portraits",
+    encoder: str | Encoder = "mini",
     *,
     gradients: int = 16,
     candidates: int = CANDIDATES,

@@ -18,7 +18,6 @@ from guidance.models.foreign.tensors import PICKLES, pickle_refused, read_header
 EMBEDDED = {
     "mini": "mini_clip",
     "mini-judge": "mini_judge",
-    "mini-portraits": "mini_portraits",
     "mini-diffusion": "mini_diffusion",
     "mini-stylegan": "mini_stylegan",
     "mini-regions": "mini_regions",
