@@ -53,7 +53,12 @@ class Phrase:
     text: str
     weight: Schedule = ONE
     stop: float = -math.inf  # no gradient while the loss of this phrase is below this value
-    image: Path | None = None  # an image to resemble, or a sound to fit, instead of the text
+    image: Path | None = None  # an image to resemble instead of the text; of sounds, their file
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the file is a sound."""
+        return self.text.startswith(AUDIO)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from guidance.captions.sources import encode_file
 from guidance.encoders.base import Encoder
 from guidance.encoders.text.embedding import embed_phrase
 from guidance.errors import InputError
-from guidance.prompts import AUDIO, Prompt
+from guidance.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _vector(text: str, encoder: Encoder) -> Float[Tensor, "d"]:
     for phrase in Prompt.parse(text).phrases:
         if len(set(phrase.weight.values)) > 1:
             raise InputError(f"{text!r:.60}: a weight that changes needs a run; give one number")
-        if phrase.text.startswith(AUDIO):
+        if phrase.is_sound:
             vector = embed_phrase(encoder, phrase)[0]
         elif phrase.image is not None:
             vector = encode_file(Path(phrase.image), encoder)

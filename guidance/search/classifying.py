@@ -66,7 +66,7 @@ def images_in(places: Sequence[Path]) -> ImagePaths:
     """
     named = {normalized(place) for place in places}
     paths, videos = [], 0
-    for path in find(places).paths:
+    for path in find(places):
         try:
             kind = kind_of(path)
         except InputError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from guidance.errors import InputError
@@ -23,14 +22,7 @@ SUFFIXES = (
 MAX_BYTES = 2**36
 
 
-@dataclass
-class Found:
-    """The files of some folders."""
-
-    paths: list[Path] = field(default_factory=list)
-
-
-def find(places: Sequence[Path]) -> Found:
+def find(places: Sequence[Path]) -> list[Path]:
     """All files in folders and their subfolders, and files that are named, as absolute paths.
 
     Left out are hidden files and folders, search indices, and links to folders.
@@ -38,16 +30,15 @@ def find(places: Sequence[Path]) -> Found:
     Raises:
         InputError: a place does not exist.
     """
-    found = Found()
+    found: list[Path] = []
     for place in places:
         if not place.exists():
             raise InputError(f"{place}: no such file or folder")
         if place.is_dir():
-            found.paths += _walk(place.absolute())
+            found += _walk(place.absolute())
         else:
-            found.paths.append(place.absolute())
-    found.paths = list(dict.fromkeys(map(normalized, found.paths)))
-    return found
+            found.append(place.absolute())
+    return list(dict.fromkeys(map(normalized, found)))
 
 
 def normalized(path: Path) -> Path:

@@ -23,8 +23,8 @@ KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_SHARDS = 20_000
 
-#: Encoders in folders of the user. Half of the key of such an index is the code of its origin.
-LOCAL, HALF = "local-dir:", 16
+#: Encoders in folders of the user.
+LOCAL = "local-dir:"
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,18 @@ class Manifest:
     next_row: int = 0  # numbers of vectors, files and shards from here on are free
     next_item: int = 1
     next_shard: int = 1
+    origin: str = ""  # shows that this user chose the encoder, for this folder
 
     @classmethod
     def new(cls, encoder: EncoderId, dimension: int, folder: Path) -> Manifest:
         """The manifest of an empty index in a folder."""
-        key = secrets.token_hex(16)
-        if encoder.name.startswith(LOCAL):
-            key = key[:HALF] + (code_of(folder, key[:HALF] + encoder.name) or key)[:HALF]
-        return cls(key, encoder, dimension)
+        origin = code_of(folder, encoder.name) or ""
+        return cls(secrets.token_hex(16), encoder, dimension, origin=origin)
 
     def chooses_folder(self, folder: Path) -> bool:
         """Whether the encoder is a folder, in an index that this user did not make here."""
-        if not self.encoder.name.startswith(LOCAL):
-            return False
-        code = code_of(folder, self.key[:HALF] + self.encoder.name)
-        return not same_origin(self.key[HALF:], code and code[:HALF])
+        is_local = self.encoder.name.startswith(LOCAL)
+        return is_local and not same_origin(self.origin, code_of(folder, self.encoder.name))
 
     @property
     def vectors(self) -> int:
@@ -125,9 +122,12 @@ def _parsed(stored: Mapping[str, Any]) -> Manifest:
         and all(SHARD.fullmatch(entry.file) and DIGEST.fullmatch(entry.sha256) for entry in shards)
         and len({entry.file for entry in shards}) == len(shards)
         and KEY.fullmatch(stored["key"])
+        and (not stored["origin"] or DIGEST.fullmatch(stored["origin"]))
         and DIGEST.fullmatch(encoder.digest)
         and 0 < len(encoder.name) < 1000
     )
     if not valid:
         raise ValueError
-    return Manifest(stored["key"], encoder, numbers[0], shards, *numbers[1:4])
+    return Manifest(
+        stored["key"], encoder, numbers[0], shards, *numbers[1:4], origin=stored["origin"]
+    )

@@ -59,8 +59,8 @@ def add(store: Store, places: Sequence[Path], encoder: Encoder) -> tuple[Store, 
     """
     found = find(places)
     work = _Work(store, {normalized(place) for place in places})
-    with Signals() as signals, FileProgress("embedding", len(found.paths)) as progress:
-        for batch in _batches(found.paths, BATCH):
+    with Signals() as signals, FileProgress("embedding", len(found)) as progress:
+        for batch in _batches(found, BATCH):
             work.take(batch, encoder, progress)
             if work.is_due() or signals.requested:
                 work.write()

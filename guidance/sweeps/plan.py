@@ -94,7 +94,7 @@ class SweepPlan:
         return SweepFolder.create(Path(self.task.output), title, header, self.packs())
 
     def lines(self, folder: SweepFolder) -> Iterable[str]:
-        """What the user is told when the folder is written."""
+        """The lines to print after the folder is written."""
         yield from (f"guide: {note}" for note in self.resolver.notes)
         yield f"{folder.path}: {self.trials} trials in {self.runs} runs"
 

@@ -103,7 +103,6 @@ class Person:
 
     nouns: tuple[str, ...]  # the most common word first
     clothes: tuple[str, ...] = ()  # "red coat", "blue jeans"
-    costume: int = -1
 
 
 def _dressed(canvas: Canvas, random: np.random.Generator) -> Person:
@@ -205,10 +204,9 @@ def make(seed: int, actions: dict[str, tuple[str, ...]], count: int) -> Pool:
             nonlocal person
             canvas = surface.canvas(f, w, random)
             if random.random() < COSTUMED:
-                number = int(random.integers(len(COSTUMES)))
-                nouns, costume = COSTUMES[number]
+                nouns, costume = COSTUMES[int(random.integers(len(COSTUMES)))]
                 costume(canvas)
-                person = Person(nouns, costume=number)
+                person = Person(nouns)
             else:
                 person = _dressed(canvas, random)
             return canvas.color

@@ -127,7 +127,7 @@ def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[
 def test_only_files_that_should_be_images_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Text files in folders are ignored; damaged images, and files that are named, are told."""
+    """Text files in folders are ignored; damaged images and other named files are reported."""
     draw(tmp_path / "in")
     (tmp_path / "in/labels.json").write_text("{}")
     (tmp_path / "in/broken.png").write_bytes(b"no picture")

@@ -151,3 +151,12 @@ def test_the_head_knows_words_and_embeddings() -> None:
     pixels = torch.rand(1, 32, 4, 5)
     want = (pixels[0, :, 1, 2] * both[0, :32]).sum() + both[0, 32]
     torch.testing.assert_close(head.logits(pixels, both[None])[0, 0, 1, 2], want)
+
+
+def test_maps_are_enlarged_where_their_strided_convolutions_lie() -> None:
+    """Every fourth number of a ramp gives the ramp again."""
+    from guidance.segmenters.files.head import _enlarged
+
+    ramp = torch.arange(32.0).expand(1, 1, 32, 32)
+    found = _enlarged(ramp[..., ::4, ::4], (32, 32))
+    torch.testing.assert_close(found[..., :29], ramp[..., :29])

@@ -13,7 +13,7 @@ from guidance.encoders.base import Encoder
 from guidance.encoders.sound.mel import RATE
 from guidance.media.read_image import load_image
 from guidance.media.read_sound import load_sound
-from guidance.prompts import AUDIO, Phrase
+from guidance.prompts import Phrase
 
 #: Phrases for the two sides of an object; {} stands for the phrase of the object.
 FRONT, BACK = "front view of {}", "back view of {}"
@@ -63,7 +63,7 @@ def embed_phrase(
     if phrase.image is None:
         texts = [phrase.text + suffix for suffix in suffixes]
         return torch.stack([embed_text(encoder, text, templates) for text in texts])
-    if phrase.text.startswith(AUDIO):
+    if phrase.is_sound:
         sound = load_sound(phrase.image, RATE)
         return encoder.encode_sound([sound]).float().expand(len(suffixes), -1)
     with torch.no_grad():

@@ -160,9 +160,7 @@ class StyleGANImages(ImageGenerator):
         return self.network.synthesis
 
     def _free(self, latents: Latents) -> list[Tensor]:
-        """The numbers of latents that may change, for each range of layers: W `[n, d]`, W+
-        `[n, l, d]` or S `[n, c]`.
-        """
+        """What may change, by range of layers: W `[n, d]`, W+ `[n, l, d]` or S `[n, c]`."""
         if self.space == "s":
             pairs = list(zip(latents.styles, self.synthesis.layers, strict=True))
             return [
