@@ -55,11 +55,6 @@ class Phrase:
     stop: float = -math.inf  # no gradient while the loss of this phrase is below this value
     image: Path | None = None  # an image to resemble instead of the text; of sounds, their file
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether the file is a sound."""
-        return self.text.startswith(AUDIO)
-
 
 @dataclass(frozen=True)
 class Prompt(Parsed):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from guidance.captions.sources import encode_file
 from guidance.encoders.base import Encoder
-from guidance.encoders.text.embedding import embed_phrase
+from guidance.encoders.text.embedding import embed_phrase, is_sound
 from guidance.errors import InputError
 from guidance.prompts import Prompt
 
@@ -62,7 +62,7 @@ def _vector(text: str, encoder: Encoder) -> Float[Tensor, "d"]:
     for phrase in Prompt.parse(text).phrases:
         if len(set(phrase.weight.values)) > 1:
             raise InputError(f"{text!r:.60}: a weight that changes needs a run; give one number")
-        if phrase.is_sound:
+        if is_sound(phrase):
             vector = embed_phrase(encoder, phrase)[0]
         elif phrase.image is not None:
             vector = encode_file(Path(phrase.image), encoder)

@@ -128,6 +128,5 @@ def _parsed(stored: Mapping[str, Any]) -> Manifest:
     )
     if not valid:
         raise ValueError
-    return Manifest(
-        stored["key"], encoder, numbers[0], shards, *numbers[1:4], origin=stored["origin"]
-    )
+    row, item, shard = numbers[1:4]
+    return Manifest(stored["key"], encoder, numbers[0], shards, row, item, shard, stored["origin"])

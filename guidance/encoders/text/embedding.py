@@ -13,7 +13,7 @@ from guidance.encoders.base import Encoder
 from guidance.encoders.sound.mel import RATE
 from guidance.media.read_image import load_image
 from guidance.media.read_sound import load_sound
-from guidance.prompts import Phrase
+from guidance.prompts import AUDIO, Phrase
 
 #: Phrases for the two sides of an object; {} stands for the phrase of the object.
 FRONT, BACK = "front view of {}", "back view of {}"
@@ -42,6 +42,11 @@ def embed_text(
     return F.normalize(encoder.encode_text(wordings).float().mean(0), dim=0)
 
 
+def is_sound(phrase: Phrase) -> bool:
+    """Whether the file of a phrase is a sound."""
+    return phrase.text.startswith(AUDIO)
+
+
 def embed_phrase(
     encoder: Encoder,
     phrase: Phrase,
@@ -63,7 +68,7 @@ def embed_phrase(
     if phrase.image is None:
         texts = [phrase.text + suffix for suffix in suffixes]
         return torch.stack([embed_text(encoder, text, templates) for text in texts])
-    if phrase.is_sound:
+    if is_sound(phrase):
         sound = load_sound(phrase.image, RATE)
         return encoder.encode_sound([sound]).float().expand(len(suffixes), -1)
     with torch.no_grad():
