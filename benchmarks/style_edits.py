@@ -35,7 +35,7 @@ from guidance.loop.optimize import optimize
 from guidance.stylegan import as_images, load_stylegan
 from guidance.tasks.style_edit import StyleEdit
 
-ENCODER = "mini"
+ENCODER = "mini-people"
 STRENGTHS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 COMPONENTS = range(1, 13)
 #: Kept apart from these when they are edited: they describe the same thing.

@@ -17,15 +17,15 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from recipes import mini_clip, mini_judge
+from recipes import mini_clip, mini_judge, mini_people
 from recipes import model as towers
 from recipes.alternatives import ALTERNATIVES
 from recipes.train import Recipe
 
-RECIPES = {each.name: each for each in (mini_clip.RECIPE, mini_judge.RECIPE)}
+RECIPES = {each.name: each for each in (mini_clip.RECIPE, mini_judge.RECIPE, mini_people.RECIPE)}
 WEIGHTS = Path(__file__).parents[1] / "guidance" / "models" / "weights"
 #: Bytes that the package may carry.
-LARGEST = {"mini_clip": 25e6, "mini_judge": 15e6}
+LARGEST = {"mini_clip": 25e6, "mini_people": 25e6, "mini_judge": 15e6}
 TEMPLATES = ("{}", "an image of {}", "a drawing of {}", "a photo of {}")
 
 SOURCES = [

@@ -26,7 +26,7 @@ list        what a file contains: the strongest channels of a direction, layer b
   --count N        how many channels change (default: 100); or
   --beta B         the smallest step, as a part of the largest one
   --isolation X    weight against all other changes (default: 0.3)
-  --encoder E      (default: mini)
+  --encoder E      (default: mini-people)
   --table FILE     the table of dictionary and full, read if it exists (default:
                    NETWORK-METHOD.safetensors); .npy: a table of StyleCLIP, fs3.npy
   --export FILE    writes the table of full as fs3.npy

@@ -54,7 +54,7 @@ def parse(words: Sequence[str]) -> Request:
         parser.add_argument(f"--{name}", type=whole)
     parser.add_argument("--beta", type=number)
     parser.add_argument("--isolation", type=number, default=0.3)
-    parser.add_argument("--encoder", default="mini")
+    parser.add_argument("--encoder", default="mini-people")
     for name in ("table", "export", "output"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--component", type=whole, default=1)

@@ -57,7 +57,7 @@ class StyleDictionary:
     def build(
         cls,
         network: StyleGAN,
-        encoder: str | Encoder = "mini",
+        encoder: str | Encoder = "mini-people",
         *,
         latents: int = 32,
         rank: int = 64,
@@ -178,7 +178,7 @@ class StyleDictionary:
 
     @classmethod
     def load(
-        cls, path: Path, network: StyleGAN | None = None, encoder: str | Encoder = "mini"
+        cls, path: Path, network: StyleGAN | None = None, encoder: str | Encoder = "mini-people"
     ) -> StyleDictionary:
         """Reads a file of `save`.
 

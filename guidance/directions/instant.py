@@ -80,7 +80,7 @@ def instant_direction(
     network: StyleGAN,
     sentence: Sentence,
     choice: Choice = Choice(),  # noqa: B008  (frozen)
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = "mini-people",
     *,
     latents: int = 100,
     seed: int = 0,

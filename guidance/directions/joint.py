@@ -29,7 +29,7 @@ def refined_direction(
     network: StyleGAN,
     first: StyleDirection,
     sentence: Sentence,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = "mini-people",
     *,
     faces: int = FACES,
     steps: int = STEPS,

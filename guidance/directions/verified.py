@@ -110,7 +110,7 @@ def verified_direction(
     network: StyleGAN,
     sentence: Sentence,
     choice: Choice = Choice(),  # noqa: B008  (frozen)
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = "mini-people",
     *,
     gradients: int = 16,
     candidates: int = CANDIDATES,

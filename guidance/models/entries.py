@@ -16,6 +16,7 @@ PACKAGE_LICENSE = "Apache-2.0 (part of this package)"
 #: bytes for each parameter. Licenses are summaries; the repository's text is the valid one.
 CATALOGUE = (
     Model("mini", "mini-clip", "losses, no download needed", None, PACKAGE_LICENSE, 21),
+    Model("mini-people", "mini-clip", "people and portraits", None, PACKAGE_LICENSE, 21),
     Model("mini-judge", "mini-judge", "judging results of mini", None, PACKAGE_LICENSE, 12),
     Model(
         "ViT-B-32/openai",

@@ -18,6 +18,7 @@ from guidance.models.foreign.tensors import PICKLES, pickle_refused, read_header
 EMBEDDED = {
     "mini": "mini_clip",
     "mini-judge": "mini_judge",
+    "mini-people": "mini_people",
     "mini-diffusion": "mini_diffusion",
     "mini-stylegan": "mini_stylegan",
     "mini-regions": "mini_regions",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Crops of nearly the whole image, for losses.
 CROPS, SCALE = 8, (0.7, 1.0)
 #: Whose feature maps are compared in inversion, --keep and DONE.json.
-ENCODER = "mini"
+ENCODER = "mini-people"
 
 
 class StyleEdit(Task):

@@ -51,7 +51,7 @@ def test_the_second_judge_is_independent() -> None:
     with pytest.raises(InputError, match="'mini-judge' chose the results"):
         name_of_second({"mini-clip"}, "mini-judge", "mini-judge")
     with pytest.raises(InputError, match="'mini-clip' is one of a loss"):
-        name_of_second({"mini-clip"}, "mini-judge", "mini")
+        name_of_second({"mini-clip"}, "mini-judge", "mini-people")
 
 
 def test_the_denoiser_prefers_the_prompt_of_an_image() -> None:

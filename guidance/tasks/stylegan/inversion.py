@@ -97,7 +97,7 @@ def invert(
     *,
     steps: int = 300,
     distance: Distance = "features",
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = "mini-people",
     residual: bool = True,
     noise: bool = False,
     tuning_steps: int = 0,

@@ -46,7 +46,7 @@ class Direction(EditMethod):
     """Files of `guide style directions` that are added up, in place of directions of the prompt."""
     frames: int = Field(default=16, ge=2, le=10_000)
     """Strengths from 0 to the whole one at which losses are measured, one for each step."""
-    encoder: Encoders = Field(default=("mini",))  # type: ignore[arg-type]
+    encoder: Encoders = Field(default=("mini-people",))  # type: ignore[arg-type]
     """Image-text models, e.g. "mini" or "ViT-B-32/openai"; the directions of several are averaged."""
 
     def models(self) -> tuple[str, ...]:
