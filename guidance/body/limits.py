@@ -30,7 +30,7 @@ _RANGES: tuple[tuple[str, int, Range, Range, Range], ...] = (
     ("spine3", Y, (-20, 40), (-25, 25), (-25, 25)),
     ("neck", Y, (-40, 40), (-45, 45), (-35, 35)),
     ("head", Y, (-40, 40), (-45, 45), (-35, 35)),
-    ("left_hip", Y, (-135, 45), (-60, 60), (-40, 75)),  # flexion is negative, abduction positive
+    ("left_hip", Y, (-140, 45), (-60, 90), (-40, 75)),  # flexion is negative, abduction positive
     ("left_knee", Y, (-11, 150), (-40, 40), (-15, 15)),
     ("left_ankle", Y, (-40, 60), (-40, 40), (-40, 40)),
     ("left_foot", Y, (-80, 45), (-20, 20), (-20, 20)),
@@ -92,13 +92,21 @@ def limit_violations(
     return (_beyond(joint_angles(rotations)) > math.radians(tolerance_deg)).any(-1)
 
 
-def within_limits(rotations: Float[Tensor, "*b 22 3 3"]) -> Float[Tensor, "*b 22 3 3"]:
-    """The rotations with all angles clamped to the limits."""
+def within_limits(
+    rotations: Float[Tensor, "*b 22 3 3"], margin_deg: float = 0.0
+) -> Float[Tensor, "*b 22 3 3"]:
+    """The rotations with all angles at least a margin within the limits.
+
+    Joints that are there already keep their rotations to the bit.
+    """
+    margin = math.radians(margin_deg)
     angles = joint_angles(rotations)
-    angles = torch.minimum(torch.maximum(angles, LOW.to(angles)), HIGH.to(angles))
+    low, high = LOW.to(angles) + margin, HIGH.to(angles) - margin
+    beyond = ((angles < low) | (angles > high)).any(-1)[..., None, None]
+    angles = torch.minimum(torch.maximum(angles, low), high)
     axis = AXIS.to(rotations)
     twist = (angles * axis).sum(-1, keepdim=True) * axis
-    return _rotation(angles - twist) @ _rotation(twist)
+    return torch.where(beyond, _rotation(angles - twist) @ _rotation(twist), rotations)
 
 
 def _beyond(angles: Float[Tensor, "*b 22 3"]) -> Float[Tensor, "*b 22 3"]:

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from guidance.body.joint_names import MIRRORED, NAMES
-from guidance.body.limits import joint_angles, limit_penalty, limit_violations, within_limits
+from guidance.body.limits import (
+    HIGH,
+    LOW,
+    joint_angles,
+    limit_penalty,
+    limit_violations,
+    within_limits,
+)
 from tests.body.bodies import random_rotations, rotation
 
 
@@ -56,7 +63,9 @@ def test_clamped_poses_violate_nothing_and_allowed_ones_stay() -> None:
     assert bool(limit_violations(rotations).any())
     assert not bool(limit_violations(clamped, 0.01).any())
     allowed = ~limit_violations(rotations, 0.0)
-    torch.testing.assert_close(clamped[allowed], rotations[allowed], atol=1e-5, rtol=0)
+    assert torch.equal(clamped[allowed], rotations[allowed])
+    inner = joint_angles(within_limits(rotations, 3.0))
+    assert float(torch.minimum(inner - LOW, HIGH - inner).min().rad2deg()) > 2.99
 
 
 def test_the_sides_have_the_same_limits() -> None:

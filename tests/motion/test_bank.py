@@ -15,14 +15,14 @@ from guidance.body.skeleton import canonical
 from guidance.errors import InputError
 from guidance.motion.authored import author
 from guidance.motion.bank import INDEX, POSES, Clip, decoded, encoded, load_bank, write_bank
-from guidance.motion.cleaning import above_ground
 from guidance.motion.compose import compose, plan
 from guidance.motion.hinges import limited
 from guidance.motion.joining import best_cycle, heading, joined, layered, repeated, retimed
-from guidance.motion.metrics import jitter, penetration_p99_cm, skate_cm_s
+from guidance.motion.metrics import jitter, penetration_p99_cm, quality, skate_cm_s
 from guidance.motion.retrieve import retrieve
 from guidance.motion.words.clauses import Action, clauses
 from guidance.motion.words.stems import stem
+from recipes.motion_bank import tidied
 from tests.motion.rigs import random_motion
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,10 +46,16 @@ def test_the_bank_has_what_it_should() -> None:
 def test_an_authored_clip_is_what_its_text_says() -> None:
     poses = yaml.safe_load((RECIPES / "poses.yaml").read_text())
     entry = yaml.safe_load((RECIPES / "locomotion.yaml").read_text())["march"]
-    expected = above_ground(limited(author(entry, poses, "march")))
+    expected = tidied(limited(author(entry, poses, "march")))
     assert BANK.labels["march"].label == entry["label"]
     difference = (BANK.clips["march"].joints() - expected.joints()).norm(dim=-1)
     assert float(difference.max()) < 0.02
+
+
+def test_most_clips_keep_the_limits_of_joints_and_their_feet_in_place() -> None:
+    found = [quality(motion) for motion in BANK.clips.values()]
+    assert sum(each.limit_violations == 0 for each in found) >= 0.95 * len(found)
+    assert sum(each.skate_cm_s < 2 for each in found) >= 0.88 * len(found)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 31])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from guidance.body.limits import limit_violations, within_limits
+from guidance.body.limits import within_limits
 from guidance.body.joint_names import NAMES
 from guidance.body.skeleton import Skeleton
 from guidance.losses.motion.targets import PointTarget, PoseTarget
@@ -91,10 +91,8 @@ class Repair:
 
 
 def limited(motion: Motion) -> Motion:
-    """The motion with all joints within their limits; those that are, stay to the bit."""
-    beyond = limit_violations(motion.rotations, 0.0)[..., None, None]
-    rotations = torch.where(beyond, within_limits(motion.rotations), motion.rotations)
-    return replace(motion, rotations=rotations)
+    """The motion with all joints within their limits."""
+    return replace(motion, rotations=within_limits(motion.rotations))
 
 
 def as_loop(motion: Motion) -> Motion:
