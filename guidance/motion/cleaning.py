@@ -42,9 +42,21 @@ def contacts(joints: Array, fps: float | int, rest: Array = REST) -> Array:
     found = np.zeros((len(joints), 2), bool)
     for points in (ANKLES, TOES):
         feet = joints[:, points]
-        low = feet[..., 1] - rest[points, 1] < CONTACT_HEIGHT
-        found |= low & (speeds(feet, fps) < CONTACT_SPEED)
+        found |= _low(feet, rest[list(points)]) & (speeds(feet, fps) < CONTACT_SPEED)
     return found
+
+
+def _low(feet: Array, rest: Array) -> Array:
+    return feet[..., 1] - rest[:, 1] < CONTACT_HEIGHT
+
+
+def _held(touching: Array, joints: Array, rest: Array) -> Array:
+    """Contacts with the low frames beside them, in which a foot lands or starts to leave."""
+    low = _low(joints[:, ANKLES], rest[list(ANKLES)]) | _low(joints[:, TOES], rest[list(TOES)])
+    beside = np.zeros_like(touching)
+    beside[1:] |= touching[:-1]
+    beside[:-1] |= touching[1:]
+    return touching | (beside & low)
 
 
 def lowest(joints: Array) -> Array:
@@ -144,6 +156,7 @@ def foot_locked(
     posed = skeleton.pose(motion.rotations.double(), motion.root.double())
     world, joints = (values.numpy() for values in posed)
     touching = contacts(joints, motion.fps, rest) if touching is None else touching
+    touching = _held(touching, joints, rest)
     for side, name in enumerate(SIDES):
         target = _locked(joints[:, ANKLES[side]], touching[:, side], blend)
         if target is not None:

@@ -31,7 +31,9 @@ LIMBS = {
     NAMES.index(f"{side}_{end}"): tuple(f"{side}_{part}" for part in parts)
     for side in ("left", "right")
     for end, parts in (
-        ("wrist", ("shoulder", "elbow", "wrist")), ("ankle", ("hip", "knee", "ankle")),
+        ("wrist", ("shoulder", "elbow", "wrist")),
+        ("ankle", ("hip", "knee", "ankle")),
+        ("foot", ("hip", "knee", "ankle")),  # moves with the ankle
     )
 }  # fmt: skip
 
@@ -138,7 +140,9 @@ def with_points(motion: Motion, targets: Sequence[PointTarget], skeleton: Skelet
         elif target.joint in LIMBS:
             rotations = motion.rotations.double().numpy().copy()
             rest = skeleton.rest.double().numpy()
-            reach(rotations, world, joints, LIMBS[target.joint], place + shift, rest=rest)
+            chain = LIMBS[target.joint]
+            end = joints[:, NAMES.index(chain[-1])]
+            reach(rotations, world, joints, chain, end + shift, rest=rest)
             changed = (weight > 0)[:, None, None, None]
             rotations = np.where(changed, rotations, motion.rotations.double().numpy())
             motion = replace(motion, rotations=torch.from_numpy(rotations).float())
