@@ -1,6 +1,6 @@
 """Trains the diffusion of motions, whose noise the generator `noise` of text2motion optimizes.
 
-    python -m recipes.motion_diffusion --work WORK --minutes 5
+    python -m recipes.motion_diffusion --work WORK --minutes 20
     python -m recipes.publish_motion --work WORK                # the folder, with figures
 
 It is unconditional and knows windows of two seconds at 20 frames a second. Training resumes from
@@ -126,7 +126,7 @@ def _pool(path: Path) -> Tensor:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train the diffusion of motions")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoint goes")
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--minutes", type=float, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.work.mkdir(parents=True, exist_ok=True)
