@@ -92,8 +92,10 @@ class EmbeddedClip(nn.Module):
 
     def encode_text(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Vectors of texts: the output at the end of the text, which has the greatest number."""
-        x = self.token_embedding(tokens) + self.positional_embedding
-        length = x.shape[1]
+        # Attention is causal, so what follows the ends changes nothing.
+        length = int(tokens.argmax(-1).max()) + 1
+        tokens = tokens[:, :length]
+        x = self.token_embedding(tokens) + self.positional_embedding[:length]
         mask = torch.full((length, length), -torch.inf, device=x.device).triu(1)
         for block in self.transformer.resblocks:
             x = block(x, mask)
