@@ -56,9 +56,7 @@ class Plain(BaseModel):
 class Options(Plain):
     """Settings of one component. Unknown names are refused, and values cannot be reassigned."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     #: Values of fields by preset; explicit values take precedence.
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

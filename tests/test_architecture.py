@@ -209,6 +209,7 @@ def _components(folder: str) -> set[str]:
 def test_options_live_in_the_class_that_they_configure() -> None:
     """No tables of defaults or of refused options, and every option has its help."""
     from guidance.commands.listing import KINDS as LISTED
+    from guidance.config.described import description
     from guidance.config.kinds import names, options_of
 
     for path in FILES:
@@ -216,8 +217,9 @@ def test_options_live_in_the_class_that_they_configure() -> None:
         assert not words & {"ONLY_OF", "HAS_NO", "OF_DENOISERS", "refuse_ignored"}, path
     for title, kind in LISTED.items():
         for name in names(kind) if title != "tasks" else ():
-            for key, info in options_of(kind, name).model_fields.items():
-                assert info.description, f"{kind.name} {name}: {key} has no help"
+            options = options_of(kind, name)
+            for key, info in options.model_fields.items():
+                assert description(options, key), f"{kind.name} {name}: {key} has no help"
                 assert not info.is_required(), f"{kind.name} {name}: {key} has no default"
                 if info.default is None:
                     assert "Path" in str(info.annotation), (

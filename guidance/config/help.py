@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from guidance.config.choices import Choice, Entry, LossChoice, Switch, as_text, choice_of
+from guidance.config.described import description
 from guidance.config.kinds import names
 from guidance.config.tree import Node, is_flag, is_list
 from guidance.parsed import Parsed
@@ -109,11 +110,11 @@ def _option(task: str, node: Node, key: str, info: FieldInfo) -> str:
         others = ", ".join(f"--{_flag(k)}" for k in choice.cls().model_fields if k != choice.opener)
         default = f" (its options {others}: guide run {task} {_example(key, node)} --help)"
         flag = f"--{_flag(choice.opener)} {_metavar(inner)}"
-        text = inner.description or ""
+        text = description(choice.cls(), choice.opener)
     else:
         flag = f"--{_flag(key)}"
         flag += "" if is_flag(info) else f" {_metavar(info)}"
-        text, default = info.description or "", _default(task, node, key, info)
+        text, default = description(node.cls, key), _default(task, node, key, info)
     line = f"{INDENT}{flag}"
     about = _wrapped(f"{' '.join(text.split())}{default}")
     if len(line) + GAP > LEFT:

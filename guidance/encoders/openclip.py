@@ -21,7 +21,7 @@ from guidance.encoders.towers.tokens import Tokenizer, load_tokenizer
 from guidance.errors import InputError
 from guidance.models.kept import is_keeping
 from guidance.models.precision import dtype_of
-from guidance.models.torchvision import import_torchvision
+from guidance.models.store import EMBEDDED
 from guidance.options import Options
 from guidance.replayed import Replayed
 
@@ -93,8 +93,8 @@ class OpenClip(Encoder):
     def load(cls, name: str, device: torch.device, precision: str = "auto") -> OpenClip:
         """Loads a model by a name that `load_encoder` takes, from files on this machine."""
         source = find_source(name)
-        import_torchvision()
-        import_open_clip()
+        if name not in EMBEDDED:
+            import_open_clip()
         card = read_card(source.folder)
         tokenizer = load_tokenizer(source.folder, source.config["text_cfg"], source.name)
         model = build(source).to(device)

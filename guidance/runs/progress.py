@@ -1,4 +1,4 @@
-"""The progress of a run: a bar on terminals, a plain line every tenth of the steps elsewhere."""
+"""The progress of a run: a bar on terminals; elsewhere a line after the first step and tenths."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class Progress:
         values = values_of(event, self.skipped, **judged)
         if self._bar is not None:
             self._bar.update(event.step, values)
-        elif event.step == event.steps or event.step % max(1, event.steps // 10) == 0:
+        elif (
+            event.step in (self.first + 1, event.steps)
+            or event.step % max(1, event.steps // 10) == 0
+        ):
             left = (time.monotonic() - self.started) / (event.step - self.first)
             left *= event.steps - event.step
             line = f"step {event.step} of {event.steps}  {values}  {left:.0f} s left"

@@ -51,9 +51,7 @@ Preset = Literal["draft", "normal", "best"]
 class Task(Plain):
     """The options of every task."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     #: Values of options by preset; explicit values take precedence. Components have theirs.
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

@@ -35,9 +35,9 @@ def test_a_default_run_imports_neither_transformers_nor_the_compiler(tmp_path: P
 def test_torch_compiles_after_the_imports() -> None:
     """The stand-in of the compiler is gone, and torchvision's own check reaches the real one."""
     script = """
-from guidance.encoders import load_encoder
-load_encoder("mini")
 import sys
+from guidance.encoders.files.library import import_open_clip
+import_open_clip()
 assert "torch._dynamo" not in sys.modules
 from torchvision.ops import roi_align
 import torch, torchvision.ops.roi_align
@@ -53,8 +53,9 @@ def test_a_text_encoder_of_transformers_is_built_after_a_model_without(tmp_path:
 import sys
 from guidance.encoders import load_encoder
 load_encoder("mini")
-assert "transformers" not in sys.modules
 from guidance.encoders.files.library import import_open_clip
+import_open_clip()
+assert "transformers" not in sys.modules
 import_open_clip(transformers=True)
 from open_clip.hf_model import HFTextEncoder
 from transformers import BertConfig

@@ -17,11 +17,11 @@ import guidance as gd
 from guidance.encoders import load_encoder
 from guidance.errors import InputError, Interrupted
 from guidance.media.read_image import load_image
+from guidance.models.clip_tokens import can_tokenize, tokenize
 from guidance.search.backends.exact import Exact
 from guidance.search.collection import Collection
 from guidance.search.dedupe import duplicates
 from guidance.search.hits import search
-from guidance.search.light.tokens import can_tokenize, tokenize
 from guidance.search.light.vectors import light_vectors
 from guidance.search.queries import Query
 from guidance.search.query_vectors import query_vector
@@ -191,9 +191,8 @@ def test_the_tokens_of_texts_without_torch() -> None:
     for text in texts:
         assert can_tokenize(text)
         expected = tokenizer([text])[0]
-        assert tokenize(text, 77) == expected[expected != 0].tolist()
+        assert tokenize(text) == expected[expected != 0].tolist()
     assert not any(map(can_tokenize, ("naïve", "a &amp; b", "<start_of_text>", "a\tb")))
-    assert tokenize("word " * 90, 77) is None
 
 
 def test_a_query_of_text_imports_no_torch(built: Collection) -> None:

@@ -18,6 +18,7 @@ from guidance.encoders.files.dual import build_dual
 from guidance.encoders.files.library import import_open_clip
 from guidance.encoders.files.source import Source
 from guidance.encoders.sound.checkpoint import build_towers
+from guidance.encoders.towers.embedded import EmbeddedClip
 from guidance.encoders.towers.hugging_face import build_text_tower, text_layers
 from guidance.errors import InputError
 from guidance.models.compiler import without_compiler
@@ -45,6 +46,11 @@ def build(source: Source) -> Any:
     """
     from safetensors.torch import load_file
 
+    if source.name in EMBEDDED:
+        with _WithoutDraws():
+            embedded = EmbeddedClip(source.config)
+        embedded.load_state_dict(load_file(source.checkpoint))
+        return embedded
     if dual := source.config.get("dual"):
         return build_dual(dual, source.checkpoint)
     if source.config.get("imagebind"):
@@ -53,8 +59,7 @@ def build(source: Source) -> Any:
     header = read_header(source.checkpoint)
     text_folder = _text_folder(source)
     check_layers(_layers(source, text_folder), header, config_path)
-    if source.name not in EMBEDDED:
-        _check(source, text_folder, header)
+    _check(source, text_folder, header)
     with library_errors(source.checkpoint, f"does not match {config_path}"):
         with _WithoutDraws():
             model = _construct(source, text_folder)

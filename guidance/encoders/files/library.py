@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from guidance.models.compiler import import_without_compiler
+from guidance.models.torchvision import import_torchvision
 
 
 def import_open_clip(*, transformers: bool = False) -> Any:
@@ -18,6 +19,7 @@ def import_open_clip(*, transformers: bool = False) -> Any:
     Args:
         transformers: whether `open_clip.hf_model` has to work.
     """
+    import_torchvision()  # open_clip imports it
     if "open_clip" not in sys.modules and "transformers" not in sys.modules and not transformers:
         sys.modules["transformers"] = None  # type: ignore[assignment]  # its import now fails
         try:

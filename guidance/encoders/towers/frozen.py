@@ -8,6 +8,7 @@ replacements; float32 1.1 s, 1.0 s and 0.9 s.
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
 import torch
@@ -86,13 +87,12 @@ def speed_up(tower: nn.Module) -> int:
     Cross-attention (attentional poolers) is not replaced. Towers of timm already have fast
     projections; see `choose_attention` for them.
     """
-    from open_clip.transformer import ResidualAttentionBlock
-
+    blocks = getattr(sys.modules.get("open_clip.transformer"), "ResidualAttentionBlock", ())
     replaced = 0
     for module in list(tower.modules()):
         if isinstance(module, nn.Sequential):
             replaced += _fold_batch_norms(module)
-        if isinstance(module, ResidualAttentionBlock) and _is_plain_self_attention(module):
+        if isinstance(module, blocks) and _is_plain_self_attention(module):
             module.attn = FrozenAttention(module.attn)
             replaced += 1
         for name, child in module.named_children():

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from guidance.encoders.files.library import import_open_clip
 from guidance.errors import InputError
+from guidance.models import clip_tokens
 from guidance.models.foreign.libraries import library_errors
-from guidance.models.foreign.tokenizers import check_tokenizer, tokenizer_model_type
 from guidance.models.store import Repository, hub_folder
 
 #: Converts texts to rows of tokens, padded to the model's context length.
@@ -31,8 +33,6 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
         MissingWeights: the tokenizer's files are not on this machine.
         InputError: a library that the tokenizer needs is not installed.
     """
-    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
-
     length = config.get("context_length", 77)  # CLIP's
     options = dict(config.get("tokenizer_kwargs") or {})
     clean = options.pop("clean", None)
@@ -43,9 +43,17 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
                 f"{name}: tokenizer_kwargs {', '.join(options)} belong to tokenizers of "
                 "transformers, but there is no hf_tokenizer_name; remove them"
             )
-        return _Checked(SimpleTokenizer(context_length=length, **cleaning), length)
+        if not clean:
+            return _Checked(tokenize_texts, length)
+        from open_clip.tokenizer import SimpleTokenizer
+
+        return _Checked(SimpleTokenizer(**cleaning), length)
     if folder is None or not (folder / "tokenizer_config.json").is_file():
         folder = hub_folder(Repository.parse(config["hf_tokenizer_name"]), name)
+    from open_clip.tokenizer import HFTokenizer
+
+    from guidance.models.foreign.tokenizers import check_tokenizer
+
     check_tokenizer(folder)
     try:
         with library_errors(folder, "has no tokenizer that can be read"):
@@ -70,12 +78,31 @@ def load_tokenizer(folder: Path | None, config: Mapping[str, Any], name: str = "
         raise
 
 
+def tokenize_texts(texts: list[str], context_length: int) -> Int[Tensor, "b t"]:
+    """CLIP's tokens, truncated; open_clip is imported only for texts that need it."""
+    if not all(map(clip_tokens.can_tokenize, texts)):
+        import_open_clip()
+        from open_clip.tokenizer import tokenize
+
+        theirs: Tensor = tokenize(texts, context_length)
+        return theirs
+    rows = torch.zeros(len(texts), context_length, dtype=torch.long)
+    for row, text in zip(rows, texts, strict=True):
+        tokens = clip_tokens.tokenize(text)[:context_length]
+        row[: len(tokens)] = torch.tensor(tokens)
+        if len(tokens) == context_length:
+            row[-1] = clip_tokens.END
+    return rows
+
+
 def _class_hint(folder: Path) -> Any:
     """An empty configuration of the model's type: transformers chooses the tokenizer by it.
 
     Without it, transformers would read `config.json` itself.
     """
     from transformers import AutoConfig, PretrainedConfig
+
+    from guidance.models.foreign.tokenizers import tokenizer_model_type
 
     kind = tokenizer_model_type(folder)
     return AutoConfig.for_model(kind) if kind else PretrainedConfig()
@@ -99,7 +126,7 @@ class _Checked:
                     f"model accepts: the words from {self._first_excess(text)!r} on do not fit; "
                     "shorten it"
                 )
-        rows: Int[Tensor, "b t"] = self._tokenizer(texts)
+        rows: Int[Tensor, "b t"] = self._tokenizer(texts, context_length=self._length)
         return rows
 
     def _fit(self, texts: list[str]) -> list[bool]:

@@ -55,8 +55,7 @@ def options_for(name: str, component: type) -> type[DistillationOptions]:
     if method.guidance_scale is None:
         made = create_model("Options", __base__=DistillationOptions)
     else:
-        about = GuidedOptions.model_fields["guidance_scale"].description
-        scale = Field(default=Schedule.parse(method.guidance_scale), description=about)
+        scale = Field(default=Schedule.parse(method.guidance_scale))
         made = create_model("Options", __base__=GuidedOptions, guidance_scale=(Schedule, scale))
     made.chosen_as, made.component = name, component
     return made

@@ -9,10 +9,10 @@ import numpy as np
 from guidance.encoders.files.card import read_card
 from guidance.encoders.files.source import find_source
 from guidance.losses.text.arguments import subtracted
+from guidance.models.clip_tokens import VOCABULARY, can_tokenize, tokenize
 from guidance.prompts import Phrase
 from guidance.search.backends.exact import FEW
 from guidance.search.identity import check_same, identity
-from guidance.search.light.tokens import VOCABULARY, can_tokenize, tokenize
 from guidance.search.light.tower import TextTower
 from guidance.search.queries import Query
 from guidance.search.store import Store
@@ -47,8 +47,8 @@ def light_vectors(store: Store, queries: Sequence[Query]) -> list[np.ndarray] | 
     wordings = [query.templates or card.templates or ("{}",) for query in queries]
     tokens: dict[str, list[int]] = {}
     for text in _texts(phrases, wordings):
-        found = tokenize(text, tower.length) if can_tokenize(text) else None
-        if found is None:
+        found = tokenize(text) if can_tokenize(text) else None
+        if found is None or len(found) > tower.length:
             return None  # torch's path reads it, or says what is too long
         tokens[text] = found
     encoded = dict(zip(tokens, tower.encode(list(tokens.values())), strict=True))

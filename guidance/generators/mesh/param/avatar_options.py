@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guidance.options import Plain
 
 
 class AvatarOptions(Plain):
     """Resolution of the map, and bounds of the shape."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     texels: int = Field(default=1024, ge=16, le=2048, multiple_of=16)
     """Texels per side of the map at the end of the run; it starts with 256."""

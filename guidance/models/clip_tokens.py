@@ -26,13 +26,12 @@ def can_tokenize(text: str) -> bool:
     return text.isascii() and text.isprintable() and not LEFT_OUT & set(text)
 
 
-def tokenize(text: str, length: int) -> list[int] | None:
-    """The tokens of a text with start and end; None if they are more than `length`."""
+def tokenize(text: str) -> list[int]:
+    """The tokens of a text with start and end."""
     tokens = [START]
     for part in PARTS.findall(" ".join(text.lower().split())):
         tokens += _merged(part)
-    tokens.append(END)
-    return tokens if len(tokens) <= length else None
+    return [*tokens, END]
 
 
 @cache
