@@ -71,8 +71,8 @@ class TextToAvatar(AvatarOptions, Task):
     """"height_cm=10": the shape at the start as a difference from the mean: height_cm, weight_kg,
     female (-0.5 to 0.5), muscle, age."""
     start: Literal["words", "body"] = "words"
-    """Colors at the start: "words" takes those that the prompt names ("a red coat"), and those of
-    the costumes in docs/avatars.md; "body" those of the body."""
+    """Clothes at the start: "words" takes those that the prompt names ("a red coat"), and the
+    costumes in docs/avatars.md; "body" none."""
     poses: int = Field(default=4, ge=1, le=16)
     """Poses of the motion that are seen during the run."""
     resolution: int = Field(default=96, ge=32, le=512)
@@ -105,7 +105,7 @@ class TextToAvatar(AvatarOptions, Task):
             Avatar.Options(**{name: getattr(self, name) for name in AvatarOptions.model_fields}),
             change=_mask(samples),
             betas=self._betas(loaded.body),
-            colors=[each.colors for each in samples],
+            outfits=[each.outfit for each in samples],
         )
         generator.to(self.torch_device())
         groups = view_groups(samples)
@@ -122,6 +122,7 @@ class TextToAvatar(AvatarOptions, Task):
             tuple(anchors),
             tuple(unseen),
             self.torch_device(),
+            generator.get_buffer("clothes").cpu(),
         )
         behind = tuple(kind.strip() for kind in self.backgrounds.split(","))
         augment = Augment(scale=(0.8, 1.2), backgrounds=behind)

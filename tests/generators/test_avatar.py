@@ -18,6 +18,7 @@ from guidance.body.load import load_body
 from guidance.generators.mesh.avatar import MAX_BETA, Avatar, tiny_body
 from guidance.generators.mesh.param.body_parts import PARTS, bits, part_map
 from guidance.generators.mesh.param.body_texels import Surface
+from guidance.generators.mesh.param.outfit import Outfit
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses, neutral
 from guidance.motion.motion import Motion
@@ -73,12 +74,12 @@ def test_parts_that_may_not_change_stay_to_the_bit() -> None:
 
 
 def test_the_map_starts_with_the_named_colors_and_is_symmetric() -> None:
-    red = {"chest": (0.8, 0.1, 0.1)}
-    avatar = Avatar(tiny_body(), [0], (), OPTIONS, colors=[red])
+    red = Outfit((("chest", (0.8, 0.1, 0.1)),))
+    avatar = Avatar(tiny_body(), [0], (), OPTIONS, outfits=[red])
     parts = part_map(avatar.body, 32)
     inside = avatar.texels()[0][:, parts == PARTS.index("chest")]
     # The random start and the borders of the part are all that differs.
-    assert torch.allclose(inside.median(1).values, torch.tensor(red["chest"]), atol=0.03)
+    assert torch.allclose(inside.median(1).values, torch.tensor(red.colors["chest"]), atol=0.03)
     surface = Surface.of(avatar.body, 32, symmetric=True)
     with torch.no_grad():
         avatar.texels.levels[0].normal_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surface
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
+from guidance.generators.mesh.param.outfit import Outfit, shaped
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses
 from guidance.meshes import Material, Mesh, MeshScene
@@ -53,7 +54,7 @@ class Avatar(MeshGenerator):
         motions: one per sample, or none for a neutral pose.
         change: which of `PARTS` may change in color and offset, for each sample.
         betas: shape coefficients to start from.
-        colors: sRGB colors of `PARTS` to start from, for each sample; else those of the body.
+        outfits: what each sample wears at the start; by default the body as it is.
 
     Raises:
         InputError: a body whose UV coordinates cannot be used or made.
@@ -71,7 +72,7 @@ class Avatar(MeshGenerator):
         *,
         change: Bool[Tensor, "n k"] | None = None,
         betas: Float[Tensor, "c"] | None = None,
-        colors: Sequence[Mapping[str, tuple[float, float, float]]] = (),
+        outfits: Sequence[Outfit] = (),
     ) -> None:
         super().__init__()
         n = self.num_samples = len(seeds)
@@ -86,7 +87,8 @@ class Avatar(MeshGenerator):
         change = torch.ones(n, len(PARTS), dtype=torch.bool) if change is None else change
         surface = Surface.of(self.body, options.texels, options.symmetric)
         base = base_map(self.body, options.texels)
-        palette = Palette.of(self.body, base, change.float(), colors or ({},) * n)
+        dressed = tuple(outfits) or (Outfit(),) * n
+        palette = Palette.of(self.body, base, change.float(), dressed, options.texels)
         first = min(32, options.texels)
         self.texels = BodyTexels(seeds, base, surface, palette, size=options.texels, first=first)
         components = self.body.num_components
@@ -108,6 +110,7 @@ class Avatar(MeshGenerator):
             part=part,
             pairs=surface.pairs,
             free=free[..., None],
+            clothes=shaped(self.body, dressed),
             rotations=self.poses.rotations,
             root=self.poses.root,
         )
@@ -149,6 +152,11 @@ class Avatar(MeshGenerator):
             return None
         return self.offsets * self.get_buffer("free")
 
+    def _offsets(self) -> Float[Tensor, "n p 3"]:
+        """The shapes of the clothes at the start, and how they changed."""
+        moved, clothes = self.moved(), self.get_buffer("clothes")
+        return clothes if moved is None else clothes + moved
+
     def posed(self, cameras: Cameras) -> Float[Tensor, "n v p 3"]:
         """The vertices in the pose of each camera."""
         n, v = cameras.light.shape[:2]
@@ -161,7 +169,7 @@ class Avatar(MeshGenerator):
             self.get_buffer("root")[rows, pose],
         )
         betas, body = self.betas, self._placed
-        return body.posed(rotations, body.placed(root, betas), betas, self.moved())
+        return body.posed(rotations, body.placed(root, betas), betas, self._offsets())
 
     def render(self, cameras: Cameras) -> Rendering:
         n, v = cameras.light.shape[:2]
@@ -244,11 +252,8 @@ class Avatar(MeshGenerator):
         return Mesh(vertices, body.faces, None, body.uv, body.face_uv, material)
 
     def _shape(self, sample: int) -> tuple[Float[Tensor, "1 k"] | None, Float[Tensor, "p 3"]]:
-        moved = self.moved()
         betas = None if self.betas is None else self.betas[sample : sample + 1].detach().cpu()
-        if moved is None:
-            return betas, torch.zeros_like(self.body.template)
-        return betas, moved[sample].detach().cpu()
+        return betas, self._offsets()[sample].detach().cpu()
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes avatar.glb with its motion, avatar.vrm and texture.png."""

@@ -64,6 +64,8 @@ class BodyViews:
     anchors: tuple[tuple[int, ...], ...]  # poses of the steps, for each sample
     unseen: tuple[tuple[int, ...], ...]  # poses of the validation
     device: str = "cpu"
+    #: The shapes of the clothes at the start, as offsets of the vertices.
+    clothes: Float[Tensor, "n p 3"] | None = None
 
     def __call__(self, context: StepContext) -> PosedCameras:
         fixed = context.phase == "validation"
@@ -163,7 +165,7 @@ class BodyViews:
     def _frame(self, group: ViewGroup, pose: Tensor) -> Frame:
         rows = torch.arange(len(pose))[:, None]
         rotations, root = self.poses.rotations[rows, pose], self.poses.root[rows, pose]
-        vertices = self.body.posed(rotations, self.body.placed(root))
+        vertices = self.body.posed(rotations, self.body.placed(root), offsets=self.clothes)
         world = canonical().pose(rotations, root)[0]
         if group.bust:
             center, radius = _ball(vertices[..., self._vertices(("scalp", "face")), :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Int
@@ -67,18 +67,6 @@ def part_map(body: Body, size: int) -> Int[Tensor, "s s"]:
     """The part of each texel."""
     mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
     return bake(mesh, size).interpolate(part_weights(body), body.faces).argmax(1).view(size, size)
-
-
-def painted(
-    body: Body, base: Float[Tensor, "3 s s"], colors: Mapping[str, tuple[float, float, float]]
-) -> Float[Tensor, "3 s s"]:
-    """The base map with plain sRGB colors in some parts."""
-    if not colors:
-        return base
-    parts, found = part_map(body, base.shape[1]), base.clone()
-    for part, color in colors.items():
-        found[:, parts == PARTS.index(part)] = base.new_tensor(color)[:, None]
-    return found
 
 
 def bits(parts: Iterable[str]) -> int:

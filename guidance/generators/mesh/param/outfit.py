@@ -1,0 +1,72 @@
+"""What a body wears at the start of a run: colors of its parts, painted details, and shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from guidance.body.body import Body
+from guidance.generators.mesh.param.body_marks import MARKS
+from guidance.generators.mesh.param.body_parts import PARTS
+from guidance.generators.mesh.param.body_shapes import worn
+from guidance.generators.mesh.param.figure import Figure, scale_of
+from guidance.meshes import Mesh
+from guidance.rendering.bake import bake
+
+#: sRGB in [0, 1].
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """The clothes that a run starts with; without any, the body as it is."""
+
+    #: Colors of `PARTS` and `MARKS`; later ones lie over earlier ones.
+    paint: tuple[tuple[str, Color], ...] = ()
+    shapes: tuple[str, ...] = ()  # of `SHAPES`
+    whole: bool = False  # whether all parts stay near their start, and not only those with a color
+
+    @property
+    def colors(self) -> dict[str, Color]:
+        """The color of each part that has one."""
+        return {place: color for place, color in self.paint if place in PARTS}
+
+
+def painted(
+    body: Body, base: Float[Tensor, "3 s s"], outfits: tuple[Outfit, ...], size: int
+) -> Float[Tensor, "n 3 t t"]:
+    """The base map in the colors of each outfit; with at least `size` texels if it has any."""
+    if not any(each.paint for each in outfits):
+        return base.expand(len(outfits), -1, -1, -1)
+    if base.shape[1] < size:
+        base = torch.nn.functional.interpolate(base[None], (size, size), mode="bilinear")[0]
+    side = base.shape[1]
+    mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
+    baked = bake(mesh, side)
+    flat = baked.triangle.flatten(), baked.weights.flatten(0, 1)
+    figure = Figure.of(body).sampled(*flat, body.faces.cpu())
+    found = []
+    for outfit in outfits:
+        own = base.flatten(1).clone()
+        for place, color in outfit.paint:
+            where = figure.at(place) if place in PARTS else MARKS[place](figure)
+            own[:, where] = base.new_tensor(color)[:, None]
+        found.append(_softened(own.view_as(base)))
+    return torch.stack(found)
+
+
+def _softened(image: Float[Tensor, "3 s s"]) -> Float[Tensor, "3 s s"]:
+    """Without stairs at the borders of colors; beside the surface, the map has its colors too."""
+    padded = torch.nn.functional.pad(image[None], (1, 1, 1, 1), mode="replicate")
+    return torch.nn.functional.avg_pool2d(padded, 3, 1)[0]
+
+
+def shaped(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p 3"]:
+    """Offsets of the vertices of the T-pose that give them the shapes of each outfit."""
+    if not any(each.shapes for each in outfits):
+        return torch.zeros(len(outfits), len(body.template), 3)
+    figure, scale = Figure.of(body), scale_of(body)
+    return torch.stack([scale * worn(figure, each.shapes) for each in outfits])
