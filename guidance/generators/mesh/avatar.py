@@ -20,7 +20,7 @@ from guidance.generators.mesh.param.base import MeshGenerator
 from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surface
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
-from guidance.generators.mesh.param.outfit import Outfit, shaped
+from guidance.generators.mesh.param.outfit import Outfit, shaped, skinned
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
 from guidance.generators.mesh.param.poses import Poses
 from guidance.meshes import Material, Mesh, MeshScene
@@ -111,6 +111,7 @@ class Avatar(MeshGenerator):
             pairs=surface.pairs,
             free=free[..., None],
             clothes=shaped(self.body, dressed),
+            weights=skinned(self.body, dressed),
             rotations=self.poses.rotations,
             root=self.poses.root,
         )
@@ -169,7 +170,9 @@ class Avatar(MeshGenerator):
             self.get_buffer("root")[rows, pose],
         )
         betas, body = self.betas, self._placed
-        return body.posed(rotations, body.placed(root, betas), betas, self._offsets())
+        return body.posed(
+            rotations, body.placed(root, betas), betas, self._offsets(), self._buffers["weights"]
+        )
 
     def render(self, cameras: Cameras) -> Rendering:
         n, v = cameras.light.shape[:2]
@@ -258,8 +261,11 @@ class Avatar(MeshGenerator):
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes avatar.glb with its motion, avatar.vrm and texture.png."""
         motion, shape = self.motions[sample], self._shape(sample)
-        texture = self.texture(sample)
-        return write_avatar(folder, self.body, motion, texture, shape, vrm=self.writes_vrm)
+        texture, body = self.texture(sample), self.body
+        weights = self._buffers["weights"]
+        if weights is not None:
+            body = replace(body, weights=weights[sample].cpu())
+        return write_avatar(folder, body, motion, texture, shape, vrm=self.writes_vrm)
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Avatar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import pi
 
 import torch
@@ -38,12 +39,23 @@ def _inflated(amounts: Mapping[str, float]) -> Shape:
     return shape
 
 
-def _skirt(length: float, flare: float, waist: float = 1.04) -> Shape:
-    """A skirt down to a share of the leg: each leg becomes half of it."""
+@dataclass(frozen=True)
+class _Skirt:
+    """A skirt from a height in meters down to a share of the leg: each leg becomes half of it."""
 
-    def shape(f: Figure) -> Tensor:
-        down = (waist - f.y).clamp_min(0)
-        wide, deep = 0.17 + flare * down, 0.125 + 0.9 * flare * down
+    length: float
+    flare: float  # growth of its radius, relative to its length
+    waist: float = 1.04
+
+    def share(self, f: Figure) -> Tensor:
+        """1 for points of the skirt; smooth at the waist."""
+        low = HIP - self.length * (HIP - ANKLE)
+        own = f.share("hips legs belly") * _step(self.waist + 0.02, self.waist - 0.05, f.y)
+        return own * (f.y > low)
+
+    def __call__(self, f: Figure) -> Tensor:
+        down = (self.waist - f.y).clamp_min(0)
+        wide, deep = 0.17 + self.flare * down, 0.125 + 0.9 * self.flare * down
         side = torch.where(f.x < 0, -1.0, 1.0)
         # Around the trunk.
         angle = torch.hypot(f.x / wide, (f.z - 0.005) / deep).clamp_min(1e-6)
@@ -58,14 +70,10 @@ def _skirt(length: float, flare: float, waist: float = 1.04) -> Shape:
         x = torch.where(inside, 0.002, wide * outer.cos() + 0.002)
         z = torch.where(inside, deep * turn.sign() * (inner + 1) / 2, deep * outer.sin())
         leg = torch.stack([side * x, f.y, z + 0.005], 1)
-        low = HIP - length * (HIP - ANKLE)
         over = _step(CROTCH + 0.05, CROTCH + 0.01, f.y)[:, None]
         worn = trunk + over * (leg - trunk)
-        own = f.share("hips legs belly") * _step(waist + 0.02, waist - 0.05, f.y)
-        own = own * (f.y > low)
-        return f.place + own[:, None] * (worn - f.place)
-
-    return shape
+        found: Tensor = f.place + self.share(f)[:, None] * (worn - f.place)
+        return found
 
 
 def _helmet(
@@ -172,12 +180,12 @@ SHAPES: dict[str, Shape] = {
     "boots": _inflated({"shins": 0.012, "feet": 0.008}),
     "hair": _inflated({"scalp": 0.02}),
     "wig": _inflated({"scalp": 0.055}),
-    "skirt": _skirt(0.45, 0.25),
-    "short_skirt": _skirt(0.3, 0.35),
-    "coat": _skirt(0.5, 0.14, 1.1),
-    "dress": _skirt(0.62, 0.3),
-    "gown": _skirt(0.93, 0.3),
-    "robe": _skirt(0.9, 0.16, 1.1),
+    "skirt": _Skirt(0.45, 0.25),
+    "short_skirt": _Skirt(0.3, 0.35),
+    "coat": _Skirt(0.47, 0.14, 1.1),
+    "dress": _Skirt(0.47, 0.3),
+    "gown": _Skirt(0.93, 0.3),
+    "robe": _Skirt(0.9, 0.16, 1.1),
     "helmet": _helmet(0.15, 0.165, 0.155, (0.0, 1.7, 0.045)),
     "bucket_helmet": _helmet(0.105, 0.15, 0.125, (0.0, 1.69, 0.045)),
     "hard_hat": _hat(
@@ -256,3 +264,9 @@ def worn(figure: Figure, names: tuple[str, ...]) -> Float[Tensor, "m 3"]:
     for name in names:
         dressed = dressed.moved(SHAPES[name](dressed))
     return dressed.place - figure.place
+
+
+def of_skirts(figure: Figure, names: tuple[str, ...]) -> Float[Tensor, "m"] | None:
+    """1 for the points of skirts among these shapes; None without any."""
+    shares = [shape.share(figure) for name in names if isinstance(shape := SHAPES[name], _Skirt)]
+    return torch.stack(shares).amax(0) if shares else None

@@ -9,13 +9,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.body.body import Body
+from guidance.body.joint_names import NAMES
 from guidance.generators.mesh.param.body_marks import MARKS
 from guidance.generators.mesh.param.body_parts import PARTS
-from guidance.generators.mesh.param.body_shapes import worn
+from guidance.generators.mesh.param.body_shapes import of_skirts, worn
 from guidance.generators.mesh.param.figure import Figure, scale_of
 from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
 
+#: Half the width over which a skirt follows the left and the right leg, in meters.
+SKIRT_MIX = 0.16
+#: Joints that move a vertex in files.
+BONES = 4
 #: sRGB in [0, 1].
 Color = tuple[float, float, float]
 
@@ -70,3 +75,39 @@ def shaped(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p 3"]:
         return torch.zeros(len(outfits), len(body.template), 3)
     figure, scale = Figure.of(body), scale_of(body)
     return torch.stack([scale * worn(figure, each.shapes) for each in outfits])
+
+
+def skinned(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p j"] | None:
+    """The skinning weights with those of skirts, which both legs move; None without skirts.
+
+    From one side of a skirt to the other, the share of the left leg falls and that of the right
+    one grows, so that the skirt has no gap between the legs. Knees bend it only half as much.
+    """
+    figure, found = Figure.of(body), []
+    left = ((figure.x / SKIRT_MIX).clamp(-1, 1) * torch.pi / 2).sin() / 2 + 0.5
+    for outfit in outfits:
+        own, weights = of_skirts(figure, outfit.shapes), body.weights
+        if own is not None:
+            weights = weights + own[:, None] * (_over_legs(body, left) - weights)
+            largest, places = weights.topk(min(BONES, weights.shape[1]), 1)
+            weights = torch.zeros_like(weights).scatter(1, places, largest)
+            weights = weights / weights.sum(1, keepdim=True)
+        found.append(weights)
+    if all(weights is body.weights for weights in found):
+        return None
+    return torch.stack(found)
+
+
+def _over_legs(body: Body, left: Float[Tensor, "p"]) -> Float[Tensor, "p j"]:
+    """The weights of a body whose legs move each vertex by their shares."""
+    found = body.weights.clone()
+    hips, knees = (
+        [body.canonical[NAMES.index(f"{side}_{name}")] for side in ("left", "right")]
+        for name in ("hip", "knee")
+    )
+    if min(*hips, *knees) < 0:
+        return found
+    knee, hip = found[:, knees].sum(1), found[:, hips].sum(1)
+    for pair, total in ((hips, hip + 0.5 * knee), (knees, 0.5 * knee)):
+        found[:, pair[0]], found[:, pair[1]] = total * left, total * (1 - left)
+    return found
