@@ -32,12 +32,6 @@ def _column(f: Figure, x: float, low: float, high: float, pitch: float) -> Tenso
     return inside & (torch.hypot(f.x.abs() - x, along * pitch) < 0.015)
 
 
-def _star(f: Figure, x: float, y: float, size: float) -> Tensor:
-    u, v = f.x - x, f.y - y
-    reach = size * (0.6 + 0.4 * (5 * torch.atan2(u, v)).cos())
-    return f.at("torso") & (f.front > 0) & (torch.hypot(u, v) < reach)
-
-
 def _bones(f: Figure) -> Tensor:
     ribs = (((f.y - 1.2) / 0.048) % 1 < 0.5) & (f.y > 1.2) & (f.y < 1.46)
     width = 0.05 + 0.1 * (((f.y - 1.12) / 0.42).clamp(0, 1) * torch.pi).sin()
@@ -72,8 +66,6 @@ MARKS: dict[str, Mark] = {
     "bones": _bones,
     "panels": lambda f: f.at("arms legs") & f.stripes(0.11, 0.1),
     # trunk
-    "skirt": lambda f: f.at("hips thighs"),
-    "front": lambda f: f.at("torso hips thighs shins") & (f.front > 0) & (f.x.abs() < 0.05),
     "edge": lambda f: f.at("torso hips thighs") & (f.front > 0) & (f.x.abs() < 0.014) & (f.y > 0.5),
     "opening": lambda f: (
         f.at("torso hips") & (f.front > 0) & (f.y > 1.12) & (f.x.abs() < 0.02 + 0.3 * (f.y - 1.12))
@@ -125,8 +117,6 @@ MARKS: dict[str, Mark] = {
         f.at("torso") & (f.front > 0) & (torch.hypot(f.x.abs() - 0.05, f.y - 1.33) < 0.02)
     ),
     "lamp": lambda f: f.at("torso") & f.disc(0.0, 1.33, 0.02),
-    "emblem": lambda f: f.at("torso") & f.disc(0.0, 1.36, 0.1),
-    "emblem_star": lambda f: _star(f, 0, 1.36, 0.085),
     "shield": lambda f: (
         f.at("torso")
         & (f.front > 0)
@@ -139,7 +129,6 @@ MARKS: dict[str, Mark] = {
     "pockets": lambda f: (
         f.at("torso") & (f.front > 0) & ((f.x.abs() - 0.085).abs() < 0.04) & _ring(f, 1.36, 0.04)
     ),
-    "shirt_back": lambda f: f.at("torso") & f.box((-0.13, 0.13), (1.3, 1.42), front=False),
     "tie": lambda f: (
         f.at("torso neck") & (f.front > 0) & (f.x.abs() < 0.024) & (f.y > 1.16) & (f.y < 1.53)
     ),
@@ -169,7 +158,6 @@ MARKS: dict[str, Mark] = {
     "boots": lambda f: f.at("feet") | (f.at("shins") & (f.leg > 0.66)),
     "socks": lambda f: f.at("shins") & (f.leg > 0.55),
     "side_stripe": lambda f: f.at("legs hips") & (f.normal[:, 0].abs() > 0.9),
-    "knee_pads": lambda f: f.at("legs") & (f.front > 0) & ((f.leg - 0.47).abs() < 0.06),
     # head
     "cap": lambda f: _above(f, 1.715),
     "hat": lambda f: _above(f, 1.715, 0.06),
@@ -215,9 +203,6 @@ MARKS: dict[str, Mark] = {
             < 1
         )
     ),
-    "brows": lambda f: (
-        f.at("face") & (f.front > 0) & ((f.x.abs() - 0.035).abs() < 0.02) & _ring(f, 1.715, 0.005)
-    ),
     "patch": lambda f: (
         f.at("face")
         & (f.disc(0.033, 1.69, 0.022) | (((f.y - 1.703 - 0.3 * f.x).abs() < 0.006) & (f.front > 0)))
@@ -238,8 +223,5 @@ MARKS: dict[str, Mark] = {
     "long_beard": lambda f: (
         (f.at("face") & (f.y < 1.65) & (f.z > 0.05))
         | (f.at("neck chest") & (f.front > 0) & (f.y > 1.36) & (f.x.abs() < 0.45 * (f.y - 1.34)))
-    ),
-    "moustache": lambda f: (
-        f.at("face") & (f.front > 0) & _ring(f, 1.648, 0.007) & (f.x.abs() < 0.035)
     ),
 }

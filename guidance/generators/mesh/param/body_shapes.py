@@ -178,7 +178,6 @@ SHAPES: dict[str, Shape] = {
     ),
     "pauldrons": _pauldrons,
     "boots": _inflated({"shins": 0.012, "feet": 0.008}),
-    "hair": _inflated({"scalp": 0.02}),
     "wig": _inflated({"scalp": 0.055}),
     "skirt": _Skirt(0.45, 0.25),
     "short_skirt": _Skirt(0.3, 0.35),

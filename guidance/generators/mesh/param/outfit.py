@@ -88,10 +88,11 @@ def skinned(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p j"] |
     for outfit in outfits:
         own, weights = of_skirts(figure, outfit.shapes), body.weights
         if own is not None:
-            weights = weights + own[:, None] * (_over_legs(body, left) - weights)
-            largest, places = weights.topk(min(BONES, weights.shape[1]), 1)
-            weights = torch.zeros_like(weights).scatter(1, places, largest)
-            weights = weights / weights.sum(1, keepdim=True)
+            mixed = weights + own[:, None] * (_over_legs(body, left) - weights)
+            largest, places = mixed.topk(min(BONES, mixed.shape[1]), 1)
+            mixed = torch.zeros_like(mixed).scatter(1, places, largest)
+            mixed = mixed / mixed.sum(1, keepdim=True)
+            weights = torch.where(own[:, None] > 0, mixed, weights)
         found.append(weights)
     if all(weights is body.weights for weights in found):
         return None
