@@ -85,12 +85,13 @@ class Avatar(MeshGenerator):
         if problem is not None:
             self.notes = (*self.notes, f"no avatar.vrm: {problem}")
         change = torch.ones(n, len(PARTS), dtype=torch.bool) if change is None else change
-        surface = Surface.of(self.body, options.texels, options.symmetric)
+        seen = min(options.texels, options.seen_texels)
+        surface = Surface.of(self.body, seen, options.symmetric)
         base = base_map(self.body, options.texels)
         dressed = tuple(outfits) or (Outfit(),) * n
         palette = Palette.of(self.body, base, change.float(), dressed, options.texels)
-        first = min(32, options.texels)
-        self.texels = BodyTexels(seeds, base, surface, palette, size=options.texels, first=first)
+        first = min(32, seen)
+        self.texels = BodyTexels(seeds, base, surface, palette, size=seen, first=first)
         components = self.body.num_components
         given = torch.zeros(components) if betas is None else betas
         self.betas = nn.Parameter(given.repeat(n, 1)) if components else None

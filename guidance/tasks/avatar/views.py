@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -66,6 +66,8 @@ class BodyViews:
     device: str = "cpu"
     #: The shapes of the clothes at the start, as offsets of the vertices.
     clothes: Float[Tensor, "n p 3"] | None = None
+    #: Frames by their group, sample and pose, which a run needs again in each step.
+    _known: dict[tuple[int, int, int], Frame] = field(default_factory=dict, repr=False)
 
     def __call__(self, context: StepContext) -> PosedCameras:
         fixed = context.phase == "validation"
@@ -90,7 +92,7 @@ class BodyViews:
                     for own, row in zip(chosen, order.tolist(), strict=True)
                 ]
             )
-            pieces.append(self.aimed(cameras, group, pose, self._frame(group, pose)))
+            pieces.append(self.aimed(cameras, group, pose, self._frames(number, pose)))
         return joined(pieces, self.device)
 
     def around(
@@ -159,6 +161,25 @@ class BodyViews:
             subject=torch.full(pose.shape, group.subject),
             pose=pose,
             shown=torch.tensor(shown)[:, None].expand(pose.shape).contiguous(),
+        )
+
+    def _frames(self, number: int, pose: Int[Tensor, "n v"]) -> Frame:
+        """The frames of a group of views, each computed once."""
+        for sample, own in enumerate(pose.tolist()):
+            if any((number, sample, each) not in self._known for each in own):
+                frame = self._frame(self.groups[number], pose)
+                for view, each in enumerate(own):
+                    one = (frame.center[sample, view], frame.radius[sample, view])
+                    self._known[number, sample, each] = Frame(*one, frame.yaw[sample, view])
+        rows = [
+            [self._known[number, sample, each] for each in own]
+            for sample, own in enumerate(pose.tolist())
+        ]
+        return Frame(
+            *(
+                torch.stack([torch.stack([getattr(one, name) for one in row]) for row in rows])
+                for name in ("center", "radius", "yaw")
+            )
         )
 
     @torch.no_grad()
