@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from guidance.config.fields import Losses
 from guidance.errors import InputError
 from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.options import NamesFile
@@ -55,6 +56,10 @@ class TextToAvatar(AvatarOptions, Task):
         "best": "about 7 minutes of one core (estimated)",
     }
 
+    loss: Losses = Field(default={"kind": "clip", "encoder": "mini-people"})  # type: ignore[arg-type]
+    """What guides the run; the default encoder has seen people in costumes. Another model is an
+    option of it: --encoder of "clip", --denoiser of "fsd" and the other methods of score
+    distillation."""
     body: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "cc0"
     """"cc0" (the embedded body), a skinned GLB or VRM, or a model file of SMPL (.npz, .pkl)."""
     motion: Annotated[str, NamesMotion()] = ""

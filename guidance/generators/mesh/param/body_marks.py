@@ -104,7 +104,7 @@ MARKS: dict[str, Mark] = {
     ),
     "hem": lambda f: f.at("hips thighs") & ((f.leg - 0.35).abs() < 0.035),
     "cuffs": lambda f: (f.at("forearms") & (f.arm > 0.87)) | (f.at("shins") & (f.leg > 0.87)),
-    "collar": lambda f: f.at("torso neck") & (f.y > 1.49) & (f.y < 1.58),
+    "collar": lambda f: f.at("torso neck") & (f.y > 1.51) & (f.y < 1.58),
     "scarf": lambda f: (
         f.at("neck")
         | (f.at("chest") & (f.y > 1.5))

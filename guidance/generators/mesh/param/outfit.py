@@ -19,6 +19,8 @@ from guidance.rendering.bake import bake
 
 #: Half the width over which a skirt follows the left and the right leg, in meters.
 SKIRT_MIX = 0.16
+#: Neighbors in the map that are neighbors on the surface are this close, in meters.
+NEAR = 0.01
 #: Joints that move a vertex in files.
 BONES = 4
 #: sRGB in [0, 1].
@@ -53,20 +55,30 @@ def painted(
     baked = bake(mesh, side)
     flat = baked.triangle.flatten(), baked.weights.flatten(0, 1)
     figure = Figure.of(body).sampled(*flat, body.faces.cpu())
+    places = figure.place.T.reshape(3, side, side)
     found = []
     for outfit in outfits:
         own = base.flatten(1).clone()
         for place, color in outfit.paint:
             where = figure.at(place) if place in PARTS else MARKS[place](figure)
             own[:, where] = base.new_tensor(color)[:, None]
-        found.append(_softened(own.view_as(base)))
+        found.append(_softened(own.view_as(base), places))
     return torch.stack(found)
 
 
-def _softened(image: Float[Tensor, "3 s s"]) -> Float[Tensor, "3 s s"]:
-    """Without stairs at the borders of colors; beside the surface, the map has its colors too."""
-    padded = torch.nn.functional.pad(image[None], (1, 1, 1, 1), mode="replicate")
-    return torch.nn.functional.avg_pool2d(padded, 3, 1)[0]
+def _softened(
+    image: Float[Tensor, "3 s s"], place: Float[Tensor, "3 s s"]
+) -> Float[Tensor, "3 s s"]:
+    """Without stairs at the borders of colors: the mean with those neighbors that are close."""
+    total, count = image.clone(), torch.ones_like(image[:1])
+    length = image.shape[1] - 1
+    for axis in (1, 2):
+        first, second = (place.narrow(axis, start, length) for start in (0, 1))
+        near = ((first - second).norm(dim=0, keepdim=True) < NEAR).float()
+        for here, there in ((0, 1), (1, 0)):
+            total.narrow(axis, here, length).add_(near * image.narrow(axis, there, length))
+            count.narrow(axis, here, length).add_(near)
+    return total / count
 
 
 def shaped(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p 3"]:
