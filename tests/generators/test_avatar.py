@@ -20,7 +20,7 @@ from guidance.generators.mesh.param.body_parts import PARTS, bits, part_map
 from guidance.generators.mesh.param.body_texels import Surface
 from guidance.generators.mesh.param.outfit import Outfit
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
-from guidance.generators.mesh.param.poses import Poses, neutral
+from guidance.generators.mesh.param.poses import Poses, distinct, neutral
 from guidance.motion.motion import Motion
 
 OPTIONS = Avatar.Options(texels=32, reach=0.02, offsets_from=0)
@@ -111,6 +111,13 @@ def test_chosen_poses_differ() -> None:
     moved = poses.rotations[0, first, 17] - poses.rotations[0, second, 17]
     assert moved.abs().max() > 0.1
     assert set(poses.chosen(0, 2, skip=(first, second))).isdisjoint({first, second})
+
+
+def test_repeated_poses_are_skinned_once() -> None:
+    pose = torch.tensor([[7, 2, 7, 7], [3, 1, 2, 3]])
+    own, place = distinct(pose)
+    assert own.tolist() == [[2, 7, 2], [1, 2, 3]]
+    assert torch.equal(own.gather(1, place), pose)
 
 
 def described(path: Path) -> dict[str, Any]:

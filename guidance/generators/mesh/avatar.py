@@ -22,7 +22,7 @@ from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surf
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
 from guidance.generators.mesh.param.outfit import Outfit, shaped, skinned
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
-from guidance.generators.mesh.param.poses import Poses
+from guidance.generators.mesh.param.poses import Poses, distinct
 from guidance.meshes import Material, Mesh, MeshScene
 from guidance.motion.motion import Motion
 from guidance.options import Options as ComponentOptions
@@ -166,14 +166,13 @@ class Avatar(MeshGenerator):
         if pose is None:
             pose = torch.zeros(n, v, dtype=torch.long, device=cameras.light.device)
         rows = torch.arange(n, device=pose.device)[:, None]
-        rotations, root = (
-            self.get_buffer("rotations")[rows, pose],
-            self.get_buffer("root")[rows, pose],
-        )
+        own, place = distinct(pose)
+        rotations, root = (self.get_buffer(name)[rows, own] for name in ("rotations", "root"))
         betas, body = self.betas, self._placed
-        return body.posed(
+        found = body.posed(
             rotations, body.placed(root, betas), betas, self._offsets(), self._buffers["weights"]
         )
+        return found[rows, place]
 
     def render(self, cameras: Cameras) -> Rendering:
         n, v = cameras.light.shape[:2]
