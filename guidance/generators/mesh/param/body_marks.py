@@ -70,6 +70,9 @@ MARKS: dict[str, Mark] = {
     "opening": lambda f: (
         f.at("torso hips") & (f.front > 0) & (f.y > 1.12) & (f.x.abs() < 0.02 + 0.3 * (f.y - 1.12))
     ),
+    "neckline": lambda f: (
+        f.at("torso neck") & (f.front > 0) & (f.y > 1.27) & (f.x.abs() < 0.3 * (f.y - 1.2) + 0.01)
+    ),
     "lapels": lambda f: (
         f.at("torso neck")
         & (f.front > 0)
@@ -160,8 +163,8 @@ MARKS: dict[str, Mark] = {
     "side_stripe": lambda f: f.at("legs hips") & (f.normal[:, 0].abs() > 0.9),
     # head
     "cap": lambda f: _above(f, 1.715),
-    "hat": lambda f: _above(f, 1.715, 0.06),
-    "hatband": lambda f: f.at("head") & _ring(f, 1.738, 0.012),
+    "hat": lambda f: f.at("scalp") & _above(f, 1.715, 0.06),
+    "hatband": lambda f: f.at("scalp") & _ring(f, 1.738, 0.012),
     "crest": lambda f: f.at("head") & (f.x.abs() < 0.012) & (f.y > 1.7),
     "cap_badge": lambda f: (
         f.at("head") & (f.front > 0) & (torch.hypot(f.x, (f.y - 1.742) * 2) < 0.02)

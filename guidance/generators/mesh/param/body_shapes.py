@@ -124,7 +124,7 @@ def _hat(
         place = torch.stack(
             [oval[:, 0] * radius, line + height, oval[:, 1] * radius + HEAD_CENTER[2]], 1
         )
-        own = f.share("head") * (up > 0)
+        own = f.share("scalp") * (up > 0)
         return f.place + own[:, None] * (place - f.place)
 
     return shape
