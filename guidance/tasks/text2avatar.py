@@ -109,7 +109,7 @@ class TextToAvatar(AvatarOptions, Task):
             [each.motion for each in samples],
             Avatar.Options(**{name: getattr(self, name) for name in AvatarOptions.model_fields}),
             change=_mask(samples),
-            betas=self._betas(loaded.body),
+            betas=self._betas(loaded.body, samples),
             outfits=[each.outfit for each in samples],
         )
         generator.to(self.torch_device())
@@ -159,17 +159,19 @@ class TextToAvatar(AvatarOptions, Task):
             for prompt in self.sample_prompts
         ]
 
-    def _betas(self, body: Body) -> torch.Tensor | None:
-        """The shape coefficients to start from."""
-        if not self.shape:
-            return None
+    def _betas(self, body: Body, samples: list[Wanted]) -> torch.Tensor:
+        """The shape coefficients of each sample to start from."""
+        import torch
+
         unknown = [each.control for each in self.shape if each.control not in body.controls]
         if unknown:
             known = ", ".join(body.controls) or "none"
             raise InputError(
                 f"--shape: {self.body} has no {unknown[0]!r}; its controls are {known}"
             )
-        return body.betas(**{each.control: each.value for each in self.shape})
+        given = {each.control: each.value for each in self.shape}
+        usual = [{"female": each.female} if "female" in body.controls else {} for each in samples]
+        return torch.stack([body.betas(**(own | given)) for own in usual])
 
 
 def _mask(samples: list[Wanted]) -> torch.Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from guidance import cli
+from guidance.body.load import load_body
 from guidance.encoders.openclip import OpenClip
 from guidance.errors import InputError
 from guidance.generators.mesh.param.body_marks import MARKS
@@ -20,7 +21,7 @@ from guidance.prompts import Prompt
 from guidance.tasks.avatar.costume import color_named, costumes, start_outfit
 from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, named, parse_parts
 from guidance.tasks.avatar.recipe import wanted
-from guidance.tasks.avatar.wording import describe
+from guidance.tasks.avatar.wording import describe, female
 from guidance.tasks.text2avatar import TextToAvatar
 
 SMALL: dict[str, Any] = {
@@ -64,6 +65,18 @@ def test_clothes_cover_parts_and_the_rest_is_kept() -> None:
     given = (PartPrompt.parse("torso=a green vest"),)
     own = wanted(Prompt.parse("a man in a red shirt"), "", given, "none", words=False)
     assert own.parts == given and own.change == set(PARTS) and own.outfit == Outfit()
+
+
+def test_words_for_women_and_men_choose_the_shape_at_the_start() -> None:
+    prompts = ["a woman in a red coat", "a fireman running", "an astronaut", "the king's queen"]
+    assert [female(Prompt.parse(text)) for text in prompts] == [0.5, -0.5, 0.0, -0.5]
+    task = TextToAvatar(prompt=prompts[:3], body="cc0", texels=32, resolution=32, judge=False)
+    betas = task.build().generator.betas
+    body = load_body("cc0")
+    assert torch.equal(betas[0], body.betas(female=0.5))
+    assert torch.equal(betas[1], -betas[0]) and not bool(betas[2].any())
+    shaped = TextToAvatar(prompt=prompts[0], shape=["female=0", "height_cm=5"], texels=32)
+    assert torch.equal(shaped.build().generator.betas[0], body.betas(height_cm=5))
 
 
 def test_costumes_name_known_parts_and_colors() -> None:

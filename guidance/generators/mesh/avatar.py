@@ -53,7 +53,7 @@ class Avatar(MeshGenerator):
         seeds: one per sample.
         motions: one per sample, or none for a neutral pose.
         change: which of `PARTS` may change in color and offset, for each sample.
-        betas: shape coefficients to start from.
+        betas: shape coefficients to start from, for each sample.
         outfits: what each sample wears at the start; by default the body as it is.
 
     Raises:
@@ -71,7 +71,7 @@ class Avatar(MeshGenerator):
         options: Avatar.Options = Options(),  # noqa: B008  (frozen)
         *,
         change: Bool[Tensor, "n k"] | None = None,
-        betas: Float[Tensor, "c"] | None = None,
+        betas: Float[Tensor, "n c"] | None = None,
         outfits: Sequence[Outfit] = (),
     ) -> None:
         super().__init__()
@@ -93,8 +93,8 @@ class Avatar(MeshGenerator):
         first = min(32, seen)
         self.texels = BodyTexels(seeds, base, surface, palette, size=seen, first=first)
         components = self.body.num_components
-        given = torch.zeros(components) if betas is None else betas
-        self.betas = nn.Parameter(given.repeat(n, 1)) if components else None
+        given = torch.zeros(n, components) if betas is None else betas
+        self.betas = nn.Parameter(given.clone()) if components else None
         points = len(self.body.template)
         self.offsets = nn.Parameter(torch.zeros(n, points, 3)) if options.reach else None
         self.moves = options.offsets_from == 0

@@ -13,7 +13,7 @@ from guidance.schedule import Schedule
 from guidance.generators.mesh.param.outfit import Outfit
 from guidance.tasks.avatar.costume import start_outfit
 from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, named, parse_parts
-from guidance.tasks.avatar.wording import Described, about, describe
+from guidance.tasks.avatar.wording import Described, about, describe, female
 
 if TYPE_CHECKING:
     from guidance.losses.text.context import LossContext
@@ -40,6 +40,7 @@ class Wanted:
     parts: tuple[PartPrompt, ...]
     change: frozenset[str]  # parts that may change
     outfit: Outfit  # at the start
+    female: float  # of the shape at the start, -0.5 to 0.5
     notes: tuple[str, ...] = ()
 
 
@@ -71,7 +72,8 @@ def wanted(
     if kept:
         notes.append(f"{named(kept)}: keep the colors of the body; change this with --keep")
     change = frozenset(PARTS) - frozenset(kept)
-    return Wanted(found.prompt, moved, (*parts, *own), change, outfit, tuple(notes))
+    sex = female(found.prompt) if words else 0.0
+    return Wanted(found.prompt, moved, (*parts, *own), change, outfit, sex, tuple(notes))
 
 
 def _motion(found: Described, motion: str) -> tuple[Motion, str]:

@@ -18,7 +18,9 @@ from guidance.meshes import Mesh
 from guidance.rendering.bake import bake
 
 #: Half the width over which a skirt follows the left and the right leg, in meters.
-SKIRT_MIX = 0.16
+SKIRT_MIX = 0.28
+#: How much knees bend a skirt, relative to a leg.
+BENDS = 0.2
 #: Neighbors in the map that are neighbors on the surface are this close, in meters.
 NEAR = 0.01
 #: Joints that move a vertex in files.
@@ -93,7 +95,7 @@ def skinned(body: Body, outfits: tuple[Outfit, ...]) -> Float[Tensor, "n p j"] |
     """The skinning weights with those of skirts, which both legs move; None without skirts.
 
     From one side of a skirt to the other, the share of the left leg falls and that of the right
-    one grows, so that the skirt has no gap between the legs. Knees bend it only half as much.
+    one grows, so that the skirt has no gap between the legs. Knees bend it less than a leg.
     """
     figure, found = Figure.of(body), []
     left = ((figure.x / SKIRT_MIX).clamp(-1, 1) * torch.pi / 2).sin() / 2 + 0.5
@@ -121,6 +123,6 @@ def _over_legs(body: Body, left: Float[Tensor, "p"]) -> Float[Tensor, "p j"]:
     if min(*hips, *knees) < 0:
         return found
     knee, hip = found[:, knees].sum(1), found[:, hips].sum(1)
-    for pair, total in ((hips, hip + 0.5 * knee), (knees, 0.5 * knee)):
+    for pair, total in ((hips, hip + (1 - BENDS) * knee), (knees, BENDS * knee)):
         found[:, pair[0]], found[:, pair[1]] = total * left, total * (1 - left)
     return found
