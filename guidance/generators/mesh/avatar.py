@@ -37,7 +37,7 @@ from guidance.views import Cameras
 #: Largest shape coefficient, in standard deviations of adults.
 MAX_BETA = 2.0
 #: Learning rates of shape coefficients, and of offsets in meters.
-BETA_RATE, OFFSET_RATE = 0.01, 1e-4
+BETA_RATE, OFFSET_RATE = 0.004, 1e-4
 #: Share of the light that comes from everywhere.
 AMBIENT = 0.7
 

@@ -102,10 +102,12 @@ class BodyViews:
         size: int,
         *,
         steady: bool = False,
+        betas: Float[Tensor, "n k"] | None = None,
     ) -> PosedCameras:
         """Cameras at these azimuths, which see these poses of each sample, of the whole body.
 
         Args:
+            betas: the shape of each sample; by default the mean.
             steady: for consecutive frames; the camera follows the body without turning or zooming.
         """
         found = [
@@ -120,7 +122,7 @@ class BodyViews:
         elevation = torch.full_like(azimuth, ELEVATION)
         cameras = Cameras(view, projection, light, azimuth, elevation, size, size)
         group, pose = ViewGroup(WHOLE, len(found), (0.0, 0.0)), torch.tensor(poses)
-        frame = self._frame(group, pose)
+        frame = self._frame(group, pose, betas)
         return joined(
             [self.aimed(cameras, group, pose, _steady(frame) if steady else frame)], self.device
         )
@@ -183,10 +185,13 @@ class BodyViews:
         )
 
     @torch.no_grad()
-    def _frame(self, group: ViewGroup, pose: Tensor) -> Frame:
+    def _frame(
+        self, group: ViewGroup, pose: Tensor, betas: Float[Tensor, "n k"] | None = None
+    ) -> Frame:
         rows = torch.arange(len(pose))[:, None]
         rotations, root = self.poses.rotations[rows, pose], self.poses.root[rows, pose]
-        vertices = self.body.posed(rotations, self.body.placed(root), offsets=self.clothes)
+        placed = self.body.placed(root, betas)
+        vertices = self.body.posed(rotations, placed, betas, self.clothes)
         world = canonical().pose(rotations, root)[0]
         if group.bust:
             center, radius = _ball(vertices[..., self._vertices(("scalp", "face")), :])

@@ -80,7 +80,7 @@ MARKS: dict[str, Mark] = {
         & ((f.x.abs() - 0.03 - 0.3 * (f.y - 1.2)).abs() < 0.022)
     ),
     "tails": lambda f: f.at("hips thighs") & (f.y > 0.87),
-    "tabard": lambda f: f.at("torso hips thighs") & (f.x.abs() < 0.13) & (f.leg < 0.3),
+    "tunic": lambda f: f.at("torso hips thighs") & (f.leg < 0.33),
     "cross": lambda f: (
         f.at("torso")
         & f.box((-0.1, 0.1), (1.12, 1.46))

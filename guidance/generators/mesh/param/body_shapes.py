@@ -180,6 +180,7 @@ SHAPES: dict[str, Shape] = {
     "boots": _inflated({"shins": 0.012, "feet": 0.008}),
     "wig": _inflated({"scalp": 0.055}),
     "skirt": _Skirt(0.45, 0.25),
+    "tunic": _Skirt(0.33, 0.2),
     "short_skirt": _Skirt(0.3, 0.35),
     "coat": _Skirt(0.47, 0.14, 1.1),
     "dress": _Skirt(0.47, 0.3),

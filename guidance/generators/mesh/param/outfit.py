@@ -60,11 +60,13 @@ def painted(
     places = figure.place.T.reshape(3, side, side)
     found = []
     for outfit in outfits:
-        own = base.flatten(1).clone()
+        own, touched = base.flatten(1).clone(), torch.zeros(side * side, dtype=torch.bool)
         for place, color in outfit.paint:
             where = figure.at(place) if place in PARTS else MARKS[place](figure)
             own[:, where] = base.new_tensor(color)[:, None]
-        found.append(_softened(own.view_as(base), places))
+            touched |= where
+        own = own.view_as(base)
+        found.append(torch.where(touched.view(side, side), _softened(own, places), own))
     return torch.stack(found)
 
 
