@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from guidance.body.body import Body
 from guidance.body.export.glb import write_body_glb
 from guidance.body.load import load_body
-from guidance.generators.mesh.avatar import MAX_BETA, Avatar, tiny_body
+from guidance.generators.mesh.avatar import MAX_BETA, MAX_CHANGE, Avatar, tiny_body
 from guidance.generators.mesh.param.body_parts import PARTS, bits, part_map
 from guidance.generators.mesh.param.body_texels import Surface
 from guidance.generators.mesh.param.outfit import Outfit
@@ -48,12 +48,13 @@ def waving() -> Motion:
 
 
 def test_shape_and_offsets_are_bounded() -> None:
-    avatar = Avatar(tiny_body(), [0], (), OPTIONS)
+    first = torch.tensor([[0.0, 1.5]])
+    avatar = Avatar(tiny_body(), [0], (), OPTIONS, betas=first)
     with torch.no_grad():
         avatar.betas.fill_(9.0)
         avatar.offsets.normal_()
         avatar.project()
-    assert avatar.betas.abs().max() == MAX_BETA
+    assert torch.equal(avatar.betas, torch.tensor([[MAX_CHANGE, MAX_BETA]]))
     assert torch.allclose(avatar.offsets.norm(dim=-1), torch.tensor(0.02))
 
 

@@ -36,6 +36,8 @@ from guidance.views import Cameras
 
 #: Largest shape coefficient, in standard deviations of adults.
 MAX_BETA = 2.0
+#: Largest change of a shape coefficient: encoders see muscles in everything.
+MAX_CHANGE = 0.7
 #: Learning rates of shape coefficients, and of offsets in meters.
 BETA_RATE, OFFSET_RATE = 0.004, 1e-4
 #: Share of the light that comes from everywhere.
@@ -115,6 +117,7 @@ class Avatar(MeshGenerator):
             weights=skinned(self.body, dressed),
             rotations=self.poses.rotations,
             root=self.poses.root,
+            betas_at_start=given.clone(),
         )
         self._placed: Body = self.body
 
@@ -132,7 +135,8 @@ class Avatar(MeshGenerator):
     def project(self) -> None:
         """Bounds the shape coefficients, and the length of the offsets."""
         if self.betas is not None:
-            self.betas.clamp_(-MAX_BETA, MAX_BETA)
+            first = self.get_buffer("betas_at_start")
+            self.betas.clamp_(first - MAX_CHANGE, first + MAX_CHANGE).clamp_(-MAX_BETA, MAX_BETA)
         if self.offsets is not None:
             length = self.offsets.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             self.offsets.mul_((self.options.reach / length).clamp_max(1))
