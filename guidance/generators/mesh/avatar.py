@@ -17,7 +17,7 @@ from guidance.body.load import load_body
 from guidance.generators.mesh.param.avatar_files import GLB, missing_for_vrm, write_avatar
 from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
+from guidance.generators.mesh.param.body_parts import PARTS, free_vertices, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surface
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
 from guidance.generators.mesh.param.outfit import Outfit, shaped, skinned
@@ -101,18 +101,11 @@ class Avatar(MeshGenerator):
         self.offsets = nn.Parameter(torch.zeros(n, points, 3)) if options.reach else None
         self.moves = options.offsets_from == 0
         part = part_of_faces(self.body)
-        free = torch.zeros(n, points)
-        for corner in self.body.faces.long().unbind(1):
-            free[:, corner] = change[:, part].float()
-        fixed = (~change)[:, part]
-        for corner in self.body.faces.long().unbind(1):
-            for sample in range(n):
-                free[sample, corner[fixed[sample]]] = 0
         self.register_derived(
             faces=self.body.faces,
             part=part,
             pairs=surface.pairs,
-            free=free[..., None],
+            free=free_vertices(self.body.faces, change[:, part], points)[..., None],
             clothes=shaped(self.body, dressed),
             weights=skinned(self.body, dressed),
             rotations=self.poses.rotations,

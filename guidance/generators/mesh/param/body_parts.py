@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from guidance.body.body import Body
@@ -61,6 +61,20 @@ def part_weights(body: Body) -> Float[Tensor, "p k"]:
 def part_of_faces(body: Body) -> Int[Tensor, "f"]:
     """The part of each face of the mesh."""
     return part_weights(body)[body.faces.cpu().long()].mean(1).argmax(1)
+
+
+def free_vertices(
+    faces: Int[Tensor, "f 3"], change: Bool[Tensor, "n f"], points: int
+) -> Float[Tensor, "n p"]:
+    """1 for the vertices of faces that may change, unless a face that may not has them too."""
+    corners = faces.long().flatten().expand(len(change), -1)
+    some, fixed = (
+        torch.zeros(len(change), points, dtype=torch.bool).scatter_reduce(
+            1, corners, each.repeat_interleave(3, 1), "amax"
+        )
+        for each in (change, ~change)
+    )
+    return (some & ~fixed).float()
 
 
 def part_map(body: Body, size: int) -> Int[Tensor, "s s"]:
