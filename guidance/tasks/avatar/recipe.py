@@ -67,6 +67,8 @@ def wanted(
     outfit, costume = start_outfit(found.prompt, (*own, *parts)) if words else (Outfit(), "")
     if costume:
         notes.append(f"starts with the costume of {costume!r}, see docs/avatars.md and --start")
+    elif words and outfit == Outfit():
+        notes.append("starts from the body: the tables of clothes have nothing in this prompt")
     said = given | {part for each in own for part in each.parts}
     kept = _kept(found.only_clothes and not costume, keep, said)
     if kept:
