@@ -45,15 +45,15 @@ class TextToAvatar(AvatarOptions, Task):
 
     FLAT: ClassVar = False
     PRESETS: ClassVar = {
-        "draft": {"steps": 60, "texels": 512},
+        "draft": {"steps": 60, "seen_texels": 256},
         "normal": {"steps": 200},
         "best": {"steps": 500, "resolution": 160},
     }
-    #: From the processor time of single steps on one core, for one prompt on the embedded body.
+    #: Processor time of whole runs with one prompt on the embedded body.
     PRESET_MINUTES: ClassVar = {
-        "draft": "about 1 minute of one core",
-        "normal": "about 2 minutes of one core (estimated)",
-        "best": "about 7 minutes of one core (estimated)",
+        "draft": "25 seconds of one core",
+        "normal": "about 1 minute of one core",
+        "best": "about 2 minutes of one core",
     }
 
     loss: Losses = Field(default={"kind": "clip", "encoder": "mini-people"})  # type: ignore[arg-type]
