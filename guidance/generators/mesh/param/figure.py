@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -90,7 +91,7 @@ class Figure:
         """0 at the hip, 1 at the ankle."""
         return (HIP - self.y) / (HIP - ANKLE)
 
-    @property
+    @cached_property
     def part(self) -> Int[Tensor, "m"]:
         """The index in `PARTS`."""
         return self.weights.argmax(1)
@@ -145,7 +146,7 @@ class Figure:
 def scale_of(body: Body) -> float:
     """The height of a body relative to that of the embedded one."""
     heights = body.template[:, 1]
-    return float(heights.max() - heights.min()) / TOP
+    return max(float(heights.max() - heights.min()), 1e-6) / TOP
 
 
 def _as_embedded(body: Body, points: Float[Tensor, "p 3"]) -> Float[Tensor, "p 3"]:

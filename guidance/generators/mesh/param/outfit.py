@@ -25,6 +25,8 @@ BENDS = 0.2
 NEAR = 0.01
 #: Joints that move a vertex in files.
 BONES = 4
+#: Rows of a map that are painted at a time, which bounds the memory.
+ROWS = 256
 #: sRGB in [0, 1].
 Color = tuple[float, float, float]
 
@@ -55,19 +57,23 @@ def painted(
     side = base.shape[1]
     mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
     baked = bake(mesh, side)
-    flat = baked.triangle.flatten(), baked.weights.flatten(0, 1)
-    figure = Figure.of(body).sampled(*flat, body.faces.cpu())
-    places = figure.place.T.reshape(3, side, side)
-    found = []
-    for outfit in outfits:
-        own, touched = base.flatten(1).clone(), torch.zeros(side * side, dtype=torch.bool)
-        for place, color in outfit.paint:
-            where = figure.at(place) if place in PARTS else MARKS[place](figure)
-            own[:, where] = base.new_tensor(color)[:, None]
-            touched |= where
-        own = own.view_as(base)
-        found.append(torch.where(touched.view(side, side), _softened(own, places), own))
-    return torch.stack(found)
+    body_figure, faces = Figure.of(body), body.faces.cpu()
+    images = base.repeat(len(outfits), 1, 1, 1)
+    touched, places = torch.zeros(len(outfits), side, side, dtype=torch.bool), []
+    for start in range(0, side, ROWS):
+        rows = slice(start, start + ROWS)
+        triangle, weights = baked.triangle[rows], baked.weights[rows]
+        figure = body_figure.sampled(triangle.flatten(), weights.flatten(0, 1), faces)
+        places.append(figure.place.T.reshape(3, *triangle.shape))
+        for image, mask, outfit in zip(images[:, :, rows], touched[:, rows], outfits, strict=True):
+            for place, color in outfit.paint:
+                where = figure.at(place) if place in PARTS else MARKS[place](figure)
+                where = where.view_as(mask)
+                image[:, where] = base.new_tensor(color)[:, None]
+                mask.logical_or_(where)
+    surface = torch.cat(places, 1)
+    soft = torch.stack([_softened(image, surface) for image in images])
+    return torch.where(touched[:, None], soft, images)
 
 
 def _softened(
