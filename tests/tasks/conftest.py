@@ -80,9 +80,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     latents = Latents.of(network.synthesis, ws)
     save_latents(root / "latents.safetensors", latents, network)
     ones = [torch.ones(layer.channels) for layer in network.synthesis.layers]
-    StyleDirection.of(network, ones, [one.clone() for one in ones]).save(
-        root / "direction.safetensors"
-    )
+    StyleDirection.of(network, ones, [one.clone() for one in ones]).save(root / "direction.safetensors")
     mask = np.zeros((32, 32), np.uint8)
     mask[8:24, 8:24] = 255
     Image.fromarray(mask).save(root / "mask.png")

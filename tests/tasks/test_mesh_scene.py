@@ -193,10 +193,7 @@ def _context() -> Any:
     ("text", "message"),
     [
         ("prompt: x\n", "scene.yaml: parts: field required"),
-        (
-            "prompt: x\nparts: [{mesh: cube, prompt: y}]\n",
-            "scene.yaml: parts: expected at least 2 values",
-        ),
+        ("prompt: x\nparts: [{mesh: cube, prompt: y}]\n", "scene.yaml: parts: expected at least 2 values"),
         (YAML.replace("cube", "''"), "scene.yaml: parts 1 mesh: string should have at least 1"),
         (YAML.replace("0.5", "-1"), "scene.yaml: parts 2 scale: expected more than 0"),
         (YAML.replace("1.5", ".nan"), "scene.yaml: parts 2 position 2: expected a finite number"),

@@ -42,9 +42,7 @@ def test_sizes_are_pixels_per_side_or_width_and_height(text: Any, pixels: Any) -
     assert found.pixels == pixels and ImageSize.parse(found.written()) == found
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "64x", "64x64x3", "-64", "64.5", "6x64", "64x4096", True]
-)
+@pytest.mark.parametrize("text", ["", "x", "64x", "64x64x3", "-64", "64.5", "6x64", "64x4096", True])
 def test_other_sizes_are_refused_in_one_line(text: Any) -> None:
     with pytest.raises(ValueError, match="size|expected str or int") as told:
         ImageSize.of(text)
@@ -128,8 +126,6 @@ def test_a_start_image_is_cut_to_the_shape_of_the_run(tmp_path: Path) -> None:
     given = {**SMALL, "generator": "pyramid", "start": tmp_path / "wide.png", "finest": 64}
     with pytest.warns(UserWarning, match="the middle 40 x 40 of 80 x 40 pixels are used"):
         square = made(TextToImage, **given, size=40).build().generator()
-    assert (
-        square.image[0, 0, 0, 20, 12:28].min() > 0.8 and square.image[0, 0, 0, 20, :8].max() < 0.2
-    )
+    assert square.image[0, 0, 0, 20, 12:28].min() > 0.8 and square.image[0, 0, 0, 20, :8].max() < 0.2
     wide = made(TextToImage, **given, size="80x40").build().generator()
     assert wide.image[0, 0, 0, 20, 32:48].min() > 0.8 and wide.image[0, 0, 0, 20, :28].max() < 0.2

@@ -226,9 +226,7 @@ def test_layers_learn_at_their_own_rates(space: Any, network: StyleGAN) -> None:
             torch.testing.assert_close((style - before).abs().max(), expected, rtol=1e-3, atol=1e-6)
     before = [part.detach().clone() for part in generator.latents]
     generator.reduce(torch.tensor([0.5, 1.0]))
-    for part, whole, at_first in zip(
-        generator.latents, before, generator._free(start), strict=True
-    ):
+    for part, whole, at_first in zip(generator.latents, before, generator._free(start), strict=True):
         torch.testing.assert_close(part[0], (whole[0] + at_first[0]) / 2)
         assert torch.equal(part[1], whole[1])
 
@@ -325,9 +323,7 @@ def test_an_image_that_the_latents_do_not_reach_is_reported(network: StyleGAN) -
 
 
 def correlation_of(noise: Tensor) -> Tensor:
-    return NoiseCorrelation()(
-        Rendering(torch.zeros(len(noise), 1, 3, 2, 2), scene=NoiseMapsScene((noise,))), context()
-    )
+    return NoiseCorrelation()(Rendering(torch.zeros(len(noise), 1, 3, 2, 2), scene=NoiseMapsScene((noise,))), context())
 
 
 def test_the_correlation_of_noise_is_that_of_its_definition() -> None:
@@ -372,9 +368,7 @@ def test_noise_maps_are_fitted_and_stay_noise(
 
 
 @pytest.mark.slow
-def test_a_tuned_copy_reaches_the_image(
-    images: Files, networks: Files, small_dictionaries: None, tmp_path: Path
-) -> None:
+def test_a_tuned_copy_reaches_the_image(images: Files, networks: Files, small_dictionaries: None, tmp_path: Path) -> None:
     """The network itself and what computes its styles do not change; the copy is a network."""
     network = small_stylegan2(3).frozen()
     before = {name: x.clone() for name, x in network.state_dict().items()}
@@ -416,9 +410,7 @@ def test_a_dictionary_is_built_once(
     built: list[Any] = []
     real = StyleDictionary.build
     monkeypatch.setattr(
-        StyleDictionary,
-        "build",
-        lambda *args, **kwargs: (built.append(0), real(*args, **kwargs))[1],
+        StyleDictionary, "build", lambda *args, **kwargs: (built.append(0), real(*args, **kwargs))[1]
     )
     first = made(StyleEdit, **small).build()
     again = made(StyleEdit, **small).build()
@@ -607,9 +599,7 @@ def test_mistakes_are_reported(
         made(StyleEdit, **{**small, **values}).build()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "3-", "9-4", "-3", "1-2-3", "4-9:", "4-9:0", "4:-1", "1,"]
-)
+@pytest.mark.parametrize("text", ["", "x", "3-", "9-4", "-3", "1-2-3", "4-9:", "4-9:0", "4:-1", "1,"])
 def test_layers_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="layers"):
         flags(StyleEdit, "--prompt", "a", "--method", "latent", "--layers", text)
