@@ -23,7 +23,7 @@ from guidance.tasks.text2avatar import TextToAvatar
 from guidance.types import StepContext
 
 #: The renders and the map cost as much as the small encoder; see docs/avatars.md.
-BAR = 6.0
+BAR = 4.0
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=5)
     pairs = parser.parse_args().pairs
-    encoder = load_encoder("mini")
+    encoder = load_encoder("mini-people")
     for preset in ("draft", "normal"):
         plan = TextToAvatar(prompt="a person in a red coat walking", preset=preset).build()
         generator, losses = plan.generator, weighted_losses(plan.losses)

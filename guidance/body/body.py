@@ -107,6 +107,7 @@ class Body:
         root: Float[Tensor, "*b 3"],
         betas: Float[Tensor, "n k"] | None = None,
         offsets: Float[Tensor, "n p 3"] | None = None,
+        weights: Float[Tensor, "n p j"] | None = None,
     ) -> Float[Tensor, "*b p 3"]:
         """The vertices in each pose, by linear blend skinning; differentiable in all arguments.
 
@@ -117,6 +118,7 @@ class Body:
             betas: shape coefficients; `*b` then starts with n, e.g. [n, t] for t poses of each
                 sample. One row is shared by all.
             offsets: added to the vertices in the T-pose; one sample is shared by all, as for betas.
+            weights: of the skinning, instead of those of the body; one for each sample.
         """
         vertices, joints = self.shaped(betas)
         if offsets is not None:
@@ -126,7 +128,9 @@ class Body:
         turned, placed = self._moved(rotations, root, joints)
         if self.pose_basis is not None:
             vertices = vertices + self._corrections(turned)
-        return skin(self.weights, turned, placed, joints, vertices)
+        if weights is None:
+            return skin(self.weights, turned, placed, joints, vertices)
+        return skin(_over(weights, batch), turned, placed, joints, vertices)
 
     def joints(
         self,
@@ -211,7 +215,7 @@ class Body:
 
 
 def skin(
-    weights: Float[Tensor, "p j"],
+    weights: Float[Tensor, "*#b p j"],
     turned: Float[Tensor, "*b j 3 3"],
     placed: Float[Tensor, "*b j 3"],
     joints: Float[Tensor, "*b j 3"],
@@ -233,7 +237,7 @@ def skin(
     shift = placed - (turned @ joints[..., None])[..., 0]
     transforms = torch.cat([turned, shift[..., None]], -1).flatten(-2)  # [*b, j, 12]
     blended = transforms.mT @ weights.mT
-    blended = blended.reshape(*blended.shape[:-2], 3, 4, len(weights))
+    blended = blended.reshape(*blended.shape[:-2], 3, 4, weights.shape[-2])
     moved = (blended[..., :3, :] * vertices.mT[..., None, :, :]).sum(-2) + blended[..., 3, :]
     result: Tensor = moved.mT.contiguous()
     return result

@@ -43,7 +43,7 @@ class TexelVariation(Loss):
                 "TexelVariation: applies only to generators that optimize texels; remove the loss"
             )
         # Rows of a matrix are gathered faster than along the second of three dimensions.
-        rows = scene.texels.transpose(0, 1).flatten(1)
+        rows = scene.texels.transpose(0, 1).flatten(1).contiguous()
         first, second = scene.texel_pairs.unbind(1)
         difference = rows.index_select(0, first) - rows.index_select(0, second)
         squared = difference.view(len(first), -1, 3).square().sum(-1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from guidance.config.fields import Losses
 from guidance.errors import InputError
 from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.options import NamesFile
@@ -44,17 +45,21 @@ class TextToAvatar(AvatarOptions, Task):
 
     FLAT: ClassVar = False
     PRESETS: ClassVar = {
-        "draft": {"steps": 60, "texels": 512},
+        "draft": {"steps": 60, "seen_texels": 256},
         "normal": {"steps": 200},
         "best": {"steps": 500, "resolution": 160},
     }
-    #: From the processor time of single steps on one core, for one prompt on the embedded body.
+    #: Processor time of whole runs with one prompt on the embedded body.
     PRESET_MINUTES: ClassVar = {
-        "draft": "about 1 minute of one core",
-        "normal": "about 2 minutes of one core (estimated)",
-        "best": "about 7 minutes of one core (estimated)",
+        "draft": "25 seconds of one core",
+        "normal": "about 1 minute of one core",
+        "best": "about 2 minutes of one core",
     }
 
+    loss: Losses = Field(default={"kind": "clip", "encoder": "mini-people"})  # type: ignore[arg-type]
+    """What guides the run; the default encoder has seen people in costumes. Another model is an
+    option of it: --encoder of "clip", --denoiser of "fsd" and the other methods of score
+    distillation."""
     body: Annotated[str, NamesFile(apart_from=BUILT_IN)] = "cc0"
     """"cc0" (the embedded body), a skinned GLB or VRM, or a model file of SMPL (.npz, .pkl)."""
     motion: Annotated[str, NamesMotion()] = ""
@@ -71,8 +76,8 @@ class TextToAvatar(AvatarOptions, Task):
     """"height_cm=10": the shape at the start as a difference from the mean: height_cm, weight_kg,
     female (-0.5 to 0.5), muscle, age."""
     start: Literal["words", "body"] = "words"
-    """Colors at the start: "words" takes those that the prompt names ("a red coat"), and those of
-    the costumes in docs/avatars.md; "body" those of the body."""
+    """Clothes at the start: "words" takes those that the prompt names ("a red coat"), and the
+    costumes in docs/avatars.md; "body" none."""
     poses: int = Field(default=4, ge=1, le=16)
     """Poses of the motion that are seen during the run."""
     resolution: int = Field(default=96, ge=32, le=512)
@@ -104,8 +109,8 @@ class TextToAvatar(AvatarOptions, Task):
             [each.motion for each in samples],
             Avatar.Options(**{name: getattr(self, name) for name in AvatarOptions.model_fields}),
             change=_mask(samples),
-            betas=self._betas(loaded.body),
-            colors=[each.colors for each in samples],
+            betas=self._betas(loaded.body, samples),
+            outfits=[each.outfit for each in samples],
         )
         generator.to(self.torch_device())
         groups = view_groups(samples)
@@ -122,6 +127,7 @@ class TextToAvatar(AvatarOptions, Task):
             tuple(anchors),
             tuple(unseen),
             self.torch_device(),
+            generator.get_buffer("clothes").cpu(),
         )
         behind = tuple(kind.strip() for kind in self.backgrounds.split(","))
         augment = Augment(scale=(0.8, 1.2), backgrounds=behind)
@@ -153,17 +159,19 @@ class TextToAvatar(AvatarOptions, Task):
             for prompt in self.sample_prompts
         ]
 
-    def _betas(self, body: Body) -> torch.Tensor | None:
-        """The shape coefficients to start from."""
-        if not self.shape:
-            return None
+    def _betas(self, body: Body, samples: list[Wanted]) -> torch.Tensor:
+        """The shape coefficients of each sample to start from."""
+        import torch
+
         unknown = [each.control for each in self.shape if each.control not in body.controls]
         if unknown:
             known = ", ".join(body.controls) or "none"
             raise InputError(
                 f"--shape: {self.body} has no {unknown[0]!r}; its controls are {known}"
             )
-        return body.betas(**{each.control: each.value for each in self.shape})
+        given = {each.control: each.value for each in self.shape}
+        usual = [{"female": each.female} if "female" in body.controls else {} for each in samples]
+        return torch.stack([body.betas(**(own | given)) for own in usual])
 
 
 def _mask(samples: list[Wanted]) -> torch.Tensor:

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from guidance.body.body import Body
 from guidance.body.export.glb import write_body_glb
 from guidance.body.load import load_body
-from guidance.generators.mesh.avatar import MAX_BETA, Avatar, tiny_body
+from guidance.generators.mesh.avatar import MAX_BETA, MAX_CHANGE, Avatar, tiny_body
 from guidance.generators.mesh.param.body_parts import PARTS, bits, part_map
 from guidance.generators.mesh.param.body_texels import Surface
+from guidance.generators.mesh.param.outfit import Outfit
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
-from guidance.generators.mesh.param.poses import Poses, neutral
+from guidance.generators.mesh.param.poses import Poses, distinct, neutral
 from guidance.motion.motion import Motion
 
 OPTIONS = Avatar.Options(texels=32, reach=0.02, offsets_from=0)
@@ -47,12 +48,13 @@ def waving() -> Motion:
 
 
 def test_shape_and_offsets_are_bounded() -> None:
-    avatar = Avatar(tiny_body(), [0], (), OPTIONS)
+    first = torch.tensor([[0.0, 1.5]])
+    avatar = Avatar(tiny_body(), [0], (), OPTIONS, betas=first)
     with torch.no_grad():
         avatar.betas.fill_(9.0)
         avatar.offsets.normal_()
         avatar.project()
-    assert avatar.betas.abs().max() == MAX_BETA
+    assert torch.equal(avatar.betas, torch.tensor([[MAX_CHANGE, MAX_BETA]]))
     assert torch.allclose(avatar.offsets.norm(dim=-1), torch.tensor(0.02))
 
 
@@ -73,12 +75,12 @@ def test_parts_that_may_not_change_stay_to_the_bit() -> None:
 
 
 def test_the_map_starts_with_the_named_colors_and_is_symmetric() -> None:
-    red = {"chest": (0.8, 0.1, 0.1)}
-    avatar = Avatar(tiny_body(), [0], (), OPTIONS, colors=[red])
+    red = Outfit((("chest", (0.8, 0.1, 0.1)),))
+    avatar = Avatar(tiny_body(), [0], (), OPTIONS, outfits=[red])
     parts = part_map(avatar.body, 32)
     inside = avatar.texels()[0][:, parts == PARTS.index("chest")]
     # The random start and the borders of the part are all that differs.
-    assert torch.allclose(inside.median(1).values, torch.tensor(red["chest"]), atol=0.03)
+    assert torch.allclose(inside.median(1).values, torch.tensor(red.colors["chest"]), atol=0.03)
     surface = Surface.of(avatar.body, 32, symmetric=True)
     with torch.no_grad():
         avatar.texels.levels[0].normal_()
@@ -110,6 +112,13 @@ def test_chosen_poses_differ() -> None:
     moved = poses.rotations[0, first, 17] - poses.rotations[0, second, 17]
     assert moved.abs().max() > 0.1
     assert set(poses.chosen(0, 2, skip=(first, second))).isdisjoint({first, second})
+
+
+def test_repeated_poses_are_skinned_once() -> None:
+    pose = torch.tensor([[7, 2, 7, 7], [3, 1, 2, 3]])
+    own, place = distinct(pose)
+    assert own.tolist() == [[2, 7, 2], [1, 2, 3]]
+    assert torch.equal(own.gather(1, place), pose)
 
 
 def described(path: Path) -> dict[str, Any]:

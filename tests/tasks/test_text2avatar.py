@@ -10,15 +10,18 @@ import pytest
 import torch
 
 from guidance import cli
+from guidance.body.load import load_body
 from guidance.encoders.openclip import OpenClip
 from guidance.errors import InputError
+from guidance.generators.mesh.param.body_marks import MARKS
+from guidance.generators.mesh.param.outfit import Outfit
 from guidance.loop.optimize import optimize
 from guidance.motion.bank import load_bank
 from guidance.prompts import Prompt
-from guidance.tasks.avatar.costume import color_named, costumes, start_colors
+from guidance.tasks.avatar.costume import color_named, costumes, start_outfit
 from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, named, parse_parts
 from guidance.tasks.avatar.recipe import wanted
-from guidance.tasks.avatar.wording import describe
+from guidance.tasks.avatar.wording import describe, female
 from guidance.tasks.text2avatar import TextToAvatar
 
 SMALL: dict[str, Any] = {
@@ -57,18 +60,33 @@ def test_clothes_cover_parts_and_the_rest_is_kept() -> None:
         ("legs, hips", "blue jeans"),
     ]
     assert found.change == set(parse_parts("torso+arms+hips+legs", ""))
-    assert found.colors["chest"] == color_named("red")
-    assert found.colors["shins"] == color_named("blue")
+    assert found.outfit.colors["chest"] == color_named("red")
+    assert found.outfit.colors["shins"] == color_named("blue")
     given = (PartPrompt.parse("torso=a green vest"),)
     own = wanted(Prompt.parse("a man in a red shirt"), "", given, "none", words=False)
-    assert own.parts == given and own.change == set(PARTS) and not own.colors
+    assert own.parts == given and own.change == set(PARTS) and own.outfit == Outfit()
+
+
+def test_words_for_women_and_men_choose_the_shape_at_the_start() -> None:
+    prompts = ["a woman in a red coat", "a fireman running", "an astronaut", "the king's queen"]
+    assert [female(Prompt.parse(text)) for text in prompts] == [0.5, -0.5, 0.0, -0.5]
+    task = TextToAvatar(prompt=prompts[:3], body="cc0", texels=32, resolution=32, judge=False)
+    betas = task.build().generator.betas
+    body = load_body("cc0")
+    assert torch.equal(betas[0], body.betas(female=0.5))
+    assert torch.equal(betas[1], -betas[0]) and not bool(betas[2].any())
+    shaped = TextToAvatar(prompt=prompts[0], shape=["female=0", "height_cm=5"], texels=32)
+    assert torch.equal(shaped.build().generator.betas[0], body.betas(height_cm=5))
 
 
 def test_costumes_name_known_parts_and_colors() -> None:
-    assert all(set(colors) <= set(PARTS) and colors for colors in costumes().values())
-    colors, name = start_colors(Prompt.parse("a police officer"), ())
-    assert name == "police officer" and "face" not in colors and "chest" in colors
-    assert start_colors(Prompt.parse("a cup of tea"), ()) == ({}, "")
+    known = {*PARTS, *MARKS}
+    assert all(
+        each.paint and {place for place, _ in each.paint} <= known for each in costumes().values()
+    )
+    outfit, name = start_outfit(Prompt.parse("a police officer"), ())
+    assert name == "police officer" and "face" not in outfit.colors and "chest" in outfit.colors
+    assert start_outfit(Prompt.parse("a cup of tea"), ()) == (Outfit(), "")
 
 
 @pytest.mark.parametrize(

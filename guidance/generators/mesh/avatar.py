@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from guidance.body.load import load_body
 from guidance.generators.mesh.param.avatar_files import GLB, missing_for_vrm, write_avatar
 from guidance.generators.mesh.param.avatar_options import AvatarOptions
 from guidance.generators.mesh.param.base import MeshGenerator
-from guidance.generators.mesh.param.body_parts import PARTS, part_of_faces
+from guidance.generators.mesh.param.body_parts import PARTS, free_vertices, part_of_faces
 from guidance.generators.mesh.param.body_texels import BodyTexels, Palette, Surface
 from guidance.generators.mesh.param.dressed_body import base_map, body_with_uv
+from guidance.generators.mesh.param.outfit import Outfit, shaped, skinned
 from guidance.generators.mesh.param.posed_cameras import PosedCameras
-from guidance.generators.mesh.param.poses import Poses
+from guidance.generators.mesh.param.poses import Poses, distinct
 from guidance.meshes import Material, Mesh, MeshScene
 from guidance.motion.motion import Motion
 from guidance.options import Options as ComponentOptions
@@ -35,8 +36,10 @@ from guidance.views import Cameras
 
 #: Largest shape coefficient, in standard deviations of adults.
 MAX_BETA = 2.0
+#: Largest change of a shape coefficient: encoders see muscles in everything.
+MAX_CHANGE = 0.7
 #: Learning rates of shape coefficients, and of offsets in meters.
-BETA_RATE, OFFSET_RATE = 0.01, 1e-4
+BETA_RATE, OFFSET_RATE = 0.004, 1e-4
 #: Share of the light that comes from everywhere.
 AMBIENT = 0.7
 
@@ -52,8 +55,8 @@ class Avatar(MeshGenerator):
         seeds: one per sample.
         motions: one per sample, or none for a neutral pose.
         change: which of `PARTS` may change in color and offset, for each sample.
-        betas: shape coefficients to start from.
-        colors: sRGB colors of `PARTS` to start from, for each sample; else those of the body.
+        betas: shape coefficients to start from, for each sample.
+        outfits: what each sample wears at the start; by default the body as it is.
 
     Raises:
         InputError: a body whose UV coordinates cannot be used or made.
@@ -70,8 +73,8 @@ class Avatar(MeshGenerator):
         options: Avatar.Options = Options(),  # noqa: B008  (frozen)
         *,
         change: Bool[Tensor, "n k"] | None = None,
-        betas: Float[Tensor, "c"] | None = None,
-        colors: Sequence[Mapping[str, tuple[float, float, float]]] = (),
+        betas: Float[Tensor, "n c"] | None = None,
+        outfits: Sequence[Outfit] = (),
     ) -> None:
         super().__init__()
         n = self.num_samples = len(seeds)
@@ -84,32 +87,30 @@ class Avatar(MeshGenerator):
         if problem is not None:
             self.notes = (*self.notes, f"no avatar.vrm: {problem}")
         change = torch.ones(n, len(PARTS), dtype=torch.bool) if change is None else change
-        surface = Surface.of(self.body, options.texels, options.symmetric)
+        seen = min(options.texels, options.seen_texels)
+        surface = Surface.of(self.body, seen, options.symmetric)
         base = base_map(self.body, options.texels)
-        palette = Palette.of(self.body, base, change.float(), colors or ({},) * n)
-        first = min(32, options.texels)
-        self.texels = BodyTexels(seeds, base, surface, palette, size=options.texels, first=first)
+        dressed = tuple(outfits) or (Outfit(),) * n
+        palette = Palette.of(self.body, base, change.float(), dressed, options.texels)
+        first = min(32, seen)
+        self.texels = BodyTexels(seeds, base, surface, palette, size=seen, first=first)
         components = self.body.num_components
-        given = torch.zeros(components) if betas is None else betas
-        self.betas = nn.Parameter(given.repeat(n, 1)) if components else None
+        given = torch.zeros(n, components) if betas is None else betas
+        self.betas = nn.Parameter(given.clone()) if components else None
         points = len(self.body.template)
         self.offsets = nn.Parameter(torch.zeros(n, points, 3)) if options.reach else None
         self.moves = options.offsets_from == 0
         part = part_of_faces(self.body)
-        free = torch.zeros(n, points)
-        for corner in self.body.faces.long().unbind(1):
-            free[:, corner] = change[:, part].float()
-        fixed = (~change)[:, part]
-        for corner in self.body.faces.long().unbind(1):
-            for sample in range(n):
-                free[sample, corner[fixed[sample]]] = 0
         self.register_derived(
             faces=self.body.faces,
             part=part,
             pairs=surface.pairs,
-            free=free[..., None],
+            free=free_vertices(self.body.faces, change[:, part], points)[..., None],
+            clothes=shaped(self.body, dressed),
+            weights=skinned(self.body, dressed),
             rotations=self.poses.rotations,
             root=self.poses.root,
+            betas_at_start=given.clone(),
         )
         self._placed: Body = self.body
 
@@ -127,7 +128,8 @@ class Avatar(MeshGenerator):
     def project(self) -> None:
         """Bounds the shape coefficients, and the length of the offsets."""
         if self.betas is not None:
-            self.betas.clamp_(-MAX_BETA, MAX_BETA)
+            first = self.get_buffer("betas_at_start")
+            self.betas.clamp_(first - MAX_CHANGE, first + MAX_CHANGE).clamp_(-MAX_BETA, MAX_BETA)
         if self.offsets is not None:
             length = self.offsets.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             self.offsets.mul_((self.options.reach / length).clamp_max(1))
@@ -149,6 +151,11 @@ class Avatar(MeshGenerator):
             return None
         return self.offsets * self.get_buffer("free")
 
+    def _offsets(self) -> Float[Tensor, "n p 3"]:
+        """The shapes of the clothes at the start, and how they changed."""
+        moved, clothes = self.moved(), self.get_buffer("clothes")
+        return clothes if moved is None else clothes + moved
+
     def posed(self, cameras: Cameras) -> Float[Tensor, "n v p 3"]:
         """The vertices in the pose of each camera."""
         n, v = cameras.light.shape[:2]
@@ -156,12 +163,13 @@ class Avatar(MeshGenerator):
         if pose is None:
             pose = torch.zeros(n, v, dtype=torch.long, device=cameras.light.device)
         rows = torch.arange(n, device=pose.device)[:, None]
-        rotations, root = (
-            self.get_buffer("rotations")[rows, pose],
-            self.get_buffer("root")[rows, pose],
-        )
+        own, place = distinct(pose)
+        rotations, root = (self.get_buffer(name)[rows, own] for name in ("rotations", "root"))
         betas, body = self.betas, self._placed
-        return body.posed(rotations, body.placed(root, betas), betas, self.moved())
+        found = body.posed(
+            rotations, body.placed(root, betas), betas, self._offsets(), self._buffers["weights"]
+        )
+        return found[rows, place]
 
     def render(self, cameras: Cameras) -> Rendering:
         n, v = cameras.light.shape[:2]
@@ -244,17 +252,17 @@ class Avatar(MeshGenerator):
         return Mesh(vertices, body.faces, None, body.uv, body.face_uv, material)
 
     def _shape(self, sample: int) -> tuple[Float[Tensor, "1 k"] | None, Float[Tensor, "p 3"]]:
-        moved = self.moved()
         betas = None if self.betas is None else self.betas[sample : sample + 1].detach().cpu()
-        if moved is None:
-            return betas, torch.zeros_like(self.body.template)
-        return betas, moved[sample].detach().cpu()
+        return betas, self._offsets()[sample].detach().cpu()
 
     def export(self, folder: Path, sample: int) -> list[Path]:
         """Writes avatar.glb with its motion, avatar.vrm and texture.png."""
         motion, shape = self.motions[sample], self._shape(sample)
-        texture = self.texture(sample)
-        return write_avatar(folder, self.body, motion, texture, shape, vrm=self.writes_vrm)
+        texture, body = self.texture(sample), self.body
+        weights = self._buffers["weights"]
+        if weights is not None:
+            body = replace(body, weights=weights[sample].cpu())
+        return write_avatar(folder, body, motion, texture, shape, vrm=self.writes_vrm)
 
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Avatar:

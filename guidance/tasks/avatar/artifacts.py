@@ -31,6 +31,12 @@ def smooth(rendering: Rendering) -> Float[Tensor, "n v 3 h w"]:
     return half.view(*images.shape[:2], *half.shape[1:])
 
 
+def _shape(run: RunContext) -> Float[Tensor, "n k"] | None:
+    """The shape coefficients of the avatars; None for a body of one shape."""
+    betas = getattr(run.generator, "betas", None)
+    return None if betas is None else betas.detach().cpu()
+
+
 @dataclass(frozen=True)
 class MovingTurntable(Artifact):
     """turntable.mp4: the avatar moves while the camera goes once around it."""
@@ -45,7 +51,7 @@ class MovingTurntable(Artifact):
             [int(poses.frame(sample, time)) for time in times] for sample in range(run.num_samples)
         ]
         azimuths = [360.0 * index / FRAMES for index in range(FRAMES)]
-        cameras = self.views.around(seen, azimuths, 2 * SIDE, steady=True)
+        cameras = self.views.around(seen, azimuths, 2 * SIDE, steady=True, betas=_shape(run))
         (frames,) = frames_around(run.generator, cameras, [smooth])
         for sample, images in enumerate(frames):
             video = encode_mp4(images, FPS, run.comment)
@@ -64,7 +70,7 @@ class PoseSheet(Artifact):
             [own[row % len(own)] for row in range(rows) for _ in AROUND]
             for own in self.views.anchors
         ]
-        cameras = self.views.around(seen, AROUND * rows, 2 * SIDE)
+        cameras = self.views.around(seen, AROUND * rows, 2 * SIDE, betas=_shape(run))
         (frames,) = frames_around(run.generator, cameras, [smooth])
         for sample, caption in enumerate(run.captions):
             captions = caption_below(caption, rows * len(AROUND))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from guidance.errors import InputError
 from guidance.prompts import Prompt
 from guidance.schedule import Schedule
-from guidance.tasks.avatar.costume import Color, start_colors
+from guidance.generators.mesh.param.outfit import Outfit
+from guidance.tasks.avatar.costume import start_outfit
 from guidance.tasks.avatar.part_prompt import PARTS, PartPrompt, named, parse_parts
-from guidance.tasks.avatar.wording import Described, about, describe
+from guidance.tasks.avatar.wording import Described, about, describe, female
 
 if TYPE_CHECKING:
     from guidance.losses.text.context import LossContext
@@ -38,7 +39,8 @@ class Wanted:
     motion: Motion
     parts: tuple[PartPrompt, ...]
     change: frozenset[str]  # parts that may change
-    colors: Mapping[str, Color]  # of parts at the start
+    outfit: Outfit  # at the start
+    female: float  # of the shape at the start, -0.5 to 0.5
     notes: tuple[str, ...] = ()
 
 
@@ -48,7 +50,7 @@ def wanted(
     """Takes a prompt apart; `motion` and `parts` of the user come first.
 
     Args:
-        words: whether colors that the prompt names are those at the start.
+        words: whether the run starts with the clothes that the prompt names.
 
     Raises:
         InputError: an unknown part or motion.
@@ -62,16 +64,18 @@ def wanted(
     given = {part for each in parts for part in each.parts}
     own = [each for each in found.clothes if not given & set(each.parts)]
     notes += [f"{each.prompt.text}: {named(each.parts)}" for each in own]
-    colors, costume = start_colors(found.prompt, (*own, *parts)) if words else ({}, "")
+    outfit, costume = start_outfit(found.prompt, (*own, *parts)) if words else (Outfit(), "")
     if costume:
-        notes.append(f"starts from the colors of {costume!r}, see docs/avatars.md and --start")
-    said = given | {part for each in own for part in each.parts} | set(colors)
-    kept = _kept(found.only_clothes or bool(costume), keep, said)
+        notes.append(f"starts with the costume of {costume!r}, see docs/avatars.md and --start")
+    elif words and outfit == Outfit():
+        notes.append("starts from the body: the tables of clothes have nothing in this prompt")
+    said = given | {part for each in own for part in each.parts}
+    kept = _kept(found.only_clothes and not costume, keep, said)
     if kept:
         notes.append(f"{named(kept)}: keep the colors of the body; change this with --keep")
     change = frozenset(PARTS) - frozenset(kept)
-    colors = {part: color for part, color in colors.items() if part in change}
-    return Wanted(found.prompt, moved, (*parts, *own), change, colors, tuple(notes))
+    sex = female(found.prompt) if words else 0.0
+    return Wanted(found.prompt, moved, (*parts, *own), change, outfit, sex, tuple(notes))
 
 
 def _motion(found: Described, motion: str) -> tuple[Motion, str]:
@@ -93,7 +97,7 @@ def _motion(found: Described, motion: str) -> tuple[Motion, str]:
 
 
 def _kept(partly: bool, keep: str, said: set[str]) -> tuple[str, ...]:
-    """The parts that keep their colors: of clothes and costumes, by default what they leave out."""
+    """The parts that keep their colors: by default those that a prompt of clothes leaves out."""
     if keep == "none":
         return ()
     if keep != "auto":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -64,6 +64,10 @@ class BodyViews:
     anchors: tuple[tuple[int, ...], ...]  # poses of the steps, for each sample
     unseen: tuple[tuple[int, ...], ...]  # poses of the validation
     device: str = "cpu"
+    #: The shapes of the clothes at the start, as offsets of the vertices.
+    clothes: Float[Tensor, "n p 3"] | None = None
+    #: Frames by their group, sample and pose, which a run needs again in each step.
+    _known: dict[tuple[int, int, int], Frame] = field(default_factory=dict, repr=False)
 
     def __call__(self, context: StepContext) -> PosedCameras:
         fixed = context.phase == "validation"
@@ -88,7 +92,7 @@ class BodyViews:
                     for own, row in zip(chosen, order.tolist(), strict=True)
                 ]
             )
-            pieces.append(self.aimed(cameras, group, pose, self._frame(group, pose)))
+            pieces.append(self.aimed(cameras, group, pose, self._frames(number, pose)))
         return joined(pieces, self.device)
 
     def around(
@@ -98,10 +102,12 @@ class BodyViews:
         size: int,
         *,
         steady: bool = False,
+        betas: Float[Tensor, "n k"] | None = None,
     ) -> PosedCameras:
         """Cameras at these azimuths, which see these poses of each sample, of the whole body.
 
         Args:
+            betas: the shape of each sample; by default the mean.
             steady: for consecutive frames; the camera follows the body without turning or zooming.
         """
         found = [
@@ -116,7 +122,7 @@ class BodyViews:
         elevation = torch.full_like(azimuth, ELEVATION)
         cameras = Cameras(view, projection, light, azimuth, elevation, size, size)
         group, pose = ViewGroup(WHOLE, len(found), (0.0, 0.0)), torch.tensor(poses)
-        frame = self._frame(group, pose)
+        frame = self._frame(group, pose, betas)
         return joined(
             [self.aimed(cameras, group, pose, _steady(frame) if steady else frame)], self.device
         )
@@ -159,11 +165,33 @@ class BodyViews:
             shown=torch.tensor(shown)[:, None].expand(pose.shape).contiguous(),
         )
 
+    def _frames(self, number: int, pose: Int[Tensor, "n v"]) -> Frame:
+        """The frames of a group of views, each computed once."""
+        for sample, own in enumerate(pose.tolist()):
+            if any((number, sample, each) not in self._known for each in own):
+                frame = self._frame(self.groups[number], pose)
+                for view, each in enumerate(own):
+                    one = (frame.center[sample, view], frame.radius[sample, view])
+                    self._known[number, sample, each] = Frame(*one, frame.yaw[sample, view])
+        rows = [
+            [self._known[number, sample, each] for each in own]
+            for sample, own in enumerate(pose.tolist())
+        ]
+        return Frame(
+            *(
+                torch.stack([torch.stack([getattr(one, name) for one in row]) for row in rows])
+                for name in ("center", "radius", "yaw")
+            )
+        )
+
     @torch.no_grad()
-    def _frame(self, group: ViewGroup, pose: Tensor) -> Frame:
+    def _frame(
+        self, group: ViewGroup, pose: Tensor, betas: Float[Tensor, "n k"] | None = None
+    ) -> Frame:
         rows = torch.arange(len(pose))[:, None]
         rotations, root = self.poses.rotations[rows, pose], self.poses.root[rows, pose]
-        vertices = self.body.posed(rotations, self.body.placed(root))
+        placed = self.body.placed(root, betas)
+        vertices = self.body.posed(rotations, placed, betas, self.clothes)
         world = canonical().pose(rotations, root)[0]
         if group.bust:
             center, radius = _ball(vertices[..., self._vertices(("scalp", "face")), :])

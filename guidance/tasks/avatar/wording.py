@@ -20,7 +20,8 @@ _COVERS = {
     "torso+upper_arms": "t-shirt tshirt jersey polo",
     "torso": "vest",
     "torso+arms+hips+thighs": "coat cloak cape overcoat raincoat",
-    "torso+upper_arms+hips+thighs": "dress gown",
+    "torso+upper_arms+hips+thighs": "dress",
+    "torso+upper_arms+hips+legs": "gown",
     "hips+legs": "jeans trousers pants leggings",
     "hips+thighs": "shorts skirt",
     "torso+arms+hips+legs": "suit uniform armor armour costume robe kimono tuxedo pajamas overalls",
@@ -37,6 +38,12 @@ COVERED = {
 #: Persons of whom a prompt says nothing: their head and hands stay as they are.
 _PERSONS_TEXT = "person man woman boy girl someone human lady guy adult figure body"
 PERSONS = frozenset(_PERSONS_TEXT.split())
+#: Words for women and men; the body at the start is that of other adults on average.
+_WOMEN = """woman girl lady female queen princess bride witch policewoman businesswoman cowgirl
+    waitress superheroine ballerina mermaid mother sister grandmother"""
+_MEN = """man boy male guy king wizard groom policeman businessman fireman spaceman cowboy waiter
+    santa gentleman father brother grandfather gladiator"""
+_FEMALE = dict.fromkeys(_WOMEN.split(), 0.5) | dict.fromkeys(_MEN.split(), -0.5)
 _WEARING = re.compile(r"\s(?:in|wearing|with|dressed in)\s", re.I)
 _AND = re.compile(r",\s*(?:and\s+)?|\s+and\s+", re.I)
 
@@ -90,6 +97,12 @@ def _covered(text: str) -> tuple[str, ...]:
         if word in COVERED:
             return COVERED[word]
     return ()
+
+
+def female(prompt: Prompt) -> float:
+    """The control "female" of the body for the first word that tells it: -0.5, 0 or 0.5."""
+    words = re.findall(r"[a-z]+", prompt.text.casefold())
+    return next((_FEMALE[word] for word in words if word in _FEMALE), 0.0)
 
 
 def about(prompt: Prompt, what: str) -> Prompt:

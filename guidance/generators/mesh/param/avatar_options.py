@@ -11,7 +11,10 @@ class AvatarOptions(Plain):
     """Resolution of the map, and bounds of the shape."""
 
     texels: int = Field(default=1024, ge=16, le=2048, multiple_of=16)
-    """Texels per side of the map at the end of the run; it starts with 256."""
+    """Texels per side of the map in the files."""
+    seen_texels: int = Field(default=512, ge=16, le=2048, multiple_of=16)
+    """Texels per side of the map at the end of the run, if --texels are not fewer; it starts with
+    256. More are visible only with a higher --resolution."""
     symmetric: bool = True
     """Paints the left side like the right side, except for details finer than 256 texels."""
     part_rate: float = Field(default=0.03, gt=0, le=1)

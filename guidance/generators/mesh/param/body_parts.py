@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from guidance.body.body import Body
@@ -63,22 +63,24 @@ def part_of_faces(body: Body) -> Int[Tensor, "f"]:
     return part_weights(body)[body.faces.cpu().long()].mean(1).argmax(1)
 
 
+def free_vertices(
+    faces: Int[Tensor, "f 3"], change: Bool[Tensor, "n f"], points: int
+) -> Float[Tensor, "n p"]:
+    """1 for the vertices of faces that may change, unless a face that may not has them too."""
+    corners = faces.long().flatten().expand(len(change), -1)
+    some, fixed = (
+        torch.zeros(len(change), points, dtype=torch.bool).scatter_reduce(
+            1, corners, each.repeat_interleave(3, 1), "amax"
+        )
+        for each in (change, ~change)
+    )
+    return (some & ~fixed).float()
+
+
 def part_map(body: Body, size: int) -> Int[Tensor, "s s"]:
     """The part of each texel."""
     mesh = Mesh(body.template, body.faces, uv=body.uv, face_uv=body.face_uv)
     return bake(mesh, size).interpolate(part_weights(body), body.faces).argmax(1).view(size, size)
-
-
-def painted(
-    body: Body, base: Float[Tensor, "3 s s"], colors: Mapping[str, tuple[float, float, float]]
-) -> Float[Tensor, "3 s s"]:
-    """The base map with plain sRGB colors in some parts."""
-    if not colors:
-        return base
-    parts, found = part_map(body, base.shape[1]), base.clone()
-    for part, color in colors.items():
-        found[:, parts == PARTS.index(part)] = base.new_tensor(color)[:, None]
-    return found
 
 
 def bits(parts: Iterable[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from guidance.body.body import Body
-from guidance.generators.mesh.param.body_parts import PARTS, painted, part_map
+from guidance.generators.mesh.param.body_parts import PARTS, part_map
+from guidance.generators.mesh.param.outfit import Outfit, painted
 from guidance.meshes import Mesh
 from guidance.rendering.bake import Bake, bake
 from guidance.types import StepContext
@@ -86,11 +87,18 @@ class Palette:
         body: Body,
         base: Float[Tensor, "3 s s"],
         change: Float[Tensor, "n k"],
-        colors: Sequence[Mapping[str, tuple[float, float, float]]],
+        outfits: tuple[Outfit, ...],
+        size: int,
     ) -> Palette:
-        """The palette of plain sRGB colors for some parts of each sample."""
-        start = torch.stack([painted(body, base, own) for own in colors])
-        most = torch.tensor([[NAMED if p in own else FREE for p in PARTS] for own in colors])
+        """The palette of the outfit of each sample, painted with at least `size` texels."""
+        start = painted(body, base, outfits, size)
+        colors = [each.colors for each in outfits]
+        most = torch.tensor(
+            [
+                [NAMED if each.whole or part in own else FREE for part in PARTS]
+                for each, own in zip(outfits, colors, strict=True)
+            ]
+        )
         rows = [[own.get(part, index) for index, part in enumerate(PARTS)] for own in colors]
         same = torch.tensor([[[a == b for b in row] for a in row] for row in rows]).float()
         return cls(start, change, most, same / same.sum(-1, keepdim=True))

@@ -62,6 +62,17 @@ class Poses:
         return torch.tensor(1 + index % self.frames[sample] if self.frames[sample] else 0)
 
 
+def distinct(pose: Int[Tensor, "n v"]) -> tuple[Int[Tensor, "n m"], Int[Tensor, "n v"]]:
+    """The poses of each sample without repetitions, and the place of each pose among these.
+
+    Rows with fewer poses than others repeat their first one.
+    """
+    found = [row.unique(return_inverse=True) for row in pose]
+    most = max(len(own) for own, _ in found)
+    rows = [torch.cat([own, own[:1].expand(most - len(own))]) for own, _ in found]
+    return torch.stack(rows), torch.stack([place for _, place in found])
+
+
 def neutral() -> tuple[Float[Tensor, "1 22 3 3"], Float[Tensor, "1 3"]]:
     """Standing upright with lowered arms."""
     rotations = torch.eye(3).repeat(1, len(NAMES), 1, 1)
