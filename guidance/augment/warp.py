@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -21,20 +23,20 @@ def square_to_quad(corners: Float[Tensor, "*b 4 2"]) -> Float[Tensor, "*b 3 3"]:
 
     Source: Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989, section 2.2.3.
     """
-    p0, p1, p2, p3 = corners.unbind(-2)
+    p0, p1, p2, p3 = np.moveaxis(corners.numpy(), -2, 0)
     d1, d2, bend = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
     determinant = _cross(d1, d2)
-    g = (_cross(bend, d2) / determinant).unsqueeze(-1)
-    h = (_cross(d1, bend) / determinant).unsqueeze(-1)
-    columns = [p1 - p0 + g * p1, p3 - p0 + h * p3, p0]
-    top = torch.stack(columns, -1)
-    bottom = torch.cat([g, h, torch.ones_like(g)], -1).unsqueeze(-2)
-    unit = torch.cat([top, bottom], -2)
-    from_signed = unit.new_tensor([[0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 1]])
-    return unit @ from_signed
+    g, h = _cross(bend, d2) / determinant, _cross(d1, bend) / determinant
+    unit = np.ones((*p0.shape[:-1], 3, 3), p0.dtype)
+    unit[..., 2, 0], unit[..., 2, 1] = g, h
+    unit[..., :2, 0] = p1 - p0 + g[..., None] * p1
+    unit[..., :2, 1] = p3 - p0 + h[..., None] * p3
+    unit[..., :2, 2] = p0
+    from_signed = np.array([[0.5, 0, 0.5], [0, 0.5, 0.5], [0, 0, 1]], p0.dtype)
+    return torch.from_numpy(unit @ from_signed)
 
 
-def _cross(a: Float[Tensor, "*b 2"], b: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b"]:
+def _cross(a: Float[np.ndarray, "*b 2"], b: Float[np.ndarray, "*b 2"]) -> Any:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 

@@ -111,7 +111,8 @@ class Levels(nn.Module):
         small = tuple(shape for shape in self.shapes if max(shape) <= SMALL)
         # One product in place of many small operations: a third of the time, for both passes.
         cells = torch.cat([level.flatten(2) for level in levels[: len(small)]], -1)
-        total = (cells @ _summing(small, cells.device).to(cells)).unflatten(-1, small[-1])
+        summed = cells @ _summing(small, cells.device).to(cells)
+        total: Tensor = summed.view(*cells.shape[:2], *small[-1])
         for level in levels[len(small) :]:
             total = _finer(total, level.shape[-2:]) + level
         return total
@@ -168,7 +169,7 @@ def _summing(
     """What one cell of each level adds to the cells of the last level."""
     total = torch.zeros(0, *shapes[0], device=device)
     for shape in shapes:
-        cells = torch.eye(shape[0] * shape[1], device=device).unflatten(-1, shape)
+        cells = torch.eye(shape[0] * shape[1], device=device).view(-1, *shape)
         total = torch.cat([_finer(total[:, None], shape)[:, 0], cells])
     return total.flatten(1)
 
