@@ -18,7 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from guidance.augment.backgrounds import KINDS, NUM_DRAWS, paint
-from guidance.augment.color import jitter_matrices, recolor
+from guidance.augment.blend import blend
+from guidance.augment.color import jitter_matrices
 from guidance.augment.grain import Grain
 from guidance.augment.warp import shrink, square_to_quad, warp
 from guidance.errors import InputError
@@ -201,16 +202,15 @@ class Augment:
             images = torch.cat([images, torch.ones_like(images[:, :1])], 1)
         cut_out = images.shape[1] == 4
         small = shrink(images, crops.size, crops.scale)
-        out = warp(small, homographies, crops.size, "zeros" if cut_out else "reflection")
+        layers = warp(small, homographies, crops.size, "zeros" if cut_out else "reflection")
         grain = crops.grain.part(place) if crops.grain else None
+        background = None
         if cut_out:
             kinds, draws = crops.kinds[place].flatten(), crops.backgrounds[place].flatten(0, 2)
-            colors, alpha = torch.split(out, [3, 1], 1)
-            out = torch.addcmul(colors, 1 - alpha, paint(kinds, draws, grain, crops.size))
+            background = paint(kinds, draws, grain, crops.size)
+        colors = None if crops.colors is None else crops.colors[place].flatten(0, 2)
         noise = grain.windows().mul_(crops.noise) if grain and crops.noise else None
-        if crops.colors is not None:
-            return recolor(out, crops.colors[place].flatten(0, 2), noise)
-        return out if noise is None else out + noise
+        return blend(layers, background, colors, noise)
 
     def _at(self, progress: float) -> dict[str, float]:
         """All strengths at a progress by name; the range of scale is `least` to `greatest`."""

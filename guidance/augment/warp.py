@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,10 @@ def warp(
     homographies: Float[Tensor, "s k 3 3"],
     size: int,
     padding: str,
-) -> Float[Tensor, "s*k c {size} {size}"]:
+) -> Float[Tensor, "e ke c {size} {size}"]:
     """Samples `k` square crops of each image, bilinear.
+
+    Returns them as `e` groups of equal size, in order.
 
     The backward of `grid_sample` uses one thread per batch entry, and allocates a gradient of the
     whole image for each. One entry per crop is therefore slow and wastes memory, and one entry per
@@ -64,8 +67,7 @@ def warp(
     grid = _grid(homographies.reshape(s * shares, k // shares, 3, 3), size)
     sources = images.unsqueeze(1).expand(-1, shares, -1, -1, -1).flatten(0, 1)
     stacked = F.grid_sample(sources, grid, padding_mode=padding, align_corners=False)
-    crops = stacked.view(s * shares, -1, k // shares, size, size)
-    return crops.transpose(1, 2).flatten(0, 1)
+    return stacked.view(s * shares, -1, k // shares, size, size).transpose(1, 2)
 
 
 def _grid(homographies: Float[Tensor, "e k 3 3"], size: int) -> Float[Tensor, "e rows {size} 2"]:
@@ -74,13 +76,22 @@ def _grid(homographies: Float[Tensor, "e k 3 3"], size: int) -> Float[Tensor, "e
     x and y are stored in separate planes, which one matrix product can fill and `grid_sample` can
     read: 0.5 ms instead of 3 ms for 16 crops of 224.
     """
-    line = (torch.arange(size, device=homographies.device, dtype=homographies.dtype) + 0.5) / size
-    y, x = torch.meshgrid(2 * line - 1, 2 * line - 1, indexing="ij")
-    square = torch.stack([x, y, torch.ones_like(x)]).view(3, -1)
     entries, crops = homographies.shape[:2]
+    square = _pixel_centers(size, homographies.device, homographies.dtype)
     places = homographies.transpose(1, 2).reshape(-1, 3) @ square
     places = places.view(entries, 3, crops * size, size)
     return (places[:, :2] / places[:, 2:]).permute(0, 2, 3, 1)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _pixel_centers(
+    size: int, device: torch.device, dtype: torch.dtype
+) -> Float[Tensor, "3 {size}*{size}"]:
+    """(x, y, 1) of each pixel of a crop."""
+    line = (torch.arange(size, device=device, dtype=dtype) + 0.5) / size
+    y, x = torch.meshgrid(2 * line - 1, 2 * line - 1, indexing="ij")
+    return torch.stack([x, y, torch.ones_like(x)]).view(3, -1)
 
 
 def _entries_per_image(images: int, crops: int, device: torch.device) -> int:
