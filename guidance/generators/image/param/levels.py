@@ -107,7 +107,7 @@ class Levels(nn.Module):
 
     def _sum(self, samples: slice = slice(None)) -> Float[Tensor, "n c rows columns"]:
         """The maps at the cells of the finest level."""
-        levels = [level[samples] for level in self.levels]
+        levels = [x if samples == slice(None) else x[samples] for x in self.levels]
         small = tuple(shape for shape in self.shapes if max(shape) <= SMALL)
         # One product in place of many small operations: a third of the time, for both passes.
         cells = torch.cat([level.flatten(2) for level in levels[: len(small)]], -1)
