@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from guidance.errors import InputError
@@ -31,6 +32,7 @@ class Schedule(Parsed):
     shape: str = "linear"
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def parse(cls, text: float | str | Schedule) -> Schedule:
         """Reads a number or the notation of this module. Raises InputError on anything else."""
         if isinstance(text, Schedule):

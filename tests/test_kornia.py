@@ -58,7 +58,7 @@ def test_crops_are_those_of_warp_perspective() -> None:
     size = 16
     homographies = square_to_quad(corners())
     image = noise(1, 3, 24, 24).requires_grad_()
-    ours = warp(image, homographies[None], size, "zeros")
+    ours = warp(image, homographies[None], size, "zeros").flatten(0, 1)
     # From pixels of the image to pixels of the crop.
     forward = torch.linalg.inv(torch.linalg.inv(pixels_of(24)) @ homographies @ pixels_of(size))
     theirs = kornia.geometry.warp_perspective(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,29 +28,23 @@ def jitter_matrices(
 
     Source: Haeberli, Matrix Operations for Image Processing, 1993.
     """
-    brightness, contrast, saturation, hue_deg = strengths
-    signed = 2 * draws - 1
-    b, c, s = (
-        1 + signed[..., i] * strength
-        for i, strength in enumerate((brightness, contrast, saturation))
-    )
-    linear = (b * c)[..., None, None] * (_hue(signed[..., 3] * hue_deg) @ _saturation(s))
-    offset = (b * (1 - c) * 0.5)[..., None, None].expand(*b.shape, 3, 1)
-    return torch.cat([linear, offset], -1)
+    signed = 2 * draws.numpy() - 1
+    b, c, s = (1 + signed[..., i, None, None] * strengths[i] for i in range(3))
+    matrices = np.empty((*draws.shape[:-1], 3, 4), signed.dtype)
+    linear = s * np.eye(3, dtype=signed.dtype) + (1 - s) * np.array(LUMA, signed.dtype)
+    if strengths[3]:
+        linear = _hue(signed[..., 3, None, None] * strengths[3]) @ linear
+    matrices[..., :3] = b * c * linear
+    matrices[..., 3:] = b * (1 - c) * 0.5
+    return torch.from_numpy(matrices)
 
 
-def _saturation(factor: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
-    grey = factor.new_tensor(LUMA).expand(3, 3)
-    factor = factor[..., None, None]
-    return factor * torch.eye(3, dtype=factor.dtype) + (1 - factor) * grey
-
-
-def _hue(degrees: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
+def _hue(degrees: Float[np.ndarray, "*b 1 1"]) -> Float[np.ndarray, "*b 3 3"]:
     """Rotation about (1, 1, 1) by Rodrigues' formula."""
-    angle = (degrees * (math.pi / 180))[..., None, None]
-    third, eye = degrees.new_full((3, 3), 1 / 3), torch.eye(3, dtype=degrees.dtype)
-    turn = degrees.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
-    return angle.cos() * eye + (1 - angle.cos()) * third + angle.sin() * turn
+    angle, dtype = degrees * (math.pi / 180), degrees.dtype
+    turn = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype) / dtype.type(math.sqrt(3))
+    found = np.cos(angle) * np.eye(3, dtype=dtype) + (1 - np.cos(angle)) / 3
+    return found + np.sin(angle) * turn  # type: ignore[no-any-return]
 
 
 def recolor(

@@ -171,9 +171,10 @@ class _Run:
         self._warp(context)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.rate(context.progress) * self.rate_scale
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = self._within_memory(self._backward, context)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for parameter in parameters:
+            parameter.grad = None
+        losses = self._within_memory(self._backward, context)
         finite = all_finite(losses, parameters)
         self.readings.add(self.step + 1, losses, finite, self.micro_batch)
         if self.readings.is_late:

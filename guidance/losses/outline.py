@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from guidance.errors import InputError
+from guidance.losses.images.steps import mean_step
 from guidance.outputs import Images
 from guidance.schedule import Schedule
 from guidance.types import Loss, StepContext
@@ -74,9 +75,10 @@ class Outline(Loss):
         if crispness:
             value = value + crispness * (4 * alpha * (1 - alpha)).mean((2, 3, 4))
         if perimeter:
-            down = (alpha[..., 1:, :] - alpha[..., :-1, :]).abs().sum((2, 3, 4))
-            across = (alpha[..., 1:] - alpha[..., :-1]).abs().sum((2, 3, 4))
-            value = value + perimeter * (down + across) / math.sqrt(math.prod(alpha.shape[-2:]))
+            height, width = alpha.shape[-2:]
+            down = (height - 1) * width * mean_step(alpha, -2)
+            across = height * (width - 1) * mean_step(alpha, -1)
+            value = value + perimeter / math.sqrt(height * width) * (down + across)[:, None]
         return value.mean(1)
 
     @staticmethod

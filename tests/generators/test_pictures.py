@@ -148,3 +148,21 @@ def test_sharpness_follows_its_schedule_and_so_does_the_border() -> None:
 def test_a_sharpness_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match=r"Cutout.sharpness: .* above 0, got '4 -> 0'"):
         Cutout((0,), size=16, sharpness="4 -> 0")
+
+
+@pytest.mark.parametrize("size", [1, (6, 9)])
+def test_coarse_levels_are_enlarged_step_by_step(size: int | tuple[int, int]) -> None:
+    """The sum of the levels, and its gradient, as a chain of bilinear enlargements."""
+    levels = Levels((0, 1), 3, 32, 1.0, size=size)
+    wanted = levels.levels[0]
+    for level in list(levels.levels)[1:]:
+        fine = torch.nn.functional.interpolate(wanted, level.shape[-2:], mode="bilinear")
+        wanted = fine + level
+    found = levels(tuple(wanted.shape[-2:]))
+    torch.testing.assert_close(found, wanted)
+    weights = torch.rand_like(wanted)
+    ours, theirs = (
+        torch.autograd.grad((maps * weights).sum(), list(levels.parameters()))
+        for maps in (found, wanted)
+    )
+    torch.testing.assert_close(ours, theirs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -164,11 +165,7 @@ class Cutout(Generator):
         """Color and alpha of the whole images of some samples."""
         color = squashed(self.color(self.size, samples), decorrelate=self.decorrelate)
         alpha = torch.sigmoid(self.sharpness * self.outline(self.size, samples))
-        down, across = (
-            _fade((torch.arange(side, device=alpha.device) + 0.5) / side, margin)
-            for side, margin in zip(sides(self.size), self._margins(), strict=True)
-        )
-        return color, alpha * self._border(down[:, None] * across[None, :])
+        return color, alpha * self._border(_faded(sides(self.size), self._margins(), alpha.device))
 
     def _margins(self) -> tuple[float, float]:
         """The margin as a share of the height and of the width."""
@@ -223,6 +220,19 @@ class Cutout(Generator):
     @classmethod
     def tiny(cls, num_samples: int = 2) -> Cutout:
         return cls(range(num_samples), size=16, finest=16)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _faded(
+    size: tuple[int, int], margins: tuple[float, float], device: torch.device
+) -> Float[Tensor, "h w"]:
+    """The factor of alpha at each pixel, which is 0 at the border."""
+    down, across = (
+        _fade((torch.arange(side, device=device) + 0.5) / side, margin)
+        for side, margin in zip(size, margins, strict=True)
+    )
+    return down[:, None] * across[None, :]
 
 
 def _fade(positions: Float[Tensor, "*b"], margin: float) -> Float[Tensor, "*b"]:

@@ -113,7 +113,7 @@ class StylizedMesh(MeshGenerator):
     def painted(self) -> tuple[MeshScene, Float[Tensor, "n p 3"]]:
         """The meshes, in radii, and their vertex colors in [0, 1]."""
         rest, normals = self.get_buffer("rest"), self.get_buffer("normals")
-        colors = (1 + torch.tanh(self.color.of_features(self.features()))) / 2
+        colors = torch.sigmoid(2 * self.color.of_features(self.features()))
         vertices = rest.expand(self.num_samples, -1, -1)
         if self.displacement is not None:
             along = self.options.max_displacement * torch.tanh(

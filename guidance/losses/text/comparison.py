@@ -65,29 +65,29 @@ class StepComparison:
             target: unit embeddings of the phrases.
         """
         cosine = seen @ target.mT
-        stops, weights, positive = (
-            values[part.samples, None, None].to(seen)
-            for values in (self.targets.stops, self.targets.weights, self.comparison.positive)
-        )
-        total = torch.zeros_like(cosine[..., 0])
+        weights = self.targets.weights[part.samples, None, None].to(seen)
+        terms = []
         for kind, share in kinds.items():
-            of_negatives: Float[Tensor, "s v k"] | float = 0.0
+            factors, of_negatives = share * weights, None
             if kind == "cosine":
                 distance = 1 - cosine
             elif kind == "spherical":
                 distance = _spherical(cosine)
             else:
                 distance, of_negatives = self._logit(part, seen, cosine)
-            distance = torch.where(distance < stops, distance.detach(), distance)
-            # In the logit, negatives are distractors and no terms of the sum.
-            factors = weights * positive if kind == "logit" else weights
-            summed = (factors * distance).sum(-1)
-            total = total + share * (summed + of_negatives)
-        return total
+                # Negatives are distractors and no terms of the sum.
+                factors = factors * self.comparison.positive[part.samples, None, None]
+            if self.targets.stops is not None:
+                stops = self.targets.stops[part.samples, None, None]
+                distance = torch.where(distance < stops, distance.detach(), distance)
+            terms.append((factors * distance).sum(-1))
+            if of_negatives is not None:
+                terms.append(share * of_negatives)
+        return sum(terms[1:], terms[0])
 
     def _logit(
         self, part: Part, seen: Float[Tensor, "s v k d"], cosine: Float[Tensor, "s v k m"]
-    ) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | float]:
+    ) -> tuple[Float[Tensor, "s v k m"], Float[Tensor, "s v k"] | None]:
         """The distance from each phrase, and the term of the negatives of a sigmoid encoder."""
         encoder, distractors = self.comparison.encoder, self.comparison.distractors
         assert distractors is not None and self.log_weights is not None
@@ -96,7 +96,7 @@ class StepComparison:
         log_weights = self.log_weights[part.samples, None, None].to(seen)
         if bias is None:
             others = (logits.unsqueeze(-2) + log_weights).logsumexp(-1)
-            return F.softplus(others - scale * cosine), 0.0
+            return F.softplus(others - scale * cosine), None
         of_negatives = (F.softplus(logits + bias) * log_weights[..., 0, :].exp()).sum(-1)
         return -(scale * cosine + bias), of_negatives
 

@@ -32,6 +32,8 @@ class Distractors:
 
     def log_weights(self, progress: float) -> Float[Tensor, "n m o"]:
         """The logarithm of each weight, -inf where masked; a weight of 0 becomes 1e-12."""
+        if not self.negatives:
+            return self.mask
         weights = self.mask.new_ones(self.mask.shape[-1])
         for index, phrase in enumerate(self.negatives):
             weights[index] = max(phrase.weight(progress), 1e-12)

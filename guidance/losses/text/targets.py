@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ class Targets:
 
     embeddings: Float[Tensor, "n r m d"]  # unit vectors
     weights: Float[Tensor, "n m"]  # a weight below 0 pushes away from the phrase
-    stops: Float[Tensor, "n m"]  # no gradient while the distance from a phrase is below its stop
+    #: No gradient while the distance from a phrase is below its stop; None if no phrase has one.
+    stops: Float[Tensor, "n m"] | None
 
     def by_view(self, views: Int[Tensor, "n v"] | None) -> Float[Tensor, "n v m d"]:
         """The embeddings for each view; `views` are indices from `view_indices`."""
@@ -56,7 +58,10 @@ class EmbeddedPrompts:
         weights = tuple(tuple(one.weight(progress) for one in row) for row in self.phrases)
         stops = tuple(tuple(one.stop for one in row) for row in self.phrases)
         device = self.embeddings.device
-        return Targets(embeddings, constant(weights, device), constant(stops, device))
+        has_stops = any(stop > -math.inf for row in stops for stop in row)
+        return Targets(
+            embeddings, constant(weights, device), constant(stops, device) if has_stops else None
+        )
 
 
 def slerp(

@@ -23,6 +23,8 @@ from guidance.views import Warp, Windows
 MARGIN = 0.01
 #: Standard deviation of the noise on a start image: invisible, but different for each seed.
 FAINT = 0.01
+#: Levels of at most this many cells on the longer side are summed by one matrix product.
+SMALL = 16
 
 
 class Levels(nn.Module):
@@ -104,9 +106,15 @@ class Levels(nn.Module):
         return through(rows, total, columns)
 
     def _sum(self, samples: slice = slice(None)) -> Float[Tensor, "n c rows columns"]:
-        total: Tensor = self.levels[0][samples]
-        for level in list(self.levels)[1:]:
-            total = _finer(total, level.shape[-2:]) + level[samples]
+        """The maps at the cells of the finest level."""
+        levels = [x if samples == slice(None) else x[samples] for x in self.levels]
+        small = tuple(shape for shape in self.shapes if max(shape) <= SMALL)
+        # One product in place of many small operations: a third of the time, for both passes.
+        cells = torch.cat([level.flatten(2) for level in levels[: len(small)]], -1)
+        summed = cells @ _summing(small, cells.device).to(cells)
+        total: Tensor = summed.view(*cells.shape[:2], *small[-1])
+        for level in levels[len(small) :]:
+            total = _finer(total, level.shape[-2:]) + level
         return total
 
     def forward(self, size: Size, samples: slice = slice(None)) -> Float[Tensor, "n c h w"]:
@@ -151,6 +159,19 @@ def squashable(
     """
     values = torch.atanh(2 * image.clamp(MARGIN, 1 - MARGIN) - 1)
     return from_rgb(values[None])[0] if decorrelate else values
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _summing(
+    shapes: tuple[tuple[int, int], ...], device: torch.device
+) -> Float[Tensor, "all_cells cells"]:
+    """What one cell of each level adds to the cells of the last level."""
+    total = torch.zeros(0, *shapes[0], device=device)
+    for shape in shapes:
+        cells = torch.eye(shape[0] * shape[1], device=device).view(-1, *shape)
+        total = torch.cat([_finer(total[:, None], shape)[:, 0], cells])
+    return total.flatten(1)
 
 
 @lru_cache(maxsize=8)
