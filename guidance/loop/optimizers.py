@@ -58,7 +58,3 @@ class SGD(_Unmarked, torch.optim.SGD):
 
 _ADAM_STEP = inspect.unwrap(torch.optim.Adam.step)
 _SGD_STEP = inspect.unwrap(torch.optim.SGD.step)
-
-# Otherwise torch wraps them for profilers and hooks, which takes as long as a small update.
-for _cls in (Adam, SGD):
-    _cls.step.hooked = True  # type: ignore[union-attr]
